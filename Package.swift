@@ -1,0 +1,147 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// One module of the design: its name, the modules it may import, and the outside libraries it needs.
+/// Arrows go downward only: a module lists modules that stand before it in `modules`.
+struct Module {
+    var name: String
+    var uses: [String] = []
+    var libraries: [Target.Dependency] = []
+    /// Test resources are copied whole into the bundle of the module's test target.
+    var testResources: [Resource] = []
+    /// Modules that only the tests import.
+    var testUses: [String] = []
+}
+
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+
+let modules: [Module] = [
+    Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
+    Module(name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections]),
+    Module(name: "Metrics", uses: ["TextProcessing"]),
+    Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),
+    Module(
+        name: "TextEncoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CCurl"],
+        libraries: [collections]),
+    Module(
+        name: "SearchIndex",
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CorpusStore", "TextEncoders"],
+        libraries: [collections]),
+    Module(
+        name: "LanguageModels",
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "TextEncoders", "CCurl"],
+        libraries: [yams, collections]),
+    Module(
+        name: "RetrievalTools",
+        uses: ["TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels", "CCurl"],
+        libraries: [yams, collections]),
+    Module(
+        name: "AgentRuntime",
+        uses: [
+            "COpenBLAS", "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "RetrievalTools", "CCurl",
+        ],
+        libraries: [yams, grdb, collections]),
+    Module(
+        name: "PolicyLearning",
+        uses: [
+            "CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "Metrics", "CorpusStore", "TextEncoders",
+            "SearchIndex", "LanguageModels", "RetrievalTools", "AgentRuntime",
+        ],
+        libraries: [yams, collections]),
+    Module(
+        name: "Evaluation",
+        uses: [
+            "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "RetrievalTools", "AgentRuntime", "PolicyLearning",
+        ],
+        libraries: [yams, collections]),
+    Module(
+        name: "Serving",
+        uses: [
+            "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "RetrievalTools", "AgentRuntime", "PolicyLearning", "Evaluation",
+        ],
+        libraries: [
+            hummingbird, logging,
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOWebSocket", package: "swift-nio"),
+        ]),
+]
+
+/// The settings of every Swift target: the features of the next language mode, and no warnings.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .treatAllWarnings(as: .error),  // SE-0443
+]
+
+func dependencies(_ names: [String]) -> [Target.Dependency] {
+    names.map { .target(name: $0) }
+}
+
+let everyModule = modules.map(\.name)
+
+var targets: [Target] = [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .target(name: "CKernels"),
+    .target(
+        name: "Forage", dependencies: dependencies(everyModule.filter { $0 != "Serving" }), path: "Sources/Umbrella",
+        swiftSettings: swiftSettings),
+    .executableTarget(
+        name: "ForageCommand", dependencies: dependencies(everyModule) + [argumentParser, logging, yams],
+        path: "Sources/forage", swiftSettings: swiftSettings),
+    .executableTarget(
+        name: "ForageBenchmarks",
+        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
+        path: "Sources/Benchmarks", swiftSettings: swiftSettings),
+]
+
+for module in modules {
+    targets.append(
+        .target(
+            name: module.name, dependencies: dependencies(module.uses) + module.libraries,
+            swiftSettings: swiftSettings))
+    targets.append(
+        .testTarget(
+            name: module.name + "Tests",
+            dependencies: dependencies([module.name] + module.uses + module.testUses) + module.libraries,
+            resources: module.testResources, swiftSettings: swiftSettings))
+}
+
+let package = Package(
+    name: "forage",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Forage", targets: ["Forage"]),
+        .library(name: "ForageServing", targets: ["Serving"]),
+        .executable(name: "forage", targets: ["ForageCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        // Without its default traits: they are passed to the compiler in hash order, which rebuilds it at random.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

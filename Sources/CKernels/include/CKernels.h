@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// C kernels with run-time dispatch. One header per subject; this umbrella includes them all.
+#pragma once
+#include "cpu_features.h"
