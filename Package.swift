@@ -26,7 +26,7 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
     Module(name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections]),
-    Module(name: "Metrics", uses: ["TextProcessing"]),
+    Module(name: "QualityMetrics", uses: ["TextProcessing"]),
     Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),
     Module(
         name: "TextEncoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CCurl"],
@@ -46,28 +46,28 @@ let modules: [Module] = [
     Module(
         name: "AgentRuntime",
         uses: [
-            "COpenBLAS", "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "COpenBLAS", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
             "RetrievalTools", "CCurl",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "PolicyLearning",
         uses: [
-            "CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "Metrics", "CorpusStore", "TextEncoders",
+            "CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders",
             "SearchIndex", "LanguageModels", "RetrievalTools", "AgentRuntime",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
             "RetrievalTools", "AgentRuntime", "PolicyLearning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
-            "TextProcessing", "Metrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
             "RetrievalTools", "AgentRuntime", "PolicyLearning", "Evaluation",
         ],
         libraries: [
