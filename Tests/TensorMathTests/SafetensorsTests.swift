@@ -10,6 +10,7 @@ import Testing
         FileManager.default.temporaryDirectory.appendingPathComponent("tensors-\(UUID().uuidString).safetensors").path
     }
 
+    @discardableResult
     private func withFile<Result>(_ data: Data, _ body: (String) throws -> Result) throws -> Result {
         let path = temporaryPath()
         try data.write(to: URL(fileURLWithPath: path))
@@ -45,7 +46,8 @@ import Testing
         #expect(try read.tensor(named: "empty").shape == [0, 3])
         try read.withUnsafeFloats(named: "layer/weight \u{e9}") { #expect(Array($0) == matrix.elements) }
         #expect(throws: SafetensorsError.missing(path: path, name: "none")) { try read.floats(named: "none") }
-        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == writer.encoded())
+        let bytes = try writer.encoded()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
     }
 
     @Test func halfPrecisionWidensExactly() throws {
@@ -90,7 +92,10 @@ import Testing
     @Test func wrongLengthsAndEveryTruncationAreRefused() throws {
         let header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
         let whole = file(header, data: [0, 0, 128, 63])
-        try withFile(whole) { #expect(try SafetensorsFile(path: $0).floats(named: "a") == [1]) }
+        try withFile(whole) { path in
+            let floats = try SafetensorsFile(path: path).floats(named: "a")
+            #expect(floats == [1])
+        }
         for count in 0..<whole.count {
             try withFile(whole.prefix(count)) { path in
                 #expect(throws: SafetensorsError.self) { _ = try SafetensorsFile(path: path) }
