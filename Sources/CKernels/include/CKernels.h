@@ -2,3 +2,4 @@
 // C kernels with run-time dispatch. One header per subject; this umbrella includes them all.
 #pragma once
 #include "cpu_features.h"
+#include "crc32c.h"
