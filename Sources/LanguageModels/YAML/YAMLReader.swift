@@ -52,7 +52,8 @@ public enum YAMLReader {
         do {
             node = try Yams.compose(yaml: text)
         } catch let error as YamlError {
-            throw YAMLError(file: name, line: Self.line(of: error), message: "not valid YAML: \(Self.reason(of: error))")
+            throw YAMLError(
+                file: name, line: Self.line(of: error), message: "not valid YAML: \(Self.reason(of: error))")
         } catch {
             throw YAMLError(file: name, message: "not valid YAML")
         }
@@ -116,8 +117,9 @@ private struct Converter {
         case "true", "True", "TRUE": return .bool(true)
         case "false", "False", "FALSE": return .bool(false)
         case let text:
-            if let first = text.utf8.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
-                || first == UInt8(ascii: ".") || (first >= UInt8(ascii: "0") && first <= UInt8(ascii: "9"))
+            if let first = text.utf8.first,
+                first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+                    || first == UInt8(ascii: ".") || (first >= UInt8(ascii: "0") && first <= UInt8(ascii: "9"))
             {
                 if let value = Int(text) { return .integer(value) }
                 if text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let value = Double(text) {
