@@ -1,0 +1,42 @@
+# Forage: `make` builds, `make test` runs the tests, `make demo` runs the main job on real input.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+FORAGE := .build/release/forage
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: build test demo setup lint format bench install clean
+
+build: setup
+	$(SWIFT) build -c release --product forage
+
+# The tests run in release mode, because the C kernels are not optimised in debug builds.
+test: setup
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build --disable-xctest
+
+# From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
+demo: build
+	$(FORAGE) model pull minilm
+	$(FORAGE) index Examples/hotpotqa/corpus.jsonl --output hotpot.forage
+	$(FORAGE) ask --corpus hotpot.forage "Which magazine was started first, Arthur's Magazine or First for Women?"
+
+# Installs the system libraries that Debian has and the build needs. Swift 6.2 or later must be there.
+setup:
+	@command -v $(SWIFT) >/dev/null || { echo "Swift 6.2 or later is needed: https://www.swift.org/install/linux"; exit 1; }
+	@.ci/libraries
+
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive Sources Tests Package.swift
+
+format:
+	$(SWIFT) format -i --parallel --recursive Sources Tests Package.swift
+
+bench: setup
+	$(SWIFT) run -c release ForageBenchmarks table
+
+install: build
+	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage
+
+clean:
+	rm -rf .build
