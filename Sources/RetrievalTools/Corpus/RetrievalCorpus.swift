@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CorpusStore
+
+/// How passages are searched.
+public enum RetrievalMode: String, Sendable, Hashable, CaseIterable {
+    /// By words (BM25).
+    case keyword
+    /// By meaning (embeddings).
+    case semantic
+    /// By both, fused.
+    case hybrid
+}
+
+/// A corpus as the tools see it. `LocalCorpus` stands behind it, `InMemoryCorpus` is its twin for tests, and a search
+/// server or a database can.
+///
+/// A conformer keeps these promises:
+/// - all calls answer from the generation that `fingerprint` names, however long the value lives;
+/// - hits are ordered by descending score, equal scores by ascending ordinal, and the first k of a longer search are
+///   the search for k;
+/// - a search within a scope ranks the scope's passages as if no others were there to be returned;
+/// - cancelling the task ends a call promptly with `CancellationError`.
+public protocol RetrievalCorpus: Sendable {
+    /// Identifies the generation: what is in it and how it was indexed.
+    var fingerprint: String { get }
+    /// What is in it: counts, metadata fields, and the modes in which it can be searched.
+    var summary: CorpusSummary { get }
+    /// The passages that match a query best, at most `limit`, best first.
+    /// - Parameter scope: searches only these; nil for all.
+    func search(
+        _ mode: RetrievalMode, query: String, limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]
+    /// The passages at these places, in their order; a place that does not exist is an error.
+    func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage]
+    /// The passages of these ids (a document's id gives all its passages), in their order; unknown ids give an empty list.
+    func passages(withID id: String) async throws -> [Passage]
+    /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
+    func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
+}
+
+extension RetrievalCorpus {
+    /// No links.
+    public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+}
+
+/// A metadata field: its name, its type, and how many documents have it.
+public struct CorpusField: Sendable, Hashable {
+    public var name: String
+    public var type: FieldType
+    public var documentCount: Int
+
+    public init(name: String, type: FieldType, documentCount: Int) {
+        self.name = name
+        self.type = type
+        self.documentCount = documentCount
+    }
+}
+
+/// What is in a corpus.
+public struct CorpusSummary: Sendable, Hashable {
+    public var name: String
+    public var documentCount: Int
+    public var passageCount: Int
+    /// The metadata fields, by name.
+    public var fields: [CorpusField]
+    /// The modes that its indexes allow, in the order of `RetrievalMode.allCases`.
+    public var modes: [RetrievalMode]
+
+    public init(
+        name: String, documentCount: Int, passageCount: Int, fields: [CorpusField],
+        modes: [RetrievalMode] = RetrievalMode.allCases
+    ) {
+        self.name = name
+        self.documentCount = documentCount
+        self.passageCount = passageCount
+        self.fields = fields
+        self.modes = modes
+    }
+}
+
+/// A part of a corpus: some passages, or some documents with all their passages.
+public enum CorpusScope: Sendable, Hashable {
+    case passages(OrdinalSet)
+    case documents(OrdinalSet)
+
+    /// The number of passages or of documents.
+    public var count: Int {
+        switch self {
+        case .passages(let set), .documents(let set): return set.count
+        }
+    }
+}
