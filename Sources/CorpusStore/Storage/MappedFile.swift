@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// A file that is mapped into memory for reading, whole, until the last user lets go of it.
+///
+/// The files of a corpus are never changed once they are written, so that the bytes are constants. They stay readable
+/// when a later generation removes the file's name.
+public final class MappedFile: @unchecked Sendable {
+    // Sendable: the mapping is private and read-only, and it lives exactly as long as this object.
+
+    /// The bytes. Valid for as long as this object lives.
+    public let bytes: UnsafeRawBufferPointer
+    /// The path that was opened, for messages.
+    public let path: String
+
+    /// Maps a file.
+    /// - Throws: `CorpusError` with code `system` when it cannot be opened or mapped.
+    public init(path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CorpusError.system("open", path) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw CorpusError.system("read", path) }
+        let size = Int(status.st_size)
+        self.path = path
+        guard size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let base = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
+            throw CorpusError.system("map", path)
+        }
+        bytes = UnsafeRawBufferPointer(start: base, count: size)
+    }
+
+    deinit {
+        if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+    }
+
+    /// How the pages will be read, for the system's read-ahead.
+    public enum Access: Sendable { case normal, random, sequential }
+
+    /// Tells the system how the pages will be read.
+    public func advise(_ access: Access) {
+        guard let base = bytes.baseAddress else { return }
+        let advice: Int32
+        switch access {
+        case .normal: advice = Int32(POSIX_MADV_NORMAL)
+        case .random: advice = Int32(POSIX_MADV_RANDOM)
+        case .sequential: advice = Int32(POSIX_MADV_SEQUENTIAL)
+        }
+        _ = posix_madvise(UnsafeMutableRawPointer(mutating: base), bytes.count, advice)
+    }
+}
+
+/// A typed view of a part of a mapped file, which it keeps alive.
+public struct MappedArray<Element: BitwiseCopyable>: @unchecked Sendable {
+    // Sendable: it only reads constant memory, and it holds the owner of that memory.
+
+    /// The elements. Valid while this value (or the file) is held.
+    public let elements: UnsafeBufferPointer<Element>
+    private let owner: MappedFile?
+
+    /// The empty array.
+    public init() {
+        elements = UnsafeBufferPointer(start: nil, count: 0)
+        owner = nil
+    }
+
+    /// - Precondition: the elements lie inside `owner`'s bytes and are aligned.
+    public init(elements: UnsafeBufferPointer<Element>, owner: MappedFile) {
+        self.elements = elements
+        self.owner = owner
+    }
+
+    /// The number of elements.
+    @inlinable public var count: Int { elements.count }
+
+    /// The element at an index, which is checked.
+    @inlinable public subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < elements.count, "index out of range")
+        return elements[index]
+    }
+}
