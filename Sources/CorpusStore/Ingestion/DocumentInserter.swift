@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+
+/// Puts documents into the database, inside a transaction of the caller's.
+struct DocumentInserter {
+    enum Outcome { case inserted, replaced, unchanged, duplicate }
+
+    /// The fields that the corpus has.
+    private(set) var fields: Set<String>
+
+    init(fields: Set<String>) { self.fields = fields }
+
+    static func fields(_ db: Database) throws -> Set<String> {
+        Set(try String.fetchAll(db, sql: "SELECT name FROM fields"))
+    }
+
+    /// The row of a source, made when it is new.
+    static func sourceID(_ db: Database, path: String) throws -> Int64 {
+        if let id = try Int64.fetchOne(db, sql: "SELECT id FROM sources WHERE path = ?", arguments: [path]) { return id }
+        try db.execute(
+            sql: "INSERT INTO sources (path, size, modified, options, run, complete, position, line) VALUES (?, 0, 0, '', 0, 0, 0, 0)",
+            arguments: [path])
+        return db.lastInsertedRowID
+    }
+
+    /// Inserts a document, or replaces the one of the same id when its content differs.
+    /// - Parameter run: the ingestion run; the same id twice in one run (above 0) is a `duplicate` and not stored.
+    mutating func insert(_ db: Database, _ document: PreparedDocument, source: Int64, run: Int64) throws -> Outcome {
+        try addFields(db, document.fieldNames)
+        let hash = Int64(bitPattern: document.hash)
+        if try put(db, document, hash: hash, source: source, run: run) { return .inserted }
+        let find = try db.cachedStatement(sql: "SELECT row, hash, run, source FROM documents WHERE id = ?")
+        guard let old = try Row.fetchOne(find, arguments: [document.id]) else { return .unchanged }
+        if run > 0, old[2] == run { return .duplicate }
+        let row: Int64 = old[0]
+        if old[1] == hash {
+            if old[2] != run || old[3] != source {
+                try db.cachedStatement(sql: "UPDATE documents SET run = ?, source = ? WHERE row = ?")
+                    .execute(arguments: [run, source, row])
+            }
+            return .unchanged
+        }
+        try Self.delete(db, row: row)
+        _ = try put(db, document, hash: hash, source: source, run: run)
+        return .replaced
+    }
+
+    private func put(
+        _ db: Database, _ document: PreparedDocument, hash: Int64, source: Int64, run: Int64
+    ) throws -> Bool {
+        let insert = try db.cachedStatement(
+            sql: """
+                INSERT INTO documents (id, source, run, hash, metadata, passages) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO NOTHING
+                """)
+        insert.setUncheckedArguments([document.id, source, run, hash, document.metadata, PassageBlob(document.passages)])
+        try insert.execute()
+        guard db.changesCount == 1 else { return false }
+        let texts = try db.cachedStatement(sql: "INSERT INTO texts (row, title, text) VALUES (?, ?, ?)")
+        texts.setUncheckedArguments([db.lastInsertedRowID, document.title, document.text])
+        try texts.execute()
+        return true
+    }
+
+    private mutating func addFields(_ db: Database, _ names: [String]) throws {
+        for name in names where !fields.contains(name) {
+            guard fields.count < CorpusWriter.fieldLimit else {
+                throw CorpusError(
+                    .badInput, "metadata field \"\(name)\" is one too many: a corpus has at most \(CorpusWriter.fieldLimit)")
+            }
+            guard name.utf8.count <= 256 else {
+                throw CorpusError(.badInput, "a metadata field's name has \(name.utf8.count) bytes; at most 256 are accepted")
+            }
+            try db.execute(sql: "INSERT OR IGNORE INTO fields VALUES (?, NULL)", arguments: [name])
+            fields.insert(name)
+        }
+    }
+
+    /// Deletes a document by id. Returns whether it was there.
+    static func delete(_ db: Database, id: String) throws -> Bool {
+        let find = try db.cachedStatement(sql: "SELECT row FROM documents WHERE id = ?")
+        guard let row = try Int64.fetchOne(find, arguments: [id]) else { return false }
+        try delete(db, row: row)
+        return true
+    }
+
+    static func delete(_ db: Database, row: Int64) throws {
+        try db.cachedStatement(sql: "DELETE FROM documents WHERE row = ?").execute(arguments: [row])
+        try db.cachedStatement(sql: "DELETE FROM texts WHERE row = ?").execute(arguments: [row])
+    }
+}
+
+/// The cuts of a document as a BLOB; also when there are none, where an empty `Data` would become an empty text.
+private struct PassageBlob: DatabaseValueConvertible {
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    var databaseValue: DatabaseValue { bytes.withUnsafeBytes { Foundation.Data($0) }.databaseValue }
+
+    static func fromDatabaseValue(_ value: DatabaseValue) -> PassageBlob? {
+        Foundation.Data.fromDatabaseValue(value).map { PassageBlob(Array($0)) }
+    }
+}
