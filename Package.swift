@@ -46,8 +46,8 @@ let modules: [Module] = [
     Module(
         name: "AgentRuntime",
         uses: [
-            "COpenBLAS", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
-            "RetrievalTools", "CCurl",
+            "COpenBLAS", "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex",
+            "LanguageModels", "RetrievalTools", "CCurl",
         ],
         libraries: [yams, grdb, collections]),
     Module(

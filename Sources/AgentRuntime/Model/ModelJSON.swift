@@ -3,87 +3,8 @@
 internal import LanguageModels
 internal import TextProcessing
 
-/// The JSON form of what a model gave, as events keep it.
+/// The JSON form of a model's failure, as events keep it.
 enum ModelJSON {
-    static func json(_ response: ModelResponse) -> JSONValue {
-        [
-            "model": .string(response.model),
-            "completions": .array(response.completions.map(json)),
-            "usage": [
-                "prompt": .integer(response.usage.promptTokens), "completion": .integer(response.usage.completionTokens),
-                "cached": .integer(response.usage.cachedTokens), "reasoning": .integer(response.usage.reasoningTokens),
-            ],
-        ]
-    }
-
-    static func response(_ json: JSONValue) throws -> ModelResponse {
-        let usage = try json.required("usage")
-        return ModelResponse(
-            completions: try json.requiredArray("completions").map(completion),
-            usage: TokenUsage(
-                promptTokens: try usage.requiredInt("prompt"), completionTokens: try usage.requiredInt("completion"),
-                cachedTokens: usage["cached"]?.int ?? 0, reasoningTokens: usage["reasoning"]?.int ?? 0),
-            model: try json.requiredString("model"))
-    }
-
-    private static func json(_ completion: Completion) -> JSONValue {
-        let message = completion.message
-        var members: JSONObject = ["content": .string(message.content)]
-        if !message.reasoning.isEmpty { members["reasoning"] = .string(message.reasoning) }
-        if !message.toolCalls.isEmpty {
-            members["tool_calls"] = .array(
-                message.toolCalls.map {
-                    ["id": .string($0.id), "name": .string($0.name), "arguments": .string($0.arguments)]
-                })
-        }
-        members["finish"] = .string(completion.finishReason.rawValue)
-        if !completion.tokens.isEmpty { members["tokens"] = .array(completion.tokens.map(json)) }
-        if !completion.promptTokenIDs.isEmpty {
-            members["prompt_token_ids"] = .array(completion.promptTokenIDs.map(JSONValue.integer))
-        }
-        if !completion.tokenIDs.isEmpty { members["token_ids"] = .array(completion.tokenIDs.map(JSONValue.integer)) }
-        return .object(members)
-    }
-
-    private static func completion(_ json: JSONValue) throws -> Completion {
-        let name = try json.requiredString("finish")
-        guard let finish = Completion.FinishReason(rawValue: name) else {
-            throw JSONError(message: "unknown finish reason \"\(name)\"")
-        }
-        let calls = try (json["tool_calls"]?.array ?? []).map { call in
-            ToolCall(
-                id: try call.requiredString("id"), name: try call.requiredString("name"),
-                arguments: try call.requiredString("arguments"))
-        }
-        return Completion(
-            message: ChatMessage(
-                role: .assistant, content: try json.requiredString("content"),
-                reasoning: json["reasoning"]?.string ?? "", toolCalls: calls),
-            finishReason: finish, tokens: try (json["tokens"]?.array ?? []).map(token),
-            promptTokenIDs: (json["prompt_token_ids"]?.array ?? []).compactMap(\.int),
-            tokenIDs: (json["token_ids"]?.array ?? []).compactMap(\.int))
-    }
-
-    /// `[text, log-probability, byte offset, [[alternative, log-probability] …]]`.
-    private static func json(_ token: TokenLogProbability) -> JSONValue {
-        .array([
-            .string(token.text), .number(token.logProbability), .integer(token.byteOffset),
-            .array(token.top.map { .array([.string($0.text), .number($0.logProbability)]) }),
-        ])
-    }
-
-    private static func token(_ json: JSONValue) throws -> TokenLogProbability {
-        guard let text = json[0]?.string, let logProbability = json[1]?.double, let offset = json[2]?.int else {
-            throw JSONError(message: "a token must be [text, log-probability, byte offset, alternatives]")
-        }
-        return TokenLogProbability(
-            text: text, logProbability: logProbability, byteOffset: offset,
-            top: (json[3]?.array ?? []).compactMap { entry in
-                guard let text = entry[0]?.string, let value = entry[1]?.double else { return nil }
-                return TokenLogProbability.Alternative(text: text, logProbability: value)
-            })
-    }
-
     static func json(_ error: LanguageModelError) -> JSONValue {
         switch error {
         case .unavailable(let reason): return ["error": "unavailable", "message": .string(reason)]

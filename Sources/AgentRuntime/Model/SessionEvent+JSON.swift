@@ -43,7 +43,7 @@ extension SessionEvent: JSONRepresentable {
             members["completion_tokens"] = .integer(record.completionTokens)
         case .modelReturned(let id, let response):
             members["id"] = .string(id)
-            members["response"] = ModelJSON.json(response)
+            members["response"] = response.json
         case .modelFailed(let id, let error):
             members["id"] = .string(id)
             members["error"] = ModelJSON.json(error)
@@ -99,7 +99,7 @@ extension SessionEvent: JSONRepresentable {
                     digest: try json.requiredString("digest"), promptTokens: try json.requiredInt("prompt_tokens"),
                     completionTokens: try json.requiredInt("completion_tokens")))
         case "model_returned":
-            kind = .modelReturned(id: try id(), try ModelJSON.response(try json.required("response")))
+            kind = .modelReturned(id: try id(), try ModelResponse(json: try json.required("response")))
         case "model_failed": kind = .modelFailed(id: try id(), try ModelJSON.error(try json.required("error")))
         case "proposed":
             kind = .proposed(

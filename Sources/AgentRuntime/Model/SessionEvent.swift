@@ -64,7 +64,8 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
     /// The version of the events' form, checked on reading. Now 1.
     public static let version = 1
 
-    /// The session's id.
+    /// The session's id. It is the store's key, not a part of the JSON form: two runs with the same seed are the same
+    /// bytes under different ids.
     public var session: String
     public var question: Question
     /// The corpus's name and the fingerprint of its generation.
@@ -116,7 +117,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
             throw JSONError(message: "\"seed\" must be a hexadecimal number")
         }
         self.init(
-            session: try json.requiredString("session"),
+            session: "",
             question: Question(try json.requiredString("question"), id: json["question_id"]?.string ?? ""),
             corpus: try fingerprint("corpus"), model: try fingerprint("model"), policy: try fingerprint("policy"),
             seed: seed, budget: try Budget(json: try json.required("budget")),
@@ -128,7 +129,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
             ["name": .string(fingerprint.name), "fingerprint": .string(fingerprint.value)]
         }
         var members: JSONObject = [
-            "version": .integer(Self.version), "session": .string(session), "question": .string(question.text),
+            "version": .integer(Self.version), "question": .string(question.text),
         ]
         if !question.id.isEmpty { members["question_id"] = .string(question.id) }
         members["corpus"] = object(corpus)

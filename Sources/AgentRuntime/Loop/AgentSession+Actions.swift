@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LanguageModels
+internal import TensorMath
+internal import TextProcessing
+
+extension AgentSession {
+    /// Performs one action of the loop and appends the event that reports it.
+    func perform(_ action: AgentLoop.Action) async throws {
+        switch action {
+        case .record(let kind): try await append(kind)
+        case .assess: try await assess()
+        case .propose: try await propose()
+        case .choose(let candidates): try await choose(among: candidates)
+        case .callTools(let records): try await callTools(records)
+        case .keep(let calls): try await keep(after: calls)
+        case .answer: try await answer()
+        }
+    }
+
+    private func context(for component: String, closing: Bool = false) -> StepContext {
+        let state = loop.state
+        return StepContext(
+            corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
+            random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
+            embed: environment.embed,
+            respond: { requests, purpose in try await self.respond(requests, purpose: purpose, closing: closing) })
+    }
+
+    private func assess() async throws {
+        guard let gate = strategy.gate else {
+            try await append(.assessed(GateDecision(retrieve: true)))
+            return
+        }
+        do {
+            try await append(.assessed(try await gate.assess(loop.state, using: context(for: "gate"))))
+        } catch let error as LanguageModelError {
+            try await append(.assessed(GateDecision(retrieve: true, reason: "not measured: \(error)")))
+        } catch SessionError.budget(let limit) {
+            try await append(.closing(.budget(limit)))
+        }
+    }
+
+    private func propose() async throws {
+        var merged = Proposal()
+        var stop: StopReason?
+        for proposer in strategy.proposers {
+            do {
+                let proposal = try await proposer.propose(in: loop.state, using: context(for: proposer.name))
+                merged.candidates += proposal.candidates
+                merged.notes += proposal.notes
+            } catch let error as CancellationError {
+                throw error
+            } catch SessionError.budget(let limit) {
+                stop = stop ?? .budget(limit)
+            } catch let error as SessionError {
+                throw error
+            } catch {
+                try Task.checkCancellation()
+                stop = stop ?? .failed("\(proposer.name): \(error)")
+            }
+        }
+        // One proposer's failure does not end the run while another has something to propose.
+        if merged.candidates.isEmpty, let stop {
+            try await append(.closing(stop))
+        } else {
+            try await append(.proposed(merged))
+        }
+    }
+
+    private func choose(among candidates: [CandidateAction]) async throws {
+        let state = loop.state
+        var random = SplitMix64(seed: state.header.seed, stream: UInt64(state.step))
+        do {
+            let choice = try await strategy.policy.choose(among: candidates, in: state, random: &random)
+            guard candidates.indices.contains(choice.index) else {
+                try await append(
+                    .closing(.failed("\(strategy.policy.name) chose candidate \(choice.index) of \(candidates.count)")))
+                return
+            }
+            try await append(.chose(choice))
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as SessionError {
+            throw error
+        } catch {
+            try await append(.closing(.failed("\(strategy.policy.name): \(error)")))
+        }
+    }
+
+    private func keep(after calls: [String]) async throws {
+        do {
+            let keeping = try await strategy.keeper.keep(after: calls, in: loop.state, using: context(for: "keeper"))
+            try await append(.kept(keeping))
+        } catch let error as CancellationError {
+            throw error
+        } catch SessionError.budget(let limit) {
+            try await append(.closing(.budget(limit)))
+        } catch let error as SessionError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            // Without a keeper's judgement everything that the step found is kept: losing it would be worse.
+            let found = loop.state.retrieved.values.filter { calls.contains($0.callID) }
+            try await append(.kept(Keeping(kept: found.map { $0.evidence(reason: "kept unjudged: \(error)") })))
+        }
+    }
+
+    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence.
+    private func answer() async throws {
+        let state = loop.state
+        let resolver = CitationResolver(state: state)
+        if let draft = state.draft, !draft.allSatisfy(\.isWhitespace) {
+            try await append(.answered(resolver.answer(fromDraft: draft, model: state.header.model.name)))
+            return
+        }
+        let context = context(for: "answerer", closing: true)
+        var answer: Answer
+        do {
+            answer = try await strategy.answerer.answer(state.question, from: state.evidence, using: context)
+        } catch let error as CancellationError {
+            throw error
+        } catch SessionError.damaged(let reason) {
+            throw SessionError.damaged(reason)
+        } catch SessionError.store(let reason) {
+            throw SessionError.store(reason)
+        } catch {
+            try Task.checkCancellation()
+            answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
+        }
+        try await append(.answered(resolver.resolved(answer)))
+    }
+}
