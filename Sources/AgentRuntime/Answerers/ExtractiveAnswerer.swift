@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-internal import TextProcessing
+import TextProcessing
 
 /// Answers with the best-supported sentence of the evidence, word for word, and labels it as such: what is always
 /// possible, without any model.

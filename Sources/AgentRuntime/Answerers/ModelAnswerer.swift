@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CorpusStore
+import CorpusStore
 public import LanguageModels
-internal import OrderedCollections
-internal import TensorMath
+import OrderedCollections
+import TensorMath
 
 /// Lets the session's model read the evidence and write the answer, with the passages cited by id.
 public struct ModelAnswerer: Answerer {
@@ -77,7 +77,8 @@ extension AgentState {
             state.retrieved[item.passageID] = RetrievedPassage(
                 passage: Passage(
                     id: item.passageID, ordinal: 0, documentID: item.documentID, documentOrdinal: 0, title: item.title,
-                    text: item.text, range: 0..<item.text.unicodeScalars.count), score: item.score, callID: "t0", rank: 0)
+                    text: item.text, range: 0..<item.text.unicodeScalars.count), score: item.score, callID: "t0",
+                rank: 0)
         }
         return state
     }

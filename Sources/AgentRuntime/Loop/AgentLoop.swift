@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import LanguageModels
-internal import RetrievalTools
+import CorpusStore
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
 
 /// The loop as a pure state machine: events in, actions out, no input or output inside. A test, a replay, a resume and a
 /// rollout drive exactly what a live session drives.
@@ -217,14 +219,16 @@ public struct AgentLoop: Sendable {
         if let last = state.conversation.indices.last, !record.invocation.callID.isEmpty {
             let fence = Fence(seed: state.header.seed, call: id)
             state.conversation[last].replies[record.invocation.callID] =
-                output.isError ? Fence.neutralised(output.text) : fence.wrap(output.text, source: record.invocation.tool)
+                output.isError
+                ? Fence.neutralised(output.text) : fence.wrap(output.text, source: record.invocation.tool)
         }
         batch.removeAll { $0.id == id }
         guard batch.isEmpty else {
             pending = [.callTools(batch)]
             return
         }
-        correctionsInRow = state.actions.last.map { $0.failures > 0 && $0.newPassages == 0 } ?? false ? correctionsInRow + 1 : 0
+        correctionsInRow =
+            state.actions.last.map { $0.failures > 0 && $0.newPassages == 0 } ?? false ? correctionsInRow + 1 : 0
         pending = [.keep(state.actions.last?.callIDs ?? [])]
     }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import LanguageModels
-internal import TensorMath
-internal import TextProcessing
+import LanguageModels
+import OrderedCollections
+import TensorMath
+import TextProcessing
 
 extension AgentSession {
     /// Performs one action of the loop and appends the event that reports it.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import LanguageModels
-internal import RetrievalTools
-internal import Synchronization
-internal import TensorMath
-internal import TextProcessing
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
+import Synchronization
+import TensorMath
+import TextProcessing
 
 /// Runs one question: performs the loop's actions, and appends every event to a store before anything acts on it.
 ///
@@ -30,6 +31,8 @@ public actor AgentSession {
 
     /// Events that are in the store but whose turn has not come: a later call of a batch that ended first.
     private var early: [Int: SessionEvent] = [:]
+    /// The number of the running batch's next result.
+    private var nextTaken = 0
     /// The model calls of the action that is being performed; a resumed action finds its earlier ones here.
     private var journal: [ModelCallRecord] = []
     private var results: [String: Result<ModelResponse, LanguageModelError>] = [:]
@@ -47,7 +50,8 @@ public actor AgentSession {
         seed: UInt64 = 0, budget: Budget? = nil, id: String? = nil
     ) {
         var header = SessionHeader(
-            session: "", question: question, corpus: .init(name: environment.corpus.summary.name, value: environment.corpus.fingerprint),
+            session: "", question: question,
+            corpus: .init(name: environment.corpus.summary.name, value: environment.corpus.fingerprint),
             model: AgentSession.fingerprint(of: environment.model),
             policy: .init(name: strategy.name, value: strategy.fingerprint), seed: seed,
             budget: budget ?? strategy.budget, tools: environment.tools.names)
@@ -127,7 +131,7 @@ public actor AgentSession {
         if nextSequence == 0 { try await append(.started(loop.state.header)) }
         while let action = loop.pending.first {
             try Task.checkCancellation()
-            if interruption.load(ordering: .relaxed), !wasInterrupted, loop.state.stop == nil {
+            if interruption.load(ordering: .relaxed), !wasInterrupted, loop.state.stop == nil, early.isEmpty {
                 try await append(.interrupted)
                 continue
             }
@@ -188,13 +192,7 @@ public actor AgentSession {
     private func runBatch(_ operations: [@Sendable () async throws -> SessionEvent.Kind]) async throws {
         let base = nextSequence
         nextSequence += operations.count
-        var taken = base
-        func takeReady() {
-            while taken < nextSequence, let event = early.removeValue(forKey: taken) {
-                take(event)
-                taken += 1
-            }
-        }
+        nextTaken = base
         do {
             if operations.count == 1, early[base] == nil {
                 try await keepEarly(SessionEvent(sequence: base, time: 0, kind: operations[0]()))
@@ -212,8 +210,16 @@ public actor AgentSession {
             }
             takeReady()
         } catch {
-            nextSequence = taken
+            nextSequence = nextTaken
             throw error
+        }
+    }
+
+    /// Takes the results of the running batch whose turn has come.
+    private func takeReady() {
+        while nextTaken < nextSequence, let event = early.removeValue(forKey: nextTaken) {
+            take(event)
+            nextTaken += 1
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
+import Synchronization
 
 /// Hands a session's events to any number of readers; one that comes late gets all from the first on.
 final class EventHub: Sendable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import LanguageModels
-internal import RetrievalTools
-internal import TextProcessing
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
+import TextProcessing
 
 /// The rules of a run that the loop itself needs; a policy file sets them.
 public struct LoopRules: Sendable, Hashable {

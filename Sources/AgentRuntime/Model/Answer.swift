@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
 public import TextProcessing
 
 /// An answer with the passages that it rests on.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
 public import TextProcessing
 
 /// What a run may spend. Nil means no limit. Every cost is charged before it is made, and the closing turn's share

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
 public import TextProcessing
 
 /// A concrete thing that the agent can do now.
@@ -56,7 +57,8 @@ public struct CandidateAction: Sendable, Hashable, JSONRepresentable {
         case "answer": kind = .answer(text: json["text"]?.string)
         case "correct": kind = .correct(message: try json.requiredString("message"))
         case "give_up": kind = .giveUp
-        case let other: throw JSONError(message: "\"action\" is \"\(other)\"; expected call, keep, answer, correct or give_up")
+        case let other:
+            throw JSONError(message: "\"action\" is \"\(other)\"; expected call, keep, answer, correct or give_up")
         }
         self.init(
             kind, proposer: try json.requiredString("proposer"), reason: json["reason"]?.string ?? "",

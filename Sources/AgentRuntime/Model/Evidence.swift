@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
 public import TextProcessing
 
 /// Passages kept for the answer, in the order in which they were kept; each passage once.

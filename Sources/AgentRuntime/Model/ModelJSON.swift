@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import LanguageModels
-internal import TextProcessing
+import LanguageModels
+import TextProcessing
 
 /// The JSON form of a model's failure, as events keep it.
 enum ModelJSON {

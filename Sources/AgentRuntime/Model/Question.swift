@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import TextProcessing
+import TextProcessing
 
 /// The text to answer, with what a data set knows about it.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import LanguageModels
-internal import RetrievalTools
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
 public import TextProcessing
 
 extension SessionEvent: JSONRepresentable {

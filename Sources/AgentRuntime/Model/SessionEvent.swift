@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import LanguageModels
+import OrderedCollections
 public import RetrievalTools
 public import TextProcessing
 
@@ -208,7 +209,8 @@ public struct Note: Sendable, Hashable, JSONRepresentable {
 
     public init(json: JSONValue) throws {
         self.init(
-            kind: try json.requiredString("kind"), key: json["key"]?.string ?? "", text: try json.requiredString("text"))
+            kind: try json.requiredString("kind"), key: json["key"]?.string ?? "", text: try json.requiredString("text")
+        )
     }
 
     public var json: JSONValue {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CorpusStore
-internal import RetrievalTools
-internal import TextProcessing
+import CorpusStore
+import OrderedCollections
+import RetrievalTools
+import TextProcessing
 
 /// The JSON form of what a tool gave, as events keep it.
 enum ToolJSON {

@@ -32,7 +32,8 @@ public struct Trajectory: Sendable {
             case .proposed(let proposal): candidates = proposal.candidates
             case .chose(let choice):
                 guard candidates.indices.contains(choice.index) else {
-                    throw SessionError.damaged("event \(event.sequence) chooses candidate \(choice.index) of \(candidates.count)")
+                    throw SessionError.damaged(
+                        "event \(event.sequence) chooses candidate \(choice.index) of \(candidates.count)")
                 }
                 steps.append(Step(state: loop.state, candidates: candidates, choice: choice, reward: 0))
             default: break

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Foundation
+import Foundation
 public import TensorMath
 
 /// Takes what the model asked for: the first candidate of the model's proposer, else the first of all.

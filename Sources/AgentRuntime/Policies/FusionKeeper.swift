@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CorpusStore
-internal import RetrievalTools
+import CorpusStore
+import OrderedCollections
+import RetrievalTools
 
 /// Keeps the passages that the calls so far agree on: reciprocal rank fusion over all result lists.
 public struct FusionKeeper: EvidenceKeeper {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import LanguageModels
-internal import TextProcessing
+import RetrievalTools
+import TextProcessing
 
 /// Proposes what the language model asks for by native tool calls: all calls of a turn are one candidate, and run
 /// concurrently. A turn without a call is the model's answer.
@@ -55,7 +56,8 @@ public struct ModelProposer: ActionProposer {
         let message = completion.message
         if completion.finishReason == .length, message.toolCalls.isEmpty || !message.toolCalls.allSatisfy(isWhole) {
             return CandidateAction(
-                .correct(message: "Your turn was cut off at its limit of tokens and was not read. Write a shorter one."),
+                .correct(
+                    message: "Your turn was cut off at its limit of tokens and was not read. Write a shorter one."),
                 proposer: proposer, reason: "the turn was cut off")
         }
         if !message.toolCalls.isEmpty {
@@ -106,7 +108,8 @@ enum ConversationPrompt {
         if trim > 0, !state.evidence.isEmpty {
             // The evidence stays when results go, so that nothing that an answer cites is lost.
             let fence = Fence(seed: state.header.seed, call: "evidence")
-            messages[1].content += "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
+            messages[1].content +=
+                "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }
         for (index, turn) in state.conversation.enumerated() {
             messages.append(turn.message)

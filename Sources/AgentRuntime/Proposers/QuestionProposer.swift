@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TextProcessing
+import RetrievalTools
+import TextProcessing
 
 /// Searches for the question as it stands, by words and by meaning at the same time.
 public struct QuestionProposer: ActionProposer {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CorpusStore
 import Foundation
-internal import TextProcessing
+import OrderedCollections
+import TextProcessing
 
 /// Resolves what an answer cites against what this session has retrieved: unknown ids are refused, near misses repaired
 /// and the repair recorded.
@@ -109,7 +111,8 @@ public struct CitationResolver: Sendable {
     private func grounds(for prediction: String) -> [Citation] {
         let words = EvidenceWords.terms(prediction)
         guard !words.isEmpty, prediction.count <= 200 else { return [] }
-        let folded = prediction.lowercased().trimmingCharacters(in: .whitespacesAndNewlines.union(.punctuationCharacters))
+        let folded = prediction.lowercased().trimmingCharacters(
+            in: .whitespacesAndNewlines.union(.punctuationCharacters))
         guard folded.count >= 2, folded != "yes", folded != "no" else { return [] }
         return evidence.ranking.filter { ($0.title + "\n" + $0.text).lowercased().contains(folded) }.prefix(2).map {
             Citation(passageID: $0.passageID, title: $0.title)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TensorMath
-internal import TextProcessing
+import TensorMath
+import TextProcessing
 
 /// The one fence for retrieved text: whatever a model is shown of a corpus or of a tool goes through here.
 ///
@@ -34,7 +34,10 @@ public struct Fence: Sendable, Hashable {
     public static func neutralised(_ text: String) -> String {
         var text = text
         return text.withUTF8 { bytes -> String? in
-            guard let first = bytes.firstIndex(where: { $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "[") })
+            guard
+                let first = bytes.firstIndex(where: {
+                    $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "[")
+                })
             else { return nil }
             return neutralise(bytes, from: first)
         } ?? text
@@ -60,7 +63,9 @@ public struct Fence: Sendable, Hashable {
                 changed = true
             } else if byte == UInt8(ascii: "\\"), matches("boxed", bytes, at: index + 1) {
                 changed = true
-            } else if byte == UInt8(ascii: "["), matches("INST]", bytes, at: index + 1) || matches("/INST]", bytes, at: index + 1) {
+            } else if byte == UInt8(ascii: "["),
+                matches("INST]", bytes, at: index + 1) || matches("/INST]", bytes, at: index + 1)
+            {
                 output.append(contentsOf: "(".utf8)
                 changed = true
             } else {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-internal import GRDB
-internal import TextProcessing
+import GRDB
+import TextProcessing
 
 /// Events in one SQLite file of their own, private to the user: the folder 0700, the files 0600.
 ///
@@ -63,7 +63,8 @@ public final class SQLiteEventStore: EventStore {
     public static var defaultPath: String {
         let environment = ProcessInfo.processInfo.environment
         if let path = environment["FORAGE_SESSIONS"], !path.isEmpty { return path }
-        let state = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.local/state"
+        let state =
+            environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.local/state"
         return state + "/forage/sessions.sqlite"
     }
 
@@ -86,7 +87,8 @@ public final class SQLiteEventStore: EventStore {
             try Row.fetchAll(
                 database, sql: "SELECT sequence, time, body FROM event WHERE session = ? ORDER BY sequence",
                 arguments: [session]
-            ).map { row in (sequence: row["sequence"] as Int, time: row["time"] as Double, body: row["body"] as String) }
+            ).map { row in (sequence: row["sequence"] as Int, time: row["time"] as Double, body: row["body"] as String)
+            }
         }
         return try rows.map { row in
             do {
@@ -127,7 +129,8 @@ public final class SQLiteEventStore: EventStore {
             let last = row.last.flatMap { try? JSONValue(parsing: $0) }
             let isFinished = last?["event"]?.string == "finished"
             return SessionSummary(
-                id: row.id, question: header?["question"]?.string ?? "", policy: header?["policy"]?["name"]?.string ?? "",
+                id: row.id, question: header?["question"]?.string ?? "",
+                policy: header?["policy"]?["name"]?.string ?? "",
                 created: row.created, eventCount: row.events,
                 stop: isFinished ? last?["stop"].flatMap { try? StopReason(json: $0) } : nil)
         }
