@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// A question as the learner may see it, with its gold kept apart for rewards and oracles.
+public struct LearningQuestion: Sendable, Hashable {
+    /// Its identity in its set.
+    public var id: String
+    /// Its text.
+    public var text: String
+    /// The accepted answers.
+    public var answers: [String]
+    /// The ids of the gold passages; only oracles, rewards and measures read them.
+    public var gold: [String]
+    /// The set's own name for its kind.
+    public var type: String
+    /// How many passages it takes.
+    public var hops: Int
+
+    /// Wraps the parts of a question.
+    public init(id: String, text: String, answers: [String] = [], gold: [String] = [], type: String = "", hops: Int = 1) {
+        self.id = id
+        self.text = text
+        self.answers = answers
+        self.gold = gold
+        self.type = type
+        self.hops = hops
+    }
+}
+
+/// What is read from a question once, before any search: its terms, names, vector and the titles that it mentions.
+struct QuestionView: Sendable {
+    let vector: [Float]
+    /// Its terms that the corpus knows, each once.
+    let terms: [Int32]
+    /// The weight of all its terms together.
+    let totalWeight: Float
+    let titles: [Int]
+    let names: [Int32]
+    let nameWeight: Float
+    /// Cues of its form: comparison, yes or no, and what it asks for.
+    let cues: [Float]
+
+    static let cueNames = ["comparison", "yes-no", "asks-person", "asks-time", "asks-place", "asks-number", "names", "length"]
+
+    init(_ text: String, vector: [Float], world: RetrievalWorld) {
+        self.vector = vector
+        var seen = Set<Int32>()
+        terms = world.analysis.terms(text).compactMap { world.termNumbers[$0] }.filter { seen.insert($0).inserted }
+        totalWeight = max(1e-6, terms.reduce(0) { $0 + world.termWeights[Int($1)] })
+        titles = world.titles.mentions(in: text)
+        let keys = world.analysis.nameKeys(text)
+        names = Set(keys.compactMap { world.nameNumbers[$0] }).sorted()
+        nameWeight = max(1e-6, names.reduce(0) { $0 + world.nameWeights[Int($1)] })
+        let words = world.analysis.words(text)
+        let all = Set(words)
+        let first = words.first ?? ""
+        let comparing = ["or", "both", "same", "older", "younger", "earlier", "later", "longer", "larger", "more", "first"]
+        func cue(_ condition: Bool) -> Float { condition ? 1 : 0 }
+        cues = [
+            cue(comparing.contains { all.contains($0) }),
+            cue(["is", "are", "was", "were", "do", "does", "did", "has", "have"].contains(first)),
+            cue(all.contains("who") || all.contains("whom") || all.contains("whose")),
+            cue(all.contains("when") || all.contains("year") || all.contains("date")),
+            cue(all.contains("where") || all.contains("city") || all.contains("country")),
+            cue(all.contains("many") || all.contains("much") || all.contains("number")),
+            min(1, Float(keys.count) / 5), min(1, Float(words.count) / 40),
+        ]
+    }
+}

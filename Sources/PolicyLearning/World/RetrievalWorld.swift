@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import TensorMath
+import TextProcessing
+
+/// One passage as the learner sees it.
+public struct WorldPassage: Sendable, Hashable {
+    /// The citable identity.
+    public var id: String
+    /// The title; empty when there is none.
+    public var title: String
+    /// The text.
+    public var text: String
+
+    /// Wraps the parts of a passage.
+    public init(id: String, title: String, text: String) {
+        self.id = id
+        self.title = title
+        self.text = text
+    }
+}
+
+/// A corpus held in memory for fast episodes: terms, names and title links of every passage beside the encoder's vectors.
+///
+/// Episodes run by the hundred thousand while a policy learns, so everything that a decision looks at is prepared once:
+/// the stemmed terms of each passage with their counts, the names in it, the titles that it mentions, and a vector.
+public struct RetrievalWorld: Sendable {
+    /// The passages by ordinal.
+    public let passages: [WorldPassage]
+    /// The encoder's vector of each passage (passages × dimension), of length one.
+    public let vectors: Matrix
+    /// Passage ordinals by id.
+    public let ordinals: [String: Int]
+    /// Vocabulary: term to number.
+    let termNumbers: [String: Int32]
+    /// log(1 + (N - n + 0.5) / (n + 0.5)) of each term.
+    let termWeights: [Float]
+    /// The terms of each passage (title and text) with their counts, by ascending term.
+    let terms: [[TermCount]]
+    /// The terms of each title.
+    let titleTerms: [[Int32]]
+    /// The passages that hold a term, with the count.
+    let postings: [[TermCount]]
+    /// Terms in each passage, repeats counted.
+    let lengths: [Float]
+    let meanLength: Float
+    /// Title number of each passage, and the passages of each title.
+    let titleNumbers: [Int]
+    let titlePassages: [[Int]]
+    /// The titles that each passage mentions (without its own), in order of mention.
+    let mentionedTitles: [[Int]]
+    /// The passages that mention a title.
+    let mentioningPassages: [[Int]]
+    /// The names in each passage, ascending by number, and the weight of each name.
+    let names: [[Int32]]
+    let nameNumbers: [String: Int32]
+    let nameWeights: [Float]
+    let titles: TitleMatcher
+    let analysis: WorldAnalysis
+
+    /// A number with how often it occurs.
+    struct TermCount: Sendable, Hashable {
+        var number: Int32
+        var count: Int32
+    }
+
+    /// Prepares a corpus.
+    ///
+    /// - Parameters:
+    ///   - passages: The passages; ids must differ (the last of equal ones is found by id).
+    ///   - vectors: One row a passage, in the same order, of length one.
+    /// - Throws: `AnalyzerError` never for the built-in analysis.
+    public init(passages: [WorldPassage], vectors: Matrix) throws {
+        precondition(vectors.rows == passages.count, "one vector for each passage")
+        self.passages = passages
+        self.vectors = vectors
+        analysis = try WorldAnalysis()
+        ordinals = Dictionary(passages.enumerated().map { ($0.element.id, $0.offset) }) { _, last in last }
+
+        var termNumbers: [String: Int32] = [:]
+        var frequencies: [Int] = []
+        var terms: [[TermCount]] = []
+        var titleTerms: [[Int32]] = []
+        var lengths: [Float] = []
+        func number(_ term: String) -> Int32 {
+            if let known = termNumbers[term] { return known }
+            let new = Int32(termNumbers.count)
+            termNumbers[term] = new
+            frequencies.append(0)
+            return new
+        }
+        for passage in passages {
+            let title = analysis.terms(passage.title).map(number)
+            let all = title + analysis.terms(passage.text).map(number)
+            var counts: [Int32: Int32] = [:]
+            for term in all { counts[term, default: 0] += 1 }
+            for term in counts.keys { frequencies[Int(term)] += 1 }
+            terms.append(counts.map { TermCount(number: $0.key, count: $0.value) }.sorted { $0.number < $1.number })
+            titleTerms.append(title)
+            lengths.append(Float(all.count))
+        }
+        let count = Float(passages.count)
+        termWeights = frequencies.map { log(1 + (count - Float($0) + 0.5) / (Float($0) + 0.5)) }
+        var postings = [[TermCount]](repeating: [], count: frequencies.count)
+        for (ordinal, list) in terms.enumerated() {
+            for term in list { postings[Int(term.number)].append(TermCount(number: Int32(ordinal), count: term.count)) }
+        }
+        self.termNumbers = termNumbers
+        self.terms = terms
+        self.titleTerms = titleTerms
+        self.postings = postings
+        self.lengths = lengths
+        meanLength = max(1, lengths.reduce(0, +) / max(1, count))
+
+        titles = TitleMatcher(titles: passages.map(\.title), analysis: analysis)
+        let titleNumbers = titles.numbers
+        self.titleNumbers = titleNumbers
+        var titlePassages = [[Int]](repeating: [], count: titles.count)
+        for (ordinal, title) in titleNumbers.enumerated() where title >= 0 { titlePassages[title].append(ordinal) }
+        self.titlePassages = titlePassages
+        var mentioned: [[Int]] = []
+        var mentioning = [[Int]](repeating: [], count: titles.count)
+        var nameNumbers: [String: Int32] = [:]
+        var nameFrequencies: [Int] = []
+        var names: [[Int32]] = []
+        for (ordinal, passage) in passages.enumerated() {
+            let own = titleNumbers[ordinal]
+            let found = titles.mentions(in: passage.text).filter { $0 != own }
+            mentioned.append(found)
+            for title in found { mentioning[title].append(ordinal) }
+            var known = Set<Int32>()
+            for key in analysis.nameKeys(passage.title + ". " + passage.text) {
+                let number = nameNumbers[key] ?? Int32(nameNumbers.count)
+                if nameNumbers[key] == nil {
+                    nameNumbers[key] = number
+                    nameFrequencies.append(0)
+                }
+                if known.insert(number).inserted { nameFrequencies[Int(number)] += 1 }
+            }
+            names.append(known.sorted())
+        }
+        mentionedTitles = mentioned
+        mentioningPassages = mentioning
+        self.names = names
+        self.nameNumbers = nameNumbers
+        nameWeights = nameFrequencies.map { log(1 + (count - Float($0) + 0.5) / (Float($0) + 0.5)) }
+    }
+
+    /// Returns the dot product of a vector with the vector of a passage.
+    func cosine(_ vector: [Float], _ passage: Int) -> Float {
+        vectors.elements.withUnsafeBufferPointer { all in
+            vector.withUnsafeBufferPointer { vector in
+                BLAS.dot(UnsafeBufferPointer(rebasing: all[(passage * vectors.columns)..<((passage + 1) * vectors.columns)]), vector)
+            }
+        }
+    }
+
+    /// Returns the passages with the largest dot products, best first, ties by ordinal.
+    func nearest(_ vector: [Float], count: Int) -> [Int] {
+        var scores = [Float](repeating: 0, count: passages.count)
+        vectors.elements.withUnsafeBufferPointer { all in
+            vector.withUnsafeBufferPointer { vector in
+                scores.withUnsafeMutableBufferPointer { scores in
+                    BLAS.gemv(rows: passages.count, columns: vectors.columns, all, vector, into: scores)
+                }
+            }
+        }
+        return largest(scores, count: count)
+    }
+
+    /// The share that BM25 (k1 0.9, b 0.4) gives to one occurrence count in a passage.
+    @inline(__always)
+    private func saturation(_ count: Int32, _ passage: Int) -> Float {
+        let frequency = Float(count)
+        return frequency * 1.9 / (frequency + 0.9 * (0.6 + 0.4 * lengths[passage] / meanLength))
+    }
+
+    /// Returns the best passages for weighted terms by BM25, best first, ties by ordinal; only those that hold a term.
+    func search(_ query: [Int32: Float], count: Int) -> [Int] {
+        var scores = [Float](repeating: 0, count: passages.count)
+        for (term, weight) in query.sorted(by: { $0.key < $1.key }) {
+            let factor = weight * termWeights[Int(term)]
+            for posting in postings[Int(term)] {
+                scores[Int(posting.number)] += factor * saturation(posting.count, Int(posting.number))
+            }
+        }
+        return largest(scores, count: count).filter { scores[$0] > 0 }
+    }
+
+    /// Returns the BM25 score of one passage for weighted terms.
+    func score(_ query: [Int32: Float], _ passage: Int) -> Float {
+        var total: Float = 0
+        if query.count < 24 {
+            for (term, weight) in query.sorted(by: { $0.key < $1.key }) {
+                let found = count(of: term, in: passage)
+                if found > 0 { total += weight * termWeights[Int(term)] * saturation(found, passage) }
+            }
+            return total
+        }
+        for term in terms[passage] {
+            guard let weight = query[term.number] else { continue }
+            total += weight * termWeights[Int(term.number)] * saturation(term.count, passage)
+        }
+        return total
+    }
+
+    /// Returns how often a term is in a passage.
+    func count(of term: Int32, in passage: Int) -> Int32 {
+        let list = terms[passage]
+        var low = 0
+        var high = list.count
+        while low < high {
+            let middle = (low + high) / 2
+            if list[middle].number < term { low = middle + 1 } else { high = middle }
+        }
+        return low < list.count && list[low].number == term ? list[low].count : 0
+    }
+}
+
+/// Returns the indices of the largest numbers, largest first, ties by index.
+func largest(_ scores: [Float], count: Int) -> [Int] {
+    guard count > 0 else { return [] }
+    // A small sorted list: the lists asked for are short against the corpus.
+    var best: [(score: Float, index: Int)] = []
+    best.reserveCapacity(count + 1)
+    for (index, score) in scores.enumerated() {
+        if best.count == count, score <= best[count - 1].score { continue }
+        var position = best.count
+        while position > 0, best[position - 1].score < score { position -= 1 }
+        best.insert((score, index), at: position)
+        if best.count > count { best.removeLast() }
+    }
+    return best.map(\.index)
+}
