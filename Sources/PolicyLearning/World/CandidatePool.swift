@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 import TensorMath
 
 /// Numbers that steer what enters the candidate pool of an episode.
@@ -30,7 +31,11 @@ public struct PoolOptions: Sendable, Hashable, Codable {
 ///
 /// What one kept passage adds does not depend on what was kept before it, so all episodes of a question share this cache
 /// of candidates and of features, and an episode costs little more than its network.
-final class CandidatePool {
+final class CandidatePool: @unchecked Sendable {
+    // @unchecked: what changes after `init` (candidates, features and caches) is read and written under `lock` only.
+
+    /// Guards all that grows. `EvidenceState` takes it around every use.
+    let lock = Mutex<Void>(())
     let world: RetrievalWorld
     let question: QuestionView
     let options: PoolOptions
@@ -70,10 +75,7 @@ final class CandidatePool {
         found += keyword.prefix(options.keyword)
         found += semantic.prefix(options.semantic)
         func ofTitle(_ title: Int) -> [Int] {
-            let all = world.titlePassages[title]
-            guard all.count > options.perTitle else { return all }
-            let scores = all.map { world.score(query, $0) + 10 * world.cosine(question.vector, $0) }
-            return largest(scores, count: options.perTitle).map { all[$0] }
+            Self.passages(ofTitle: title, world, query, question.vector, count: options.perTitle)
         }
         for title in question.titles { found += ofTitle(title) }
         for top in keyword.prefix(options.linkedFrom) + semantic.prefix(options.linkedFrom) {
@@ -100,12 +102,21 @@ final class CandidatePool {
         return passages.count - 1
     }
 
-    /// The passages of a title that suit the question best, at most `perTitle`.
-    private func passages(ofTitle title: Int) -> [Int] {
+    /// The passages of a title, at most `count`, those that suit the question best.
+    private static func passages(
+        ofTitle title: Int, _ world: RetrievalWorld, _ query: [Int32: Float], _ vector: [Float], count: Int
+    ) -> [Int] {
         let all = world.titlePassages[title]
-        guard all.count > options.perTitle else { return all }
-        let scores = all.map { world.score(keywordQuery, $0) + 10 * world.cosine(question.vector, $0) }
-        return largest(scores, count: options.perTitle).map { all[$0] }
+        return all.count > count ? suited(all, world, query, vector, count: count) : all
+    }
+
+    /// The passages that suit the question best by words and meaning together.
+    private static func suited(
+        _ passages: [Int], _ world: RetrievalWorld, _ query: [Int32: Float], _ vector: [Float], count: Int
+    ) -> [Int] {
+        // A cosine of 0.1 weighs about as much as one unit of BM25.
+        let scores = passages.map { world.score(query, $0) + 10 * world.cosine(vector, $0) }
+        return largest(scores, count: count).map { passages[$0] }
     }
 
     /// Returns the candidates (positions) that keeping a candidate brings in: its links both ways, passages of its title,
@@ -114,13 +125,15 @@ final class CandidatePool {
         if let known = expansions[position] { return known }
         let passage = passages[position]
         var found: [Int] = []
-        for title in world.mentionedTitles[passage].prefix(options.links) { found += passages(ofTitle: title) }
+        func ofTitle(_ title: Int) -> [Int] {
+            Self.passages(ofTitle: title, world, keywordQuery, question.vector, count: options.perTitle)
+        }
+        for title in world.mentionedTitles[passage].prefix(options.links) { found += ofTitle(title) }
         let title = world.titleNumbers[passage]
         if title >= 0 {
-            found += passages(ofTitle: title)
-            let back = world.mentioningPassages[title]
-            let scores = back.map { world.score(keywordQuery, $0) + 10 * world.cosine(question.vector, $0) }
-            found += largest(scores, count: options.backLinks).map { back[$0] }
+            found += ofTitle(title)
+            found += Self.suited(
+                world.mentioningPassages[title], world, keywordQuery, question.vector, count: options.backLinks)
         }
         found += world.search(nextQuery(passage), count: options.nextKeyword)
         let vectors = residual(passage)
@@ -166,7 +179,8 @@ final class CandidatePool {
     }
 
     static let fixedNames = [
-        "bm25-relative", "bm25", "bm25-rank", "cosine-relative", "cosine", "cosine-rank", "fused-rank", "title-in-question",
+        "bm25-relative", "bm25", "bm25-rank", "cosine-relative", "cosine", "cosine-rank", "fused-rank",
+        "title-in-question",
         "title-words", "title-share-in-question", "question-share-in-title", "question-coverage", "name-coverage",
         "links-from-top", "links-to-question-title", "passage-length", "same-title-passages", "mentions-any",
         "title-mentioned-often",
@@ -178,7 +192,8 @@ final class CandidatePool {
         let keywordRank = keywordRanks[passage].map { 1 / Float($0 + 1) } ?? 0
         let semanticRank = semanticRanks[passage].map { 1 / Float($0 + 1) } ?? 0
         let fused =
-            (keywordRanks[passage].map { 30 / Float($0 + 60) } ?? 0) + (semanticRanks[passage].map { 30 / Float($0 + 60) } ?? 0)
+            (keywordRanks[passage].map { 30 / Float($0 + 60) } ?? 0)
+            + (semanticRanks[passage].map { 30 / Float($0 + 60) } ?? 0)
         let title = world.titleNumbers[passage]
         let titleTerms = world.titleTerms[passage]
         let asked = Set(question.terms)
@@ -189,7 +204,9 @@ final class CandidatePool {
             if asked.contains(term) { shared += world.termWeights[Int(term)] }
         }
         var covered: Float = 0
-        for term in question.terms where world.count(of: term, in: passage) > 0 { covered += world.termWeights[Int(term)] }
+        for term in question.terms where world.count(of: term, in: passage) > 0 {
+            covered += world.termWeights[Int(term)]
+        }
         let ownNames = world.names[passage]
         var nameCover: Float = 0
         for name in question.names where contains(ownNames, name) { nameCover += world.nameWeights[Int(name)] }
@@ -197,18 +214,28 @@ final class CandidatePool {
         let mentionsAsked = mentioned.filter { question.titles.contains($0) }.count
         return [
             bm25 / bestKeyword, bm25 / 30, keywordRank, cosine / bestSemantic, cosine, semanticRank, fused,
-            title >= 0 && question.titles.contains(title) ? 1 : 0, min(1, Float(titleTerms.count) / 6), shared / titleWeight,
+            title >= 0 && question.titles.contains(title) ? 1 : 0, min(1, Float(titleTerms.count) / 6),
+            shared / titleWeight,
             shared / question.totalWeight, covered / question.totalWeight, nameCover / question.nameWeight,
-            min(1, Float(topLinked[passage] ?? 0) / 3), min(1, Float(mentionsAsked) / 2), min(1, world.lengths[passage] / 200),
-            title >= 0 ? min(1, Float(world.titlePassages[title].count - 1) / 5) : 0, min(1, Float(mentioned.count) / 10),
+            min(1, Float(topLinked[passage] ?? 0) / 3), min(1, Float(mentionsAsked) / 2),
+            min(1, world.lengths[passage] / 200),
+            title >= 0 ? min(1, Float(world.titlePassages[title].count - 1) / 5) : 0,
+            min(1, Float(mentioned.count) / 10),
             title >= 0 ? min(1, Float(world.mentioningPassages[title].count) / 20) : 0,
         ]
     }
 
     static let pairNames = [
-        "linked-from-kept", "links-to-kept", "cosine-kept", "cosine-residual", "cosine-together", "next-bm25", "shared-names",
+        "linked-from-kept", "links-to-kept", "cosine-kept", "cosine-residual", "cosine-together", "next-bm25",
+        "shared-names",
         "best-shared-name", "new-coverage", "same-title", "name-in-title",
     ]
+
+    /// Where `fused-rank` stands among the fixed features.
+    static let fusedFeature = 6
+    /// Where `next-bm25` and `cosine-residual` stand among the pair features.
+    static let nextKeywordFeature = 5
+    static let residualFeature = 3
 
     /// Returns the features of a candidate in the light of one kept candidate.
     func pair(kept: Int, _ candidate: Int) -> [Float] {
@@ -241,7 +268,8 @@ final class CandidatePool {
         let row: [Float] = [
             titleP >= 0 && world.mentionedTitles[e].contains(titleP) ? 1 : 0,
             titleE >= 0 && world.mentionedTitles[p].contains(titleE) ? 1 : 0,
-            world.cosine(Array(world.vectors.row(e)), p), world.cosine(vectors.vector, p), world.cosine(vectors.together, p),
+            world.cosine(Array(world.vectors.row(e)), p), world.cosine(vectors.vector, p),
+            world.cosine(vectors.together, p),
             world.score(query, p) / 60, min(2, sharedNames / 20), bestName / 10, newWeight / question.totalWeight,
             titleE >= 0 && titleE == titleP ? 1 : 0, titleInE,
         ]
@@ -266,7 +294,9 @@ final class CandidatePool {
     /// The share of the question's weight that a candidate adds of some open terms.
     func gain(of candidate: Int, open: [Int32]) -> Float {
         var weight: Float = 0
-        for term in open where world.count(of: term, in: passages[candidate]) > 0 { weight += world.termWeights[Int(term)] }
+        for term in open where world.count(of: term, in: passages[candidate]) > 0 {
+            weight += world.termWeights[Int(term)]
+        }
         return weight / question.totalWeight
     }
 }

@@ -18,7 +18,8 @@ public struct LearningQuestion: Sendable, Hashable {
     public var hops: Int
 
     /// Wraps the parts of a question.
-    public init(id: String, text: String, answers: [String] = [], gold: [String] = [], type: String = "", hops: Int = 1) {
+    public init(id: String, text: String, answers: [String] = [], gold: [String] = [], type: String = "", hops: Int = 1)
+    {
         self.id = id
         self.text = text
         self.answers = answers
@@ -41,7 +42,9 @@ struct QuestionView: Sendable {
     /// Cues of its form: comparison, yes or no, and what it asks for.
     let cues: [Float]
 
-    static let cueNames = ["comparison", "yes-no", "asks-person", "asks-time", "asks-place", "asks-number", "names", "length"]
+    static let cueNames = [
+        "comparison", "yes-no", "asks-person", "asks-time", "asks-place", "asks-number", "names", "length",
+    ]
 
     init(_ text: String, vector: [Float], world: RetrievalWorld) {
         self.vector = vector
@@ -55,7 +58,9 @@ struct QuestionView: Sendable {
         let words = world.analysis.words(text)
         let all = Set(words)
         let first = words.first ?? ""
-        let comparing = ["or", "both", "same", "older", "younger", "earlier", "later", "longer", "larger", "more", "first"]
+        let comparing = [
+            "or", "both", "same", "older", "younger", "earlier", "later", "longer", "larger", "more", "first",
+        ]
         func cue(_ condition: Bool) -> Float { condition ? 1 : 0 }
         cues = [
             cue(comparing.contains { all.contains($0) }),

@@ -151,7 +151,9 @@ public struct RetrievalWorld: Sendable {
     func cosine(_ vector: [Float], _ passage: Int) -> Float {
         vectors.elements.withUnsafeBufferPointer { all in
             vector.withUnsafeBufferPointer { vector in
-                BLAS.dot(UnsafeBufferPointer(rebasing: all[(passage * vectors.columns)..<((passage + 1) * vectors.columns)]), vector)
+                BLAS.dot(
+                    UnsafeBufferPointer(rebasing: all[(passage * vectors.columns)..<((passage + 1) * vectors.columns)]),
+                    vector)
             }
         }
     }

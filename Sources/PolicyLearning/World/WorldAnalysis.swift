@@ -10,8 +10,10 @@ struct WorldAnalysis: Sendable {
 
     /// Words of questions that say how something is asked, not what about.
     private static let askingWords = [
-        "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "did", "does", "do", "has", "have", "had",
-        "he", "she", "his", "her", "him", "its", "were", "been", "being", "from", "between", "also", "both", "than", "out",
+        "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "did", "does", "do", "has", "have",
+        "had",
+        "he", "she", "his", "her", "him", "its", "were", "been", "being", "from", "between", "also", "both", "than",
+        "out",
         "about", "who's", "what's", "would", "could", "can", "may", "after", "before", "during", "other", "same", "one",
     ]
 

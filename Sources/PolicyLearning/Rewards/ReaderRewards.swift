@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import QualityMetrics
+import Synchronization
+
+/// Answers a question from passages: a span reader, a local model or a remote one.
+public typealias EpisodeReader = @Sendable (_ question: String, _ passages: [WorldPassage]) async throws -> String
+
+/// Pays the quality of the answer that a reader gives from the kept passages: at the end, or step by step as it grows.
+///
+/// Answers are cached by question and evidence, so that a group that keeps the same passages pays the reader once.
+public final class AnswerQuality: RewardTerm {
+    public static let name = "answer"
+
+    /// Which measure of the answer counts.
+    public enum Measure: String, Sendable, Hashable, CaseIterable {
+        case exactMatch = "exact-match"
+        case f1
+        case contains
+    }
+
+    private let measure: Measure
+    private let byStep: Bool
+    private let reader: EpisodeReader
+    private let cache = Mutex<[String: String]>([:])
+
+    /// Wraps a reader.
+    ///
+    /// - Parameters:
+    ///   - byStep: Pays each step what it adds to the measure, which sums up to the same; costs a reading each step.
+    public init(_ measure: Measure = .f1, byStep: Bool = false, reader: @escaping EpisodeReader) {
+        self.measure = measure
+        self.byStep = byStep
+        self.reader = reader
+    }
+
+    public func rewards(for episode: Episode) async throws -> [Float] {
+        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        guard let last = rewards.indices.last else { return rewards }
+        guard byStep else {
+            rewards[last] = try await quality(episode.question, episode.kept)
+            return rewards
+        }
+        var before: Float = 0
+        for index in episode.kept.indices {
+            let quality = try await quality(episode.question, Array(episode.kept[...index]))
+            rewards[index] = quality - before
+            before = quality
+        }
+        return rewards
+    }
+
+    private func quality(_ question: LearningQuestion, _ kept: [WorldPassage]) async throws -> Float {
+        let key = question.id + "\u{0}" + kept.map(\.id).joined(separator: "\u{0}")
+        let answer: String
+        if let known = cache.withLock({ $0[key] }) {
+            answer = known
+        } else {
+            answer = try await reader(question.text, kept)
+            cache.withLock { $0[key] = answer }
+        }
+        let scores = AnswerBenchmark.hotpotQA.score(answer, gold: question.answers)
+        switch measure {
+        case .exactMatch: return Float(scores.exactMatch)
+        case .f1: return Float(scores.f1)
+        case .contains: return Float(scores.contains)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One part of the reward: a number for each step of an episode.
+///
+/// A conformer is added in one file and one line of `RewardTerms.all`. It may read the question's answers and gold
+/// passages; nothing that it computes is ever shown to a policy.
+public protocol RewardTerm: Sendable {
+    /// The name in policy files.
+    static var name: String { get }
+    /// Returns the reward of each step; the episode's own `rewards` are to be ignored.
+    ///
+    /// - Throws: whatever stops the scorer; the episode then counts as failed.
+    func rewards(for episode: Episode) async throws -> [Float]
+}
+
+/// A weighted sum of reward terms.
+public struct RewardMix: Sendable {
+    /// The terms with their weights.
+    public var parts: [(weight: Float, term: any RewardTerm)]
+
+    /// Joins terms.
+    public init(_ parts: [(weight: Float, term: any RewardTerm)]) {
+        self.parts = parts
+    }
+
+    /// Returns the episode with its rewards.
+    ///
+    /// - Throws: what a term throws.
+    public func rewarded(_ episode: Episode) async throws -> Episode {
+        var result = episode
+        result.rewards = [Float](repeating: 0, count: episode.steps.count)
+        for (weight, term) in parts where weight != 0 {
+            let rewards = try await term.rewards(for: episode)
+            precondition(rewards.count == result.rewards.count, "one reward for each step")
+            for index in rewards.indices { result.rewards[index] += weight * rewards[index] }
+        }
+        return result
+    }
+}
+
+/// The terms that need nothing but the episode, by name.
+public enum RewardTerms {
+    /// Every term that a policy file can name without a reader.
+    public static let all: [String: any RewardTerm] = [
+        AnswerSupport.name: AnswerSupport(),
+        GoldCoverage.name: GoldCoverage(),
+        DocumentF1.name: DocumentF1(),
+        QuestionCoverage.name: QuestionCoverage(),
+        KeepingCost.name: KeepingCost(),
+        StopQuality.name: StopQuality(),
+    ]
+}
