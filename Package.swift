@@ -41,7 +41,7 @@ let modules: [Module] = [
         libraries: [yams, collections]),
     Module(
         name: "RetrievalTools",
-        uses: ["TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels", "CCurl"],
+        uses: ["CKernels", "TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels", "CCurl"],
         libraries: [yams, collections]),
     Module(
         name: "AgentRuntime",

@@ -57,12 +57,17 @@ private let searchSchema = """
         #expect(throws: JSONSchemaValidator.SchemaError.self) {
             try JSONSchemaValidator(schema: remote).validate(["a": 1])
         }
-        let loop = try JSONValue(parsing: #"{"type":"object","properties":{"a":{"$ref":"#/properties/a"}}}"#)
-        #expect(throws: JSONSchemaValidator.SchemaError.self) { try JSONSchemaValidator(schema: loop).validate(["a": 1]) }
+        let loop = try JSONValue(parsing: ##"{"type":"object","properties":{"a":{"$ref":"#/properties/a"}}}"##)
+        #expect(throws: JSONSchemaValidator.SchemaError.self) {
+            try JSONSchemaValidator(schema: loop).validate(["a": 1])
+        }
     }
 
     @Test(arguments: [
-        (#"{"enum":["mean","median"]}"#, #""meen""#, #"expected one of "mean", "median", found "meen"; did you mean "mean"?"#),
+        (
+            #"{"enum":["mean","median"]}"#, #""meen""#,
+            #"expected one of "mean", "median", found "meen"; did you mean "mean"?"#
+        ),
         (#"{"type":"array","items":{"type":"number"},"maxItems":2}"#, "[1,2,3]", "expected at most 2 items, found 3"),
         (#"{"type":"array","items":{"type":"number"}}"#, #"[1,"a"]"#, #"[1]: expected number, found "a""#),
         (#"{"not":{"type":"null"}}"#, "null", "this value is not allowed"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // C kernels with run-time dispatch. One header per subject; this umbrella includes them all.
 #pragma once
+#include "child_process.h"
 #include "cpu_features.h"
 #include "crc32c.h"

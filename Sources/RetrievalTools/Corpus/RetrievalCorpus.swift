@@ -33,8 +33,10 @@ public protocol RetrievalCorpus: Sendable {
     ) async throws -> [RankedPassage]
     /// The passages at these places, in their order; a place that does not exist is an error.
     func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage]
-    /// The passages of these ids (a document's id gives all its passages), in their order; unknown ids give an empty list.
+    /// The passages that an id names: one for a passage's id, all for a document's id, none for an unknown one.
     func passages(withID id: String) async throws -> [Passage]
+    /// The documents at these places, in their order; a place that does not exist is an error.
+    func documents(at ordinals: [DocumentOrdinal]) async throws -> [CorpusDocument]
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
 }
@@ -42,6 +44,27 @@ public protocol RetrievalCorpus: Sendable {
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+}
+
+/// A document as a list shows it: everything but its text.
+public struct CorpusDocument: Sendable, Hashable {
+    public var id: String
+    public var ordinal: DocumentOrdinal
+    public var title: String
+    public var metadata: [String: MetadataValue]
+    /// Its passages' places.
+    public var passages: Range<PassageOrdinal>
+
+    public init(
+        id: String, ordinal: DocumentOrdinal, title: String, metadata: [String: MetadataValue],
+        passages: Range<PassageOrdinal>
+    ) {
+        self.id = id
+        self.ordinal = ordinal
+        self.title = title
+        self.metadata = metadata
+        self.passages = passages
+    }
 }
 
 /// A metadata field: its name, its type, and how many documents have it.
