@@ -26,7 +26,8 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
     Module(name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections]),
-    Module(name: "QualityMetrics", uses: ["TextProcessing"]),
+    Module(
+        name: "QualityMetrics", uses: ["TextProcessing"], libraries: [orderedCollections], testResources: [.copy("Fixtures")]),
     Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),
     Module(
         name: "TextEncoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CCurl"],
@@ -60,7 +61,7 @@ let modules: [Module] = [
     Module(
         name: "Evaluation",
         uses: [
-            "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
             "RetrievalTools", "AgentRuntime", "PolicyLearning",
         ],
         libraries: [yams, collections]),
