@@ -34,7 +34,7 @@ for question in questions:
 
 names = ["map", "Rprec", "recip_rank", "bpref", "ndcg", "ndcg_cut", "P", "recall", "success", "map_cut"]
 trec = pytrec_eval.RelevanceEvaluator(qrels, set(names)).evaluate(run)
-measures = {"AP": AP, "nDCG@10": nDCG @ 10, "P@10": P @ 10, "R@20": R @ 20, "MRR@10": MRR @ 10, "Rprec": Rprec, "Success@5": Success @ 5}
+measures = {"AP": AP, "nDCG@10": nDCG @ 10, "P@10": P @ 10, "R@20": R @ 20, "MRR": MRR, "Rprec": Rprec, "Success@5": Success @ 5}
 ours = {str(v): k for k, v in measures.items()}
 aggregate = {ours[str(m)]: v for m, v in ir_measures.calc_aggregate(measures.values(), qrels, run).items()}
 short = lambda i: i.removeprefix("cran-")

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import OrderedCollections
+import QualityMetrics
+import TextProcessing
+
+/// Reads question sets in the formats in which they are published.
+public enum DatasetReader {
+    /// Reads a question set.
+    /// - Parameters:
+    ///   - path: the file, or the folder of a BEIR set.
+    ///   - format: nil recognises it by its fields.
+    ///   - split: which judgments of a BEIR set; default `test`.
+    /// - Throws: `DatasetError` with the file and the line.
+    public static func read(
+        _ path: String, format: DatasetFormat? = nil, split: String = "test"
+    ) throws(DatasetError) -> QuestionSet {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw DatasetError(file: path, message: "there is no such file")
+        }
+        let name = setName(path)
+        if isFolder.boolValue || format == .beir { return try BEIRFiles.read(path, name: name, split: split) }
+        let file = try RecordFile(path: path)
+        if format == .bamboogle || (format == nil && path.lowercased().hasSuffix(".csv")) {
+            return QuestionSet(name: name, benchmark: .bamboogle, questions: try bamboogle(file))
+        }
+        let records = try file.records()
+        guard let first = records.first else { throw DatasetError(file: path, message: "the file has no questions") }
+        guard let format = format ?? recognize(first.value) else {
+            throw file.failure(
+                first.line,
+                "unknown format: expected the fields of one of "
+                    + DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        var builder = SetBuilder(file: file)
+        for (index, record) in records.enumerated() {
+            do {
+                try builder.add(record, index: index, format: format)
+            } catch let error as DatasetError {
+                throw error
+            } catch {
+                throw file.failure(record.line, "\(error)")
+            }
+        }
+        let benchmark = format == .forage ? DatasetFormat.benchmark(named: path) : format.benchmark
+        return QuestionSet(
+            name: name, benchmark: benchmark, questions: builder.questions, passages: Array(builder.passages.values))
+    }
+
+    /// Tells the format of a record from its fields.
+    static func recognize(_ value: JSONValue) -> DatasetFormat? {
+        guard let members = value.object else { return nil }
+        let has = { (key: String) in members[key] != nil }
+        if has("question"), has("golden_answers") { return .flashrag }
+        if has("question"), has("golden_doc_ids") { return .globalqa }
+        if has("query"), has("evidence_list") { return .multiHopRAG }
+        if has("question"), has("paragraphs") { return .musique }
+        if has("question"), has("evidences") { return .twoWiki }
+        if has("question"), has("context"), has("supporting_facts"), has("answer") { return .hotpotqa }
+        if has("question"), has("id"), has("answers") || has("supporting") { return .forage }
+        return nil
+    }
+
+    private static func setName(_ path: String) -> String {
+        let parts = path.split(separator: "/")
+        guard let last = parts.last else { return path }
+        let stem = last.split(separator: ".").first.map(String.init) ?? String(last)
+        return stem == "questions" && parts.count > 1 ? String(parts[parts.count - 2]) : stem
+    }
+
+    private static func bamboogle(_ file: RecordFile) throws(DatasetError) -> [EvalQuestion] {
+        let rows = try file.csvRows()
+        guard let header = rows.first else { throw DatasetError(file: file.path, message: "the file has no rows") }
+        let names = header.fields.map { $0.lowercased() }
+        guard let question = names.firstIndex(of: "question"), let answer = names.firstIndex(of: "answer") else {
+            throw file.failure(header.line, "expected a header with the columns Question and Answer")
+        }
+        var result: [EvalQuestion] = []
+        for (index, row) in rows.dropFirst().enumerated() {
+            guard row.fields.count > max(question, answer), !row.fields[question].isEmpty else {
+                throw file.failure(row.line, "expected a question and an answer in each row")
+            }
+            result.append(
+                EvalQuestion(
+                    id: "bamboogle-\(index + 1)", text: row.fields[question], answers: [row.fields[answer]],
+                    type: "compositional", hops: 2))
+        }
+        return result
+    }
+}
+
+/// Collects questions and their context passages, each passage once.
+private struct SetBuilder {
+    let file: RecordFile
+    var questions: [EvalQuestion] = []
+    var passages: OrderedDictionary<String, EvalPassage> = [:]
+    private var lines: [String: Int] = [:]
+    /// The id of a passage by its title and text.
+    private var known: [String: String] = [:]
+
+    init(file: RecordFile) { self.file = file }
+
+    mutating func add(_ record: FileRecord, index: Int, format: DatasetFormat) throws {
+        let question: EvalQuestion
+        switch format {
+        case .forage: question = try EvalQuestion(json: record.value)
+        case .hotpotqa, .twoWiki: question = try hotpot(record.value, twoWiki: format == .twoWiki)
+        case .musique: question = try musique(record.value)
+        case .multiHopRAG: question = try multiHopRAG(record.value, index: index)
+        case .globalqa: question = try globalQA(record.value, index: index)
+        case .flashrag: question = try flashRAG(record.value)
+        case .bamboogle: question = try flashRAG(record.value)
+        case .beir: throw file.failure(record.line, "a BEIR set is a folder")
+        }
+        guard !question.text.isEmpty else { throw JSONError(message: "the question is empty") }
+        if let before = lines.updateValue(record.line, forKey: question.id) {
+            throw file.failure(record.line, "the id \"\(question.id)\" occurs on line \(before) already")
+        }
+        questions.append(question)
+    }
+
+    /// Adds a context passage and returns its id: its title, with a number when another passage has that title.
+    private mutating func passage(_ title: String, _ text: String) -> String {
+        let key = title + "\u{0}" + text
+        if let id = known[key] { return id }
+        var id = title
+        var number = 2
+        while passages[id] != nil {
+            id = "\(title) (\(number))"
+            number += 1
+        }
+        known[key] = id
+        passages[id] = EvalPassage(id: id, title: title, text: text)
+        return id
+    }
+
+    private mutating func hotpot(_ json: JSONValue, twoWiki: Bool) throws -> EvalQuestion {
+        let facts = try EvalQuestion.facts(json["supporting_facts"])
+        var byTitle: [String: [String]] = [:]
+        for (index, paragraph) in (json["context"]?.array ?? []).enumerated() {
+            guard let title = paragraph[0]?.string, let sentences = paragraph[1]?.array else {
+                throw JSONError(message: "\"context\"[\(index)] must be [title, [sentences]]")
+            }
+            let text = sentences.compactMap(\.string).joined().trimmingCharacters(in: .whitespaces)
+            byTitle[title, default: []].append(passage(title, text))
+        }
+        var supporting: [String] = []
+        for fact in facts {
+            for id in byTitle[fact.title] ?? [fact.title] where !supporting.contains(id) { supporting.append(id) }
+        }
+        var extra: JSONObject = [:]
+        for key in ["level", "evidences", "evidences_id", "answer_id"] {
+            if let value = json[key] { extra[key] = value }
+        }
+        let type = json["type"]?.string ?? ""
+        return EvalQuestion(
+            id: try json["_id"].map { _ in try json.requiredString("_id") } ?? json.requiredString("id"),
+            text: try json.requiredString("question"), answers: try EvalQuestion.texts(json, "answer"),
+            supporting: supporting, supportingFacts: facts, type: type,
+            hops: twoWiki && type == "bridge_comparison" ? 4 : 2, extra: extra)
+    }
+
+    private mutating func musique(_ json: JSONValue) throws -> EvalQuestion {
+        var supporting: [String] = []
+        for paragraph in try json.requiredArray("paragraphs") {
+            let id = passage(paragraph["title"]?.string ?? "", try paragraph.requiredString("paragraph_text"))
+            if paragraph["is_supporting"]?.bool == true { supporting.append(id) }
+        }
+        let id = try json.requiredString("id")
+        var extra: JSONObject = [:]
+        if let steps = json["question_decomposition"] { extra["decomposition"] = steps }
+        let type = String(id.prefix { $0 != "_" })
+        return EvalQuestion(
+            id: id, text: try json.requiredString("question"),
+            answers: try EvalQuestion.texts(json, "answer") + EvalQuestion.texts(json, "answer_aliases"),
+            supporting: supporting, type: type,
+            hops: json["question_decomposition"]?.array?.count ?? type.first.flatMap { $0.wholeNumberValue },
+            isAnswerable: json["answerable"]?.bool ?? true, extra: extra)
+    }
+
+    private func multiHopRAG(_ json: JSONValue, index: Int) throws -> EvalQuestion {
+        var supporting: [String] = []
+        let evidence = json["evidence_list"]?.array ?? []
+        for item in evidence {
+            guard let id = item["url"]?.string ?? item["title"]?.string else {
+                throw JSONError(message: "each item of \"evidence_list\" must have a url or a title")
+            }
+            if !supporting.contains(id) { supporting.append(id) }
+        }
+        let type = json["question_type"]?.string ?? ""
+        return EvalQuestion(
+            id: json["id"]?.string ?? "multihop-rag-\(index + 1)", text: try json.requiredString("query"),
+            answers: try EvalQuestion.texts(json, "answer"), supporting: supporting, type: type,
+            hops: supporting.isEmpty ? nil : supporting.count, isAnswerable: type != "null_query",
+            extra: ["evidence_list": .array(evidence)])
+    }
+
+    private func globalQA(_ json: JSONValue, index: Int) throws -> EvalQuestion {
+        let ids = try EvalQuestion.texts(json, "golden_doc_ids")
+        return EvalQuestion(
+            id: json["id"].flatMap(EvalQuestion.text) ?? "globalqa-\(index + 1)",
+            text: try json.requiredString("question"), answers: try EvalQuestion.texts(json, "answer"), supporting: ids,
+            type: json["type"]?.string ?? json["family"]?.string ?? "", hops: nil)
+    }
+
+    private func flashRAG(_ json: JSONValue) throws -> EvalQuestion {
+        let given = try json.required("id")
+        guard let id = EvalQuestion.text(given) else {
+            throw JSONError(message: "\"id\" must be a string, found \(given.typeName)")
+        }
+        var answers = try EvalQuestion.texts(json, "golden_answers")
+        let choices = try EvalQuestion.texts(json, "choices")
+        if !choices.isEmpty {
+            // In a multiple-choice set the golden answers are indexes of choices.
+            answers = try answers.map { answer in
+                guard let index = Int(answer) else { return answer }
+                guard choices.indices.contains(index) else {
+                    throw JSONError(message: "the golden answer \(index) is not one of the \(choices.count) choices")
+                }
+                return choices[index]
+            }
+        }
+        var extra: JSONObject = [:]
+        if let metadata = json["metadata"] { extra["metadata"] = metadata }
+        if !choices.isEmpty { extra["choices"] = .array(choices.map(JSONValue.string)) }
+        return EvalQuestion(
+            id: id, text: try json.requiredString("question"), answers: answers,
+            type: json["metadata"]?["type"]?.string ?? "", extra: extra)
+    }
+}
