@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
+public import TextProcessing
+
+/// A file of `Policies/`: which proposers, policy, gate, keeper and answerer work together, and within which budget.
+///
+///     name: hops
+///     description: Several hops without a model.
+///     model: optional                       # none, optional (default) or required
+///     proposers: [{question: {limit: 20}}, names, {links: {from: 3}}, feedback]
+///     policy: {ordered: {order: [question, names, links, feedback]}}
+///     gate: {threshold: {measure: degmat, value: 0.4, samples: 5}}
+///     keep: {rerank: {limit: 10}}
+///     answer: auto
+///     budget: {steps: 4, tool_calls: 24, seconds: 120}
+///     rules: {barren_steps: 2, corrections: 3}
+///     tools: [keyword_search, semantic_search, read]
+///     tool_limits: {output_characters: 12000}
+public struct PolicyFile: Sendable, Hashable {
+    /// Whether the strategy needs a model.
+    public enum ModelUse: String, Sendable, Hashable, CaseIterable { case none, optional, required }
+
+    public var name: String
+    public var description: String
+    public var model: ModelUse
+    /// The names of the tools that the strategy uses; nil for all.
+    public var tools: [String]?
+    /// The file as the user named it.
+    public var source: String
+    /// Where the file stands, for weights beside it; empty for a built-in one.
+    public var directory: String
+    /// The whole file.
+    public let content: JSONValue
+
+    /// Reads a policy file.
+    /// - Throws: `YAMLError`, `PolicyError`.
+    public init(file path: String) throws {
+        try self.init(
+            content: YAMLReader.read(file: path), source: path,
+            directory: (path as NSString).deletingLastPathComponent.isEmpty
+                ? "." : (path as NSString).deletingLastPathComponent)
+    }
+
+    /// Reads a policy from YAML text.
+    public init(yaml: String, source: String) throws {
+        try self.init(content: YAMLReader.read(yaml, name: source), source: source, directory: "")
+    }
+
+    init(content: JSONValue, source: String, directory: String) throws {
+        var reader = try PolicyReader(content, file: source, path: "")
+        let fallback = ((source as NSString).lastPathComponent as NSString).deletingPathExtension
+        name = try reader.string("name", default: fallback)
+        description = try reader.string("description", default: "")
+        let use = try reader.choice("model", default: "optional", of: ModelUse.allCases.map(\.rawValue))
+        model = ModelUse(rawValue: use) ?? .optional
+        tools = reader.value("tools") == nil ? nil : try reader.strings("tools", default: [])
+        self.source = source
+        self.directory = directory
+        self.content = content
+    }
+
+    /// The policy of that name or path: a path to a `.yaml` file, a file of `directories`, or a built-in one.
+    /// - Throws: `PolicyError` that lists the names when there is none.
+    public static func find(_ name: String, in directories: [String] = ["Policies"]) throws -> PolicyFile {
+        if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try PolicyFile(file: name) }
+        for directory in directories {
+            let path = directory + "/" + name + ".yaml"
+            if FileManager.default.fileExists(atPath: path) { return try PolicyFile(file: path) }
+        }
+        if let builtIn = BuiltInPolicies.all.first(where: { $0.name == name }) {
+            return try PolicyFile(yaml: builtIn.yaml, source: "built-in policy \(name)")
+        }
+        let names = BuiltInPolicies.all.map(\.name).joined(separator: ", ")
+        throw PolicyError(
+            file: name, message: "there is no such policy; there are \(names), or give the path of a .yaml file")
+    }
+
+    /// Puts the strategy together.
+    /// - Parameters:
+    ///   - registry: the components that files can name.
+    ///   - prices: what the session's model costs.
+    /// - Throws: `PolicyError` with the path of what is wrong.
+    public func strategy(
+        _ registry: StrategyRegistry = .standard, prices: ModelPrice = ModelPrice()
+    ) throws -> Strategy {
+        var reader = try PolicyReader(content, file: source, path: "")
+        for key in ["name", "description", "model", "tools"] { _ = reader.value(key) }
+        var proposers: [any ActionProposer] = []
+        for component in try reader.components("proposers") {
+            proposers.append(try registry.make(component, from: registry.proposers, self))
+        }
+        guard !proposers.isEmpty else { throw reader.error("proposers", "expected at least one proposer") }
+        let policy = try reader.component("policy", default: "ordered").map {
+            try registry.make($0, from: registry.policies, self)
+        }
+        let gate = try reader.component("gate", default: nil).map { try registry.make($0, from: registry.gates, self) }
+        let keeper = try reader.component("keep", default: "fusion").map {
+            try registry.make($0, from: registry.keepers, self)
+        }
+        let answerer = try reader.component("answer", default: "auto").map {
+            try registry.make($0, from: registry.answerers, self)
+        }
+        let budget = try Self.budget(reader.object("budget"))
+        var rulesReader = try reader.object("rules")
+        let rules = LoopRules(
+            barrenSteps: try rulesReader.int("barren_steps", default: 2, in: 1...1000),
+            corrections: try rulesReader.int("corrections", default: 3, in: 1...1000), prices: prices)
+        try rulesReader.finish()
+        let limits = try Self.limits(reader.object("tool_limits"))
+        try reader.finish()
+        guard let policy, let keeper, let answerer else {
+            throw PolicyError(file: source, message: "policy, keep and answer must be named")
+        }
+        return Strategy(
+            name: name,
+            fingerprint: "sha256:" + SHA256.hex(content.serialized() + "\n" + policy.fingerprint).prefix(32),
+            proposers: proposers, policy: policy, gate: gate, keeper: keeper, answerer: answerer, budget: budget,
+            rules: rules, toolLimits: limits)
+    }
+
+    private static func budget(_ reader: consuming PolicyReader) throws -> Budget {
+        var reader = reader
+        let standard = Budget()
+        var closing = try reader.object("closing")
+        let reserve = Budget.Reserve(
+            promptTokens: try closing.int("prompt_tokens", default: standard.closing.promptTokens),
+            completionTokens: try closing.int("completion_tokens", default: standard.closing.completionTokens),
+            seconds: try closing.double("seconds", default: standard.closing.seconds, in: 0...86_400))
+        try closing.finish()
+        let budget = Budget(
+            steps: try reader.optionalInt("steps", in: 0...10_000) ?? standard.steps,
+            toolCalls: try reader.optionalInt("tool_calls") ?? standard.toolCalls,
+            promptTokens: try reader.optionalInt("prompt_tokens"),
+            completionTokens: try reader.optionalInt("completion_tokens"),
+            money: try reader.optionalDouble("money", in: 0...1e9),
+            seconds: try reader.optionalDouble("seconds", in: 0...1e7), closing: reserve)
+        try reader.finish()
+        return budget
+    }
+
+    private static func limits(_ reader: consuming PolicyReader) throws -> ToolLimits {
+        var reader = reader
+        let standard = ToolLimits()
+        let limits = ToolLimits(
+            outputCharacters: try reader.int("output_characters", default: standard.outputCharacters),
+            passageCharacters: try reader.int("passage_characters", default: standard.passageCharacters),
+            results: try reader.int("results", default: standard.results),
+            pageRows: try reader.int("page_rows", default: standard.pageRows),
+            seconds: try reader.double("seconds", default: standard.seconds, in: 0.001...3600))
+        try reader.finish()
+        return limits
+    }
+}
