@@ -26,14 +26,15 @@ struct DocumentInserter {
     }
 
     /// Inserts a document, or replaces the one of the same id when its content differs.
-    /// - Parameter run: the ingestion run; the same id twice in one run (above 0) is a `duplicate` and not stored.
+    /// - Parameter run: the ingestion run; the same id twice in one run (above 0) with another content is a
+    ///   `duplicate` and not stored.
     mutating func insert(_ db: Database, _ document: PreparedDocument, source: Int64, run: Int64) throws -> Outcome {
         try addFields(db, document.fieldNames)
         let hash = Int64(bitPattern: document.hash)
         if try put(db, document, hash: hash, source: source, run: run) { return .inserted }
         let find = try db.cachedStatement(sql: "SELECT row, hash, run, source FROM documents WHERE id = ?")
         guard let old = try Row.fetchOne(find, arguments: [document.id]) else { return .unchanged }
-        if run > 0, old[2] == run { return .duplicate }
+        if run > 0, old[2] == run { return old[1] == hash ? .unchanged : .duplicate }
         let row: Int64 = old[0]
         if old[1] == hash {
             if old[2] != run || old[3] != source {
