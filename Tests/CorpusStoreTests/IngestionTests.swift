@@ -24,7 +24,8 @@ import TextProcessing
                 + #"{"text":"No id here."}"#)
         let writer = try writer()
         let summary = try writer.ingest([file])
-        #expect(summary.added == 3 && summary.bad == 0 && summary.bytes == (try Data(contentsOf: URL(fileURLWithPath: file)).count))
+        #expect(summary.added == 3 && summary.bad == 0)
+        #expect(try summary.bytes == Data(contentsOf: URL(fileURLWithPath: file)).count)
         let reader = try writer.publish()
         let a = try #require(try reader.document(id: "a"))
         #expect(a.metadata == ["year": .number(2001), "where.city": .text("Bern")])
@@ -216,9 +217,8 @@ import TextProcessing
         for text in ["", "2023", "01/10/2023", "2023-13-01", "2023-02-29", "may", "2024-01-02T25:61", "12345678", "tomorrow", "2023-10-01x"] {
             #expect(DateParser.seconds(text) == nil, "\(text)")
         }
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<2000 {
-            let seconds = Int64.random(in: -100_000_000_000...100_000_000_000, using: &generator)
+        for step in 0..<2000 {
+            let seconds = Int64(step) * 99_999_989 - 100_000_000_000
             if seconds > -62_135_596_800 { #expect(DateParser.seconds(CalendarDate.text(seconds: seconds)) == seconds) }
         }
         #expect(CalendarDate.name(of: .week, start: CalendarDate.start(of: .week, seconds: 1_704_067_200)) == "2024-W01")
