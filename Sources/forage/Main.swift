@@ -1,6 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-import ArgumentParser
 
-@main struct Main: ParsableCommand {
-    func run() {}
+import ArgumentParser
+import COpenBLAS
+import Foundation
+
+/// The command line: thin; it parses, calls the modules, and prints.
+@main struct ForageCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forage",
+        abstract: "An agentic retrieval runtime: index a corpus, ask it questions, train and evaluate retrieval policies.",
+        discussion: """
+            Records go to standard output, everything for people to standard error. Exit codes: 0 done, 1 failure, \
+            64 usage, 130 cancelled.
+            """,
+        version: "0.1.0",
+        groupedSubcommands: [
+        ])
+
+    static func main() async {
+        // BLAS threads pay only when both cores are free; Forage's own loops spread the work instead.
+        if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil { openblas_set_num_threads(1) }
+        setvbuf(stdout, nil, _IOLBF, 0)
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(withError: error)
+        }
+    }
 }
