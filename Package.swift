@@ -25,7 +25,8 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
-    Module(name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections]),
+    Module(
+        name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections], testUses: ["TensorMath"]),
     Module(
         name: "QualityMetrics", uses: ["TextProcessing"], libraries: [orderedCollections], testResources: [.copy("Fixtures")]),
     Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),

@@ -5,4 +5,5 @@
 #include "child_process.h"
 #include "cpu_features.h"
 #include "crc32c.h"
+#include "encoder_kernels.h"
 #include "vector_kernels.h"
