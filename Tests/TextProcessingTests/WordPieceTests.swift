@@ -43,8 +43,8 @@ import TextProcessing
         let encoding = tokenizer.encode(text)
         let utf8 = Array(text.utf8)
         let cut = encoding.offsets.map { String(decoding: utf8[$0], as: UTF8.self) }
-        #expect(cut == ["", "Una", "ff", "able", "Café", "東", "京", "[SEP]", "!", ""])
-        #expect(tokenizer.pieces(encoding.ids)[1...3] == ["una", "##ffa", "##ble"] || cut[1] == "Una")
+        #expect(cut == ["", "Una", "ffa", "ble", "Café", "東", "京", "[SEP]", "!", ""])
+        #expect(tokenizer.pieces(encoding.ids)[1...3] == ["una", "##ffa", "##ble"])
     }
 
     @Test func truncatesLikeTheReference() throws {

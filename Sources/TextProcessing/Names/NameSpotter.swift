@@ -26,9 +26,8 @@ public struct NameSpotter: Sendable {
         "of", "the", "and", "de", "la", "le", "les", "du", "des", "da", "do", "dos", "del", "della", "di", "von", "van",
         "der", "den", "und", "y", "el", "al", "bin", "ibn", "for", "in", "on", "at", "to", "a", "an", "&", "with",
     ]
-    /// Connectors that join two names rather than belong to one ("Paris and London"): kept inside a name only
-    /// where a name would otherwise be cut ("The Old Man and the Sea" in quotation marks needs no such rule).
-    private static let joiners: Set<String> = ["and", "&", "with", "in", "on", "at", "to", "for", "a", "an"]
+    /// Connectors that stand between two names more often than inside one ("Paris and London", "Rome in Italy").
+    private static let joiners: Set<String> = ["and", "&", "with", "in"]
     /// Capitalised because they start a sentence or question, not because they name anything.
     private static let openers: Set<String> = Set(
         [
@@ -121,6 +120,8 @@ public struct NameSpotter: Sendable {
         var lower: String
         var isCapitalised: Bool
         var isNumber: Bool
+        /// Ends in "'s": the name goes on behind it only with a capital ("Arthur's Magazine").
+        var isPossessive: Bool
         /// Only spaces lie between it and the token before it.
         var followsDirectly: Bool
     }
@@ -137,10 +138,10 @@ public struct NameSpotter: Sendable {
             var last = index
             var next = index + 1
             while next < tokens.count, tokens[next].followsDirectly {
-                if tokens[next].isCapitalised || tokens[next].isNumber && last == next - 1 {
+                if tokens[next].isCapitalised || (tokens[next].isNumber && last == next - 1 && !tokens[last].isPossessive) {
                     last = next
                     next += 1
-                } else if Self.connectors.contains(tokens[next].lower), !Self.joiners.contains(tokens[next].lower),
+                } else if !tokens[last].isPossessive, Self.connectors.contains(tokens[next].lower), !Self.joiners.contains(tokens[next].lower),
                     next - last <= 2
                 {
                     next += 1
@@ -159,7 +160,8 @@ public struct NameSpotter: Sendable {
             let isOpener = first == last && Self.openers.contains(tokens[first].lower)
             let letters = tokens[first].range.count
             if !isOpener, first < last || letters > 1 {
-                let span = source.span(tokens[first].range.lowerBound..<tokens[last].range.upperBound)
+                let end = tokens[last].range.upperBound - (tokens[last].isPossessive ? 2 : 0)
+                let span = source.span(tokens[first].range.lowerBound..<end)
                 result.append(
                     SpottedName(
                         text: String(String.UnicodeScalarView(source.scalars[span.characters])), kind: .capitalised,
@@ -207,13 +209,9 @@ public struct NameSpotter: Sendable {
                     break
                 }
             }
-            var end = index
-            var possessive = false
-            // A possessive ends the name: "Obama's".
-            if end - start > 2, scalars[end - 1] == "s", scalars[end - 2] == "'" || scalars[end - 2] == "’" {
-                end -= 2
-                possessive = true
-            }
+            let end = index
+            let isPossessive = end - start > 2 && scalars[end - 1] == "s"
+                && (scalars[end - 2] == "'" || scalars[end - 2] == "’")
             // The full stop of an initial or a title belongs to the name: "J. K. Rowling", "St. Louis".
             let letters = end - start
             let lower = String(String.UnicodeScalarView(scalars[start..<end])).lowercased()
@@ -224,8 +222,8 @@ public struct NameSpotter: Sendable {
                     range: start..<end, lower: lower,
                     isCapitalised: scalars[start].properties.isUppercase,
                     isNumber: scalars[start..<end].allSatisfy { $0.properties.numericType != nil },
-                    followsDirectly: onlySpaces))
-            onlySpaces = !possessive
+                    isPossessive: isPossessive, followsDirectly: onlySpaces))
+            onlySpaces = true
             if isAbbreviated { index += 1 }
         }
         return tokens

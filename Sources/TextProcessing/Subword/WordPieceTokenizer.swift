@@ -12,6 +12,13 @@ public struct WordPieceTokenizer: Sendable {
         /// 0 for the first text and 1 for the second of a pair.
         public var typeIDs: [Int32]
 
+        public init(ids: [Int32] = [], offsets: [Range<Int>] = [], typeIDs: [Int32] = []) {
+            self.ids = ids
+            self.offsets = offsets
+            self.typeIDs = typeIDs
+        }
+
+        /// Pieces, special ones included.
         public var count: Int { ids.count }
     }
 
@@ -86,7 +93,7 @@ public struct WordPieceTokenizer: Sendable {
     public func encode(_ text: String, maximumLength: Int? = nil, addingSpecials: Bool = true) -> Encoding {
         let added = addingSpecials ? 2 : 0
         let limit = maximumLength.map { max($0 - added, 0) } ?? .max
-        var encoding = Encoding(ids: [], offsets: [], typeIDs: [])
+        var encoding = Encoding()
         if addingSpecials { encoding.append(startID) }
         appendPieces(of: text, limit: limit, type: 0, to: &encoding)
         if addingSpecials { encoding.append(separatorID) }
@@ -96,7 +103,7 @@ public struct WordPieceTokenizer: Sendable {
     /// Encodes a pair (question and passage, say): start, first, separator, second, separator. Where they are too
     /// long together, only the second is cut (the first alone never takes more than the limit less three).
     public func encode(_ first: String, _ second: String, maximumLength: Int? = nil) -> Encoding {
-        var encoding = Encoding(ids: [], offsets: [], typeIDs: [])
+        var encoding = Encoding()
         encoding.append(startID)
         let limit = maximumLength.map { max($0 - 3, 0) } ?? .max
         appendPieces(of: first, limit: limit, type: 0, to: &encoding)

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+
+/// Token ids of several texts one behind the other: no padding.
+struct PackedBatch: Sendable {
+    var ids: [Int32] = []
+    var types: [Int32] = []
+    /// Where each text starts; one more entry holds the number of tokens.
+    var starts: [Int] = [0]
+
+    var tokenCount: Int { ids.count }
+    var textCount: Int { starts.count - 1 }
+    var longest: Int { zip(starts, starts.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
+
+    mutating func append(_ ids: [Int32], types: [Int32]) {
+        self.ids += ids
+        self.types += types
+        starts.append(self.ids.count)
+    }
+}
+
+/// The memory of one pass through a model. `@unchecked Sendable`: the threads of a pass write disjoint parts of it
+/// between barriers; a pass has it to itself.
+final class BERTWorkspace: @unchecked Sendable {
+    let hidden: UnsafeMutablePointer<Float>
+    let sum: UnsafeMutablePointer<Float>
+    let qkv: UnsafeMutablePointer<Float>
+    let context: UnsafeMutablePointer<Float>
+    let inner: UnsafeMutablePointer<Float>
+    let quantised: QuantisedRows
+    /// One piece a thread.
+    let scratch: [UnsafeMutablePointer<Float>]
+    let tokenCapacity: Int
+    let lengthCapacity: Int
+
+    init(_ configuration: BERTConfiguration, tokens: Int, longest: Int, threads: Int) {
+        let width = configuration.hiddenSize
+        func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+            let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+            let pointer = raw.bindMemory(to: Float.self, capacity: count)
+            pointer.initialize(repeating: 0, count: count)
+            return pointer
+        }
+        tokenCapacity = tokens
+        lengthCapacity = longest
+        hidden = floats(tokens * width)
+        sum = floats(tokens * width)
+        qkv = floats(tokens * 3 * width)
+        context = floats(tokens * width)
+        inner = floats(tokens * configuration.intermediateSize)
+        let stride = forage_quantised_stride(max(width, configuration.intermediateSize))
+        quantised = QuantisedRows(
+            bytes: .allocate(capacity: tokens * stride), low: floats(tokens), step: floats(tokens))
+        let piece = forage_attention_scratch(longest, width / configuration.headCount)
+        scratch = (0..<threads).map { _ in floats(piece) }
+    }
+
+    deinit {
+        for pointer in [hidden, sum, qkv, context, inner, quantised.low, quantised.step] + scratch {
+            UnsafeMutableRawPointer(pointer).deallocate()
+        }
+        quantised.bytes.deallocate()
+    }
+}
+
+/// A BERT encoder's forward pass (Devlin et al. 2018), without padding: every product runs over the tokens of all
+/// texts together, attention over each text by itself.
+struct BERTModel: Sendable {
+    let configuration: BERTConfiguration
+    let weights: BERTWeights
+
+    /// Computes the last hidden states of `batch` into `workspace.hidden`. All `threads` threads of a pass call this
+    /// with the same batch and workspace; each does its share of every stage.
+    func run(_ batch: PackedBatch, in workspace: BERTWorkspace, thread: Int, of threads: Int, barrier: SpinBarrier) {
+        let count = batch.tokenCount
+        let width = configuration.hiddenSize
+        func share(_ total: Int) -> Range<Int> { total * thread / threads..<total * (thread + 1) / threads }
+        let rows = share(count)
+        let isQuantised = weights.layers.first?.qkv.isQuantised ?? false
+        func quantise(_ values: UnsafePointer<Float>, _ depth: Int) {
+            if isQuantised { workspace.quantised.fill(values, range: rows, depth: depth) }
+        }
+        func normalise(
+            _ values: UnsafePointer<Float>, adding residual: UnsafePointer<Float>?, _ norm: BERTWeights.Norm
+        ) {
+            let start = rows.lowerBound * width
+            forage_layer_norm(
+                values + start, residual.map { $0 + start }, rows.count, width, norm.gain, norm.shift,
+                configuration.epsilon, workspace.hidden + start)
+        }
+
+        embed(batch, rows: rows, into: workspace.sum)
+        normalise(workspace.sum, adding: nil, weights.embeddingNorm)
+        for layer in weights.layers {
+            quantise(workspace.hidden, width)
+            barrier.wait()
+            layer.qkv.apply(
+                workspace.hidden, quantised: workspace.quantised, rows: count, panels: share(layer.qkv.panels),
+                into: workspace.qkv)
+            barrier.wait()
+            attend(batch, workspace, thread: thread, threads: threads)
+            barrier.wait()
+            if isQuantised {
+                quantise(workspace.context, width)
+                barrier.wait()
+            }
+            layer.attentionOutput.apply(
+                workspace.context, quantised: workspace.quantised, rows: count,
+                panels: share(layer.attentionOutput.panels), into: workspace.sum)
+            barrier.wait()
+            normalise(workspace.sum, adding: workspace.hidden, layer.attentionNorm)
+            quantise(workspace.hidden, width)
+            barrier.wait()
+            layer.intermediate.apply(
+                workspace.hidden, quantised: workspace.quantised, rows: count,
+                panels: share(layer.intermediate.panels), epilogue: configuration.activation, into: workspace.inner)
+            barrier.wait()
+            if isQuantised {
+                quantise(workspace.inner, configuration.intermediateSize)
+                barrier.wait()
+            }
+            layer.output.apply(
+                workspace.inner, quantised: workspace.quantised, rows: count, panels: share(layer.output.panels),
+                into: workspace.sum)
+            barrier.wait()
+            normalise(workspace.sum, adding: workspace.hidden, layer.outputNorm)
+        }
+        barrier.wait()
+    }
+
+    /// Sums the vectors of word, position and type for some tokens. Ids out of range count as 0.
+    private func embed(_ batch: PackedBatch, rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+        let width = configuration.hiddenSize
+        guard !rows.isEmpty else { return }
+        var text = (batch.starts.firstIndex { $0 > rows.lowerBound } ?? 1) - 1
+        weights.words.withUnsafeBufferPointer { words in
+            weights.positions.withUnsafeBufferPointer { positions in
+                for row in rows {
+                    while row >= batch.starts[text + 1] { text += 1 }
+                    let position = min(row - batch.starts[text], configuration.positionCount - 1)
+                    let id = Int(batch.ids[row])
+                    let word = (id >= 0 && id < configuration.vocabularySize ? id : 0) * width
+                    let type = Int(batch.types[row])
+                    let output = target + row * width
+                    for column in 0..<width {
+                        output[column] = words[word + column] + positions[position * width + column]
+                    }
+                    if type > 0, type < configuration.typeCount {
+                        for column in 0..<width { output[column] += weights.typeDifferences[type * width + column] }
+                    }
+                }
+            }
+        }
+    }
+
+    /// This thread's share of the heads of all texts.
+    private func attend(_ batch: PackedBatch, _ workspace: BERTWorkspace, thread: Int, threads: Int) {
+        let width = configuration.hiddenSize
+        let heads = configuration.headCount
+        for text in 0..<batch.textCount {
+            let start = batch.starts[text]
+            let length = batch.starts[text + 1] - start
+            let first = heads * thread / threads
+            let last = heads * (thread + 1) / threads
+            forage_attention(
+                workspace.qkv + start * 3 * width, 3 * width, length, width, width / heads, first, last,
+                workspace.context + start * width, width, workspace.scratch[thread])
+        }
+    }
+
+    /// Makes one unit vector from the hidden states of a text.
+    func pool(_ states: UnsafePointer<Float>, length: Int, into target: UnsafeMutablePointer<Float>) {
+        let width = configuration.hiddenSize
+        guard length > 0 else { return }
+        target.update(from: states, count: width)
+        switch configuration.pooling {
+        case .start: break
+        case .mean:
+            // Normalisation makes the division by the length superfluous.
+            for row in 1..<max(length, 1) {
+                for column in 0..<width { target[column] += states[row * width + column] }
+            }
+        case .max:
+            for row in 1..<max(length, 1) {
+                for column in 0..<width { target[column] = max(target[column], states[row * width + column]) }
+            }
+        }
+        var square: Float = 0
+        for column in 0..<width { square += target[column] * target[column] }
+        guard square > 0, square.isFinite else { return }
+        let scale = 1 / square.squareRoot()
+        for column in 0..<width { target[column] *= scale }
+    }
+}
