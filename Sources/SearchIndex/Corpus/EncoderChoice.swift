@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import TextEncoders
+
+/// The encoder that a user names: a pulled model, a folder, or an endpoint's URL with its model as `URL#model`.
+public struct EncoderChoice: Sendable, Hashable {
+    /// As the user wrote it; kept with the index.
+    public var name: String
+
+    public init(_ name: String) { self.name = name }
+
+    /// Loads the encoder. A key for an endpoint comes from OPENAI_API_KEY.
+    /// - Throws: `TextEncoderError` and others that say what is missing.
+    public func load() throws -> any TextEncoder {
+        if name.hasPrefix("http://") || name.hasPrefix("https://") {
+            let parts = name.split(separator: "#", maxSplits: 1)
+            guard parts.count == 2 else {
+                throw SearchIndexError.invalidOption("an encoder endpoint is named URL#model, found \(name)")
+            }
+            return try EndpointEncoder(
+                EndpointEncoder.Options(
+                    baseURL: String(parts[0]), model: String(parts[1]),
+                    apiKey: ProcessInfo.processInfo.environment["OPENAI_API_KEY"]))
+        }
+        guard let folder = ModelStore().resolve(name) else {
+            throw SearchIndexError.missingIndex("there is no model \(name): run `forage model pull \(name)` or give a folder")
+        }
+        return try BERTEncoder(folder: folder)
+    }
+}

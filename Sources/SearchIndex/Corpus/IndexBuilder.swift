@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CorpusStore
+import Foundation
+public import TextEncoders
+import TextProcessing
+
+/// Builds the indexes of a generation: keyword, vectors, links. What the generation before has and what did not change is reused.
+public struct IndexBuilder {
+    /// What is under way, for a progress display.
+    public struct Progress: Sendable, Hashable {
+        /// "keywords", "links" or "vectors".
+        public var stage: String
+        public var done: Int
+        public var total: Int
+    }
+
+    /// How the keyword index scores.
+    public var keywords = KeywordIndexOptions()
+    /// Makes the vectors; nil for a corpus without semantic search.
+    public var encoder: (any TextEncoder)?
+    /// The encoder as the user named it, kept with the index.
+    public var encoderName: String
+    /// How many passages are encoded at a time. Default 256.
+    public var batchSize = 256
+    /// Told how far it is, from the building task.
+    public var onProgress: (Progress) -> Void = { _ in }
+    /// Asked now and then; true ends the build with `CorpusError` `cancelled`. What was encoded stays for the next try.
+    public var isCancelled: () -> Bool = { false }
+
+    public init(encoder: (any TextEncoder)?, encoderName: String = "minilm") {
+        self.encoder = encoder
+        self.encoderName = encoderName
+    }
+
+    /// Adds the index files to a generation that is then ready to be published.
+    /// - Throws: `CorpusError`, `SearchIndexError`, the encoder's errors.
+    public func build(_ generation: GenerationWriter) async throws {
+        try buildKeywords(generation)
+        if generation.documentsChanged || !generation.carryOver(role: IndexRole.links) {
+            let path = generation.newFile(role: IndexRole.links)
+            onProgress(Progress(stage: "links", done: 0, total: generation.reader.passageCount))
+            try LinkIndexWriter(reader: generation.reader, isCancelled: isCancelled).write(to: path)
+            try generation.finish(role: IndexRole.links)
+        }
+        if let encoder { try await buildVectors(generation, encoder) }
+    }
+
+    /// Whether the live generation already has what a build with these options would make.
+    public func isUpToDate(_ generation: GenerationWriter) -> Bool {
+        guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
+        guard files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature, files[IndexRole.links] != nil
+        else { return false }
+        return files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint
+    }
+
+    /// The keyword options as a text, to tell whether an index was made with them.
+    private var keywordSignature: String {
+        let analyzer = (try? JSONEncoder.sorted.encode(keywords.analyzer)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
+    }
+
+    private func buildKeywords(_ generation: GenerationWriter) throws {
+        if !generation.documentsChanged,
+            generation.previous?.manifest.files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature,
+            generation.carryOver(role: IndexRole.keyword)
+        {
+            return
+        }
+        let total = generation.reader.passageCount
+        let writer = try KeywordIndexWriter(keywords)
+        try generation.reader.forEachPassage(in: 0..<PassageOrdinal(total)) { ordinal, title, text in
+            if ordinal % 4096 == 0 {
+                guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled") }
+                onProgress(Progress(stage: "keywords", done: Int(ordinal), total: total))
+            }
+            try writer.add(title: title, text: text)
+        }
+        try writer.write(to: generation.newFile(role: IndexRole.keyword))
+        try generation.finish(role: IndexRole.keyword, parameters: ["options": .string(keywordSignature)])
+    }
+
+    /// What the encoder reads of a passage: its title, so that a passage is found by what it is about, and its text.
+    static func encoderText(title: String, text: String) -> String { title.isEmpty ? text : "\(title). \(text)" }
+
+    private func buildVectors(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws {
+        let fingerprint = encoder.fingerprint
+        let before = generation.previous?.manifest.files[IndexRole.vectors]?.parameters["fingerprint"]?.string
+        if !generation.documentsChanged, before == fingerprint, generation.carryOver(role: IndexRole.vectors) { return }
+        let reader = generation.reader
+        // Vectors of passages that did not move out of the generation before are copied from there.
+        var old: VectorIndex?
+        var oldOrdinals: [PassageOrdinal] = []
+        if before == fingerprint, let path = generation.previous?.path(ofRole: IndexRole.vectors),
+            let index = try? VectorIndex(path: path)
+        {
+            old = index
+            oldOrdinals = try generation.previousPassageOrdinals()
+        }
+        // What is encoded goes to a cache first, so that an interrupted build loses at most one batch.
+        let folder = reader.path + "/encoding"
+        let cache = try EmbeddingCache(folder: folder, fingerprint: fingerprint, dimension: encoder.dimension)
+        let path = generation.newFile(role: IndexRole.vectors)
+        let writer = try VectorIndex.Writer(path: path, dimension: encoder.dimension)
+        var start = 0
+        while start < reader.passageCount {
+            guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled; what was encoded is kept") }
+            try Task.checkCancellation()
+            let end = min(start + batchSize, reader.passageCount)
+            onProgress(Progress(stage: "vectors", done: start, total: reader.passageCount))
+            let rows = try await batch(start..<end, reader, encoder, cache, old, oldOrdinals)
+            try rows.withUnsafeBufferPointer { try writer.append($0) }
+            start = end
+        }
+        try writer.finish()
+        try generation.finish(
+            role: IndexRole.vectors,
+            parameters: [
+                "encoder": .string(encoderName), "fingerprint": .string(fingerprint),
+                "dimension": .integer(encoder.dimension),
+            ])
+        onProgress(Progress(stage: "vectors", done: reader.passageCount, total: reader.passageCount))
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    private func batch(
+        _ range: Range<Int>, _ reader: CorpusReader, _ encoder: any TextEncoder, _ cache: EmbeddingCache,
+        _ old: VectorIndex?, _ oldOrdinals: [PassageOrdinal]
+    ) async throws -> [Float] {
+        let dimension = encoder.dimension
+        var rows = [Float](repeating: 0, count: range.count * dimension)
+        var missing: [(row: Int, text: String)] = []
+        for passage in try reader.passages(at: range.map { PassageOrdinal($0) }) {
+            let row = Int(passage.ordinal) - range.lowerBound
+            if let old, Int(passage.ordinal) < oldOrdinals.count, oldOrdinals[Int(passage.ordinal)] != .max {
+                let vector = try old.vector(at: oldOrdinals[Int(passage.ordinal)])
+                rows.replaceSubrange((row * dimension)..<((row + 1) * dimension), with: vector)
+                continue
+            }
+            let text = Self.encoderText(title: passage.title, text: passage.text)
+            if let vector = cache.vector(of: text) {
+                rows.replaceSubrange((row * dimension)..<((row + 1) * dimension), with: vector)
+            } else {
+                missing.append((row, text))
+            }
+        }
+        guard !missing.isEmpty else { return rows }
+        let encoded = try await encoder.encode(missing.map(\.text))
+        try cache.store(missing.map(\.text), encoded)
+        for (index, item) in missing.enumerated() {
+            rows.replaceSubrange((item.row * dimension)..<((item.row + 1) * dimension), with: encoded[index])
+        }
+        return rows
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CorpusStore
+import Foundation
+public import TextEncoders
+import TextProcessing
+
+/// A corpus folder opened for searching: one generation's documents, its indexes, and the encoder that made its vectors.
+///
+/// A value answers from the generation that was live when it was opened, from any number of threads, until it is let go.
+public final class LocalCorpus: Sendable {
+    /// Documents, passages and metadata.
+    public let reader: CorpusReader
+    /// The keyword index; nil when the corpus was indexed without one.
+    public let keywords: KeywordIndex?
+    /// The vector index; nil when the corpus was indexed without an encoder.
+    public let vectors: VectorIndex?
+    /// The link index; nil when the corpus was indexed without one.
+    public let links: LinkIndex?
+    /// The encoder for queries; nil when there are no vectors or the encoder is not at hand.
+    public let encoder: (any TextEncoder)?
+    /// Why there is no encoder although there are vectors, and what to do.
+    private let encoderProblem: String?
+
+    /// Opens the live generation.
+    /// - Parameters:
+    ///   - path: the folder, `name.forage`.
+    ///   - encoder: encodes queries; nil finds the one that the corpus names: a model folder or name.
+    ///   - loadsEncoder: false leaves the encoder out: enough for keyword search, filters and reading.
+    /// - Throws: `CorpusError`, `SearchIndexError`: damaged files, or an encoder that did not make the vectors.
+    public init(path: String, encoder: (any TextEncoder)? = nil, loadsEncoder: Bool = true) throws {
+        reader = try CorpusReader(path: path)
+        keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
+        vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
+        for count in [keywords?.passageCount, vectors?.count].compactMap({ $0 }) where count != reader.passageCount {
+            throw SearchIndexError.damaged("\(path): an index holds \(count) passages, the corpus \(reader.passageCount)")
+        }
+        var chosen: (any TextEncoder)?
+        var problem: String?
+        if vectors != nil, loadsEncoder {
+            let parameters = reader.manifest.files[IndexRole.vectors]?.parameters
+            let name = parameters?["encoder"]?.string ?? "minilm"
+            do {
+                chosen = try encoder ?? EncoderChoice(name).load()
+            } catch {
+                problem = "the corpus was indexed with the encoder \(name), which is not at hand (\(error)); "
+                    + "run `forage model pull \(name)` or search by keyword"
+            }
+            if let chosen, let made = parameters?["fingerprint"]?.string, chosen.fingerprint != made {
+                throw SearchIndexError.encoderMismatch(
+                    "\(path) was indexed with the encoder \(name) (\(made.prefix(12))), not with the one given "
+                        + "(\(chosen.fingerprint.prefix(12))): use that one, or run `forage index` with --encoder to encode the corpus anew")
+            }
+        }
+        self.encoder = chosen
+        encoderProblem = problem
+    }
+
+    /// Identifies the generation and how it was indexed: what a resumed session or evaluation must find again.
+    public var fingerprint: String {
+        let files = reader.manifest.files.values.sorted { $0.role < $1.role }
+        let text = files.map { "\($0.role):\(String($0.checksum, radix: 16))" }.joined(separator: " ")
+        return String(XXH64.hash("\(reader.documentCount) \(reader.passageCount) \(text)"), radix: 16)
+    }
+
+    /// Whether passages can be searched by meaning.
+    public var hasSemanticSearch: Bool { vectors != nil && encoder != nil }
+
+    /// The best passages by BM25.
+    public func keywordSearch(
+        _ query: KeywordQuery, limit: Int, within scope: OrdinalSet? = nil
+    ) throws -> [ScoredPassage] {
+        guard let keywords else { throw missing("keyword") }
+        return try keywords.search(query, limit: limit, within: scope)
+    }
+
+    /// The best passages by the cosine of their vectors with the query's.
+    public func semanticSearch(
+        _ query: String, limit: Int, within scope: OrdinalSet? = nil
+    ) async throws -> [ScoredPassage] {
+        try semanticSearch(vector: try await encode(query), limit: limit, within: scope)
+    }
+
+    /// The best passages for a vector of the encoder: of a query, of a hypothetical passage, after feedback.
+    public func semanticSearch(
+        vector: [Float], limit: Int, within scope: OrdinalSet? = nil
+    ) throws -> [ScoredPassage] {
+        guard let vectors else { throw missing("vector") }
+        return try vectors.search(vector, limit: limit, within: scope)
+    }
+
+    /// The vector of a query.
+    /// - Throws: `SearchIndexError` when the corpus has no vectors or its encoder is not at hand.
+    public func encode(_ query: String) async throws -> [Float] {
+        guard vectors != nil else { throw missing("vector") }
+        guard let encoder else { throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder") }
+        return try await encoder.encode(query)
+    }
+
+    /// How a hybrid search fuses keyword and semantic search.
+    public struct HybridOptions: Sendable, Hashable {
+        /// How many passages of each search are fused. Default 100.
+        public var depth: Int
+        /// The constant of reciprocal rank fusion. Default 60.
+        public var k: Double
+        /// The weights of keyword and semantic search. Default 1 each.
+        public var weights: [Double]
+
+        public init(depth: Int = 100, k: Double = 60, weights: [Double] = [1, 1]) {
+            self.depth = depth
+            self.k = k
+            self.weights = weights
+        }
+    }
+
+    /// The best passages by reciprocal rank fusion of keyword and semantic search. Without vectors: keyword search.
+    public func hybridSearch(
+        _ query: String, limit: Int, within scope: OrdinalSet? = nil, options: HybridOptions = HybridOptions()
+    ) async throws -> [ScoredPassage] {
+        let depth = max(options.depth, limit)
+        let byWords = try keywordSearch(KeywordQuery(query), limit: depth, within: scope)
+        guard hasSemanticSearch else { return Array(byWords.prefix(limit)) }
+        let byMeaning = try await semanticSearch(query, limit: depth, within: scope)
+        return Fusion.reciprocalRank([byWords, byMeaning], k: options.k, weights: options.weights, limit: limit)
+    }
+
+    private func missing(_ index: String) -> SearchIndexError {
+        .missingIndex("\(reader.path) has no \(index) index: run `forage index` on it without leaving it out")
+    }
+
+    /// Checks every index file against its checksums, bit by bit.
+    public func verifyIndexes() throws {
+        try keywords?.verify()
+        try vectors?.verify()
+        try links?.verify()
+    }
+}
+
+/// The names under which a generation's manifest lists the index files.
+public enum IndexRole {
+    public static let keyword = "keyword"
+    public static let vectors = "vectors"
+    public static let links = "links"
+}
