@@ -12,13 +12,13 @@ public struct EncoderChoice: Sendable, Hashable {
 
     /// Loads the encoder. A key for an endpoint comes from OPENAI_API_KEY.
     /// - Throws: `TextEncoderError` and others that say what is missing.
-    public func load() throws -> any TextEncoder {
+    public func load() async throws -> any TextEncoder {
         if name.hasPrefix("http://") || name.hasPrefix("https://") {
             let parts = name.split(separator: "#", maxSplits: 1)
             guard parts.count == 2 else {
                 throw SearchIndexError.invalidOption("an encoder endpoint is named URL#model, found \(name)")
             }
-            return try EndpointEncoder(
+            return try await EndpointEncoder(
                 EndpointEncoder.Options(
                     baseURL: String(parts[0]), model: String(parts[1]),
                     apiKey: ProcessInfo.processInfo.environment["OPENAI_API_KEY"]))

@@ -28,7 +28,7 @@ public final class LocalCorpus: Sendable {
     ///   - encoder: encodes queries; nil finds the one that the corpus names: a model folder or name.
     ///   - loadsEncoder: false leaves the encoder out: enough for keyword search, filters and reading.
     /// - Throws: `CorpusError`, `SearchIndexError`: damaged files, or an encoder that did not make the vectors.
-    public init(path: String, encoder: (any TextEncoder)? = nil, loadsEncoder: Bool = true) throws {
+    public init(path: String, encoder: (any TextEncoder)? = nil, loadsEncoder: Bool = true) async throws {
         reader = try CorpusReader(path: path)
         keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
         vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
@@ -42,7 +42,7 @@ public final class LocalCorpus: Sendable {
             let parameters = reader.manifest.files[IndexRole.vectors]?.parameters
             let name = parameters?["encoder"]?.string ?? "minilm"
             do {
-                chosen = try encoder ?? EncoderChoice(name).load()
+                if let encoder { chosen = encoder } else { chosen = try await EncoderChoice(name).load() }
             } catch {
                 problem = "the corpus was indexed with the encoder \(name), which is not at hand (\(error)); "
                     + "run `forage model pull \(name)` or search by keyword"
