@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import OrderedCollections
+public import TextProcessing
+
+/// Writes runs in the formats of other tools, so that others can read them.
+public enum RunExport {
+    /// FlashRAG's `intermediate_data.json`: an array of the questions with what was predicted and retrieved.
+    ///
+    /// - Parameter texts: gives the title and text of a passage id; ids that it does not know are written without contents.
+    public static func flashRAG(_ records: [RunRecord], texts: (String) -> (title: String, text: String)?) -> JSONValue {
+        .array(
+            records.map { record in
+                let retrieved = record.outcome.kept.enumerated().map { index, id -> JSONValue in
+                    let known = texts(id)
+                    let text = known?.text ?? (index < record.outcome.keptTexts.count ? record.outcome.keptTexts[index] : "")
+                    return ["id": .string(id), "contents": .string("\"\(known?.title ?? "")\"\n\(text)")]
+                }
+                var scores: JSONObject = [:]
+                for (name, value) in record.scores {
+                    // FlashRAG calls substring match "acc".
+                    scores[name == "contains" ? "acc" : name] = .number(value)
+                }
+                return [
+                    "id": .string(record.key.question), "question": .string(record.question),
+                    "golden_answers": .array(record.gold.map(JSONValue.string)),
+                    "metadata": [
+                        "type": .string(record.type), "policy": .string(record.key.policy),
+                        "model": .string(record.key.model), "seed": .integer(Int(truncatingIfNeeded: record.key.seed)),
+                    ],
+                    "output": [
+                        "pred": .string(record.outcome.answer), "retrieval_result": .array(retrieved),
+                        "metric_score": .object(scores),
+                    ],
+                ]
+            })
+    }
+
+    /// FlashRAG's `metric_score.txt`: one line a measure.
+    public static func flashRAGScores(_ summary: RunSummary) -> String {
+        summary.means.map { "\($0.key == "contains" ? "acc" : $0.key): \($0.value.mean)\n" }.joined()
+    }
+
+    /// A log of `inspect view` for one configuration, with its keys in the order in which that program reads them.
+    /// - Parameter created: when the run was made, ISO 8601.
+    public static func inspect(
+        _ summary: RunSummary, records: [RunRecord], name: String, created: String
+    ) -> JSONValue {
+        let own = records.filter { $0.configuration == summary.configuration }
+        let epochs = Dictionary(grouping: own, by: \.key.question).mapValues { group in
+            Dictionary(
+                group.map(\.key.seed).sorted().enumerated().map { ($0.element, $0.offset + 1) }, uniquingKeysWith: { a, _ in a })
+        }
+        let samples = own.map { record -> JSONValue in
+            var scores: JSONObject = [:]
+            for (measure, value) in record.scores {
+                scores[measure] = ["value": .number(value), "answer": .string(record.outcome.answer)]
+            }
+            var members: JSONObject = [
+                "id": .string(record.key.question), "epoch": .integer(epochs[record.key.question]?[record.key.seed] ?? 1),
+                "input": .string(record.question), "target": .array(record.gold.map(JSONValue.string)),
+                "messages": [
+                    ["role": "user", "content": .string(record.question)],
+                    ["role": "assistant", "content": .string(record.outcome.answer)],
+                ],
+                "output": [
+                    "model": .string(record.key.model),
+                    "choices": [
+                        [
+                            "message": ["role": "assistant", "content": .string(record.outcome.answer)],
+                            "stop_reason": "stop",
+                        ]
+                    ],
+                ],
+                "scores": .object(scores),
+                "metadata": [
+                    "type": .string(record.type), "cited": .array(record.outcome.cited.map(JSONValue.string)),
+                    "kept": .array(record.outcome.kept.map(JSONValue.string)), "blame": .string(record.blame.rawValue),
+                ],
+                "events": [],
+            ]
+            if record.outcome.status == .limit { members["limit"] = ["type": "custom", "limit": 0] }
+            if record.outcome.status == .error { members["error"] = ["message": .string(record.outcome.error)] }
+            members["total_time"] = .number(record.outcome.seconds)
+            return .object(members)
+        }
+        let model = summary.configuration.model.isEmpty ? "none/none" : summary.configuration.model
+        let metrics = summary.means.map { measure, mean -> JSONValue in
+            [
+                "name": .string(measure), "scorer": .string(measure), "params": [:],
+                "metrics": ["mean": ["name": "mean", "value": .number(mean.mean), "params": [:]]],
+            ]
+        }
+        return [
+            "version": 2, "status": "success",
+            "eval": [
+                "eval_id": .string(name), "run_id": .string(name), "created": .string(created),
+                "task": .string("\(summary.configuration.set)/\(summary.configuration.policy)"), "task_id": .string(name),
+                "task_version": 0, "task_file": "", "task_attribs": [:], "task_args": [:],
+                "dataset": [
+                    "name": .string(summary.configuration.set), "samples": .integer(summary.questions),
+                    "sample_ids": .array(
+                        OrderedSet(own.map(\.key.question)).map(JSONValue.string)),
+                ],
+                "model": .string(model), "model_args": [:],
+                "config": ["epochs": .integer(max(1, summary.runs / max(1, summary.questions)))],
+            ],
+            "plan": ["name": "plan", "steps": [], "config": [:]],
+            "results": [
+                "total_samples": .integer(summary.runs),
+                "completed_samples": .integer(own.count(where: \.isScored)), "scores": .array(metrics),
+            ],
+            "stats": ["started_at": .string(created), "completed_at": .string(created), "model_usage": [:]],
+            "samples": .array(samples),
+        ]
+    }
+}
