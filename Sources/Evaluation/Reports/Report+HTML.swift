@@ -12,7 +12,9 @@ extension Report {
         for section in sections {
             body += "<h2>\(Self.escaped(section.title))</h2>\n"
             if !section.note.isEmpty { body += "<p>\(Self.escaped(section.note))</p>\n" }
-            body += "<table><thead><tr>" + section.header.map { "<th>\(Self.escaped($0))</th>" }.joined() + "</tr></thead><tbody>\n"
+            body +=
+                "<table><thead><tr>" + section.header.map { "<th>\(Self.escaped($0))</th>" }.joined()
+                + "</tr></thead><tbody>\n"
             for row in section.rows {
                 body += "<tr>" + row.map { "<td>\(Self.escaped($0))</td>" }.joined() + "</tr>\n"
             }
@@ -66,8 +68,10 @@ extension Report {
     private var mistakes: String {
         let wrong = records.filter { $0.isScored && !$0.isRight }.prefix(40)
         guard !wrong.isEmpty else { return "" }
-        var text = "<h2>Wrong answers</h2>\n<p>The first \(wrong.count) of \(records.count { $0.isScored && !$0.isRight }).</p>\n"
-        text += "<table><thead><tr><th>question</th><th>gold</th><th>answer</th><th>policy</th><th>blame</th></tr></thead><tbody>\n"
+        var text =
+            "<h2>Wrong answers</h2>\n<p>The first \(wrong.count) of \(records.count { $0.isScored && !$0.isRight }).</p>\n"
+        text +=
+            "<table><thead><tr><th>question</th><th>gold</th><th>answer</th><th>policy</th><th>blame</th></tr></thead><tbody>\n"
         for record in wrong {
             let cells = [
                 record.question, record.gold.joined(separator: " | "), String(record.outcome.answer.prefix(300)),
@@ -80,7 +84,9 @@ extension Report {
 
     // MARK: Plots
 
-    private static let colors = ["#2563ad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0e7490", "#4b5563"]
+    private static let colors = [
+        "#2563ad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0e7490", "#4b5563",
+    ]
     private static func color(_ index: Int) -> String { colors[index % colors.count] }
 
     /// The measure of quality that the plots show.
@@ -180,7 +186,8 @@ private struct Plot {
     }
 
     mutating func error(x: Double, from: Double, to: Double, color: String) {
-        marks += "<line x1=\"\(self.x(x))\" x2=\"\(self.x(x))\" y1=\"\(y(from))\" y2=\"\(y(to))\" stroke=\"\(color)\"/>\n"
+        marks +=
+            "<line x1=\"\(self.x(x))\" x2=\"\(self.x(x))\" y1=\"\(y(from))\" y2=\"\(y(to))\" stroke=\"\(color)\"/>\n"
     }
 
     mutating func line(_ points: [(Double, Double)], color: String) {
@@ -190,14 +197,16 @@ private struct Plot {
     }
 
     mutating func tick(x value: Double, _ text: String) {
-        marks += "<text x=\"\(x(value))\" y=\"\(fixed(Self.height + 24, 0))\" text-anchor=\"middle\">\(Report.escaped(text))</text>\n"
+        marks +=
+            "<text x=\"\(x(value))\" y=\"\(fixed(Self.height + 24, 0))\" text-anchor=\"middle\">\(Report.escaped(text))</text>\n"
     }
 
     mutating func legend(_ text: String, color: String, row: Int) {
         guard row < 12 else { return }
         rows = max(rows, row + 1)
         let place = Self.height + 58 + 16 * Double(row)
-        marks += "<rect x=\"\(fixed(Self.left, 0))\" y=\"\(fixed(place - 9, 0))\" width=\"10\" height=\"10\" fill=\"\(color)\"/>"
+        marks +=
+            "<rect x=\"\(fixed(Self.left, 0))\" y=\"\(fixed(place - 9, 0))\" width=\"10\" height=\"10\" fill=\"\(color)\"/>"
         marks += "<text x=\"\(fixed(Self.left + 16, 0))\" y=\"\(fixed(place, 0))\">\(Report.escaped(text))</text>\n"
     }
 
@@ -205,10 +214,13 @@ private struct Plot {
         let total = Self.height + 62 + 16 * Double(rows)
         var axes = ""
         for value in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            axes += "<text x=\"\(fixed(Self.left - 5, 0))\" y=\"\(y(value))\" text-anchor=\"end\">\(fixed(value, 2))</text>"
+            axes +=
+                "<text x=\"\(fixed(Self.left - 5, 0))\" y=\"\(y(value))\" text-anchor=\"end\">\(fixed(value, 2))</text>"
         }
-        axes += "<path class=\"axis\" d=\"M\(fixed(Self.left, 0)) 10V\(fixed(Self.height + 10, 0))H\(fixed(Self.left + Self.width, 0))\" fill=\"none\" stroke=\"#4a5568\"/>"
-        axes += "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.height + 40, 0))\" text-anchor=\"middle\">\(Report.escaped(xLabel))</text>"
+        axes +=
+            "<path class=\"axis\" d=\"M\(fixed(Self.left, 0)) 10V\(fixed(Self.height + 10, 0))H\(fixed(Self.left + Self.width, 0))\" fill=\"none\" stroke=\"#4a5568\"/>"
+        axes +=
+            "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.height + 40, 0))\" text-anchor=\"middle\">\(Report.escaped(xLabel))</text>"
         axes += "<text x=\"\(fixed(Self.left + 6, 0))\" y=\"20\">\(Report.escaped(yLabel))</text>"
         return """
             <figure><svg role="img" aria-label="\(Report.escaped(caption))" width="360" height="\(fixed(total, 0))" viewBox="0 0 360 \(fixed(total, 0))">

@@ -12,7 +12,9 @@ public struct Report: Sendable {
     public var summaries: [RunSummary]
 
     /// Sums up a run.
-    public init(name: String, fingerprint: RunFingerprint, records: [RunRecord], resamples: Int = Bootstrap.defaultResamples) {
+    public init(
+        name: String, fingerprint: RunFingerprint, records: [RunRecord], resamples: Int = Bootstrap.defaultResamples
+    ) {
         self.name = name
         self.fingerprint = fingerprint
         self.records = records
@@ -21,7 +23,8 @@ public struct Report: Sendable {
 
     /// The measures that the main table shows, where they occur.
     static let mainMeasures = [
-        "em", "contains", "f1", "verdict", "recall@5", "all_gold@5", "citation_precision", "citation_recall", "k_precision",
+        "em", "contains", "f1", "verdict", "recall@5", "all_gold@5", "citation_precision", "citation_recall",
+        "k_precision",
     ]
 
     /// The report for machines.
@@ -135,7 +138,8 @@ public struct Report: Sendable {
     private var blame: Section {
         Section(
             title: "Retriever or reader",
-            note: "Where wrong answers lost the gold evidence first: not retrieved, not kept, not cited, or read wrongly.",
+            note:
+                "Where wrong answers lost the gold evidence first: not retrieved, not kept, not cited, or read wrongly.",
             header: ["configuration"] + Blame.allCases.map { $0.rawValue.replacing("_", with: " ") },
             rows: summaries.map { summary in
                 [summary.configuration.description] + Blame.allCases.map { String(summary.blame[$0] ?? 0) }

@@ -8,12 +8,14 @@ public enum RunExport {
     /// FlashRAG's `intermediate_data.json`: an array of the questions with what was predicted and retrieved.
     ///
     /// - Parameter texts: gives the title and text of a passage id; ids that it does not know are written without contents.
-    public static func flashRAG(_ records: [RunRecord], texts: (String) -> (title: String, text: String)?) -> JSONValue {
+    public static func flashRAG(_ records: [RunRecord], texts: (String) -> (title: String, text: String)?) -> JSONValue
+    {
         .array(
             records.map { record in
                 let retrieved = record.outcome.kept.enumerated().map { index, id -> JSONValue in
                     let known = texts(id)
-                    let text = known?.text ?? (index < record.outcome.keptTexts.count ? record.outcome.keptTexts[index] : "")
+                    let text =
+                        known?.text ?? (index < record.outcome.keptTexts.count ? record.outcome.keptTexts[index] : "")
                     return ["id": .string(id), "contents": .string("\"\(known?.title ?? "")\"\n\(text)")]
                 }
                 var scores: JSONObject = [:]
@@ -49,7 +51,8 @@ public enum RunExport {
         let own = records.filter { $0.configuration == summary.configuration }
         let epochs = Dictionary(grouping: own, by: \.key.question).mapValues { group in
             Dictionary(
-                group.map(\.key.seed).sorted().enumerated().map { ($0.element, $0.offset + 1) }, uniquingKeysWith: { a, _ in a })
+                group.map(\.key.seed).sorted().enumerated().map { ($0.element, $0.offset + 1) },
+                uniquingKeysWith: { a, _ in a })
         }
         let samples = own.map { record -> JSONValue in
             var scores: JSONObject = [:]
@@ -57,7 +60,8 @@ public enum RunExport {
                 scores[measure] = ["value": .number(value), "answer": .string(record.outcome.answer)]
             }
             var members: JSONObject = [
-                "id": .string(record.key.question), "epoch": .integer(epochs[record.key.question]?[record.key.seed] ?? 1),
+                "id": .string(record.key.question),
+                "epoch": .integer(epochs[record.key.question]?[record.key.seed] ?? 1),
                 "input": .string(record.question), "target": .array(record.gold.map(JSONValue.string)),
                 "messages": [
                     ["role": "user", "content": .string(record.question)],
@@ -95,7 +99,8 @@ public enum RunExport {
             "version": 2, "status": "success",
             "eval": [
                 "eval_id": .string(name), "run_id": .string(name), "created": .string(created),
-                "task": .string("\(summary.configuration.set)/\(summary.configuration.policy)"), "task_id": .string(name),
+                "task": .string("\(summary.configuration.set)/\(summary.configuration.policy)"),
+                "task_id": .string(name),
                 "task_version": 0, "task_file": "", "task_attribs": [:], "task_args": [:],
                 "dataset": [
                     "name": .string(summary.configuration.set), "samples": .integer(summary.questions),

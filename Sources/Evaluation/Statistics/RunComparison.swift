@@ -116,7 +116,10 @@ public struct RunComparison: Sendable {
                     + "\(fixed(paired.pValue, 4)) | "
                     + "\(fixed(measure.isGated ? measure.adjustedPWorse : paired.pWorse, 4)) | \(mcNemar) |")
         }
-        lines += ["", isWorse ? "B is significantly worse (level \(alpha))." : "B is not significantly worse (level \(alpha))."]
+        lines += [
+            "",
+            isWorse ? "B is significantly worse (level \(alpha))." : "B is not significantly worse (level \(alpha)).",
+        ]
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -101,7 +101,9 @@ public struct RunSummary: Sendable {
         resamples: Int = Bootstrap.defaultResamples
     ) -> OrderedDictionary<String, MeanInterval> {
         var result: OrderedDictionary<String, MeanInterval> = [:]
-        for (name, group) in Dictionary(grouping: records.filter(\.isScored), by: property).sorted(by: { $0.key < $1.key }) {
+        for (name, group) in Dictionary(grouping: records.filter(\.isScored), by: property).sorted(by: {
+            $0.key < $1.key
+        }) {
             result[name] = Bootstrap.mean(Array(byQuestion(group, measure).values), resamples: resamples)
         }
         return result
