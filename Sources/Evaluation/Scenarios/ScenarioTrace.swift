@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
+public import OrderedCollections
 public import TextProcessing
 
 /// What happened in a session, read from the JSON form of its events: what expectations look at.

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import AgentRuntime
+import CorpusStore
+import Foundation
+public import LanguageModels
+import OrderedCollections
+public import RetrievalTools
+import TextProcessing
+
+/// Runs questions with the agent runtime.
+public struct AgentQuestionRunner: QuestionRunner {
+    private let corpus: any RetrievalCorpus
+    private let tools: ToolRegistry
+    private let strategies: [String: Strategy]
+    private let policyTools: [String: [String]]
+    private let models: [String: any LanguageModel]
+    private let embed: (@Sendable ([String]) async throws -> [[Float]])?
+    /// Where the events of each session go, by the run's key; nil keeps none.
+    private let traces: (@Sendable (_ name: String, _ events: [SessionEvent]) throws -> Void)?
+
+    /// - Parameters:
+    ///   - policies: policy files by the name that the suite uses.
+    ///   - models: by the name that the suite uses; a name that is not here runs without a model.
+    ///   - traces: receives the events of each finished session.
+    public init(
+        corpus: any RetrievalCorpus, tools: ToolRegistry, policies: [(name: String, file: PolicyFile)],
+        registry: StrategyRegistry = .standard, models: [String: any LanguageModel] = [:],
+        embed: (@Sendable ([String]) async throws -> [[Float]])? = nil,
+        traces: (@Sendable (_ name: String, _ events: [SessionEvent]) throws -> Void)? = nil
+    ) throws {
+        self.corpus = corpus
+        self.tools = tools
+        var strategies: [String: Strategy] = [:]
+        var policyTools: [String: [String]] = [:]
+        for (name, file) in policies {
+            strategies[name] = try file.strategy(registry)
+            policyTools[name] = file.tools
+        }
+        self.strategies = strategies
+        self.policyTools = policyTools
+        self.models = models
+        self.embed = embed
+        self.traces = traces
+    }
+
+    public func fingerprint(policies: [String], models names: [String]) async throws -> RunFingerprint {
+        var parts: OrderedDictionary<String, String> = ["corpus": corpus.fingerprint]
+        for name in policies { parts["policy \(name)"] = strategies[name]?.fingerprint ?? "missing" }
+        for name in names { parts["model \(name)"] = models[name].map { SHA256.hex($0.fingerprint) } ?? "none" }
+        parts["tools"] = SHA256.hex(
+            tools.specifications.map { "\($0.name)\n\($0.description)\n\($0.parameters.serialized())" }.joined())
+        return RunFingerprint(parts)
+    }
+
+    public func run(
+        _ question: EvalQuestion, policy: String, model: String, seed: UInt64
+    ) async throws -> RunOutcome {
+        guard let strategy = strategies[policy] else {
+            throw DatasetError(file: policy, message: "the suite has no such policy")
+        }
+        let store = InMemoryEventStore()
+        let environment = AgentEnvironment(
+            corpus: corpus, tools: try policyTools[policy].map { try tools.selecting($0) } ?? tools,
+            model: models[model], embed: embed)
+        let session = AgentSession(
+            Question(question.text, id: question.id), strategy: strategy, environment: environment, store: store,
+            seed: seed)
+        let answer = try await session.run()
+        let events = try await store.events(of: session.id)
+        try traces?("\(policy)-\(model)-\(seed)-\(question.id)", events)
+        let state = await session.state
+        var outcome = RunOutcome(status: .answered)
+        outcome.stop = state.stop?.name ?? "answered"
+        if case .budget = state.stop { outcome.status = .limit }
+        // A failure of the model or the policy is no wrong answer, even though the session closed with what it had.
+        if case .failed(let message) = state.stop {
+            outcome.status = .error
+            outcome.error = message
+        }
+        outcome.answer = answer.prediction
+        outcome.fullAnswer = answer.text
+        outcome.refused = answer.label == .none
+        outcome.confidence = answer.confidence
+        outcome.cited = answer.citations.map(\.passageID)
+        outcome.kept = state.evidence.ranking.map(\.passageID)
+        outcome.keptTexts = state.evidence.ranking.map(\.text)
+        outcome.retrieved = Array(state.retrieved.keys)
+        outcome.toolCalls = state.spent.toolCalls
+        outcome.modelCalls = state.spent.modelCalls
+        outcome.promptTokens = state.spent.promptTokens
+        outcome.completionTokens = state.spent.completionTokens
+        outcome.cost = state.spent.money
+        outcome.seconds = events.last?.time ?? 0
+        return outcome
+    }
+}
+
+/// Opens corpora for evaluations: passages from a file in memory; other kinds through what the caller brings.
+public enum EvalCorpus {
+    /// A corpus of passages in memory, searched by brute force: exact, and fast enough for some thousand passages.
+    public static func inMemory(_ passages: [EvalPassage], name: String) throws -> InMemoryCorpus {
+        try InMemoryCorpus(name: name, documents: passages.map(\.document))
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CorpusStore
+public import OrderedCollections
+import QualityMetrics
+public import RetrievalTools
+public import TextProcessing
+
+/// Recall of plain searches on a question set: keyword, semantic and hybrid beside each other.
+public struct RetrievalEvaluation: Sendable {
+    /// One question's ranking under one mode.
+    public struct Ranking: Sendable {
+        public var question: EvalQuestion
+        /// Ids of the retrieved passages or documents, best first.
+        public var ranked: [String]
+        /// The texts, when the question has answers to look for.
+        public var texts: [String]
+    }
+
+    /// The measures of one mode.
+    public struct Row: Sendable {
+        public var mode: String
+        /// Means over the questions with gold passages, by measure.
+        public var means: OrderedDictionary<String, MeanInterval>
+    }
+
+    public var set: QuestionSet
+    public var cutoffs: [Int]
+
+    public init(set: QuestionSet, cutoffs: [Int] = [2, 5, 10, 100]) {
+        self.set = set
+        self.cutoffs = cutoffs
+    }
+
+    /// Searches for every question that has gold passages.
+    ///
+    /// Gold ids may name documents or passages: a retrieved passage counts under its document's id where the gold names that.
+    public func rankings(_ mode: RetrievalMode, in corpus: any RetrievalCorpus) async throws -> [Ranking] {
+        var result: [Ranking] = []
+        let limit = cutoffs.max() ?? 10
+        for question in set.questions where !question.relevance.isEmpty {
+            let hits = try await corpus.search(mode, query: question.text, limit: limit, within: nil)
+            let passages = try await corpus.passages(at: hits.map(\.ordinal))
+            let gold = question.relevance
+            var ids: OrderedSet<String> = []
+            for passage in passages {
+                ids.append(gold[passage.id] == nil && gold[passage.documentID] != nil ? passage.documentID : passage.id)
+            }
+            result.append(
+                Ranking(
+                    question: question, ranked: Array(ids),
+                    texts: question.answers.isEmpty ? [] : passages.map { $0.title + "\n" + $0.text }))
+        }
+        return result
+    }
+
+    /// Measures rankings.
+    public func row(_ name: String, _ rankings: [Ranking], resamples: Int = 1000) -> Row {
+        var values: OrderedDictionary<String, [Double]> = [:]
+        for ranking in rankings {
+            let relevance = ranking.question.relevance
+            let gold = relevance.filter { $0.value > 0 }.keys.sorted()
+            for k in cutoffs {
+                values["recall@\(k)", default: []].append(RetrievalMetrics.passageRecall(ranking.ranked, gold: gold, at: k))
+            }
+            for k in cutoffs where k <= 20 {
+                values["all_gold@\(k)", default: []].append(RetrievalMetrics.allGoldRecall(ranking.ranked, gold: gold, at: k))
+            }
+            let judged = JudgedRanking(ranked: ranking.ranked, judgments: relevance)
+            values["ndcg@10", default: []].append(judged.nDCG(at: 10))
+            values["map", default: []].append(judged.averagePrecision)
+            values["mrr", default: []].append(judged.reciprocalRank)
+            let answers = ranking.question.answers
+            if !answers.isEmpty, ranking.question.isAnswerable {
+                values["answer_recall@5", default: []].append(
+                    RetrievalMetrics.answerStringRecall(
+                        ranking.texts, answers: answers, at: 5, normalization: set.benchmark.normalization))
+            }
+        }
+        return Row(mode: name, means: values.mapValues { Bootstrap.mean($0, resamples: resamples) })
+    }
+
+    /// A Markdown table of rows.
+    public static func markdown(_ rows: [Row]) -> String {
+        let names = OrderedSet(rows.flatMap { $0.means.keys })
+        var text = "| mode | questions | " + names.joined(separator: " | ") + " |\n"
+        text += "| --- | --: |" + names.map { _ in " --: |" }.joined() + "\n"
+        for row in rows {
+            text += "| \(row.mode) | \(row.means.values.first?.count ?? 0) | "
+            text += names.map { row.means[$0].map { fixed($0.mean, 3) } ?? "–" }.joined(separator: " | ") + " |\n"
+        }
+        return text
+    }
+
+    /// The rows for machines.
+    public static func json(_ rows: [Row]) -> JSONValue {
+        .array(
+            rows.map { row in
+                var measures: JSONObject = [:]
+                for (name, mean) in row.means {
+                    measures[name] = ["mean": .number(mean.mean), "lower": .number(mean.lower), "upper": .number(mean.upper)]
+                }
+                return [
+                    "mode": .string(row.mode), "questions": .integer(row.means.values.first?.count ?? 0),
+                    "measures": .object(measures),
+                ]
+            })
+    }
+}
