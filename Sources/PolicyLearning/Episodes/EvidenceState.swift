@@ -36,6 +36,14 @@ struct EvidenceState {
         kept.append(position)
     }
 
+    /// Keeps the passage of an id where it is in reach; others are no part of the state.
+    mutating func keep(passage id: String) {
+        guard let ordinal = pool.world.ordinals[id], let index = candidatePassages.firstIndex(of: ordinal) else {
+            return
+        }
+        keep(at: index)
+    }
+
     /// The names of the features, in the order of the columns of a decision's features.
     static let featureNames: [String] =
         CandidatePool.fixedNames + CandidatePool.pairNames.map { "any-" + $0 }
