@@ -6,7 +6,7 @@ import TextProcessing
 /// Pays when a kept passage contains an accepted answer: at the step that brought it, less for later steps.
 ///
 /// Needs answers only, no gold passages. A passage counts only where it also has to do with the question: it shares a
-/// word of four letters or more with it, or with the title of a passage kept before. A heap of answer strings alone earns nothing.
+/// word of four letters or more with it, or a passage kept before mentions its title. A heap of answers earns nothing.
 public struct AnswerSupport: RewardTerm {
     public static let name = "answer-support"
     /// What each further step leaves of the reward.
@@ -37,10 +37,17 @@ public struct AnswerSupport: RewardTerm {
         guard
             let answer = answers.first(where: { !$0.isEmpty && $0 != "yes" && $0 != "no" && text.contains(" \($0) ") })
         else { return false }
-        var context = AnswerNormalization.squad.tokens(of: question.text)
-        for earlier in kept[..<index] { context += AnswerNormalization.squad.tokens(of: earlier.title) }
         let own = Set(AnswerNormalization.squad.tokens(of: answer))
-        return context.contains { $0.utf8.count >= 4 && !own.contains($0) && text.contains(" \($0) ") }
+        let asked = AnswerNormalization.squad.tokens(of: question.text)
+        if asked.contains(where: { $0.utf8.count >= 4 && !own.contains($0) && text.contains(" \($0) ") }) {
+            return true
+        }
+        // Or it is the page of something that an earlier passage speaks of.
+        let title = AnswerNormalization.squad.normalize(passage.title)
+        return !title.isEmpty
+            && kept[..<index].contains {
+                (" " + AnswerNormalization.squad.normalize($0.text) + " ").contains(" \(title) ")
+            }
     }
 }
 
