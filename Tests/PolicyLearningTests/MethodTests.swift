@@ -116,19 +116,20 @@ import Testing
         var parameters = ParameterSet()
         parameters.add("w", Matrix(row: [1]))
         let alarms = CollapseAlarms()
-        #expect(alarms.check(record, parameters: parameters) == nil)
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 1) == nil)
         record.entropy = 0.001
-        #expect(alarms.check(record, parameters: parameters) == .entropy(0.001))
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 1) == .entropy(0.001))
         record.entropy = 1
         record.divergence = 9
-        #expect(alarms.check(record, parameters: parameters) == .divergence(9))
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 1) == .divergence(9))
         record.divergence = 0
         record.flatGroups = 1
-        #expect(alarms.check(record, parameters: parameters) == .flatGroups(1))
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 10) == nil)
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 11) == .flatGroups(1))
         record.flatGroups = 0
         record.kept = 0.1
-        #expect(alarms.check(record, parameters: parameters) == .nothingKept(0.1))
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 1) == .nothingKept(0.1))
         parameters.values[0].elements[0] = .nan
-        #expect(alarms.check(record, parameters: parameters) == .notFinite)
+        #expect(alarms.check(record, parameters: parameters, flatStreak: 1) == .notFinite)
     }
 }

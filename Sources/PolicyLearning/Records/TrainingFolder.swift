@@ -37,12 +37,13 @@ public struct TrainingFolder: Sendable {
         progress.best = try fresh.parameters.loaded(from: file, prefix: "best.")
         progress.adam = try fresh.adam.loaded(from: file, names: fresh.parameters.names)
         let numbers = try file.floats(named: "progress")
-        guard numbers.count == 3 else {
-            throw SafetensorsError.mismatch(path: file.path, name: "progress", reason: "expected three numbers")
+        guard numbers.count == 4 else {
+            throw SafetensorsError.mismatch(path: file.path, name: "progress", reason: "expected four numbers")
         }
         progress.iteration = Int(numbers[0])
         progress.bestReward = numbers[1]
         progress.smoothedReward = numbers[2]
+        progress.flatStreak = Int(numbers[3])
         try cutMetrics(to: progress.iteration)
         return progress
     }
@@ -61,7 +62,9 @@ public struct TrainingFolder: Sendable {
         progress.reference.add(to: &writer, prefix: "reference.")
         progress.best.add(to: &writer, prefix: "best.")
         progress.adam.add(to: &writer, names: progress.parameters.names)
-        writer.add("progress", shape: [3], [Float(progress.iteration), progress.bestReward, progress.smoothedReward])
+        writer.add(
+            "progress", shape: [4],
+            [Float(progress.iteration), progress.bestReward, progress.smoothedReward, Float(progress.flatStreak)])
         try writer.write(to: checkpointPath)
     }
 

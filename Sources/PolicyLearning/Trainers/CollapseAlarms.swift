@@ -29,6 +29,8 @@ public struct CollapseAlarms: Sendable, Hashable {
     public var mostDivergence: Float = 5
     /// The largest share of groups without any difference to learn from. Default: 0.98.
     public var mostFlatGroups: Float = 0.98
+    /// How many such iterations in a row are borne: sparse rewards begin that way. Default: 10.
+    public var flatPatience = 10
     /// The fewest passages kept on average. Default: 0.5.
     public var leastKept: Float = 0.5
 
@@ -36,12 +38,14 @@ public struct CollapseAlarms: Sendable, Hashable {
     public init() {}
 
     /// Returns the first limit that an iteration broke.
-    public func check(_ record: IterationRecord, parameters: ParameterSet) -> Alarm? {
+    ///
+    /// - Parameter flatStreak: Iterations in a row, this one included, with a larger share of flat groups than `mostFlatGroups`.
+    public func check(_ record: IterationRecord, parameters: ParameterSet, flatStreak: Int) -> Alarm? {
         guard parameters.isFinite, record.loss.isFinite, record.gradientNorm.isFinite else { return .notFinite }
         guard record.episodes > 0 else { return nil }
         if record.entropy < leastEntropy, record.gradientNorm > 0 { return .entropy(record.entropy) }
         if record.divergence > mostDivergence { return .divergence(record.divergence) }
-        if record.flatGroups > mostFlatGroups { return .flatGroups(record.flatGroups) }
+        if flatStreak > flatPatience { return .flatGroups(record.flatGroups) }
         if record.kept < leastKept { return .nothingKept(record.kept) }
         return nil
     }

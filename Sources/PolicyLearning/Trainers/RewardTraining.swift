@@ -73,6 +73,8 @@ public struct RewardTraining: Sendable {
         /// The smoothed reward at the best iteration, and now.
         public var bestReward: Float
         public var smoothedReward: Float
+        /// Iterations in a row in which hardly any group had a difference to learn from.
+        public var flatStreak = 0
         /// The optimizer's memory.
         public var adam: Adam
 
@@ -122,7 +124,8 @@ public struct RewardTraining: Sendable {
             progress.smoothedReward =
                 progress.iteration == 0 ? record.reward : 0.9 * progress.smoothedReward + 0.1 * record.reward
             progress.iteration += 1
-            let alarm = alarms.check(record, parameters: progress.parameters)
+            progress.flatStreak = record.flatGroups > alarms.mostFlatGroups ? progress.flatStreak + 1 : 0
+            let alarm = alarms.check(record, parameters: progress.parameters, flatStreak: progress.flatStreak)
             if alarm == nil, progress.smoothedReward >= progress.bestReward {
                 progress.best = progress.parameters
                 progress.bestReward = progress.smoothedReward
