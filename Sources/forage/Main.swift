@@ -20,7 +20,6 @@ import Foundation
     static func main() async {
         // BLAS threads pay only when both cores are free; Forage's own loops spread the work instead.
         if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil { openblas_set_num_threads(1) }
-        setvbuf(stdout, nil, _IOLBF, 0)
         signal(SIGPIPE, SIG_DFL)
         do {
             var command = try parseAsRoot()
