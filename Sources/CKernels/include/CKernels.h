@@ -3,6 +3,7 @@
 #pragma once
 #include "bm25_kernels.h"
 #include "child_process.h"
+#include "columns.h"
 #include "cpu_features.h"
 #include "crc32c.h"
 #include "encoder_kernels.h"

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which documents: a typed tree over metadata fields and texts. Never query text, so nothing can be injected.
+///
+/// Values have the types of their fields (`init(json:schema:)` sees to that). A list field matches when one of its
+/// elements does. A document without a value matches no clause but `not` and the negation of `exists`.
+public indirect enum FilterExpression: Sendable, Hashable {
+    /// The relation of a field's value to a constant.
+    public enum Comparison: String, Sendable, Hashable, CaseIterable {
+        case equal = "=="
+        /// Has a value, and it is another one.
+        case notEqual = "!="
+        case less = "<"
+        case lessOrEqual = "<="
+        case greater = ">"
+        case greaterOrEqual = ">="
+    }
+
+    /// How a text match takes its words.
+    public enum MatchMode: String, Sendable, Hashable, CaseIterable {
+        /// Every word, in any order.
+        case all
+        /// At least one word.
+        case any
+        /// The words one after the other.
+        case phrase
+        /// Every word, the last as the beginning of one.
+        case prefix
+    }
+
+    case compare(field: String, Comparison, MetadataValue)
+    /// One of the values.
+    case isIn(field: String, [MetadataValue])
+    /// From the first to the second value, both included.
+    case between(field: String, MetadataValue, MetadataValue)
+    /// For text: the value contains the other, without regard to case and accents. For lists: an element equals it so.
+    case contains(field: String, MetadataValue)
+    /// Has a value.
+    case exists(field: String)
+    /// Words in a text: field `title`, `text` (a passage's), nil for either, or a metadata field of type text.
+    case match(field: String?, words: String, MatchMode)
+    /// All of these; every document when there are none.
+    case and([FilterExpression])
+    /// At least one of these; no document when there are none.
+    case or([FilterExpression])
+    /// Not this one; documents without a value included.
+    case not(FilterExpression)
+
+    /// Every document.
+    public static let all = FilterExpression.and([])
+}
