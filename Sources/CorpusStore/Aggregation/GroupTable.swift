@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CKernels
+
+/// The groups of an aggregate with what was gathered for each.
+struct GroupTable {
+    private let axes: [GroupAxis]
+    private let counts: [UInt64]
+    private let grouped: GroupedDocuments?
+    private var fields: [String: FieldAccumulator] = [:]
+
+    /// A table of counts that are known already, on one axis.
+    init(axes: [GroupAxis], counts: [UInt64]) {
+        self.axes = axes
+        self.counts = counts
+        grouped = nil
+    }
+
+    /// Goes through the documents once and gathers what the measures need.
+    init(
+        _ documents: DocumentBitmap, _ matched: Int, axes: [GroupAxis], measures: [AggregateRequest.Measure],
+        column: (String) throws -> MetadataColumn
+    ) throws {
+        let grouped = GroupedDocuments(documents, matched: matched, axes: axes)
+        var statistics: [String: [AggregateRequest.Statistic]] = [:]
+        for measure in measures { if let field = measure.statistic.field { statistics[field, default: []].append(measure.statistic) } }
+        var fields: [String: FieldAccumulator] = [:]
+        for (field, statistics) in statistics {
+            fields[field] = FieldAccumulator(
+                column: try column(field), statistics: statistics, groupCount: grouped.groupCount)
+        }
+        var counts = [UInt64](repeating: 0, count: grouped.groupCount)
+        grouped.forEachChunk { chunk in
+            forage_groups_count(chunk.keys, chunk.count, &counts)
+            for field in fields.values { field.add(chunk) }
+        }
+        for field in fields.values { field.finish() }
+        self.axes = axes
+        self.counts = counts
+        self.grouped = grouped
+        self.fields = fields
+    }
+
+    private func groups(of group: Int) -> [Int] { grouped?.groups(of: group) ?? [group] }
+
+    /// The values of the grouping columns.
+    func labels(of group: Int) -> [MetadataValue?] {
+        zip(axes, groups(of: group)).map { $0.label(ofGroup: $1) }
+    }
+
+    /// The groups that have documents, in the order of the request. Without groupings there is one, if empty.
+    func order(_ request: AggregateRequest) -> [Int] {
+        var present = counts.indices.filter { counts[$0] > 0 || axes.isEmpty }
+        guard present.count > 1 else { return present }
+        let names = request.groupBy.map(\.name) + request.measures.map(\.name)
+        var orders = request.sort
+        let isScale = request.groupBy.contains { if case .value = $0 { return false } else { return true } }
+        if orders.isEmpty, !isScale, let first = request.measures.first {
+            orders = [AggregateRequest.Order(first.name, descending: true)]
+        }
+        /// Sort keys of one group: for each order a number where no value is +inf, then its place on the axes.
+        func keys(_ group: Int) -> [Double] {
+            let places = groups(of: group).map { $0 == 0 ? Double.infinity : Double($0) }
+            return orders.map { order in
+                let index = names.firstIndex(of: order.column) ?? 0
+                let key = index < places.count ? places[index] : sortKey(request.measures[index - places.count].statistic, group)
+                return order.descending && key < .infinity ? -key : key
+            } + places
+        }
+        let keyed = present.map { (keys: keys($0), group: $0) }
+        present = keyed.sorted { a, b in
+            for (x, y) in zip(a.keys, b.keys) where x != y { return x < y }
+            return a.group < b.group
+        }.map(\.group)
+        return present
+    }
+
+    private func sortKey(_ statistic: AggregateRequest.Statistic, _ group: Int) -> Double {
+        guard let field = statistic.field else { return Double(counts[group]) }
+        guard let accumulator = fields[field] else { return .infinity }
+        switch statistic {
+        case .minimum where accumulator.groups.isEmpty, .argumentOfMinimum:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? .infinity : Double(extremes.least)
+        case .maximum where accumulator.groups.isEmpty, .argumentOfMaximum:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? .infinity : Double(extremes.greatest)
+        default: return number(statistic, group, accumulator) ?? .infinity
+        }
+    }
+
+    /// A measure of a group.
+    func value(_ statistic: AggregateRequest.Statistic, _ group: Int, _ reader: CorpusReader) throws -> MetadataValue? {
+        guard let field = statistic.field else { return .number(Double(counts[group])) }
+        guard let accumulator = fields[field] else { return nil }
+        switch statistic {
+        case .minimum where accumulator.groups.isEmpty:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? nil : accumulator.column.value(ofCode: Int(extremes.least))
+        case .maximum where accumulator.groups.isEmpty:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? nil : accumulator.column.value(ofCode: Int(extremes.greatest))
+        case .argumentOfMinimum:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? nil : .text(try reader.documentID(of: extremes.leastDocument))
+        case .argumentOfMaximum:
+            let extremes = accumulator.extremes[group]
+            return extremes.greatest == 0 ? nil : .text(try reader.documentID(of: extremes.greatestDocument))
+        default: return number(statistic, group, accumulator).map { .number($0) }
+        }
+    }
+
+    private func number(_ statistic: AggregateRequest.Statistic, _ group: Int, _ field: FieldAccumulator) -> Double? {
+        let hasNumbers = !field.sums.isEmpty || !field.groups.isEmpty
+        func total() -> (count: Double, sum: Double) {
+            if !field.groups.isEmpty { return (Double(field.groups[group].count), field.groups[group].sum) }
+            if hasNumbers { return (Double(field.sums[group].count), field.sums[group].sum) }
+            var result = (count: 0.0, sum: 0.0)
+            for (code, count) in field.histogram(ofGroup: group) {
+                result.count += Double(count)
+                if case .number(let number) = field.column.value(ofCode: code) { result.sum += number * Double(count) }
+            }
+            return result
+        }
+        switch statistic {
+        case .count: return Double(counts[group])
+        case .countOf: return field.column.isList ? documentsWithValue(group, field) : total().count
+        case .sum: return total().sum
+        case .mean:
+            let (count, sum) = total()
+            return count > 0 ? sum / count : nil
+        case .minimum: return field.groups[group].count > 0 ? field.groups[group].least : nil
+        case .maximum: return field.groups[group].count > 0 ? field.groups[group].greatest : nil
+        case .distinct: return Double(field.histogram(ofGroup: group).count)
+        case .quantile(_, let q): return Self.quantile(q, field.histogram(ofGroup: group), field.column)
+        case .argumentOfMinimum, .argumentOfMaximum: return nil
+        }
+    }
+
+    private func documentsWithValue(_ group: Int, _ field: FieldAccumulator) -> Double {
+        Double(field.documentsWithValue[group])
+    }
+
+    private static func quantile(_ q: Double, _ histogram: [(code: Int, count: Int)], _ column: MetadataColumn) -> Double? {
+        let count = histogram.reduce(0) { $0 + $1.count }
+        guard count > 0 else { return nil }
+        let place = q * Double(count - 1)
+        func value(at rank: Int) -> Double {
+            var before = 0
+            for (code, count) in histogram {
+                before += count
+                if rank < before, case .number(let number) = column.value(ofCode: code) { return number }
+            }
+            return .nan
+        }
+        let lower = value(at: Int(place))
+        return lower + (value(at: min(Int(place) + 1, count - 1)) - lower) * (place - place.rounded(.down))
+    }
+}
