@@ -152,4 +152,38 @@ extension CorpusWriter {
         if !generation.documentsChanged, let previous = generation.previous { return previous }
         return try generation.publish()
     }
+
+    /// Writes the texts anew without those of deleted documents, and gives the database's free pages back to the disk.
+    /// Index files stay as they are, because no ordinal changes.
+    /// - Returns: the bytes of the folder before and after.
+    /// - Throws: `CorpusError` `badArgument` while changes wait to be published: index first.
+    @discardableResult public func compact() throws -> (before: Int, after: Int) {
+        let before = try folderSize()
+        let (live, changes, last) = try read { db in
+            (
+                try GenerationManifest.live(db), try db.changeCount(),
+                try Int.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'generations'") ?? 0
+            )
+        }
+        if let live {
+            guard live.changes == changes else {
+                throw CorpusError(.badArgument, "\(path) has changes that are not indexed yet; index first, then compact")
+            }
+            var manifest = live
+            manifest.number = last + 1
+            for role in live.files.keys where GenerationWriter.isReserved(role) { manifest.files[role] = nil }
+            try BaseFilesBuilder(folder: path, previous: nil, isCancelled: { false }).build(self, &manifest)
+            let reader = try CorpusReader(path: path, manifest: manifest)
+            try GenerationWriter(writer: self, manifest: manifest, reader: reader, previous: nil).publish()
+        }
+        try CorpusDatabase.translating(path) {
+            try queue.vacuum()
+            try queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        }
+        return (before, try folderSize())
+    }
+
+    private func folderSize() throws -> Int {
+        try FileSystem.names(in: path).reduce(0) { $0 + Int(FileSystem.status(path + "/" + $1)?.st_size ?? 0) }
+    }
 }

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CorpusStore
+import Foundation
+import TextProcessing
+
+/// Kills an indexing process at random moments and checks what is left each time.
+///
+/// Each round a child process reads a changed source, deletes documents, publishes a generation with an index file, over
+/// and over, until `kill -9` hits it. Then the corpus must open, pass `verify`, hold a state that was committed, and go
+/// on to exactly the source's documents.
+struct KillBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kill", abstract: "Kills an indexing process at random moments and checks the corpus.")
+
+    @Option(help: "How often to kill.") var kills = 300
+    @Option(help: "Documents of the source.") var documents = 3000
+    @Option(help: "Seed of moments and contents.") var seed: UInt64 = 1
+    @Option(help: "The folder to work in; default: a temporary one, removed at the end.") var folder: String?
+    @Flag(help: .hidden) var worker = false
+
+    func run() throws {
+        let root = folder ?? NSTemporaryDirectory() + "forage-kill-\(getpid())"
+        if worker { return try work(root) }
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        defer { if folder == nil { try? FileManager.default.removeItem(atPath: root) } }
+        var state = seed
+        func below(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((state >> 33) % UInt64(bound))
+        }
+        var moments: [String: Int] = [:]
+        for round in 0..<kills {
+            let expected = try writeSource(root, round: round)
+            let child = Process()
+            child.executableURL = URL(fileURLWithPath: "/proc/self/exe")
+            child.arguments = ["kill", "--worker", "--folder", root]
+            child.standardError = FileHandle.nullDevice
+            try child.run()
+            // Starting takes some 20 ms; the work after it a few hundred.
+            usleep(UInt32(5000 + below(400_000)))
+            kill(child.processIdentifier, SIGKILL)
+            child.waitUntilExit()
+            let path = root + "/c.forage"
+            let before = try state(of: path)
+            moments[before, default: 0] += 1
+            try check(path, "after kill \(round)")
+            let writer = try CorpusWriter.open(creatingAt: path)
+            try writer.ingest([root + "/source.jsonl"])
+            let reader = try publish(writer, round: round)
+            guard reader.documentCount == expected.count else {
+                throw ValidationError("round \(round): \(reader.documentCount) documents after resuming, expected \(expected.count)")
+            }
+            for (id, text) in expected {
+                guard try reader.document(id: id)?.text == text else { throw ValidationError("round \(round): document \(id) is wrong") }
+            }
+            try check(path, "after resuming from kill \(round)")
+            if round % 25 == 24 { print("\(round + 1) kills, all sound") }
+        }
+        print("found after the kills: " + moments.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    }
+
+    /// What the kill interrupted, as far as the folder tells.
+    private func state(of path: String) throws -> String {
+        guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return "no database" }
+        do {
+            let reader = try CorpusReader(path: path)
+            let live = Set(reader.manifest.files.values.map(\.name))
+            let names = try FileManager.default.contentsOfDirectory(atPath: path)
+            let loose = names.filter { !live.contains($0) && !$0.hasPrefix("corpus.sqlite") && $0 != "lock" }
+            return loose.isEmpty ? "between generations" : "inside a generation"
+        } catch let error as CorpusError where error.code == .notFound || error.code == .notACorpus { return "before the first generation" }
+    }
+
+    private func check(_ path: String, _ when: String) throws {
+        guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return }
+        let report: VerificationReport
+        do { report = try CorpusVerifier().verify(path: path) } catch let error as CorpusError where error.code == .notACorpus { return }
+        guard report.isSound else { throw ValidationError("\(when): " + report.problems.joined(separator: "; ")) }
+    }
+
+    private func writeSource(_ root: String, round: Int) throws -> [String: String] {
+        var expected: [String: String] = [:]
+        var lines = ""
+        for index in 0..<documents where (index + round) % 11 != 0 {
+            let version = (index + round) % 7 == 0 ? round : index % 5
+            let text = "Document \(index) in version \(version). It has a second sentence."
+            expected["d\(index)"] = text
+            lines += "{\"id\":\"d\(index)\",\"title\":\"T\(index)\",\"text\":\"\(text)\",\"metadata\":{\"n\":\(index % 100)}}\n"
+        }
+        try lines.write(toFile: root + "/source.jsonl", atomically: true, encoding: .utf8)
+        return expected
+    }
+
+    private func publish(_ writer: CorpusWriter, round: Int) throws -> CorpusReader {
+        let generation = try writer.beginGeneration()
+        let path = generation.newFile(role: "extra")
+        try Data(repeating: UInt8(round & 255), count: 100_000).write(to: URL(fileURLWithPath: path))
+        try generation.finish(role: "extra", parameters: ["round": .integer(round)])
+        return try generation.publish()
+    }
+
+    /// The child: changes the corpus until it is killed.
+    private func work(_ root: String) throws {
+        var round = 0
+        while true {
+            round += 1
+            let writer = try CorpusWriter.open(creatingAt: root + "/c.forage")
+            try writer.ingest([root + "/source.jsonl"], options: IngestOptions(batchSize: 200))
+            _ = try publish(writer, round: round)
+            try writer.delete(ids: (0..<50).map { "d\(($0 * 7 + round) % documents)" })
+            try writer.add((0..<20).map { Document(id: "d\($0)", text: "Worker's own version \(round) of \($0).") })
+            _ = try publish(writer, round: round)
+            // A touched source is read again, which brings the deleted documents back.
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSince1970: Double(round))], ofItemAtPath: root + "/source.jsonl")
+            let source = try Data(contentsOf: URL(fileURLWithPath: root + "/source.jsonl"))
+            try (source + Data("\n".utf8)).write(to: URL(fileURLWithPath: root + "/source.jsonl"), options: .atomic)
+        }
+    }
+}
