@@ -58,7 +58,7 @@ struct FilterBenchmark: ParsableCommand {
         var cumulative: [Double] = []
         for rank in 1...100 { cumulative.append((cumulative.last ?? 0) + 1 / Double(rank)) }
         let total = cumulative[99]
-        FileManager.default.createFile(atPath: input, contents: nil)
+        _ = FileManager.default.createFile(atPath: input, contents: nil)
         guard let file = FileHandle(forWritingAtPath: input) else { throw ValidationError("cannot write \(input)") }
         var lines = Data()
         for index in 0..<documents {
@@ -90,7 +90,7 @@ struct FilterBenchmark: ParsableCommand {
 
     static func peakMemory() -> Int {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss / 1024
     }
 
@@ -106,49 +106,84 @@ struct FilterBenchmark: ParsableCommand {
         }
         let byScore = [AggregateRequest.Order("score", descending: true)]
         return [
-            ("count_cat_year", {
-                try filter.documents(matching: .and([category("c07"), .between(field: "year", .number(2000), .number(2010))])).count
-            }),
+            (
+                "count_cat_year",
+                {
+                    try filter.documents(
+                        matching: .and([category("c07"), .between(field: "year", .number(2000), .number(2010))])
+                    ).count
+                }
+            ),
             ("count_in5", { try filter.documents(matching: five).count }),
-            ("ids_filter", {
-                try filter.documents(matching: .and([category("c20"), .compare(field: "year", .greaterOrEqual, .number(1990))]))
+            (
+                "ids_filter",
+                {
+                    try filter.documents(
+                        matching: .and([category("c20"), .compare(field: "year", .greaterOrEqual, .number(1990))])
+                    )
                     .ordinals.count
-            }),
-            ("top10_score", { try reader.list(all, DocumentListRequest(sort: byScore, fields: ["score"], limit: 10)).rows.count }),
-            ("top10_filtered", {
-                let set = try filter.documents(
-                    matching: .and([category("c07"), .compare(field: "year", .greaterOrEqual, .number(2000))]))
-                return try reader.list(set, DocumentListRequest(sort: byScore, fields: ["score"], limit: 10)).rows.count
-            }),
-            ("group_category", { try aggregate(all, AggregateRequest(groupBy: [.value(field: "category")], limit: 100)) }),
-            ("group_cat_year_top10", {
-                try aggregate(
-                    all,
-                    AggregateRequest(
-                        [.init(.count, name: "n"), .init(.mean(field: "score"), name: "mean")],
-                        groupBy: [.value(field: "category"), .value(field: "year")], sort: [.init("n", descending: true)], limit: 10))
-            }),
-            ("filter_group_year", {
-                try aggregate(
-                    filter.documents(matching: five),
-                    AggregateRequest(
-                        [
-                            .init(.count, name: "n"), .init(.mean(field: "score"), name: "mean"),
-                            .init(.minimum(field: "score"), name: "least"), .init(.maximum(field: "score"), name: "greatest"),
-                        ], groupBy: [.value(field: "year")], limit: 100))
-            }),
-            ("histogram20", {
-                try aggregate(all, AggregateRequest(groupBy: [.interval(field: "score", width: 0.05)], limit: 100))
-            }),
-            ("stats_all", {
-                try aggregate(
-                    all,
-                    AggregateRequest([
-                        .init(.count, name: "n"), .init(.sum(field: "score"), name: "sum"),
-                        .init(.minimum(field: "score"), name: "least"), .init(.maximum(field: "score"), name: "greatest"),
-                        .init(.mean(field: "score"), name: "mean"),
-                    ]))
-            }),
+                }
+            ),
+            (
+                "top10_score",
+                { try reader.list(all, DocumentListRequest(sort: byScore, fields: ["score"], limit: 10)).rows.count }
+            ),
+            (
+                "top10_filtered",
+                {
+                    let set = try filter.documents(
+                        matching: .and([category("c07"), .compare(field: "year", .greaterOrEqual, .number(2000))]))
+                    return try reader.list(set, DocumentListRequest(sort: byScore, fields: ["score"], limit: 10)).rows
+                        .count
+                }
+            ),
+            (
+                "group_category",
+                { try aggregate(all, AggregateRequest(groupBy: [.value(field: "category")], limit: 100)) }
+            ),
+            (
+                "group_cat_year_top10",
+                {
+                    try aggregate(
+                        all,
+                        AggregateRequest(
+                            [.init(.count, name: "n"), .init(.mean(field: "score"), name: "mean")],
+                            groupBy: [.value(field: "category"), .value(field: "year")],
+                            sort: [.init("n", descending: true)], limit: 10))
+                }
+            ),
+            (
+                "filter_group_year",
+                {
+                    try aggregate(
+                        filter.documents(matching: five),
+                        AggregateRequest(
+                            [
+                                .init(.count, name: "n"), .init(.mean(field: "score"), name: "mean"),
+                                .init(.minimum(field: "score"), name: "least"),
+                                .init(.maximum(field: "score"), name: "greatest"),
+                            ], groupBy: [.value(field: "year")], limit: 100))
+                }
+            ),
+            (
+                "histogram20",
+                {
+                    try aggregate(all, AggregateRequest(groupBy: [.interval(field: "score", width: 0.05)], limit: 100))
+                }
+            ),
+            (
+                "stats_all",
+                {
+                    try aggregate(
+                        all,
+                        AggregateRequest([
+                            .init(.count, name: "n"), .init(.sum(field: "score"), name: "sum"),
+                            .init(.minimum(field: "score"), name: "least"),
+                            .init(.maximum(field: "score"), name: "greatest"),
+                            .init(.mean(field: "score"), name: "mean"),
+                        ]))
+                }
+            ),
             ("sort_all_ids", { try reader.sorted(all, by: [.init("year"), .init("score")]).count }),
         ]
     }

@@ -25,10 +25,10 @@ struct KillBenchmark: ParsableCommand {
         if worker { return try work(root) }
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         defer { if folder == nil { try? FileManager.default.removeItem(atPath: root) } }
-        var state = seed
+        var generator = seed
         func below(_ bound: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int((state >> 33) % UInt64(bound))
+            generator = generator &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((generator >> 33) % UInt64(bound))
         }
         var moments: [String: Int] = [:]
         for round in 0..<kills {
@@ -43,26 +43,31 @@ struct KillBenchmark: ParsableCommand {
             kill(child.processIdentifier, SIGKILL)
             child.waitUntilExit()
             let path = root + "/c.forage"
-            let before = try state(of: path)
+            let before = try found(in: path)
             moments[before, default: 0] += 1
             try check(path, "after kill \(round)")
             let writer = try CorpusWriter.open(creatingAt: path)
             try writer.ingest([root + "/source.jsonl"])
             let reader = try publish(writer, round: round)
             guard reader.documentCount == expected.count else {
-                throw ValidationError("round \(round): \(reader.documentCount) documents after resuming, expected \(expected.count)")
+                throw ValidationError(
+                    "round \(round): \(reader.documentCount) documents after resuming, expected \(expected.count)")
             }
             for (id, text) in expected {
-                guard try reader.document(id: id)?.text == text else { throw ValidationError("round \(round): document \(id) is wrong") }
+                guard try reader.document(id: id)?.text == text else {
+                    throw ValidationError("round \(round): document \(id) is wrong")
+                }
             }
             try check(path, "after resuming from kill \(round)")
             if round % 25 == 24 { print("\(round + 1) kills, all sound") }
         }
-        print("found after the kills: " + moments.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+        print(
+            "found after the kills: "
+                + moments.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
     }
 
     /// What the kill interrupted, as far as the folder tells.
-    private func state(of path: String) throws -> String {
+    private func found(in path: String) throws -> String {
         guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return "no database" }
         do {
             let reader = try CorpusReader(path: path)
@@ -70,13 +75,17 @@ struct KillBenchmark: ParsableCommand {
             let names = try FileManager.default.contentsOfDirectory(atPath: path)
             let loose = names.filter { !live.contains($0) && !$0.hasPrefix("corpus.sqlite") && $0 != "lock" }
             return loose.isEmpty ? "between generations" : "inside a generation"
-        } catch let error as CorpusError where error.code == .notFound || error.code == .notACorpus { return "before the first generation" }
+        } catch let error as CorpusError where error.code == .notFound || error.code == .notACorpus {
+            return "before the first generation"
+        }
     }
 
     private func check(_ path: String, _ when: String) throws {
         guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return }
         let report: VerificationReport
-        do { report = try CorpusVerifier().verify(path: path) } catch let error as CorpusError where error.code == .notACorpus { return }
+        do { report = try CorpusVerifier().verify(path: path) } catch let error as CorpusError
+            where error.code == .notACorpus
+        { return }
         guard report.isSound else { throw ValidationError("\(when): " + report.problems.joined(separator: "; ")) }
     }
 
@@ -87,7 +96,8 @@ struct KillBenchmark: ParsableCommand {
             let version = (index + round) % 7 == 0 ? round : index % 5
             let text = "Document \(index) in version \(version). It has a second sentence."
             expected["d\(index)"] = text
-            lines += "{\"id\":\"d\(index)\",\"title\":\"T\(index)\",\"text\":\"\(text)\",\"metadata\":{\"n\":\(index % 100)}}\n"
+            lines +=
+                "{\"id\":\"d\(index)\",\"title\":\"T\(index)\",\"text\":\"\(text)\",\"metadata\":{\"n\":\(index % 100)}}\n"
         }
         try lines.write(toFile: root + "/source.jsonl", atomically: true, encoding: .utf8)
         return expected

@@ -15,7 +15,11 @@ import TextProcessing
             var best: (document: Document, value: MetadataValue)?
             for document in documents {
                 guard let value = document.metadata[field] else { continue }
-                if let known = best { if isBetter(value, known.value) { best = (document, value) } } else { best = (document, value) }
+                if let known = best {
+                    if isBetter(value, known.value) { best = (document, value) }
+                } else {
+                    best = (document, value)
+                }
             }
             return best?.document
         }
@@ -49,7 +53,9 @@ import TextProcessing
         }
     }
 
-    static func groups(_ documents: [Document], _ groupings: [AggregateRequest.Grouping]) -> [[MetadataValue?]: [Document]] {
+    static func groups(_ documents: [Document], _ groupings: [AggregateRequest.Grouping]) -> [[MetadataValue?]:
+        [Document]]
+    {
         var groups: [[MetadataValue?]: [Document]] = [[]: documents]
         for grouping in groupings {
             var next: [[MetadataValue?]: [Document]] = [:]
@@ -76,25 +82,33 @@ import TextProcessing
 
     static let measures: [AggregateRequest.Statistic] = [
         .count, .countOf(field: "score"), .countOf(field: "tags"), .countOf(field: "day"), .distinct(field: "kind"),
-        .distinct(field: "sizes"), .distinct(field: "score"), .sum(field: "score"), .sum(field: "sizes"), .mean(field: "year"),
+        .distinct(field: "sizes"), .distinct(field: "score"), .sum(field: "score"), .sum(field: "sizes"),
+        .mean(field: "year"),
         .mean(field: "sizes"), .minimum(field: "score"), .maximum(field: "score"), .minimum(field: "day"),
-        .maximum(field: "name"), .minimum(field: "sizes"), .quantile(field: "score", 0.5), .quantile(field: "year", 0.9),
+        .maximum(field: "name"), .minimum(field: "sizes"), .quantile(field: "score", 0.5),
+        .quantile(field: "year", 0.9),
         .quantile(field: "sizes", 0.25), .argumentOfMinimum(field: "score"), .argumentOfMaximum(field: "year"),
         .argumentOfMaximum(field: "name"), .maximum(field: "flag"),
     ]
 
-    @Test(arguments: [
-        [], [.value(field: "kind")], [.value(field: "flag"), .value(field: "year")], [.value(field: "tags")],
-        [.value(field: "tags"), .value(field: "sizes")], [.period(field: "day", .month)], [.period(field: "day", .week)],
-        [.period(field: "day", .quarter), .value(field: "kind")], [.interval(field: "score", width: 37.5)],
-        [.interval(field: "year", width: 10)], [.period(field: "day", .year), .interval(field: "score", width: 100)],
-        [.value(field: "name"), .value(field: "score"), .value(field: "day")],
-    ] as [[AggregateRequest.Grouping]])
+    @Test(
+        arguments: [
+            [], [.value(field: "kind")], [.value(field: "flag"), .value(field: "year")], [.value(field: "tags")],
+            [.value(field: "tags"), .value(field: "sizes")], [.period(field: "day", .month)],
+            [.period(field: "day", .week)],
+            [.period(field: "day", .quarter), .value(field: "kind")], [.interval(field: "score", width: 37.5)],
+            [.interval(field: "year", width: 10)],
+            [.period(field: "day", .year), .interval(field: "score", width: 100)],
+            [.value(field: "name"), .value(field: "score"), .value(field: "day")],
+        ] as [[AggregateRequest.Grouping]])
     func groupsEqualBruteForce(_ groupings: [AggregateRequest.Grouping]) throws {
         let corpus = try RandomCorpus(seed: 11, count: 5000)
         let aggregator = Aggregator(reader: corpus.reader)
         let filter = try DocumentFilter(reader: corpus.reader)
-        for expression in [FilterExpression.all, .compare(field: "year", .greater, .number(2004)), .compare(field: "year", .less, .number(0))] {
+        for expression in [
+            FilterExpression.all, .compare(field: "year", .greater, .number(2004)),
+            .compare(field: "year", .less, .number(0)),
+        ] {
             let set = try filter.documents(matching: expression)
             let members = set.ordinals.ordinals.map { corpus.documents[Int($0)] }
             let request = AggregateRequest(
@@ -111,7 +125,9 @@ import TextProcessing
                 for (index, statistic) in Self.measures.enumerated() {
                     let value = row[groupings.count + index]
                     let wanted = Self.measure(statistic, documents)
-                    #expect(Self.isClose(value, wanted), "\(key) \(statistic): \(String(describing: value)) for \(String(describing: wanted))")
+                    #expect(
+                        Self.isClose(value, wanted),
+                        "\(key) \(statistic): \(String(describing: value)) for \(String(describing: wanted))")
                 }
             }
             // The short way for counts alone says the same.
@@ -146,13 +162,20 @@ import TextProcessing
         #expect(pages == whole.rows)
     }
 
-    @Test(arguments: [[("score", true)], [("score", false)], [("kind", true), ("score", false)], [("day", false), ("year", true)],
-        [("tags", false), ("score", true)], [("flag", true)], []] as [[(String, Bool)]])
+    @Test(
+        arguments: [
+            [("score", true)], [("score", false)], [("kind", true), ("score", false)],
+            [("day", false), ("year", true)],
+            [("tags", false), ("score", true)], [("flag", true)], [],
+        ] as [[(String, Bool)]])
     func documentsInOrder(_ orders: [(String, Bool)]) throws {
         let corpus = try RandomCorpus(seed: 13, count: 9000)
         let filter = try DocumentFilter(reader: corpus.reader)
         let keys = orders.map { AggregateRequest.Order($0.0, descending: $0.1) }
-        for expression in [FilterExpression.all, .compare(field: "year", .greater, .number(2000)), .compare(field: "year", .equal, .number(2010))] {
+        for expression in [
+            FilterExpression.all, .compare(field: "year", .greater, .number(2000)),
+            .compare(field: "year", .equal, .number(2010)),
+        ] {
             let set = try filter.documents(matching: expression)
             var expected = set.ordinals.ordinals
             func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
@@ -170,7 +193,9 @@ import TextProcessing
             }
             expected.sort(by: isBefore)
             #expect(try corpus.reader.sorted(set, by: keys) == expected)
-            #expect(try corpus.reader.sorted(set, by: keys, offset: 5, limit: 10) == Array(expected.dropFirst(5).prefix(10)))
+            #expect(
+                try corpus.reader.sorted(set, by: keys, offset: 5, limit: 10) == Array(expected.dropFirst(5).prefix(10))
+            )
             #expect(try corpus.reader.sorted(set, by: keys, offset: 100_000, limit: 10).isEmpty)
             let page = try corpus.reader.list(set, DocumentListRequest(sort: keys, fields: ["kind"], limit: 3))
             #expect(page.rows.map(\.first) == expected.prefix(3).map { .text("d\($0)") })
@@ -183,13 +208,16 @@ import TextProcessing
         let schema = FilterSchema(fields: corpus.reader.columns.fields)
         let request = try AggregateRequest(
             json: JSONValue(
-                parsing: #"{"measures":["count",{"op":"quantile","field":"score","q":0.9,"as":"top"}],"group_by":["kind",{"field":"day","every":"month"},{"field":"score","width":10}],"sort":[{"by":"top","order":"desc"}],"limit":5,"offset":10}"#
+                parsing:
+                    #"{"measures":["count",{"op":"quantile","field":"score","q":0.9,"as":"top"}],"group_by":["kind",{"field":"day","every":"month"},{"field":"score","width":10}],"sort":[{"by":"top","order":"desc"}],"limit":5,"offset":10}"#
             ), schema: schema)
         #expect(
             request
                 == AggregateRequest(
                     [.init(.count, name: "count"), .init(.quantile(field: "score", 0.9), name: "top")],
-                    groupBy: [.value(field: "kind"), .period(field: "day", .month), .interval(field: "score", width: 10)],
+                    groupBy: [
+                        .value(field: "kind"), .period(field: "day", .month), .interval(field: "score", width: 10),
+                    ],
                     sort: [.init("top", descending: true)], limit: 5, offset: 10))
         for (text, expected) in [
             (#"{"measures":[{"op":"sum","field":"kind"}]}"#, #""sum" needs a number field; "kind" has type text"#),
@@ -202,11 +230,14 @@ import TextProcessing
             (#"{"limit":-1}"#, "whole number of 0 or more"), (#"{"having":1}"#, #"unexpected member "having""#),
             (#"{"group_by":["title"]}"#, "works on metadata fields"),
         ] {
-            let error = #expect(throws: CorpusError.self) { try AggregateRequest(json: JSONValue(parsing: text), schema: schema) }
+            let error = #expect(throws: CorpusError.self) {
+                try AggregateRequest(json: JSONValue(parsing: text), schema: schema)
+            }
             #expect(error?.message.contains(expected) == true, "\(error?.message ?? "")")
         }
         let list = try DocumentListRequest(
-            json: JSONValue(parsing: #"{"sort":[{"by":"score","order":"descending"}],"fields":["year"],"limit":3}"#), schema: schema)
+            json: JSONValue(parsing: #"{"sort":[{"by":"score","order":"descending"}],"fields":["year"],"limit":3}"#),
+            schema: schema)
         #expect(list == DocumentListRequest(sort: [.init("score", descending: true)], fields: ["year"], limit: 3))
     }
 }

@@ -12,7 +12,8 @@ import TextProcessing
     static func documents(_ range: Range<Int>, note: String = "first") -> [Document] {
         range.map { index in
             Document(
-                id: "d\(index)", title: "Title \(index)", text: "This is the \(note) text of document \(index). It is short.",
+                id: "d\(index)", title: "Title \(index)",
+                text: "This is the \(note) text of document \(index). It is short.",
                 metadata: [
                     "year": .number(Double(1990 + index % 30)), "kind": .text(index % 3 == 0 ? "news" : "book"),
                     "draft": .boolean(index % 2 == 0), "day": .text("2024-01-\(10 + index % 10)"),
@@ -120,7 +121,8 @@ import TextProcessing
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder("c.forage"))
         let live = try CorpusReader(path: folder("c.forage")).manifest.files.values.map(\.name)
-        #expect(Set(names).subtracting(["corpus.sqlite", "corpus.sqlite-wal", "corpus.sqlite-shm", "lock"]) == Set(live))
+        #expect(
+            Set(names).subtracting(["corpus.sqlite", "corpus.sqlite-wal", "corpus.sqlite-shm", "lock"]) == Set(live))
     }
 
     @Test func indexFilesOfAGeneration() throws {
@@ -190,7 +192,9 @@ import TextProcessing
                 do {
                     let reader = try CorpusReader(path: path)
                     for ordinal in stride(from: 0, to: 2000, by: 97) {
-                        #expect(try reader.document(at: UInt32(ordinal)).metadata["kind"] == .text(ordinal % 3 == 0 ? "news" : "book"))
+                        #expect(
+                            try reader.document(at: UInt32(ordinal)).metadata["kind"]
+                                == .text(ordinal % 3 == 0 ? "news" : "book"))
                         #expect(try reader.document(at: UInt32(ordinal)).title == "Title \(ordinal)")
                     }
                 } catch let error as CorpusError { #expect(error.code == .damaged) }

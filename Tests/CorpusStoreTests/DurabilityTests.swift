@@ -7,6 +7,11 @@ import Synchronization
 import Testing
 import TextProcessing
 
+/// Tells readers that the writer has ended.
+private final class Flag: Sendable {
+    let isDone = Atomic<Bool>(false)
+}
+
 @Suite struct DurabilityTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -53,18 +58,25 @@ import TextProcessing
         #expect(try verifier.verify(path: path).isSound)
         let database = URL(fileURLWithPath: path + "/corpus.sqlite")
         var bytes = try Data(contentsOf: database)
-        for position in stride(from: 8192, to: bytes.count, by: 4096) { bytes.replaceSubrange(position..<(position + 8), with: [9, 9, 9, 9, 9, 9, 9, 9]) }
+        for position in stride(from: 8192, to: bytes.count, by: 4096) {
+            bytes.replaceSubrange(position..<(position + 8), with: [9, 9, 9, 9, 9, 9, 9, 9])
+        }
         try bytes.write(to: database)
         #expect(try !verifier.verify(path: path).isSound)
     }
 
     /// The child process kills itself at a moment between the steps of indexing; the corpus must be sound afterwards.
-    @Test(arguments: [5, 20, 40, 60, 90, 130, 200, 300]) func killedIndexingLeavesASoundCorpus(_ milliseconds: Int) async throws {
+    @Test(arguments: [5, 20, 40, 60, 90, 130, 200, 300]) func killedIndexingLeavesASoundCorpus(_ milliseconds: Int)
+        async throws
+    {
         let path = folder("c.forage")
         let source = try folder.write(
             "source.jsonl",
-            (0..<2000).map { #"{"id":"d\#($0)","title":"T","text":"Text of document \#($0).","metadata":{"n":\#($0 % 9)}}"# + "\n" }.joined())
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path, source, milliseconds] in
+            (0..<2000).map {
+                #"{"id":"d\#($0)","title":"T","text":"Text of document \#($0).","metadata":{"n":\#($0 % 9)}}"# + "\n"
+            }.joined())
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = path as String, source = source as String, milliseconds = milliseconds as Int] in
             let thread = Thread {
                 usleep(UInt32(milliseconds) * 1000)
                 kill(getpid(), SIGKILL)
@@ -101,18 +113,20 @@ import TextProcessing
         let writer = try CorpusWriter.open(creatingAt: path)
         try writer.add(CorpusWriterTests.documents(0..<200, note: "round 0"))
         try writer.publish()
-        let isDone = Atomic<Bool>(false)
+        let flag = Flag()
         try await withThrowingTaskGroup(of: Int.self) { group in
             for seed in 0..<3 {
                 group.addTask { @concurrent in
                     var random = TestGenerator(seed: UInt64(seed))
                     var reads = 0
-                    while !isDone.load(ordering: .relaxed) || reads < 5 {
+                    while !flag.isDone.load(ordering: .relaxed) || reads < 5 {
                         let reader = try CorpusReader(path: path)
                         // All texts of one snapshot are of one round.
-                        let notes = try Set((0..<20).map { _ in
-                            try reader.document(at: UInt32(random.below(reader.documentCount))).text.split(separator: " ")[5]
-                        })
+                        let notes = try Set(
+                            (0..<20).map { _ in
+                                try reader.document(at: UInt32(random.below(reader.documentCount))).text.split(
+                                    separator: " ")[5]
+                            })
                         #expect(notes.count == 1)
                         reads += 1
                     }
@@ -123,7 +137,7 @@ import TextProcessing
                 try writer.add(CorpusWriterTests.documents(0..<200, note: "round \(round)"))
                 try writer.publish()
             }
-            isDone.store(true, ordering: .relaxed)
+            flag.isDone.store(true, ordering: .relaxed)
             for try await reads in group { #expect(reads >= 5) }
         }
     }
@@ -138,7 +152,9 @@ import TextProcessing
         try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: path)
         defer { try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path) }
         #expect(try CorpusReader(path: path).documentCount == 10)
-        let error = #expect(throws: CorpusError.self) { try CorpusWriter(path: path).add(CorpusWriterTests.documents(10..<20)) }
+        let error = #expect(throws: CorpusError.self) {
+            try CorpusWriter(path: path).add(CorpusWriterTests.documents(10..<20))
+        }
         #expect(error?.code == .system)
     }
 

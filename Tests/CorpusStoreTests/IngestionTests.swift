@@ -13,13 +13,16 @@ import TextProcessing
     func writer() throws -> CorpusWriter { try CorpusWriter.open(creatingAt: folder("c.forage")) }
 
     func lines(_ range: Range<Int>, note: String = "one") -> String {
-        range.map { #"{"id":"d\#($0)","title":"T\#($0)","text":"Text \#(note) of \#($0).","metadata":{"n":\#($0)}}"# + "\n" }.joined()
+        range.map {
+            #"{"id":"d\#($0)","title":"T\#($0)","text":"Text \#(note) of \#($0).","metadata":{"n":\#($0)}}"# + "\n"
+        }.joined()
     }
 
     @Test func jsonLinesInAllShapes() throws {
         let file = try folder.write(
             "in.jsonl",
-            #"{"id":"a","title":"A title","text":"The text.","metadata":{"year":2001,"where":{"city":"Bern"},"none":null}}"# + "\r\n\n"
+            #"{"id":"a","title":"A title","text":"The text.","metadata":{"year":2001,"where":{"city":"Bern"},"none":null}}"#
+                + "\r\n\n"
                 + #"{"_id":7,"contents":"First line\nThe rest\nof it.","url":"http://x"}"# + "\n"
                 + #"{"text":"No id here."}"#)
         let writer = try writer()
@@ -31,7 +34,9 @@ import TextProcessing
         #expect(a.metadata == ["year": .number(2001), "where.city": .text("Bern")])
         #expect(a.source == file)
         let seven = try #require(try reader.document(id: "7"))
-        #expect(seven.title == "First line" && seven.text == "The rest\nof it." && seven.metadata["url"] == .text("http://x"))
+        #expect(
+            seven.title == "First line" && seven.text == "The rest\nof it."
+                && seven.metadata["url"] == .text("http://x"))
         #expect(try reader.document(id: "in:4")?.text == "No id here.")
     }
 
@@ -92,7 +97,7 @@ import TextProcessing
         let ada = try #require(try reader.document(id: "1"))
         #expect(ada.title == "Ada" && ada.text == "She wrote\nthe \"first\" program.")
         #expect(ada.metadata["full, name"] == .text("Lovelace, Ada"))
-        #expect(ada.metadata["born"] == .date(-4_862_073_600))
+        #expect(ada.metadata["born"] == .date(-4_861_728_000))
         #expect(ada.metadata["blank"] == nil)
         #expect(try reader.document(id: "t:3")?.metadata["n"] == .number(6))
         for (text, expected) in [
@@ -111,7 +116,9 @@ import TextProcessing
     }
 
     @Test func foldersOfMarkdownTextAndHTML() throws {
-        try folder.write("docs/a.md", "---\ndate: 2024-03-01\ntags: [x, \"y z\"]\ndraft: true\n---\n\n# The *first* one #\n\nBody.\n")
+        try folder.write(
+            "docs/a.md", "---\ndate: 2024-03-01\ntags: [x, \"y z\"]\ndraft: true\n---\n\n# The *first* one #\n\nBody.\n"
+        )
         try folder.write("docs/b.markdown", "Underlined\n=====\n\nMore.")
         try folder.write("docs/deep/c.txt", "Plain text.")
         try folder.write(
@@ -190,7 +197,8 @@ import TextProcessing
         let types = Dictionary(uniqueKeysWithValues: reader.columns.fields.map { ($0.name, $0.type) })
         #expect(
             types == [
-                "number": .number, "word": .text, "mixed": .text, "date": .date, "stamp": .date, "flag": .boolean, "zip": .text,
+                "number": .number, "word": .text, "mixed": .text, "date": .date, "stamp": .date, "flag": .boolean,
+                "zip": .text,
                 "list": .numberList, "words": .textList, "csv": .number,
             ])
         #expect(try reader.columns.value(of: "stamp", document: 0) == .date(1_704_161_045))
@@ -208,21 +216,29 @@ import TextProcessing
     @Test func dates() {
         for (text, seconds) in [
             ("1970-01-01", 0), ("2000-02-29", 951_782_400), ("20240102", 1_704_153_600), ("2023/10/01", 1_696_118_400),
-            ("1 October 2023", 1_696_118_400), ("Oct 1, 2023", 1_696_118_400), ("Sun, 01 Oct 2023 12:30:00 GMT", 1_696_163_400),
+            ("1 October 2023", 1_696_118_400), ("Oct 1, 2023", 1_696_118_400),
+            ("Sun, 01 Oct 2023 12:30:00 GMT", 1_696_163_400),
             ("2023-10", 1_696_118_400), ("2023-10-01 12:30:00.123", 1_696_163_400), ("1969-12-31T23:59:59Z", -1),
             ("0001-01-01", -62_135_596_800),
         ] as [(String, Int64)] {
             #expect(DateParser.seconds(text) == seconds, "\(text)")
         }
-        for text in ["", "2023", "01/10/2023", "2023-13-01", "2023-02-29", "may", "2024-01-02T25:61", "12345678", "tomorrow", "2023-10-01x"] {
+        for text in [
+            "", "2023", "01/10/2023", "2023-13-01", "2023-02-29", "may", "2024-01-02T25:61", "12345678", "tomorrow",
+            "2023-10-01x",
+        ] {
             #expect(DateParser.seconds(text) == nil, "\(text)")
         }
         for step in 0..<2000 {
             let seconds = Int64(step) * 99_999_989 - 100_000_000_000
             if seconds > -62_135_596_800 { #expect(DateParser.seconds(CalendarDate.text(seconds: seconds)) == seconds) }
         }
-        #expect(CalendarDate.name(of: .week, start: CalendarDate.start(of: .week, seconds: 1_704_067_200)) == "2024-W01")
-        #expect(CalendarDate.name(of: .week, start: CalendarDate.start(of: .week, seconds: 1_609_459_200)) == "2020-W53")
-        #expect(CalendarDate.name(of: .quarter, start: CalendarDate.start(of: .quarter, seconds: 1_704_067_199)) == "2023-Q4")
+        #expect(
+            CalendarDate.name(of: .week, start: CalendarDate.start(of: .week, seconds: 1_704_067_200)) == "2024-W01")
+        #expect(
+            CalendarDate.name(of: .week, start: CalendarDate.start(of: .week, seconds: 1_609_459_200)) == "2020-W53")
+        #expect(
+            CalendarDate.name(of: .quarter, start: CalendarDate.start(of: .quarter, seconds: 1_704_067_199))
+                == "2023-Q4")
     }
 }

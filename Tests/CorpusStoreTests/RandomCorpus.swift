@@ -44,12 +44,17 @@ struct RandomCorpus {
             if random.chance(90) { metadata["score"] = .number(Double(random.below(1_000_000)) / 1000 - 300) }
             if random.chance(85) { metadata["day"] = .date(1_600_000_000 + Int64(random.below(90_000)) * 1800) }
             if random.chance(70) { metadata["flag"] = .boolean(random.chance(30)) }
-            if random.chance(60) { metadata["tags"] = .list((0...random.below(4)).map { _ in .text("t\(random.below(12))") }) }
-            if random.chance(50) { metadata["sizes"] = .list((0...random.below(3)).map { _ in .number(Double(random.below(40)) / 2) }) }
+            if random.chance(60) {
+                metadata["tags"] = .list((0...random.below(4)).map { _ in .text("t\(random.below(12))") })
+            }
+            if random.chance(50) {
+                metadata["sizes"] = .list((0...random.below(3)).map { _ in .number(Double(random.below(40)) / 2) })
+            }
             documents.append(
                 Document(
                     id: "d\(index)", title: Self.words[random.below(9)],
-                    text: (0..<6).map { _ in Self.words[random.below(9)] }.joined(separator: " ") + ".", metadata: metadata,
+                    text: (0..<6).map { _ in Self.words[random.below(9)] }.joined(separator: " ") + ".",
+                    metadata: metadata,
                     source: "s\(random.below(3))"))
         }
         folder = try TemporaryFolder()

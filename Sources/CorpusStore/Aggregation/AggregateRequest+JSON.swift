@@ -71,7 +71,8 @@ private struct AggregateParser {
         guard let json, !json.isNull else { return [] }
         let elements = json.array ?? [json]
         guard elements.count <= AggregateRequest.partLimit else {
-            throw Self.failure("\"\(name)\" takes at most \(AggregateRequest.partLimit) entries, found \(elements.count)")
+            throw Self.failure(
+                "\"\(name)\" takes at most \(AggregateRequest.partLimit) entries, found \(elements.count)")
         }
         return elements
     }
@@ -86,9 +87,12 @@ private struct AggregateParser {
 
     /// A metadata field of one of some types.
     func field(
-        _ json: JSONValue?, for use: String, _ expected: String = "a field", where isAccepted: (FieldType) -> Bool = { _ in true }
+        _ json: JSONValue?, for use: String, _ expected: String = "a field",
+        where isAccepted: (FieldType) -> Bool = { _ in true }
     ) throws -> String {
-        guard let name = json?.string else { throw Self.failure("\"\(use)\" needs a \"field\". Fields: \(schema.summary)") }
+        guard let name = json?.string else {
+            throw Self.failure("\"\(use)\" needs a \"field\". Fields: \(schema.summary)")
+        }
         let type = try schema.requiredType(of: name)
         guard !schema.isBuiltIn(name) else {
             throw Self.failure("\"\(use)\" works on metadata fields, not on \"\(name)\". Fields: \(schema.summary)")
@@ -103,7 +107,9 @@ private struct AggregateParser {
         let given = try json.string.map { ["op": .string($0)] } ?? members(json, ["op", "field", "q", "as"])
         guard let operation = given["op"]?.string?.lowercased() else { throw Self.failure("a measure needs an \"op\"") }
         func any() throws -> String { try field(given["field"], for: operation) }
-        func number() throws -> String { try field(given["field"], for: operation, "a number field", where: \.isNumeric) }
+        func number() throws -> String {
+            try field(given["field"], for: operation, "a number field", where: \.isNumeric)
+        }
         func scalar() throws -> String {
             try field(given["field"], for: operation, "a field with one value a document") { !$0.isList }
         }
@@ -117,7 +123,9 @@ private struct AggregateParser {
         case "max": statistic = .maximum(field: try any())
         case "median": statistic = .quantile(field: try number(), 0.5)
         case "quantile", "percentile":
-            guard let q = given["q"]?.double, q >= 0, q <= 1 else { throw Self.failure("\"quantile\" needs \"q\" from 0 to 1") }
+            guard let q = given["q"]?.double, q >= 0, q <= 1 else {
+                throw Self.failure("\"quantile\" needs \"q\" from 0 to 1")
+            }
             statistic = .quantile(field: try number(), q)
         case "argmin": statistic = .argumentOfMinimum(field: try scalar())
         case "argmax": statistic = .argumentOfMaximum(field: try scalar())
@@ -135,7 +143,8 @@ private struct AggregateParser {
         let given = try members(json, ["field", "every", "width"])
         if let every = given["every"] {
             guard let period = every.string.flatMap({ CalendarPeriod(rawValue: $0.lowercased()) }) else {
-                throw Self.failure("\"every\" is one of day, week, month, quarter, year, found \(FilterSchema.shown(every))")
+                throw Self.failure(
+                    "\"every\" is one of day, week, month, quarter, year, found \(FilterSchema.shown(every))")
             }
             return .period(field: try field(given["field"], for: "every", "a date field") { $0 == .date }, period)
         }
@@ -143,7 +152,8 @@ private struct AggregateParser {
             guard let width = json.double, width > 0, width.isFinite else {
                 throw Self.failure("\"width\" must be a number above 0")
             }
-            return .interval(field: try field(given["field"], for: "width", "a number field") { $0 == .number }, width: width)
+            return .interval(
+                field: try field(given["field"], for: "width", "a number field") { $0 == .number }, width: width)
         }
         return .value(field: try field(given["field"], for: "group_by"))
     }

@@ -28,7 +28,8 @@ public struct AggregateRequest: Sendable, Hashable {
             switch self {
             case .count: return nil
             case .countOf(let field), .distinct(let field), .sum(let field), .mean(let field), .minimum(let field),
-                .maximum(let field), .quantile(let field, _), .argumentOfMinimum(let field), .argumentOfMaximum(let field):
+                .maximum(let field), .quantile(let field, _), .argumentOfMinimum(let field),
+                .argumentOfMaximum(let field):
                 return field
             }
         }

@@ -22,14 +22,16 @@ public struct Aggregator: Sendable {
         for measure in request.measures { try check(measure.statistic) }
         if axes.isEmpty, let row = try wholeSet(documents, matched, request.measures) {
             return AggregateResult(
-                columns: names, rows: request.offset == 0 && request.limit > 0 ? [row] : [], documents: [], matched: matched,
+                columns: names, rows: request.offset == 0 && request.limit > 0 ? [row] : [], documents: [],
+                matched: matched,
                 rowCount: 1, offset: request.offset)
         }
         let table: GroupTable
         if matched == documents.documentCount, axes.count == 1, !axes[0].column.isList,
             request.measures.allSatisfy({ $0.statistic == .count })
         {
-            table = GroupTable(axes: axes, counts: (0..<axes[0].groupCount).map { UInt64(axes[0].documentCount(ofGroup: $0)) })
+            table = GroupTable(
+                axes: axes, counts: (0..<axes[0].groupCount).map { UInt64(axes[0].documentCount(ofGroup: $0)) })
         } else {
             table = try GroupTable(documents, matched, axes: axes, measures: request.measures, column: column)
         }

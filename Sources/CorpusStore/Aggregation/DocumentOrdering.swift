@@ -24,14 +24,19 @@ extension CorpusReader {
         }
         guard let last = keys.last else { return Array(documents.members(limit: offset + wanted).dropFirst(offset)) }
         let isPage = keys.count == 1 && !last.column.isList
-        if count <= 4096 || (isPage && count * 16 < documentCount && wanted < count) || keys.contains(where: \.column.isList) {
+        if count <= 4096 || (isPage && count * 16 < documentCount && wanted < count)
+            || keys.contains(where: \.column.isList)
+        {
             var ordinals = documents.members(limit: count)
             Self.sort(&ordinals, keys.map { ($0.column, $0.descending) }, keep: offset + wanted)
             return Array(ordinals.dropFirst(offset).prefix(wanted))
         }
         let target = isPage ? offset + wanted : count
-        var ordinals = Self.walk(last.column, descending: last.descending, among: documents, total: count, limit: target)
-        for key in keys.dropLast().reversed() { ordinals = Self.stableSort(ordinals, key.column, descending: key.descending) }
+        var ordinals = Self.walk(
+            last.column, descending: last.descending, among: documents, total: count, limit: target)
+        for key in keys.dropLast().reversed() {
+            ordinals = Self.stableSort(ordinals, key.column, descending: key.descending)
+        }
         return offset == 0 && ordinals.count == wanted ? ordinals : Array(ordinals.dropFirst(offset).prefix(wanted))
     }
 
@@ -75,7 +80,8 @@ extension CorpusReader {
         let distinct = column.distinctCount
         return ordinals.withUnsafeBufferPointer { ordinals in
             var keys = [UInt32](repeating: 0, count: ordinals.count)
-            column.combineKeys(places: ordinals.baseAddress, base: 0, count: ordinals.count, table: nil, radix: 1, into: &keys)
+            column.combineKeys(
+                places: ordinals.baseAddress, base: 0, count: ordinals.count, table: nil, radix: 1, into: &keys)
             var starts = [Int](repeating: 0, count: distinct + 2)
             for key in keys { starts[rank(key, distinct, descending) + 1] += 1 }
             for index in 0...distinct { starts[index + 1] += starts[index] }
@@ -93,10 +99,14 @@ extension CorpusReader {
     }
 
     /// Sorts by comparison; only the first `keep` need to be right.
-    private static func sort(_ ordinals: inout [UInt32], _ keys: [(column: MetadataColumn, descending: Bool)], keep: Int) {
+    private static func sort(
+        _ ordinals: inout [UInt32], _ keys: [(column: MetadataColumn, descending: Bool)], keep: Int
+    ) {
         if let key = keys.first, keys.count == 1 {
             let distinct = key.column.distinctCount
-            var packed = ordinals.map { UInt64(rank(key.column.code(of: Int($0)), distinct, key.descending)) << 32 | UInt64($0) }
+            var packed = ordinals.map {
+                UInt64(rank(key.column.code(of: Int($0)), distinct, key.descending)) << 32 | UInt64($0)
+            }
             if keep * 8 < packed.count {
                 // A bounded insertion: almost every element fails the first comparison.
                 var best: [UInt64] = []

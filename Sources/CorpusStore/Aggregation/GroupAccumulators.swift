@@ -126,13 +126,16 @@ final class FieldAccumulator {
                 switch column.codes {
                 case .bytes(let codes):
                     forage_values_lookup8(
-                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table, out.baseAddress)
+                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table,
+                        out.baseAddress)
                 case .shorts(let codes):
                     forage_values_lookup16(
-                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table, out.baseAddress)
+                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table,
+                        out.baseAddress)
                 case .words(let codes):
                     forage_values_lookup32(
-                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table, out.baseAddress)
+                        codes.elements.baseAddress?.advanced(by: from), chunk.places, chunk.count, table,
+                        out.baseAddress)
                 case nil: return nil
                 }
             }

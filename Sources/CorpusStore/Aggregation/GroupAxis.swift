@@ -18,7 +18,9 @@ struct GroupAxis {
         case (.period(_, let period), .dates(let dates)):
             firstCodes = Self.runs(column.distinctCount) { CalendarDate.start(of: period, seconds: dates[$0 - 1]) }
         case (.interval(let field, let width), .numbers(let numbers)):
-            guard width > 0, width.isFinite else { throw CorpusError(.badArgument, "the width of intervals of \"\(field)\" must be above 0") }
+            guard width > 0, width.isFinite else {
+                throw CorpusError(.badArgument, "the width of intervals of \"\(field)\" must be above 0")
+            }
             firstCodes = Self.runs(column.distinctCount) { (numbers[$0 - 1] / width).rounded(.down) }
         case (.period(let field, _), _):
             throw CorpusError(.badArgument, "periods are for dates; \"\(field)\" has type \(column.type)")

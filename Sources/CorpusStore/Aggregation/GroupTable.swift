@@ -23,7 +23,9 @@ struct GroupTable {
     ) throws {
         let grouped = GroupedDocuments(documents, matched: matched, axes: axes)
         var statistics: [String: [AggregateRequest.Statistic]] = [:]
-        for measure in measures { if let field = measure.statistic.field { statistics[field, default: []].append(measure.statistic) } }
+        for measure in measures {
+            if let field = measure.statistic.field { statistics[field, default: []].append(measure.statistic) }
+        }
         var fields: [String: FieldAccumulator] = [:]
         for (field, statistics) in statistics {
             fields[field] = FieldAccumulator(
@@ -63,7 +65,9 @@ struct GroupTable {
             let places = groups(of: group).map { $0 == 0 ? Double.infinity : Double($0) }
             return orders.map { order in
                 let index = names.firstIndex(of: order.column) ?? 0
-                let key = index < places.count ? places[index] : sortKey(request.measures[index - places.count].statistic, group)
+                let key =
+                    index < places.count
+                    ? places[index] : sortKey(request.measures[index - places.count].statistic, group)
                 return order.descending && key < .infinity ? -key : key
             } + places
         }
@@ -141,7 +145,9 @@ struct GroupTable {
         Double(field.documentsWithValue[group])
     }
 
-    private static func quantile(_ q: Double, _ histogram: [(code: Int, count: Int)], _ column: MetadataColumn) -> Double? {
+    private static func quantile(_ q: Double, _ histogram: [(code: Int, count: Int)], _ column: MetadataColumn)
+        -> Double?
+    {
         let count = histogram.reduce(0) { $0 + $1.count }
         guard count > 0 else { return nil }
         let place = q * Double(count - 1)

@@ -37,7 +37,9 @@ struct GroupedDocuments {
         if matched < documents.documentCount || axes.contains(where: \.column.isList) {
             places = documents.members(limit: matched)
         }
-        for (index, axis) in axes.enumerated() where axis.column.isList { Self.expand(&places, &listKeys, axis.column, index) }
+        for (index, axis) in axes.enumerated() where axis.column.isList {
+            Self.expand(&places, &listKeys, axis.column, index)
+        }
         total = places?.count ?? documents.documentCount
         var grid = 1
         for axis in axes {
@@ -56,7 +58,9 @@ struct GroupedDocuments {
         for (index, place) in (places ?? []).enumerated() {
             let range = Int(column.listStarts[Int(place)])..<Int(column.listStarts[Int(place) + 1])
             var seen: [UInt32] = []
-            for element in range where !seen.contains(column.elements[element]) { seen.append(column.elements[element]) }
+            for element in range where !seen.contains(column.elements[element]) {
+                seen.append(column.elements[element])
+            }
             for code in seen.isEmpty ? [0] : seen {
                 newPlaces.append(place)
                 newKeys.append(code)
@@ -143,7 +147,8 @@ struct GroupedDocuments {
                         places: places, base: base, count: count, table: $0.baseAddress, radix: radix, into: keys)
                 }
             } else {
-                axes[axis].column.combineKeys(places: places, base: base, count: count, table: nil, radix: radix, into: keys)
+                axes[axis].column.combineKeys(
+                    places: places, base: base, count: count, table: nil, radix: radix, into: keys)
             }
         }
     }

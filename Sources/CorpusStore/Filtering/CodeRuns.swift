@@ -90,14 +90,17 @@ extension MetadataColumn {
             switch codes {
             case .bytes(let codes):
                 forage_scan_codes8(
-                    codes.elements.baseAddress, codes.count, UInt8(run.lowerBound), UInt8(run.upperBound), words.baseAddress, mode)
+                    codes.elements.baseAddress, codes.count, UInt8(run.lowerBound), UInt8(run.upperBound),
+                    words.baseAddress, mode)
             case .shorts(let codes):
                 forage_scan_codes16(
-                    codes.elements.baseAddress, codes.count, UInt16(run.lowerBound), UInt16(run.upperBound), words.baseAddress,
+                    codes.elements.baseAddress, codes.count, UInt16(run.lowerBound), UInt16(run.upperBound),
+                    words.baseAddress,
                     mode)
             case .words(let codes):
                 forage_scan_codes32(
-                    codes.elements.baseAddress, codes.count, UInt32(run.lowerBound), UInt32(run.upperBound), words.baseAddress,
+                    codes.elements.baseAddress, codes.count, UInt32(run.lowerBound), UInt32(run.upperBound),
+                    words.baseAddress,
                     mode)
             case nil: preconditionFailure("lists have postings only")
             }

@@ -40,7 +40,9 @@ public struct DocumentBitmap: Sendable, Hashable {
     func members(limit: Int) -> [UInt32] {
         guard limit > 0 else { return [] }
         return [UInt32](unsafeUninitializedCapacity: limit) { buffer, count in
-            count = words.withUnsafeBufferPointer { forage_bits_list($0.baseAddress, $0.count, buffer.baseAddress, limit) }
+            count = words.withUnsafeBufferPointer {
+                forage_bits_list($0.baseAddress, $0.count, buffer.baseAddress, limit)
+            }
         }
     }
 

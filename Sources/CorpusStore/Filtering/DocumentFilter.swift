@@ -30,7 +30,8 @@ public struct DocumentFilter: Sendable {
     }
 
     /// The documents among `candidates` that a filter matches.
-    public func documents(among candidates: DocumentBitmap, matching filter: FilterExpression) throws -> DocumentBitmap {
+    public func documents(among candidates: DocumentBitmap, matching filter: FilterExpression) throws -> DocumentBitmap
+    {
         var bitmap = candidates
         try restrict(&bitmap, to: filter, isFull: false)
         return bitmap
@@ -86,7 +87,8 @@ public struct DocumentFilter: Sendable {
             try check(value)
             switch comparison {
             case .equal: return column.code(of: value).map { CodeRuns($0, $0) } ?? CodeRuns()
-            case .notEqual: return (column.code(of: value).map { CodeRuns($0, $0) } ?? CodeRuns()).complement(distinctCount: last)
+            case .notEqual:
+                return (column.code(of: value).map { CodeRuns($0, $0) } ?? CodeRuns()).complement(distinctCount: last)
             case .less: return CodeRuns(1, column.lowerBound(value) - 1)
             case .lessOrEqual: return CodeRuns(1, column.upperBound(value) - 1)
             case .greater: return CodeRuns(column.upperBound(value), last)
@@ -101,7 +103,9 @@ public struct DocumentFilter: Sendable {
             return CodeRuns(column.lowerBound(low), column.upperBound(high) - 1)
         case .contains(_, let value):
             try check(value)
-            guard case .text(let text) = value else { return column.code(of: value).map { CodeRuns($0, $0) } ?? CodeRuns() }
+            guard case .text(let text) = value else {
+                return column.code(of: value).map { CodeRuns($0, $0) } ?? CodeRuns()
+            }
             let wanted = TextFolding.fold(text)
             let isList = column.isList
             return CodeRuns(
@@ -177,7 +181,8 @@ public struct DocumentFilter: Sendable {
     private func restrictBuiltIn(_ bitmap: inout DocumentBitmap, _ field: String, _ clause: FilterExpression) throws {
         func text(_ value: MetadataValue) throws -> ByteOrderedText {
             guard case .text(let text) = value else {
-                throw CorpusError(.badArgument, "field \"\(field)\" has type text; the value is \(value.json.serialized())")
+                throw CorpusError(
+                    .badArgument, "field \"\(field)\" has type text; the value is \(value.json.serialized())")
             }
             return ByteOrderedText(text: text)
         }
@@ -186,7 +191,9 @@ public struct DocumentFilter: Sendable {
         }
         func keepIDs(_ values: [MetadataValue]) throws {
             var found = DocumentBitmap(documentCount: reader.documentCount)
-            for value in values { if let ordinal = try reader.documentOrdinal(id: text(value).text) { found.insert(ordinal) } }
+            for value in values {
+                if let ordinal = try reader.documentOrdinal(id: text(value).text) { found.insert(ordinal) }
+            }
             bitmap.formIntersection(found)
         }
         switch clause {

@@ -51,12 +51,15 @@ private struct FilterParser {
         guard clauses <= limits.clauses else { throw failure("more than \(limits.clauses) clauses") }
         if case .array(let elements) = json { return .and(try elements.map { try parse($0, depth: depth + 1) }) }
         guard case .object(let members) = json else {
-            throw failure("expected an object such as {\"field\": …, \"op\": …, \"value\": …}, found \(FilterSchema.shown(json))")
+            throw failure(
+                "expected an object such as {\"field\": …, \"op\": …, \"value\": …}, found \(FilterSchema.shown(json))")
         }
         for (name, build) in [("and", FilterExpression.and), ("or", FilterExpression.or)] {
             guard let list = members[name] else { continue }
             try only(members, [name])
-            guard let elements = list.array else { throw failure("\"\(name)\" takes a list of clauses, found \(FilterSchema.shown(list))") }
+            guard let elements = list.array else {
+                throw failure("\"\(name)\" takes a list of clauses, found \(FilterSchema.shown(list))")
+            }
             return build(try elements.map { try parse($0, depth: depth + 1) })
         }
         if let inner = members["not"] {
@@ -69,14 +72,16 @@ private struct FilterParser {
 
     func only(_ members: JSONObject, _ allowed: [String]) throws {
         for name in members.keys where !allowed.contains(name) {
-            throw failure("unexpected member \"\(name)\"; here can stand \(allowed.map { "\"\($0)\"" }.joined(separator: ", "))")
+            throw failure(
+                "unexpected member \"\(name)\"; here can stand \(allowed.map { "\"\($0)\"" }.joined(separator: ", "))")
         }
     }
 
     func parseClause(_ members: JSONObject) throws -> FilterExpression {
         guard let given = members["op"]?.string else {
             throw failure(
-                "a clause needs \"field\", \"op\" and \"value\" (operators: \(Self.operators)), or is one of {\"and\": […]}, {\"or\": […]}, {\"not\": …}; found \(FilterSchema.shown(.object(members)))")
+                "a clause needs \"field\", \"op\" and \"value\" (operators: \(Self.operators)), or is one of {\"and\": […]}, {\"or\": […]}, {\"not\": …}; found \(FilterSchema.shown(.object(members)))"
+            )
         }
         let name = given.lowercased()
         let value = members["value"] ?? members["values"]
@@ -85,21 +90,29 @@ private struct FilterParser {
         guard let field = members["field"]?.string else { throw failure("\"field\" must be the name of a field") }
         let type = try schema.requiredType(of: field)
         if name == "exists" {
-            guard value == nil || value?.isNull == true || value?.bool != nil else { throw failure("\"exists\" takes true or false") }
+            guard value == nil || value?.isNull == true || value?.bool != nil else {
+                throw failure("\"exists\" takes true or false")
+            }
             return value?.bool == false ? .not(.exists(field: field)) : .exists(field: field)
         }
         guard let value, !value.isNull else { throw failure("operator \"\(given)\" on \"\(field)\" needs a \"value\"") }
         switch name {
         case "in":
-            guard let elements = value.array else { throw failure("\"in\" takes a list of values, found \(FilterSchema.shown(value))") }
-            guard elements.count <= limits.values else { throw failure("\"in\" takes at most \(limits.values) values, found \(elements.count)") }
+            guard let elements = value.array else {
+                throw failure("\"in\" takes a list of values, found \(FilterSchema.shown(value))")
+            }
+            guard elements.count <= limits.values else {
+                throw failure("\"in\" takes at most \(limits.values) values, found \(elements.count)")
+            }
             return .isIn(field: field, try elements.map { try constant($0, field, type) })
         case "between":
             guard let elements = value.array, elements.count == 2 else {
-                throw failure("\"between\" takes a list of two values (both included), found \(FilterSchema.shown(value))")
+                throw failure(
+                    "\"between\" takes a list of two values (both included), found \(FilterSchema.shown(value))")
             }
             try requireOrder(field, type, given)
-            return .between(field: field, try constant(elements[0], field, type), try upperBound(elements[1], field, type))
+            return .between(
+                field: field, try constant(elements[0], field, type), try upperBound(elements[1], field, type))
         case "contains":
             guard type == .text || type.isList else {
                 throw failure("\"contains\" is for texts and lists; \"\(field)\" has type \(type): use == or between")
@@ -109,7 +122,9 @@ private struct FilterParser {
             guard let comparison = Self.comparison(name) else {
                 throw failure("unknown operator \"\(given)\"; the operators are \(Self.operators)")
             }
-            guard value.array == nil else { throw failure("operator \"\(given)\" takes one value; for several use \"in\"") }
+            guard value.array == nil else {
+                throw failure("operator \"\(given)\" takes one value; for several use \"in\"")
+            }
             if comparison != .equal, comparison != .notEqual { try requireOrder(field, type, given) }
             return .compare(field: field, comparison, try constant(value, field, type))
         }
@@ -118,7 +133,9 @@ private struct FilterParser {
     func parseMatch(_ members: JSONObject, _ value: JSONValue?) throws -> FilterExpression {
         try only(members, ["field", "op", "value", "mode"])
         guard let words = value?.string, !words.isEmpty else { throw failure("\"match\" takes words in \"value\"") }
-        guard words.utf8.count <= limits.textBytes else { throw failure("\"match\" takes at most \(limits.textBytes) bytes") }
+        guard words.utf8.count <= limits.textBytes else {
+            throw failure("\"match\" takes at most \(limits.textBytes) bytes")
+        }
         let mode = members["mode"]?.string ?? "all"
         guard let mode = FilterExpression.MatchMode(rawValue: mode) else {
             throw failure("unknown mode \"\(mode)\"; the modes of \"match\" are all, any, phrase, prefix")

@@ -30,13 +30,18 @@ public struct FilterSchema: Sendable, Hashable {
         let names = fields.map(\.name) + Self.builtInFields
         let near = names.min { (Self.distance(name, $0), $0) < (Self.distance(name, $1), $1) }
         var message = "there is no field \"\(name)\""
-        if let near, Self.distance(name, near) <= max(2, name.count / 3) { message += "; did you mean \"\(near)\"?" } else { message += "." }
+        if let near, Self.distance(name, near) <= max(2, name.count / 3) {
+            message += "; did you mean \"\(near)\"?"
+        } else {
+            message += "."
+        }
         throw CorpusError(.badArgument, message + " Fields: " + summary)
     }
 
     /// The fields with their types, for messages and prompts: `author (text), year (number), …`.
     public var summary: String {
-        let listed = fields.prefix(40).map { "\($0.name) (\($0.type.description))" }
+        let listed =
+            fields.prefix(40).map { "\($0.name) (\($0.type.description))" }
             + Self.builtInFields.filter(isBuiltIn).map { "\($0) (text)" }
         return listed.joined(separator: ", ") + (fields.count > 40 ? " and \(fields.count - 40) more" : "")
     }
@@ -62,7 +67,8 @@ public struct FilterSchema: Sendable, Hashable {
     public func value(_ json: JSONValue, for field: String, type: FieldType) throws -> MetadataValue {
         func mismatch(_ expected: String) -> CorpusError {
             CorpusError(
-                .badArgument, "field \"\(field)\" has type \(type.description): expected \(expected), found \(Self.shown(json))")
+                .badArgument,
+                "field \"\(field)\" has type \(type.description): expected \(expected), found \(Self.shown(json))")
         }
         switch type {
         case .number, .numberList:
@@ -71,7 +77,9 @@ public struct FilterSchema: Sendable, Hashable {
             throw mismatch("a number")
         case .boolean:
             if let flag = json.bool { return .boolean(flag) }
-            if let text = json.string?.lowercased(), text == "true" || text == "false" { return .boolean(text == "true") }
+            if let text = json.string?.lowercased(), text == "true" || text == "false" {
+                return .boolean(text == "true")
+            }
             throw mismatch("true or false")
         case .date:
             if let text = json.string, let seconds = DateParser.seconds(text) { return .date(seconds) }

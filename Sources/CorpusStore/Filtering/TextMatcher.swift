@@ -21,7 +21,8 @@ public struct ScanningTextMatcher: TextMatcher {
         self.analyzer = try analyzer ?? TextAnalyzer(.plain)
     }
 
-    public func passages(matching words: String, mode: FilterExpression.MatchMode, field: String?) throws -> OrdinalSet {
+    public func passages(matching words: String, mode: FilterExpression.MatchMode, field: String?) throws -> OrdinalSet
+    {
         let pattern = WordPattern(words: words, mode: mode, analyzer: analyzer)
         var found: [UInt32] = []
         guard !pattern.isEmpty else { return OrdinalSet() }

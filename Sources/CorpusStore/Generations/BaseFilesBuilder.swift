@@ -89,7 +89,8 @@ struct BaseFilesBuilder {
             sourceIndex[row[0]] = UInt32(tables.sources.count)
             tables.sources.append(row[1])
         }
-        let lastCarried = try carried.map { $0.documentCount > 0 ? try $0.entry(UInt32($0.documentCount - 1)).row : 0 } ?? 0
+        let lastCarried =
+            try carried.map { $0.documentCount > 0 ? try $0.entry(UInt32($0.documentCount - 1)).row : 0 } ?? 0
         let documents = try Row.fetchCursor(
             db, sql: "SELECT row, id, source, metadata, passages FROM documents ORDER BY row")
         let contents = try Row.fetchCursor(
@@ -128,12 +129,15 @@ struct BaseFilesBuilder {
                 document: id, row: row, address: address, source: sourceIndex[document[2] as Int64] ?? 0,
                 passageCount: cuts.count)
             let metadata: String = document[3]
-            if metadata != "{}" { try columns.add(metadata: JSONValue(parsing: metadata), document: tables.idHashes.count - 1) }
+            if metadata != "{}" {
+                try columns.add(metadata: JSONValue(parsing: metadata), document: tables.idHashes.count - 1)
+            }
         }
     }
 
     private func write(
-        id: String, title: String, text: String, cuts: [PassageCuts.Cut], to texts: SectionFileWriter, _ tables: inout Tables
+        id: String, title: String, text: String, cuts: [PassageCuts.Cut], to texts: SectionFileWriter,
+        _ tables: inout Tables
     ) throws {
         var (id, title, text) = (id, title, text)
         let titleHash = XXH64.hash(title)
@@ -148,7 +152,8 @@ struct BaseFilesBuilder {
                     try texts.append(UnsafeRawBufferPointer(text))
                     for cut in cuts {
                         guard cut.utf8.upperBound <= text.count else {
-                            throw CorpusError(.damaged, "\(folder)/corpus.sqlite: a passage lies outside of its document")
+                            throw CorpusError(
+                                .damaged, "\(folder)/corpus.sqlite: a passage lies outside of its document")
                         }
                         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[cut.utf8])
                         tables.add(cut, hash: XXH64.hash(bytes, seed: titleHash))

@@ -26,7 +26,8 @@ public struct VerificationReport: Sendable, Hashable {
 /// Checks everything that a corpus has on disk.
 public struct CorpusVerifier {
     /// Checks the file of a role against the passages: structure and blocks. Throws when something is wrong.
-    public typealias FileVerifier = (_ path: String, _ file: GenerationManifest.File, _ reader: CorpusReader) throws -> Void
+    public typealias FileVerifier = (_ path: String, _ file: GenerationManifest.File, _ reader: CorpusReader) throws ->
+        Void
 
     private var verifiers: [(prefix: String, body: FileVerifier)] = []
 
@@ -117,7 +118,9 @@ public struct CorpusVerifier {
                     report.problems.append("\(name): the file's checksum is wrong")
                 }
                 if GenerationWriter.isReserved(file.role) {
-                    let kind = file.role.hasPrefix("texts.") ? PassageTable.textsKind : file.role == "columns" ? ColumnsBuilder.kind : PassageTable.kind
+                    let kind =
+                        file.role.hasPrefix("texts.")
+                        ? PassageTable.textsKind : file.role == "columns" ? ColumnsBuilder.kind : PassageTable.kind
                     let blocks = try SectionFile(path: name, kind: kind).verify()
                     report.checks.append("\(file.role): \(blocks) blocks")
                 } else {
@@ -132,7 +135,10 @@ public struct CorpusVerifier {
         _ db: Database, _ reader: CorpusReader, isCurrent: Bool, _ report: inout VerificationReport
     ) throws {
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT documents.row, id, passages, title, text FROM documents JOIN texts USING (row) ORDER BY documents.row")
+            db,
+            sql:
+                "SELECT documents.row, id, passages, title, text FROM documents JOIN texts USING (row) ORDER BY documents.row"
+        )
         var ordinal = 0
         var problems = 0
         func problem(_ text: String) {
@@ -162,23 +168,30 @@ public struct CorpusVerifier {
             if try reader.documentOrdinal(id: id) != document { problem("document \(id) is not found by its id") }
             let cuts = (row[2] as Data).withUnsafeBytes { PassageCuts.decode($0) } ?? []
             let range = try reader.passageRange(of: document)
-            if cuts.count != range.count { problem("document \(id) has \(range.count) passages, its row \(cuts.count)") }
+            if cuts.count != range.count {
+                problem("document \(id) has \(range.count) passages, its row \(cuts.count)")
+            }
             let titleHash = XXH64.hash(title)
             for (passage, cut) in zip(range, cuts) {
                 let entry = try reader.entry(passage: passage)
                 let isInside = cut.utf8.upperBound <= text.utf8.count && reader.documentOrdinal(of: passage) == document
                 if !isInside || Int(entry.start) != cut.utf8.lowerBound || Int(entry.length) != cut.utf8.count {
                     problem("passage \(passage) of document \(id) is cut differently from its row")
-                } else if text.withUTF8({ XXH64.hash(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[cut.utf8]), seed: titleHash) })
+                } else if text.withUTF8({
+                    XXH64.hash(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[cut.utf8]), seed: titleHash)
+                })
                     != entry.hash
                 {
                     problem("passage \(passage) of document \(id) has another hash than its text")
                 }
             }
         }
-        if isCurrent, ordinal < reader.documentCount { problem("\(reader.documentCount - ordinal) documents have no row") }
+        if isCurrent, ordinal < reader.documentCount {
+            problem("\(reader.documentCount - ordinal) documents have no row")
+        }
         if problems > 20 { report.problems.append("\(reader.path): and \(problems - 20) more") }
         for field in reader.columns.fields { _ = try reader.columns.value(of: field.name, document: 0) }
-        report.checks.append("documents: \(reader.documentCount) compared with their rows, \(reader.passageCount) passages")
+        report.checks.append(
+            "documents: \(reader.documentCount) compared with their rows, \(reader.passageCount) passages")
     }
 }

@@ -45,7 +45,8 @@ public final class GenerationWriter {
     /// - Precondition: the role is made of letters, digits, `-` and `.`, and is not one of the store's own.
     public func newFile(role: String) -> String {
         precondition(
-            !role.isEmpty && role.utf8.allSatisfy { $0 > 44 && $0 < 123 && $0 != 47 }, "a role is a plain name: \(role)")
+            !role.isEmpty && role.utf8.allSatisfy { $0 > 44 && $0 < 123 && $0 != 47 }, "a role is a plain name: \(role)"
+        )
         precondition(!Self.isReserved(role), "the role \(role) is the store's own")
         unfinished.insert(role)
         return writer.path + "/" + Self.fileName(role: role, generation: number, extension: "idx")
@@ -167,7 +168,8 @@ extension CorpusWriter {
         }
         if let live {
             guard live.changes == changes else {
-                throw CorpusError(.badArgument, "\(path) has changes that are not indexed yet; index first, then compact")
+                throw CorpusError(
+                    .badArgument, "\(path) has changes that are not indexed yet; index first, then compact")
             }
             var manifest = live
             manifest.number = last + 1

@@ -36,7 +36,10 @@ public struct GenerationManifest: Sendable, Hashable {
     static func live(_ db: Database) throws -> GenerationManifest? {
         guard
             let row = try Row.fetchOne(
-                db, sql: "SELECT number, changes, documents, passages, published FROM generations ORDER BY number DESC LIMIT 1")
+                db,
+                sql:
+                    "SELECT number, changes, documents, passages, published FROM generations ORDER BY number DESC LIMIT 1"
+            )
         else { return nil }
         var manifest = GenerationManifest(
             number: row[0], documentCount: row[2], passageCount: row[3], published: row[4], changes: row[1], files: [:])

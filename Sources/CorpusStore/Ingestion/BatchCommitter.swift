@@ -99,7 +99,8 @@ final class BatchCommitter: @unchecked Sendable {
             case .replaced: counts.replaced += 1
             case .unchanged: counts.unchanged += 1
             case .duplicate:
-                return "\(place): the id \"\(document.id)\" was given before to a document with another text; ids must be unique"
+                return
+                    "\(place): the id \"\(document.id)\" was given before to a document with another text; ids must be unique"
             }
         } catch let error as CorpusError where error.code == .badInput {
             return "\(place): \(error.message)"

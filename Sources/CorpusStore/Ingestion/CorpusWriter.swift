@@ -31,10 +31,14 @@ public final class CorpusWriter: Sendable {
         if FileSystem.status(path) == nil {
             guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw CorpusError.system("create", path) }
         }
-        guard FileSystem.isFolder(path) else { throw CorpusError(.notACorpus, "\(path) is a file, not a corpus folder") }
+        guard FileSystem.isFolder(path) else {
+            throw CorpusError(.notACorpus, "\(path) is a file, not a corpus folder")
+        }
         let known: Set = ["lock", CorpusDatabase.fileName]
         let names = try FileSystem.names(in: path)
-        if !names.contains(CorpusDatabase.fileName), let stranger = names.first(where: { !known.contains($0) && !$0.hasPrefix(".") }) {
+        if !names.contains(CorpusDatabase.fileName),
+            let stranger = names.first(where: { !known.contains($0) && !$0.hasPrefix(".") })
+        {
             throw CorpusError(
                 .notACorpus, "\(path) is no corpus and not empty (it holds \(stranger)); choose another folder")
         }
@@ -155,7 +159,8 @@ public final class CorpusWriter: Sendable {
         guard !id.isEmpty else { throw CorpusError(.badInput, "a document's id is empty") }
         guard id.utf8.count <= PreparedDocument.idLimit else {
             throw CorpusError(
-                .badInput, "a document's id has \(id.utf8.count) bytes; at most \(PreparedDocument.idLimit) are accepted")
+                .badInput,
+                "a document's id has \(id.utf8.count) bytes; at most \(PreparedDocument.idLimit) are accepted")
         }
     }
 

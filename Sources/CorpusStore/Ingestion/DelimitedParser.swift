@@ -22,7 +22,9 @@ struct DelimitedParser {
         self.options = options
         self.fallbackID = fallbackID
         var bytes = bytes
-        if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { bytes = .init(rebasing: bytes[3...]) }
+        if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
+            bytes = .init(rebasing: bytes[3...])
+        }
         let header = try Self.fields(bytes, delimiter: delimiter).map { $0.trimmed() }
         guard Set(header).count == header.count else {
             throw RecordError(message: "two columns of the header have the same name")
@@ -30,7 +32,8 @@ struct DelimitedParser {
         func column(_ given: String?, _ names: [String]) throws -> Int? {
             if let given {
                 guard let index = header.firstIndex(of: given) else {
-                    throw RecordError(message: "there is no column \"\(given)\"; the columns are \(JSONLinesParser.list(header))")
+                    throw RecordError(
+                        message: "there is no column \"\(given)\"; the columns are \(JSONLinesParser.list(header))")
                 }
                 return index
             }
@@ -41,10 +44,14 @@ struct DelimitedParser {
         }
         idColumn = try column(options.idField, ["id", "_id", "docid"])
         titleColumn = try column(options.titleField, ["title"])
-        guard let text = try column(options.textField, ["text", "contents", "content", "body", "description", "abstract"])
+        guard
+            let text = try column(
+                options.textField, ["text", "contents", "content", "body", "description", "abstract"])
         else {
             throw RecordError(
-                message: "which column is the text? Name it with the text-field option; the columns are \(JSONLinesParser.list(header))")
+                message:
+                    "which column is the text? Name it with the text-field option; the columns are \(JSONLinesParser.list(header))"
+            )
         }
         textColumn = text
         self.header = header
@@ -57,7 +64,9 @@ struct DelimitedParser {
         }
         var metadata = JSONObject()
         for (index, field) in fields.enumerated()
-        where index != idColumn && index != titleColumn && index != textColumn && !field.isEmpty && !header[index].isEmpty {
+        where index != idColumn && index != titleColumn && index != textColumn && !field.isEmpty
+            && !header[index].isEmpty
+        {
             metadata[header[index]] = .string(field)
         }
         let id = idColumn.map { fields[$0] } ?? ""
@@ -96,7 +105,8 @@ struct DelimitedParser {
                     }
                 }
                 guard at == bytes.count || bytes[at] == delimiter else {
-                    throw RecordError(message: "expected a delimiter after the closing quote of column \(fields.count + 1)")
+                    throw RecordError(
+                        message: "expected a delimiter after the closing quote of column \(fields.count + 1)")
                 }
             } else {
                 while at < bytes.count, bytes[at] != delimiter {

@@ -18,9 +18,12 @@ struct DocumentInserter {
 
     /// The row of a source, made when it is new.
     static func sourceID(_ db: Database, path: String) throws -> Int64 {
-        if let id = try Int64.fetchOne(db, sql: "SELECT id FROM sources WHERE path = ?", arguments: [path]) { return id }
+        if let id = try Int64.fetchOne(db, sql: "SELECT id FROM sources WHERE path = ?", arguments: [path]) {
+            return id
+        }
         try db.execute(
-            sql: "INSERT INTO sources (path, size, modified, options, run, complete, position, line) VALUES (?, 0, 0, '', 0, 0, 0, 0)",
+            sql:
+                "INSERT INTO sources (path, size, modified, options, run, complete, position, line) VALUES (?, 0, 0, '', 0, 0, 0, 0)",
             arguments: [path])
         return db.lastInsertedRowID
     }
@@ -56,7 +59,9 @@ struct DocumentInserter {
                 INSERT INTO documents (id, source, run, hash, metadata, passages) VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO NOTHING
                 """)
-        insert.setUncheckedArguments([document.id, source, run, hash, document.metadata, PassageBlob(document.passages)])
+        insert.setUncheckedArguments([
+            document.id, source, run, hash, document.metadata, PassageBlob(document.passages),
+        ])
         try insert.execute()
         guard db.changesCount == 1 else { return false }
         let texts = try db.cachedStatement(sql: "INSERT INTO texts (row, title, text) VALUES (?, ?, ?)")
@@ -69,10 +74,12 @@ struct DocumentInserter {
         for name in names where !fields.contains(name) {
             guard fields.count < CorpusWriter.fieldLimit else {
                 throw CorpusError(
-                    .badInput, "metadata field \"\(name)\" is one too many: a corpus has at most \(CorpusWriter.fieldLimit)")
+                    .badInput,
+                    "metadata field \"\(name)\" is one too many: a corpus has at most \(CorpusWriter.fieldLimit)")
             }
             guard name.utf8.count <= 256 else {
-                throw CorpusError(.badInput, "a metadata field's name has \(name.utf8.count) bytes; at most 256 are accepted")
+                throw CorpusError(
+                    .badInput, "a metadata field's name has \(name.utf8.count) bytes; at most 256 are accepted")
             }
             try db.execute(sql: "INSERT OR IGNORE INTO fields VALUES (?, NULL)", arguments: [name])
             fields.insert(name)

@@ -29,7 +29,8 @@ struct HTMLParser {
 
     private static let blocks: Set<String> = [
         "address", "article", "aside", "blockquote", "body", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption",
-        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav", "ol",
+        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav",
+        "ol",
         "option", "p", "pre", "section", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
     ]
     private static let paragraphs: Set<String> = [
@@ -65,7 +66,11 @@ struct HTMLParser {
                         headingStart = output.count
                     }
                 }
-                if Self.paragraphs.contains(tag.name) { breakLine(2) } else if Self.blocks.contains(tag.name) { breakLine(1) }
+                if Self.paragraphs.contains(tag.name) {
+                    breakLine(2)
+                } else if Self.blocks.contains(tag.name) {
+                    breakLine(1)
+                }
             } else if byte == UInt8(ascii: "&") {
                 let (scalar, length) = Self.entity(bytes[at...])
                 if let scalar { for byte in String(scalar).utf8 { append(byte) } } else { append(byte) }
@@ -96,10 +101,14 @@ struct HTMLParser {
 
     /// Passes over comments, doctype and processing instructions.
     private mutating func skipDeclaration() -> Bool {
-        guard at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "!") || bytes[at + 1] == UInt8(ascii: "?") else { return false }
+        guard at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "!") || bytes[at + 1] == UInt8(ascii: "?") else {
+            return false
+        }
         if bytes[at...].starts(with: Array("<!--".utf8)) {
             var end = at + 4
-            while end + 2 < bytes.count, !(bytes[end] == 45 && bytes[end + 1] == 45 && bytes[end + 2] == 62) { end += 1 }
+            while end + 2 < bytes.count, !(bytes[end] == 45 && bytes[end + 1] == 45 && bytes[end + 2] == 62) {
+                end += 1
+            }
             at = min(bytes.count, end + 3)
         } else {
             while at < bytes.count, bytes[at] != UInt8(ascii: ">") { at += 1 }
@@ -152,7 +161,9 @@ struct HTMLParser {
                 position = min(bytes.count, position + 1)
             } else {
                 let begin = position
-                while position < bytes.count, bytes[position] > 32, bytes[position] != UInt8(ascii: ">") { position += 1 }
+                while position < bytes.count, bytes[position] > 32, bytes[position] != UInt8(ascii: ">") {
+                    position += 1
+                }
                 attributes[key] = String(decoding: bytes[begin..<position], as: UTF8.self)
             }
         }
@@ -225,7 +236,8 @@ struct HTMLParser {
         let name = String(decoding: head[1..<end], as: UTF8.self)
         if name.hasPrefix("#") {
             let digits = name.dropFirst()
-            let value = digits.first == "x" || digits.first == "X" ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
+            let value =
+                digits.first == "x" || digits.first == "X" ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
             guard let value else { return (nil, 1) }
             return (Character(Unicode.Scalar(value == 0 ? 0xFFFD : value) ?? "\u{FFFD}"), end + 1)
         }
@@ -234,17 +246,24 @@ struct HTMLParser {
     }
 
     private static let names: [String: Unicode.Scalar] = [
-        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "ndash": "–", "mdash": "—", "lsquo": "‘",
+        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "ndash": "–", "mdash": "—",
+        "lsquo": "‘",
         "rsquo": "’", "ldquo": "“", "rdquo": "”", "hellip": "…", "copy": "©", "reg": "®", "trade": "™", "deg": "°",
         "plusmn": "±", "times": "×", "divide": "÷", "frac12": "½", "frac14": "¼", "euro": "€", "pound": "£", "yen": "¥",
         "cent": "¢", "sect": "§", "para": "¶", "middot": "·", "bull": "•", "laquo": "«", "raquo": "»", "iexcl": "¡",
-        "iquest": "¿", "agrave": "à", "aacute": "á", "acirc": "â", "atilde": "ã", "auml": "ä", "aring": "å", "aelig": "æ",
-        "ccedil": "ç", "egrave": "è", "eacute": "é", "ecirc": "ê", "euml": "ë", "igrave": "ì", "iacute": "í", "icirc": "î",
-        "iuml": "ï", "ntilde": "ñ", "ograve": "ò", "oacute": "ó", "ocirc": "ô", "otilde": "õ", "ouml": "ö", "oslash": "ø",
-        "ugrave": "ù", "uacute": "ú", "ucirc": "û", "uuml": "ü", "yacute": "ý", "szlig": "ß", "Agrave": "À", "Aacute": "Á",
-        "Auml": "Ä", "Aring": "Å", "AElig": "Æ", "Ccedil": "Ç", "Eacute": "É", "Egrave": "È", "Ntilde": "Ñ", "Ouml": "Ö",
+        "iquest": "¿", "agrave": "à", "aacute": "á", "acirc": "â", "atilde": "ã", "auml": "ä", "aring": "å",
+        "aelig": "æ",
+        "ccedil": "ç", "egrave": "è", "eacute": "é", "ecirc": "ê", "euml": "ë", "igrave": "ì", "iacute": "í",
+        "icirc": "î",
+        "iuml": "ï", "ntilde": "ñ", "ograve": "ò", "oacute": "ó", "ocirc": "ô", "otilde": "õ", "ouml": "ö",
+        "oslash": "ø",
+        "ugrave": "ù", "uacute": "ú", "ucirc": "û", "uuml": "ü", "yacute": "ý", "szlig": "ß", "Agrave": "À",
+        "Aacute": "Á",
+        "Auml": "Ä", "Aring": "Å", "AElig": "Æ", "Ccedil": "Ç", "Eacute": "É", "Egrave": "È", "Ntilde": "Ñ",
+        "Ouml": "Ö",
         "Oslash": "Ø", "Uuml": "Ü", "thinsp": " ", "ensp": " ", "emsp": " ", "shy": "\u{AD}", "larr": "←", "rarr": "→",
-        "uarr": "↑", "darr": "↓", "minus": "−", "le": "≤", "ge": "≥", "ne": "≠", "micro": "µ", "alpha": "α", "beta": "β",
+        "uarr": "↑", "darr": "↓", "minus": "−", "le": "≤", "ge": "≥", "ne": "≠", "micro": "µ", "alpha": "α",
+        "beta": "β",
         "gamma": "γ", "delta": "δ", "pi": "π", "sigma": "σ", "omega": "ω", "infin": "∞",
     ]
 }

@@ -112,7 +112,9 @@ private struct Ingestion {
         let fingerprint = options.fingerprint
         let old = try writer.read { db in
             try Row.fetchOne(
-                db, sql: "SELECT id, size, modified, hash, options, run, complete, position, line FROM sources WHERE path = ?",
+                db,
+                sql:
+                    "SELECT id, size, modified, hash, options, run, complete, position, line FROM sources WHERE path = ?",
                 arguments: [source.path])
         }
         var resumed: (run: Int64, position: Int, line: Int)?
@@ -120,10 +122,13 @@ private struct Ingestion {
             let sameTime = old[2] == source.modified
             if old[6] == true {
                 if sameTime { return nil }
-                if let hash = old[3] as Int64?, try FileChecksum.of(path: source.path).checksum == UInt64(bitPattern: hash) {
+                if let hash = old[3] as Int64?,
+                    try FileChecksum.of(path: source.path).checksum == UInt64(bitPattern: hash)
+                {
                     try writer.write {
                         try $0.execute(
-                            sql: "UPDATE sources SET modified = ? WHERE id = ?", arguments: [source.modified, old[0] as Int64])
+                            sql: "UPDATE sources SET modified = ? WHERE id = ?",
+                            arguments: [source.modified, old[0] as Int64])
                     }
                     return nil
                 }
@@ -154,7 +159,8 @@ private struct Ingestion {
 
     /// Reads a file of many records. Returns false when it was cancelled.
     private mutating func readLines(
-        _ active: ActiveSource, from position: Int, line: Int, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
+        _ active: ActiveSource, from position: Int, line: Int, progress: (IngestProgress) -> Void,
+        isCancelled: () -> Bool
     ) throws -> Bool {
         let source = active.source
         var active = active
@@ -164,7 +170,8 @@ private struct Ingestion {
         let isDelimited = source.format == .csv || source.format == .tsv
         func reader(_ offset: Int, _ line: Int) -> LineReader {
             LineReader(
-                path: source.path, descriptor: descriptor, limit: options.lineLimit, quoted: isDelimited, offset: offset,
+                path: source.path, descriptor: descriptor, limit: options.lineLimit, quoted: isDelimited,
+                offset: offset,
                 lineNumber: line)
         }
         var lines = reader(0, 0)
@@ -175,7 +182,9 @@ private struct Ingestion {
             }
         }
         if position > lines.position {
-            guard lseek(descriptor, off_t(position), SEEK_SET) >= 0 else { throw CorpusError.system("read", source.path) }
+            guard lseek(descriptor, off_t(position), SEEK_SET) >= 0 else {
+                throw CorpusError.system("read", source.path)
+            }
             lines = reader(position, line)
         }
         var sourceIndex = addSource(active)
@@ -244,7 +253,9 @@ private struct Ingestion {
             }
         }
         let range = start..<batch.buffer.count
-        let hash = problem == nil ? batch.buffer.withUnsafeBytes { FileChecksum.of(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
+        let hash =
+            problem == nil
+            ? batch.buffer.withUnsafeBytes { FileChecksum.of(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
         batch.records.append(
             IngestBatch.Record(source: index, range: range, line: 1, end: range.count, problem: problem))
         batch.finishes.append(IngestBatch.Finish(source: index, afterRecord: batch.records.count, hash: hash))

@@ -44,7 +44,9 @@ struct JSONLinesParser {
                 switch member {
                 case .string(let given): id = given
                 case .integer(let number): id = String(number)
-                default: throw RecordError(message: "\"\(name)\" must be a string or a whole number, found \(member.typeName)")
+                default:
+                    throw RecordError(
+                        message: "\"\(name)\" must be a string or a whole number, found \(member.typeName)")
                 }
             } else if name == titleName {
                 guard member.isNull || member.string != nil else {

@@ -112,7 +112,9 @@ struct LineReader {
         at = 0
         while pieceCount < Self.pieceSize {
             let have = pieceCount
-            let count = piece.withUnsafeMutableBytes { read(descriptor, $0.baseAddress?.advanced(by: have), Self.pieceSize - have) }
+            let count = piece.withUnsafeMutableBytes {
+                read(descriptor, $0.baseAddress?.advanced(by: have), Self.pieceSize - have)
+            }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw CorpusError.system("read", path) }
             if count == 0 {

@@ -11,7 +11,8 @@ enum MarkdownParser {
         }
         var metadata = JSONObject()
         if lines.first?.trimmed() == "---",
-            let end = lines.dropFirst().prefix(500).firstIndex(where: { $0.trimmed() == "---" || $0.trimmed() == "..." })
+            let end = lines.dropFirst().prefix(500).firstIndex(where: { $0.trimmed() == "---" || $0.trimmed() == "..." }
+            )
         {
             metadata = frontMatter(lines[1..<end])
             lines.removeFirst(end + 1)

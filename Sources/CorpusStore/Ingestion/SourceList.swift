@@ -63,7 +63,11 @@ struct SourceList {
                 try addFolder(path, prefix: prefix + name + "/", options, depth: depth + 1)
             } else if status.st_mode & S_IFMT == S_IFREG {
                 // In a folder the names decide, so that a stray picture is not read as text.
-                if let format = SourceFormat(path: path) { add(path, name: prefix + name, format, status) } else { ignored += 1 }
+                if let format = SourceFormat(path: path) {
+                    add(path, name: prefix + name, format, status)
+                } else {
+                    ignored += 1
+                }
             }
         }
     }

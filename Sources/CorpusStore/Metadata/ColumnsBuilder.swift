@@ -46,6 +46,8 @@ final class ColumnsBuilder {
     func write(to path: String, documentCount: Int, declared: [String: FieldType]) throws {
         let file = try SectionFileWriter(path: path, kind: Self.kind, version: Self.version)
         var fields: [JSONValue] = []
+        // A declared field is there for filters to name, also while no document has it.
+        for name in declared.keys.sorted() where indexes[name] == nil { columns.append((name, RawColumn())) }
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
             let type = declared[name] ?? columns[index].raw.inferredType()
@@ -105,7 +107,11 @@ final class ColumnsBuilder {
             }
         }
         // Counting sort: for each code its documents, ascending.
-        if isList { for pair in pairs { counts[Int(pair.code) + 1] += 1 } } else { for code in codes { counts[Int(code) + 1] += 1 } }
+        if isList {
+            for pair in pairs { counts[Int(pair.code) + 1] += 1 }
+        } else {
+            for code in codes { counts[Int(code) + 1] += 1 }
+        }
         for code in 0...distinct { counts[code + 1] += counts[code] }
         var next = counts
         var postings = [UInt32](repeating: 0, count: isList ? pairs.count : documentCount)
@@ -184,5 +190,7 @@ struct ByteOrderedText: Comparable {
     var text: String
 
     static func == (a: ByteOrderedText, b: ByteOrderedText) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-    static func < (a: ByteOrderedText, b: ByteOrderedText) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+    static func < (a: ByteOrderedText, b: ByteOrderedText) -> Bool {
+        a.text.utf8.lexicographicallyPrecedes(b.text.utf8)
+    }
 }

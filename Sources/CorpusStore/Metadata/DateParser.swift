@@ -11,7 +11,9 @@ public enum DateParser {
         var scanner = Scanner(bytes: Array(text.utf8))
         scanner.skipSpace()
         guard let date = scanner.iso() ?? scanner.named() else { return nil }
-        guard date.month >= 1, date.month <= 12, date.day >= 1, date.day <= days(date.year, date.month) else { return nil }
+        guard date.month >= 1, date.month <= 12, date.day >= 1, date.day <= days(date.year, date.month) else {
+            return nil
+        }
         guard let time = scanner.time() else { return nil }
         scanner.skipSpace()
         guard scanner.atEnd else { return nil }
@@ -66,7 +68,8 @@ public enum DateParser {
                 if (1000...2999).contains(all / 10_000) { return (all / 10_000, all / 100 % 100, all % 100) }
             }
             at = start
-            guard let year = digits(4...4), let mark = next, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "/") else {
+            guard let year = digits(4...4), let mark = next, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "/")
+            else {
                 at = start
                 return nil
             }
@@ -102,7 +105,9 @@ public enum DateParser {
         mutating func named() -> (year: Int, month: Int, day: Int)? {
             let start = at
             let first = word()
-            if ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].contains(where: { first.hasPrefix($0) }), first.utf8.count >= 3 {
+            if ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].contains(where: { first.hasPrefix($0) }),
+                first.utf8.count >= 3
+            {
                 _ = take(UInt8(ascii: "."))
                 _ = take(UInt8(ascii: ","))
                 skipSpace()

@@ -108,7 +108,8 @@ final class MetadataColumn: Sendable {
         case .shorts(let codes): sound = sound && Int(codes.elements.max() ?? 0) <= distinctCount
         case .words(let codes): sound = sound && below(codes.elements, distinctCount + 1)
         case nil:
-            sound = sound && below(elements.elements, distinctCount + 1) && !elements.elements.contains(0)
+            sound =
+                sound && below(elements.elements, distinctCount + 1) && !elements.elements.contains(0)
                 && ascending(listStarts.elements, to: UInt32(elements.count))
         }
         if case .texts(let bytes, let offsets) = dictionary {

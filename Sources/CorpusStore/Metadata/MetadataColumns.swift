@@ -29,7 +29,9 @@ public final class MetadataColumns: Sendable {
         let file = try SectionFile(path: path, kind: ColumnsBuilder.kind)
         let bytes: MappedArray<UInt8> = try file.array("fields")
         func damaged(_ what: String) -> CorpusError { CorpusError(.damaged, "\(path): \(what)") }
-        guard let list = try JSONValue(parsing: bytes.elements).array else { throw damaged("the list of fields is damaged") }
+        guard let list = try JSONValue(parsing: bytes.elements).array else {
+            throw damaged("the list of fields is damaged")
+        }
         var fields: [MetadataField] = []
         var columns: [String: MetadataColumn] = [:]
         for (index, entry) in list.enumerated() {

@@ -105,7 +105,8 @@ public final class CorpusReader: Sendable {
 
     /// The number of records in the text files, dead ones included; a bound from the rows when it was not noted.
     var recordCount: Int {
-        segments.isEmpty ? 0 : max(documentCount, manifest.files["passages"]?.parameters["records"]?.int ?? documentCount)
+        segments.isEmpty
+            ? 0 : max(documentCount, manifest.files["passages"]?.parameters["records"]?.int ?? documentCount)
     }
 
     // MARK: Tables

@@ -104,26 +104,27 @@ enum CorpusDatabase {
         guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0 else {
             throw CorpusError(.notACorpus, "\(folder)/\(fileName) is a database of another program")
         }
-        try db.execute(sql: """
-            CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE sources (
-                id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, modified INTEGER NOT NULL,
-                hash INTEGER, options TEXT NOT NULL, run INTEGER NOT NULL, complete INTEGER NOT NULL,
-                position INTEGER NOT NULL, line INTEGER NOT NULL);
-            CREATE TABLE documents (
-                row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source INTEGER NOT NULL,
-                run INTEGER NOT NULL, hash INTEGER NOT NULL, metadata TEXT NOT NULL, passages BLOB NOT NULL);
-            CREATE INDEX documents_by_source ON documents (source);
-            CREATE TABLE texts (row INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL);
-            CREATE TABLE fields (name TEXT PRIMARY KEY, declared TEXT) WITHOUT ROWID;
-            CREATE TABLE generations (
-                number INTEGER PRIMARY KEY AUTOINCREMENT, changes INTEGER NOT NULL, documents INTEGER NOT NULL,
-                passages INTEGER NOT NULL, published INTEGER NOT NULL);
-            CREATE TABLE files (
-                generation INTEGER NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
-                checksum INTEGER NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (generation, role)) WITHOUT ROWID;
-            PRAGMA user_version = \(formatVersion);
-            """)
+        try db.execute(
+            sql: """
+                CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+                CREATE TABLE sources (
+                    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, modified INTEGER NOT NULL,
+                    hash INTEGER, options TEXT NOT NULL, run INTEGER NOT NULL, complete INTEGER NOT NULL,
+                    position INTEGER NOT NULL, line INTEGER NOT NULL);
+                CREATE TABLE documents (
+                    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source INTEGER NOT NULL,
+                    run INTEGER NOT NULL, hash INTEGER NOT NULL, metadata TEXT NOT NULL, passages BLOB NOT NULL);
+                CREATE INDEX documents_by_source ON documents (source);
+                CREATE TABLE texts (row INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL);
+                CREATE TABLE fields (name TEXT PRIMARY KEY, declared TEXT) WITHOUT ROWID;
+                CREATE TABLE generations (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT, changes INTEGER NOT NULL, documents INTEGER NOT NULL,
+                    passages INTEGER NOT NULL, published INTEGER NOT NULL);
+                CREATE TABLE files (
+                    generation INTEGER NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
+                    checksum INTEGER NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (generation, role)) WITHOUT ROWID;
+                PRAGMA user_version = \(formatVersion);
+                """)
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
 import Foundation
 import Synchronization
+import TextProcessing
 
 /// A section file that is mapped for reading: named arrays with a checksum for each 64 KiB block.
 ///
@@ -23,7 +23,9 @@ public final class SectionFile: Sendable {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
         func damaged(_ what: String) -> CorpusError { CorpusError(.damaged, "\(path): \(what)") }
-        func word(_ offset: Int) -> UInt64 { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
         guard bytes.count >= 128 else { throw damaged("the file is truncated (\(bytes.count) bytes)") }
         let trailer = bytes.count - 64
         guard word(0) == SectionFileWriter.magic, word(bytes.count - 8) == SectionFileWriter.magic else {
@@ -33,7 +35,8 @@ public final class SectionFile: Sendable {
             word(trailer + 16) == UInt64(bytes.count), let dataLength = Int(exactly: word(trailer)),
             let directoryOffset = Int(exactly: word(trailer + 8)), let count = Int(exactly: word(trailer + 24)),
             dataLength >= 64, dataLength <= directoryOffset, directoryOffset <= trailer,
-            directoryOffset - dataLength == (dataLength + SectionFileWriter.blockSize - 1) / SectionFileWriter.blockSize * 8,
+            directoryOffset - dataLength == (dataLength + SectionFileWriter.blockSize - 1) / SectionFileWriter.blockSize
+                * 8,
             XXH64.hash(UnsafeRawBufferPointer(rebasing: bytes[dataLength..<trailer])) == word(trailer + 32)
         else { throw damaged("the file's directory fails its checksum") }
         let found = String(decoding: bytes[16..<32].prefix { $0 != 0 }, as: UTF8.self)
@@ -65,7 +68,9 @@ public final class SectionFile: Sendable {
     /// Where a section lies in the file.
     /// - Throws: `CorpusError` `damaged` when it is missing.
     public func range(of name: String) throws -> Range<Int> {
-        guard let range = sections[name] else { throw CorpusError(.damaged, "\(file.path): section \(name) is missing") }
+        guard let range = sections[name] else {
+            throw CorpusError(.damaged, "\(file.path): section \(name) is missing")
+        }
         return range
     }
 
@@ -97,10 +102,15 @@ public final class SectionFile: Sendable {
         for block in first...last where !checked.isGood(block) {
             let start = block * SectionFileWriter.blockSize
             let end = min(start + SectionFileWriter.blockSize, dataLength)
-            guard start < end else { throw CorpusError(.damaged, "\(file.path): bytes outside of the file were asked for") }
+            guard start < end else {
+                throw CorpusError(.damaged, "\(file.path): bytes outside of the file were asked for")
+            }
             let expected = file.bytes.loadUnaligned(fromByteOffset: dataLength + block * 8, as: UInt64.self)
-            guard XXH64.hash(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])) == UInt64(littleEndian: expected)
-            else { throw CorpusError(.damaged, "\(file.path): the block at bytes \(start)..<\(end) fails its checksum") }
+            guard
+                XXH64.hash(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])) == UInt64(littleEndian: expected)
+            else {
+                throw CorpusError(.damaged, "\(file.path): the block at bytes \(start)..<\(end) fails its checksum")
+            }
             checked.setGood(block)
         }
     }

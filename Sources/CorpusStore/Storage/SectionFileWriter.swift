@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
 import Foundation
+import TextProcessing
 
 /// Writes a section file: named arrays one after the other, each 64-byte aligned, with a checksum for each 64 KiB block.
 ///

@@ -23,7 +23,8 @@ final class WriterLock: Sendable {
             let pid = String(decoding: bytes.prefix(max(0, count)).prefix { $0 >= 48 && $0 < 58 }, as: UTF8.self)
             throw CorpusError(
                 .locked,
-                "\(folder) is being written by another process\(pid.isEmpty ? "" : " (pid \(pid))"); wait until it is done")
+                "\(folder) is being written by another process\(pid.isEmpty ? "" : " (pid \(pid))"); wait until it is done"
+            )
         }
         let text = Array("\(getpid())\n".utf8)
         // The pid only serves the message above: a full disk must not keep anyone from deleting documents.
