@@ -61,11 +61,13 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         let number = question.id.dropFirst()
         return RunOutcome(
             status: .answered, stop: "answered", answer: "a\(number)", confidence: 0.9, cited: ["p\(number)"],
-            kept: ["p\(number)"], retrieved: ["p\(number)"], keptTexts: ["a\(number) is it"], toolCalls: 2, seconds: 0.5)
+            kept: ["p\(number)"], retrieved: ["p\(number)"], keptTexts: ["a\(number) is it"], toolCalls: 2, seconds: 0.5
+        )
     }
 
     private func execute(
-        _ runner: FakeRunner, _ name: String = "run.jsonl", resume: Bool = false, plan: RunPlan? = nil, judge: Judge? = nil
+        _ runner: FakeRunner, _ name: String = "run.jsonl", resume: Bool = false, plan: RunPlan? = nil,
+        judge: Judge? = nil
     ) async throws -> [RunRecord] {
         try await EvaluationRun(plan: plan ?? self.plan, runner: runner, judge: judge).execute(
             file: folder.path + "/" + name, name: "test", suite: ["suite": "test"], resume: resume)
@@ -85,8 +87,12 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
     @Test func theRunnerSeesNoGold() async throws {
         let runner = FakeRunner { question, _, _ in
             let json = question.json.serialized()
-            for gold in ["\"a", "\"p", "secret", "even", "odd"] { #expect(!json.contains(gold + question.id.dropFirst()), "\(json)") }
-            #expect(question.answers.isEmpty && question.supporting.isEmpty && question.extra.isEmpty && question.type.isEmpty)
+            for gold in ["\"a", "\"p", "secret", "even", "odd"] {
+                #expect(!json.contains(gold + question.id.dropFirst()), "\(json)")
+            }
+            #expect(
+                question.answers.isEmpty && question.supporting.isEmpty && question.extra.isEmpty
+                    && question.type.isEmpty)
             return RunOutcome(status: .answered, answer: "x")
         }
         _ = try await execute(runner)
@@ -109,9 +115,15 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         let records = try await execute(runner, plan: plan)
         #expect(records.count == 24)
         let byQuestion = Dictionary(grouping: records, by: \.key.question)
-        #expect(byQuestion["q1"]?.allSatisfy { $0.outcome.status == .error && $0.outcome.error == "it broke" && $0.scores.isEmpty } == true)
+        #expect(
+            byQuestion["q1"]?.allSatisfy {
+                $0.outcome.status == .error && $0.outcome.error == "it broke" && $0.scores.isEmpty
+            } == true)
         #expect(byQuestion["q2"]?.allSatisfy { $0.outcome.status == .limit && $0.scores["em"] == 1 } == true)
-        #expect(byQuestion["q3"]?.allSatisfy { $0.outcome.status == .limit && $0.outcome.stop == "deadline" && $0.scores["em"] == 0 } == true)
+        #expect(
+            byQuestion["q3"]?.allSatisfy {
+                $0.outcome.status == .limit && $0.outcome.stop == "deadline" && $0.scores["em"] == 0
+            } == true)
         let summary = try #require(RunSummary.all(records, resamples: 100).first)
         #expect(summary.statuses[.error] == 2)
         #expect(summary.means["em"]?.count == 11)
@@ -123,7 +135,11 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         let path = folder.path + "/cut.jsonl"
         let started = Mutex(0)
         let first = FakeRunner { question, policy, seed in
-            if started.withLock({ $0 += 1; return $0 }) > 9 { try await Task.sleep(for: .seconds(30)) }
+            if started.withLock({
+                $0 += 1; return $0
+            }) > 9 {
+                try await Task.sleep(for: .seconds(30))
+            }
             return try await Self.right(question, policy, seed)
         }
         let plan = plan
@@ -173,7 +189,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         var other = plan
         other.sets[0].questions[0].answers = ["changed gold"]
         await #expect(throws: RunFileError.mismatch(file: folder.path + "/run.jsonl", parts: ["questions"])) {
-            try await execute(FakeRunner(parts: ["corpus": "c1", "policy p": "x"], Self.right), resume: true, plan: other)
+            try await execute(
+                FakeRunner(parts: ["corpus": "c1", "policy p": "x"], Self.right), resume: true, plan: other)
         }
         await #expect(throws: RunFileError.exists(folder.path + "/run.jsonl")) {
             try await execute(FakeRunner(parts: ["corpus": "c1", "policy p": "x"], Self.right))
@@ -207,11 +224,18 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
     }
 
     @Test func rescoringNeedsNoRun() async throws {
-        let runner = FakeRunner { question, _, _ in RunOutcome(status: .answered, answer: "It is a\(question.id.dropFirst())") }
+        let runner = FakeRunner { question, _, _ in
+            RunOutcome(status: .answered, answer: "It is a\(question.id.dropFirst())")
+        }
         let records = try await execute(runner)
         #expect(records.allSatisfy { $0.scores["em"] == 0 && $0.scores["contains"] == 1 })
-        let contents = try RunFile.rescore(folder.path + "/run.jsonl") { _ in Scorer(benchmark: .multiHopRAG, cutoffs: [3]) }
-        #expect(contents.records.allSatisfy { $0.scores["em"] == 1 && $0.scores["recall@3"] == 0 && $0.scores["recall@5"] == nil })
+        let contents = try RunFile.rescore(folder.path + "/run.jsonl") { _ in
+            Scorer(benchmark: .multiHopRAG, cutoffs: [3])
+        }
+        #expect(
+            contents.records.allSatisfy {
+                $0.scores["em"] == 1 && $0.scores["recall@3"] == 0 && $0.scores["recall@5"] == nil
+            })
         #expect(try RunFile.read(folder.path + "/run.jsonl").records == contents.records)
         #expect(contents.fingerprint.parts["corpus"] == "c1")
     }
@@ -239,7 +263,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
 
     @Test func aJudgeWithoutVerdictMeansIncomplete() async throws {
         let script = try ScriptedModel(
-            script: YAMLReader.read("{select: call, repeat_last: true, turns: [{content: 'I would rather not say.'}]}", name: "s"),
+            script: YAMLReader.read(
+                "{select: call, repeat_last: true, turns: [{content: 'I would rather not say.'}]}", name: "s"),
             source: "s")
         let records = try await execute(FakeRunner(Self.right), judge: Judge(model: script))
         #expect(records.allSatisfy { $0.outcome.status == .incomplete && $0.scores.isEmpty })
@@ -256,7 +281,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
             return outcome
         }
         let records = try await execute(runner)
-        let report = Report(name: "A <b> report", fingerprint: RunFingerprint(["corpus": "c"]), records: records, resamples: 100)
+        let report = Report(
+            name: "A <b> report", fingerprint: RunFingerprint(["corpus": "c"]), records: records, resamples: 100)
         #expect(report.markdown.contains("| even |"))
         #expect(report.markdown.contains("## Retriever or reader"))
         let html = report.html
@@ -273,7 +299,10 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         #expect(flash[0]?["golden_answers"]?.array?.count == 1)
         let log = RunExport.inspect(
             try #require(report.summaries.first), records: records, name: "n", created: "2026-01-01T00:00:00Z")
-        #expect(Array(try #require(log.object).keys) == ["version", "status", "eval", "plan", "results", "stats", "samples"])
+        #expect(
+            Array(try #require(log.object).keys) == [
+                "version", "status", "eval", "plan", "results", "stats", "samples",
+            ])
         #expect(Set(log["samples"]?.array?.compactMap { $0["epoch"]?.int } ?? []) == [1, 2])
     }
 }

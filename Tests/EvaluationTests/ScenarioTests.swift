@@ -9,20 +9,27 @@ import TextProcessing
 
 /// The scenarios of the repository, and the machinery that runs them.
 @Suite struct ScenarioTests {
-    private static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    private static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent().path
     private static let folder = repository + "/Examples/scenarios"
     private static let files = (try? ScenarioFile.find(folder)) ?? []
 
-    private func runner() -> ScenarioRunner { ScenarioRunner(policyDirectories: [Self.repository + "/Policies"]) }
+    /// `FORAGE_UPDATE_GOLDEN=1` writes the golden traces of the repository instead of comparing them.
+    private func runner(updates: Bool = false) -> ScenarioRunner {
+        ScenarioRunner(policyDirectories: [Self.repository + "/Policies"], updates: updates)
+    }
 
     @Test func thereAreAtLeastFortyScenarios() throws {
         #expect(Self.files.count >= 40)
-        for file in Self.files { #expect(try ScenarioFile(file: file).name + ".yaml" == (file as NSString).lastPathComponent) }
+        for file in Self.files {
+            #expect(try ScenarioFile(file: file).name + ".yaml" == (file as NSString).lastPathComponent)
+        }
     }
 
     @Test(arguments: files) func theScenarioHolds(file: String) async throws {
-        for result in await runner().run(file: file) {
+        let updates = ProcessInfo.processInfo.environment["FORAGE_UPDATE_GOLDEN"] == "1"
+        for result in await runner(updates: updates).run(file: file) {
             #expect(result.passed, "\(ScenarioReport.text([result]))")
         }
     }

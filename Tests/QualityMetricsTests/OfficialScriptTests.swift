@@ -80,7 +80,7 @@ func fixture(_ name: String) throws -> [JSONValue] {
         }
         switch benchmark {
         case .hotpotQA:
-            let sp = item["sp"].flatMap { $0.isNull ? nil : $0 }.map {
+            let sp = item["sp"].flatMap { value -> JSONValue? in value.isNull ? .none : .some(value) }.map {
                 SupportMetrics.hotpotQA(predicted: facts($0), gold: facts(item["gold_sp"] ?? []))
             }
             if let sp { totals.add("sp", sp) }

@@ -85,7 +85,9 @@ public struct EvalSuite: Sendable {
                 throw error("\(place): unknown key \"\(key)\"; known are \(known.joined(separator: ", "))")
             }
         }
-        func within(_ name: String) -> String { name.hasPrefix("/") || directory == "." ? name : directory + "/" + name }
+        func within(_ name: String) -> String {
+            name.hasPrefix("/") || directory == "." ? name : directory + "/" + name
+        }
         func whole(_ key: String, default value: Int, in range: ClosedRange<Int>) throws -> Int {
             guard let given = content[key] else { return value }
             guard let number = given.int, range.contains(number) else {
@@ -105,7 +107,9 @@ public struct EvalSuite: Sendable {
             } else if let file = value["recorded"]?.string {
                 source = .recorded(within(file))
             } else if let url = value["url"]?.string {
-                guard let id = value["model"]?.string else { throw error("\(place).model must be the endpoint's model") }
+                guard let id = value["model"]?.string else {
+                    throw error("\(place).model must be the endpoint's model")
+                }
                 source = .remote(url: url, model: id, keyVariable: value["key_env"]?.string)
             } else if let local = value["local"]?.string {
                 source = .local(local)
@@ -126,7 +130,8 @@ public struct EvalSuite: Sendable {
         for (index, entry) in (content["questions"]?.array ?? content["questions"].map { [$0] } ?? []).enumerated() {
             let place = "questions[\(index)]"
             if let file = entry.string {
-                questions.append(Questions(file: within(file), format: nil, limit: nil, sampleSeed: 1, name: nil, benchmark: nil))
+                questions.append(
+                    Questions(file: within(file), format: nil, limit: nil, sampleSeed: 1, name: nil, benchmark: nil))
                 continue
             }
             try check(entry, ["file", "format", "limit", "sample_seed", "name", "benchmark"], place)
@@ -135,14 +140,18 @@ public struct EvalSuite: Sendable {
             if let text = entry["format"]?.string {
                 format = DatasetFormat(rawValue: text)
                 guard format != nil else {
-                    throw error("\(place).format must be one of \(DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))")
+                    throw error(
+                        "\(place).format must be one of \(DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))"
+                    )
                 }
             }
             var benchmark: AnswerBenchmark?
             if let text = entry["benchmark"]?.string {
                 benchmark = AnswerBenchmark(rawValue: text)
                 guard benchmark != nil else {
-                    throw error("\(place).benchmark must be one of \(AnswerBenchmark.allCases.map(\.rawValue).joined(separator: ", "))")
+                    throw error(
+                        "\(place).benchmark must be one of \(AnswerBenchmark.allCases.map(\.rawValue).joined(separator: ", "))"
+                    )
                 }
             }
             questions.append(
@@ -156,7 +165,9 @@ public struct EvalSuite: Sendable {
             $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") ? within($0) : $0
         }
         guard !policies.isEmpty else { throw error("policies must be a list of names or paths") }
-        models = try (content["models"]?.array ?? ["none"]).enumerated().map { try model($0.element, "models[\($0.offset)]") }
+        models = try (content["models"]?.array ?? ["none"]).enumerated().map {
+            try model($0.element, "models[\($0.offset)]")
+        }
         guard Set(models.map(\.name)).count == models.count else { throw error("two models have one name") }
         seeds = (content["seeds"]?.array ?? [1]).compactMap(\.int).map { UInt64(max(0, $0)) }
         guard !seeds.isEmpty else { throw error("seeds must be a list of whole numbers") }

@@ -61,10 +61,12 @@ public struct RetrievalEvaluation: Sendable {
             let relevance = ranking.question.relevance
             let gold = relevance.filter { $0.value > 0 }.keys.sorted()
             for k in cutoffs {
-                values["recall@\(k)", default: []].append(RetrievalMetrics.passageRecall(ranking.ranked, gold: gold, at: k))
+                values["recall@\(k)", default: []].append(
+                    RetrievalMetrics.passageRecall(ranking.ranked, gold: gold, at: k))
             }
             for k in cutoffs where k <= 20 {
-                values["all_gold@\(k)", default: []].append(RetrievalMetrics.allGoldRecall(ranking.ranked, gold: gold, at: k))
+                values["all_gold@\(k)", default: []].append(
+                    RetrievalMetrics.allGoldRecall(ranking.ranked, gold: gold, at: k))
             }
             let judged = JudgedRanking(ranked: ranking.ranked, judgments: relevance)
             values["ndcg@10", default: []].append(judged.nDCG(at: 10))
@@ -98,7 +100,9 @@ public struct RetrievalEvaluation: Sendable {
             rows.map { row in
                 var measures: JSONObject = [:]
                 for (name, mean) in row.means {
-                    measures[name] = ["mean": .number(mean.mean), "lower": .number(mean.lower), "upper": .number(mean.upper)]
+                    measures[name] = [
+                        "mean": .number(mean.mean), "lower": .number(mean.lower), "upper": .number(mean.upper),
+                    ]
                 }
                 return [
                     "mode": .string(row.mode), "questions": .integer(row.means.values.first?.count ?? 0),

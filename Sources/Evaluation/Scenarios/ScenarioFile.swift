@@ -111,7 +111,7 @@ public struct ScenarioFile: Sendable {
         guard let expect = content["expect"] else { throw error("expect is missing") }
         let base = Case(
             name: name, question: question,
-            model: content["model"].flatMap { $0.isNull || $0.string == "none" ? nil : $0 },
+            model: Self.model(content["model"]),
             corpusEdit: [:], expectation: try Expectation(expect, file: path), changesAnswer: nil)
         cases = [base]
         for (index, edit) in (content["contrast"]?.array ?? []).enumerated() {
@@ -125,7 +125,8 @@ public struct ScenarioFile: Sendable {
             cases.append(
                 Case(
                     name: name + "/" + (edit["name"]?.string ?? String(index + 1)),
-                    question: edit["question"]?.string ?? question, model: edit["model"] ?? base.model,
+                    question: edit["question"]?.string ?? question,
+                    model: edit["model"] == nil ? base.model : Self.model(edit["model"]),
                     corpusEdit: corpusEdit,
                     expectation: try Expectation(edit["expect"] ?? .object([:]), file: path, place: place + ".expect"),
                     changesAnswer: edit["changes_answer"]?.bool))
@@ -146,6 +147,12 @@ public struct ScenarioFile: Sendable {
             }
         }
         guard !passages.isEmpty else { throw error("corpus has no documents") }
+    }
+
+    /// The model of a case; nil for none.
+    private static func model(_ value: JSONValue?) -> JSONValue? {
+        guard let value, !value.isNull, value.string != "none" else { return Optional.none }
+        return value
     }
 
     /// The scenario files of a folder or the one file, by name.
