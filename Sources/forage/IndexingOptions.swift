@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CorpusStore
+import Foundation
+import SearchIndex
+import TextEncoders
+import TextProcessing
+
+/// How indexes are built, for the commands that build them. What is not given stays as the corpus has it.
+struct IndexingOptions: ParsableArguments {
+    @Option(
+        help:
+            "The encoder: a pulled model, a folder, URL#model, or none. Default: the corpus's own, else minilm if present."
+    )
+    var encoder: String?
+
+    @Option(help: "BM25's k1. Default: 0.9.")
+    var k1: Double?
+
+    @Option(help: "BM25's b. Default: 0.4.")
+    var b: Double?
+
+    @Option(help: "The weight of a title's words. Default: 1.")
+    var titleWeight: Double?
+
+    @Option(help: "The Snowball stemmer, or none. Default: english.")
+    var stemmer: String?
+
+    @Option(help: "Stop words: english or none. Default: english.")
+    var stopWords: String?
+
+    func validate() throws {
+        if let stopWords, stopWords != "english", stopWords != "none" {
+            throw ValidationError("--stop-words is english or none, found \(stopWords)")
+        }
+    }
+
+    /// Builds what is missing or out of date and publishes it; nothing when all is up to date.
+    func publish(_ writer: CorpusWriter) async throws -> CorpusReader {
+        let line = ProgressLine()
+        defer { line.clear() }
+        do {
+            let generation = try writer.beginGeneration(isCancelled: { Interruption.isRequested })
+            var builder = try await builder(after: generation.previous)
+            let started = Date()
+            builder.onProgress = { progress in
+                let seconds = Date().timeIntervalSince(started)
+                let share = Double(progress.done) / Double(max(progress.total, 1))
+                line.show(
+                    ProgressLine.bar(
+                        share: share, note: "\(progress.stage): \(progress.done) of \(progress.total) passages",
+                        secondsLeft: share > 0.02 && progress.stage == "vectors" ? seconds / share - seconds : nil))
+            }
+            builder.isCancelled = { Interruption.isRequested }
+            if let previous = generation.previous, builder.isUpToDate(generation) { return previous }
+            try await builder.build(generation)
+            return try generation.publish()
+        } catch let error as CorpusError where error.code == .cancelled {
+            line.clear()
+            try await publishAfterInterruption(writer)
+            note("Interrupted while indexing; the same command goes on from there.")
+            throw Interruption.exitCode
+        }
+    }
+
+    /// Gives a corpus that has no generation yet one without vectors, so that it opens; another one keeps what it has.
+    func publishAfterInterruption(_ writer: CorpusWriter) async throws {
+        guard (try? CorpusReader(path: writer.path)) == nil, try writer.committedDocumentCount > 0 else { return }
+        let generation = try writer.beginGeneration()
+        var builder = IndexBuilder(encoder: nil)
+        builder.keywords = try keywordOptions(after: nil)
+        try await builder.build(generation)
+        try generation.publish()
+    }
+
+    private func builder(after previous: CorpusReader?) async throws -> IndexBuilder {
+        let own = previous?.manifest.files[IndexRole.vectors]?.parameters["encoder"]?.string
+        var builder: IndexBuilder
+        if let name = encoder ?? own {
+            builder = IndexBuilder(
+                encoder: name == "none" ? nil : try await EncoderChoice(name).load(), encoderName: name)
+        } else if ModelStore().resolve("minilm") != nil {
+            builder = IndexBuilder(encoder: try await EncoderChoice("minilm").load(), encoderName: "minilm")
+        } else {
+            note(
+                "There is no encoder: the corpus is indexed for keyword search only. For semantic search run `forage model pull minilm`, then index again."
+            )
+            builder = IndexBuilder(encoder: nil)
+        }
+        builder.keywords = try keywordOptions(after: previous)
+        return builder
+    }
+
+    private func keywordOptions(after previous: CorpusReader?) throws -> KeywordIndexOptions {
+        var options = KeywordIndexOptions()
+        if let path = previous?.path(ofRole: IndexRole.keyword), let index = try? KeywordIndex(path: path) {
+            options = index.options
+        }
+        if let k1 { options.k1 = k1 }
+        if let b { options.b = b }
+        if let titleWeight { options.titleWeight = titleWeight }
+        if let stemmer { options.analyzer.stemmer = stemmer == "none" ? nil : stemmer }
+        if let stopWords { options.analyzer.stopWords = stopWords == "none" ? .none : .english }
+        return options
+    }
+}

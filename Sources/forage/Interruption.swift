@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Synchronization
+
+/// Ctrl-C: the first one asks long steps to finish what they are at, the second one ends the program.
+enum Interruption {
+    private static let count = Atomic<Int>(0)
+
+    /// Starts to listen. Call before a long step.
+    static func listen() {
+        _ = count.load(ordering: .relaxed)
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { _ in
+                if Interruption.count.add(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
+            }
+        }
+    }
+
+    /// Whether Ctrl-C was pressed.
+    static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
+
+    /// The exit code of a cancelled command.
+    static let exitCode = ExitCode(130)
+}
+
+/// A line on the terminal that is written over and over; nothing where standard error is no terminal.
+final class ProgressLine {
+    private let isTerminal = isatty(2) != 0
+    private var lastDraw = Date.distantPast
+    private var isDrawn = false
+
+    /// Shows a text, at most ten times a second.
+    func show(_ text: @autoclosure () -> String) {
+        guard isTerminal, Date().timeIntervalSince(lastDraw) > 0.1 else { return }
+        lastDraw = Date()
+        isDrawn = true
+        FileHandle.standardError.write(Data(("\r\u{1B}[K" + text()).utf8))
+    }
+
+    /// Removes the line.
+    func clear() {
+        guard isDrawn else { return }
+        isDrawn = false
+        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    }
+
+    /// A bar with a share, a note and the time left.
+    static func bar(share: Double?, note: String, secondsLeft: Double?) -> String {
+        var text = ""
+        if let share {
+            let filled = Int((min(max(share, 0), 1) * 24).rounded())
+            text += "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 24 - filled) + "] "
+            text += "\(Int(min(max(share, 0), 1) * 100)) % "
+        }
+        text += note
+        if let secondsLeft, secondsLeft.isFinite {
+            let seconds = Int(secondsLeft.rounded(.up))
+            let time = [seconds / 3600, seconds / 60 % 60, seconds % 60].drop { $0 == 0 }.map {
+                $0 < 10 ? "0\($0)" : "\($0)"
+            }
+            text += ", " + (time.isEmpty ? "0" : time.joined(separator: ":")) + (seconds < 60 ? " s" : "") + " left"
+        }
+        return text
+    }
+}
+
+/// Writes a line for people to standard error.
+func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
