@@ -19,8 +19,11 @@ extension AgentSession {
         }
     }
 
+    /// What the components of the current action see.
+    private var seen: AgentState { stateBeforeJournal ?? loop.state }
+
     private func context(for component: String, closing: Bool = false) -> StepContext {
-        let state = loop.state
+        let state = seen
         return StepContext(
             corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
             random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
@@ -34,7 +37,7 @@ extension AgentSession {
             return
         }
         do {
-            try await append(.assessed(try await gate.assess(loop.state, using: context(for: "gate"))))
+            try await append(.assessed(try await gate.assess(seen, using: context(for: "gate"))))
         } catch let error as LanguageModelError {
             try await append(.assessed(GateDecision(retrieve: true, reason: "not measured: \(error)")))
         } catch SessionError.budget(let limit) {
@@ -47,7 +50,7 @@ extension AgentSession {
         var stop: StopReason?
         for proposer in strategy.proposers {
             do {
-                let proposal = try await proposer.propose(in: loop.state, using: context(for: proposer.name))
+                let proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
                 merged.candidates += proposal.candidates
                 merged.notes += proposal.notes
             } catch let error as CancellationError {
@@ -70,7 +73,7 @@ extension AgentSession {
     }
 
     private func choose(among candidates: [CandidateAction]) async throws {
-        let state = loop.state
+        let state = seen
         var random = SplitMix64(seed: state.header.seed, stream: UInt64(state.step))
         do {
             let choice = try await strategy.policy.choose(among: candidates, in: state, random: &random)
@@ -91,7 +94,7 @@ extension AgentSession {
 
     private func keep(after calls: [String]) async throws {
         do {
-            let keeping = try await strategy.keeper.keep(after: calls, in: loop.state, using: context(for: "keeper"))
+            let keeping = try await strategy.keeper.keep(after: calls, in: seen, using: context(for: "keeper"))
             try await append(.kept(keeping))
         } catch let error as CancellationError {
             throw error
@@ -102,14 +105,14 @@ extension AgentSession {
         } catch {
             try Task.checkCancellation()
             // Without a keeper's judgement everything that the step found is kept: losing it would be worse.
-            let found = loop.state.retrieved.values.filter { calls.contains($0.callID) }
+            let found = seen.retrieved.values.filter { calls.contains($0.callID) }
             try await append(.kept(Keeping(kept: found.map { $0.evidence(reason: "kept unjudged: \(error)") })))
         }
     }
 
     /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence.
     private func answer() async throws {
-        let state = loop.state
+        let state = seen
         let resolver = CitationResolver(state: state)
         if let draft = state.draft, !draft.allSatisfy(\.isWhitespace) {
             try await append(.answered(resolver.answer(fromDraft: draft, model: state.header.model.name)))

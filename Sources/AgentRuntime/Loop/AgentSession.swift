@@ -28,6 +28,7 @@ public actor AgentSession {
     private var nextSequence = 0
     private let startTime: Double
     private var wasInterrupted = false
+    private var isReplaying = false
 
     /// Events that are in the store but whose turn has not come: a later call of a batch that ended first.
     private var early: [Int: SessionEvent] = [:]
@@ -38,6 +39,9 @@ public actor AgentSession {
     private var results: [String: Result<ModelResponse, LanguageModelError>] = [:]
     private var cursor = 0
     private var modelCallCount = 0
+    /// What the agent knew when the action began that a replay found half done: its components are asked again with
+    /// exactly that, and then find their finished calls in the journal.
+    private(set) var stateBeforeJournal: AgentState?
     private var startedToolCalls: Set<String> = []
 
     /// A new session.
@@ -156,6 +160,7 @@ public actor AgentSession {
 
     /// Lets the loop and the subscribers see an event that is stored.
     private func take(_ event: SessionEvent) {
+        if isReplaying, journal.isEmpty, case .modelCalled = event.kind { stateBeforeJournal = loop.state }
         loop.receive(event)
         switch event.kind {
         case .modelCalled(let record):
@@ -169,12 +174,15 @@ public actor AgentSession {
         default:
             journal.removeAll()
             results.removeAll()
+            stateBeforeJournal = nil
         }
         subscribers.publish(event)
     }
 
     /// Takes the stored events without a gap; what stands behind a gap is the end of a batch that was cut off.
     private func replay(_ events: [SessionEvent]) {
+        isReplaying = true
+        defer { isReplaying = false }
         for event in events {
             if event.sequence == nextSequence {
                 nextSequence += 1

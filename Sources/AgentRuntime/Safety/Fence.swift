@@ -62,6 +62,7 @@ public struct Fence: Sendable, Hashable {
                 output.append(contentsOf: "‹".utf8)
                 changed = true
             } else if byte == UInt8(ascii: "\\"), matches("boxed", bytes, at: index + 1) {
+                output.append(contentsOf: "∖".utf8)
                 changed = true
             } else if byte == UInt8(ascii: "["),
                 matches("INST]", bytes, at: index + 1) || matches("/INST]", bytes, at: index + 1)
