@@ -13,7 +13,10 @@ import TextProcessing
     ])
     func controlTokensAreMadeHarmless(_ text: String) {
         let neutral = Fence.neutralised("before " + text + " after")
-        for token in ["<answer>", "</information", "<|", "< / search", "<tool_call", "<<end", "[INST]", "[/INST]", "\\boxed", "<THINK>"] {
+        for token in [
+            "<answer>", "</information", "<|", "< / search", "<tool_call", "<<end", "[INST]", "[/INST]", "\\boxed",
+            "<THINK>",
+        ] {
             #expect(!neutral.contains(token))
         }
         #expect(neutral.hasPrefix("before ") && neutral.hasSuffix(" after"))
@@ -33,7 +36,9 @@ import TextProcessing
             for _ in 0..<random.integer(below: 12) { text += pieces[random.integer(below: pieces.count)] }
             let once = Fence.neutralised(text)
             #expect(Fence.neutralised(once) == once, "\(text)")
-            #expect(!once.contains("<answer>") && !once.contains("</answer>") && !once.contains("<|") && !once.contains("\\boxed"), "\(text)")
+            #expect(
+                !once.contains("<answer>") && !once.contains("</answer>") && !once.contains("<|")
+                    && !once.contains("\\boxed"), "\(text)")
         }
     }
 

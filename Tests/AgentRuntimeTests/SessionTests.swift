@@ -114,7 +114,8 @@ private final class DyingStore: EventStore {
         _ = try? await session.run()
         func refusal(_ strategy: Strategy, _ environment: AgentEnvironment) async -> String {
             do {
-                _ = try await AgentSession.resume(session.id, strategy: strategy, environment: environment, store: store)
+                _ = try await AgentSession.resume(
+                    session.id, strategy: strategy, environment: environment, store: store)
                 return ""
             } catch SessionError.mismatch(let what, _, _) {
                 return what

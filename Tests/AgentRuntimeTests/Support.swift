@@ -20,7 +20,8 @@ enum World {
             id: "bauer", title: "Bauer Media Group",
             text: "Bauer Media Group is a European media company with its headquarters in Hamburg, Germany."),
         Document(
-            id: "hamburg", title: "Hamburg", text: "Hamburg is the second largest city of Germany. The Elbe flows through it."),
+            id: "hamburg", title: "Hamburg",
+            text: "Hamburg is the second largest city of Germany. The Elbe flows through it."),
         Document(
             id: "elbe", title: "Elbe", text: "The Elbe is a river of Central Europe. It rises in the Giant Mountains."),
         Document(
@@ -36,7 +37,8 @@ enum World {
         model: (any LanguageModel)? = nil, documents: [Document] = World.documents
     ) throws -> AgentEnvironment {
         AgentEnvironment(
-            corpus: try corpus(documents), tools: try ToolRegistry.builtIn(), model: model, clock: TickingClock(tick: 0.001))
+            corpus: try corpus(documents), tools: try ToolRegistry.builtIn(), model: model,
+            clock: TickingClock(tick: 0.001))
     }
 
     static func strategy(_ name: String) throws -> Strategy {

@@ -68,7 +68,9 @@ public struct PolicyReader {
     ) throws(PolicyError) -> Int? {
         guard let value = value(key) else { return nil }
         guard let number = value.int, range.contains(number) else {
-            throw error(key, "expected a whole number from \(range.lowerBound) to \(range.upperBound), found \(value.serialized())")
+            throw error(
+                key,
+                "expected a whole number from \(range.lowerBound) to \(range.upperBound), found \(value.serialized())")
         }
         return number
     }
@@ -86,7 +88,8 @@ public struct PolicyReader {
     ) throws(PolicyError) -> Double? {
         guard let value = value(key) else { return nil }
         guard let number = value.double, range.contains(number) else {
-            throw error(key, "expected a number from \(range.lowerBound) to \(range.upperBound), found \(value.serialized())")
+            throw error(
+                key, "expected a number from \(range.lowerBound) to \(range.upperBound), found \(value.serialized())")
         }
         return number
     }

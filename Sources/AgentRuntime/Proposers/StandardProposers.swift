@@ -46,5 +46,4 @@ extension StrategyRegistry {
         }
     ]
 
-    static let standardGates: [String: Maker<any RetrievalGate>] = [:]
 }

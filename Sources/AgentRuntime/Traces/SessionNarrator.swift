@@ -30,7 +30,10 @@ public struct SessionNarrator: Sendable {
             let model = header.model.name.isEmpty ? "no model" : "model \(header.model.name)"
             return [
                 bold(line("Question: " + header.question.text)),
-                dim(line("policy \(header.policy.name), \(model), corpus \(header.corpus.name), session \(header.session)")),
+                dim(
+                    line(
+                        "policy \(header.policy.name), \(model), corpus \(header.corpus.name), session \(header.session)"
+                    )),
             ]
         case .stepStarted(let step): return ["", bold("Step \(step)")]
         case .assessed(let decision):
@@ -73,7 +76,8 @@ public struct SessionNarrator: Sendable {
         case .finished(_, let spent):
             var text = "\(Self.counted(spent.steps, "step")), \(Self.counted(spent.toolCalls, "tool call"))"
             if spent.modelCalls > 0 {
-                text += ", \(Self.counted(spent.modelCalls, "model call")), \(spent.promptTokens) + \(spent.completionTokens) tokens"
+                text +=
+                    ", \(Self.counted(spent.modelCalls, "model call")), \(spent.promptTokens) + \(spent.completionTokens) tokens"
             }
             if spent.money > 0 { text += ", \(Self.number(spent.money)) spent" }
             return [dim(text)]
@@ -120,8 +124,12 @@ public struct SessionNarrator: Sendable {
         for citation in answer.citations {
             let repaired = citation.repairedFrom.map { ", repaired from \"\($0)\"" } ?? ""
             lines.append(
-                line("  [\(citation.passageID)] \(citation.title) (support \(Self.number(citation.support))\(repaired))"))
-            if !citation.quote.isEmpty, citation.quote != answer.text { lines.append(dim(line("      “\(citation.quote)”"))) }
+                line(
+                    "  [\(citation.passageID)] \(citation.title) (support \(Self.number(citation.support))\(repaired))")
+            )
+            if !citation.quote.isEmpty, citation.quote != answer.text {
+                lines.append(dim(line("      “\(citation.quote)”")))
+            }
         }
         if answer.citations.isEmpty, answer.label != .none { lines.append("  (ungrounded: it cites no passage)") }
         return lines

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import ArgumentParser
+import CorpusStore
+import Foundation
+import LanguageModels
+import RetrievalTools
+import TextProcessing
+
+/// What `ask`, `resume` and `calibrate` run an agent with.
+struct AgentOptions: ParsableArguments {
+    @Option(help: "The corpus: a folder made by `forage index`, or a small JSON lines file that is read into memory.")
+    var corpus: String
+
+    @Option(
+        help: """
+            The model: the URL of an OpenAI-compatible server (http://host:port/v1#model), a model's name on the server \
+            of OPENAI_BASE_URL, a scripted model (.yaml) or a recording (.jsonl).
+            """)
+    var model: String?
+
+    @Option(help: "The policy: a name (hops, react …) or a .yaml file. Default: react with a model, else hops.")
+    var policy: String?
+
+    @Option(help: "The folder of tool manifests. Default: Tools, where there is one, else the built-in tools.")
+    var tools: String?
+
+    @Option(help: "A price table (YAML): what models cost, for budgets in money.")
+    var prices: String?
+
+    @Option(help: "Records the model's calls in a file, for `--model FILE.jsonl` to replay.")
+    var record: String?
+
+    @Option(
+        help: "The session store. Default: $FORAGE_SESSIONS, else forage/sessions.sqlite in the user's state folder.")
+    var sessions: String?
+
+    /// Opens everything that a session needs.
+    func environment(quiet: Bool) async throws -> (environment: AgentEnvironment, strategy: Strategy) {
+        let model = try openModel()
+        let policyFile = try PolicyFile.find(policy ?? (model == nil ? "hops" : "react"))
+        if policyFile.model == .required, model == nil {
+            throw ValidationError(
+                "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
+        }
+        var registry = StrategyRegistry.standard
+        if let answerer = await AnswererDefaults.best() { registry = registry.answering(withoutModel: answerer) }
+        let price = try prices.map { try PriceTable(file: $0).price(of: model?.name ?? "") } ?? ModelPrice()
+        let strategy = try policyFile.strategy(registry, prices: price)
+        var toolRegistry = try await openTools()
+        if let names = policyFile.tools { toolRegistry = try toolRegistry.selecting(names) }
+        let corpus = try await CorpusOpening.open(corpus)
+        let environment = AgentEnvironment(
+            corpus: corpus, tools: toolRegistry, model: policyFile.model == .none ? nil : model,
+            embed: CorpusOpening.embedding(of: corpus))
+        return (environment, strategy)
+    }
+
+    func store() throws -> SQLiteEventStore {
+        try SQLiteEventStore(path: sessions ?? SQLiteEventStore.defaultPath)
+    }
+
+    private func openTools() async throws -> ToolRegistry {
+        if let tools { return try await ToolRegistry.load(directory: tools) }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: "Tools", isDirectory: &isFolder), isFolder.boolValue {
+            return try await ToolRegistry.load(directory: "Tools")
+        }
+        return try ToolRegistry.builtIn()
+    }
+
+    private func openModel() throws -> (any LanguageModel)? {
+        guard let opened = try ModelOpening.open(model) else { return nil }
+        guard let record else { return opened }
+        return try RecordingModel(opened, to: record)
+    }
+}
+
+/// The limits of a run; each replaces the policy's.
+struct BudgetOptions: ParsableArguments {
+    @Option(help: "The most steps.") var maxSteps: Int?
+    @Option(help: "The most tool calls.") var maxToolCalls: Int?
+    @Option(help: "The most prompt tokens.") var maxPromptTokens: Int?
+    @Option(help: "The most completion tokens.") var maxCompletionTokens: Int?
+    @Option(help: "The most money, in the currency of the price table.") var maxCost: Double?
+    @Option(help: "The most seconds.") var maxTime: Double?
+
+    func validate() throws {
+        for (name, value) in [
+            ("steps", maxSteps), ("tool-calls", maxToolCalls), ("prompt-tokens", maxPromptTokens),
+            ("completion-tokens", maxCompletionTokens),
+        ] {
+            if let value, value < 0 { throw ValidationError("--max-\(name) must not be negative, found \(value)") }
+        }
+        for (name, value) in [("cost", maxCost), ("time", maxTime)] {
+            if let value, !(value >= 0) { throw ValidationError("--max-\(name) must not be negative, found \(value)") }
+        }
+    }
+
+    func applied(to budget: Budget) -> Budget {
+        var budget = budget
+        budget.steps = maxSteps ?? budget.steps
+        budget.toolCalls = maxToolCalls ?? budget.toolCalls
+        budget.promptTokens = maxPromptTokens ?? budget.promptTokens
+        budget.completionTokens = maxCompletionTokens ?? budget.completionTokens
+        budget.money = maxCost ?? budget.money
+        budget.seconds = maxTime ?? budget.seconds
+        return budget
+    }
+}
+
+/// Opens the model that a command line names.
+enum ModelOpening {
+    /// - Parameter name: a URL, a file, or a model's name; nil takes the environment's.
+    /// - Returns: nil when neither the argument nor the environment names a model.
+    static func open(_ name: String?) throws -> (any LanguageModel)? {
+        let environment = ProcessInfo.processInfo.environment
+        let key = environment["OPENAI_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+        let base = environment["OPENAI_BASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
+        guard let name, !name.isEmpty else {
+            guard let base else { return nil }
+            return try remote(base, model: environment["OPENAI_MODEL"] ?? "default", key)
+        }
+        if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try ScriptedModel(file: name) }
+        if name.hasSuffix(".jsonl") { return try RecordedModel(file: name) }
+        if name.contains("://") {
+            let parts = name.split(separator: "#", maxSplits: 1).map(String.init)
+            return try remote(
+                parts[0], model: parts.count > 1 ? parts[1] : environment["OPENAI_MODEL"] ?? "default", key)
+        }
+        guard let base = base ?? (key == nil ? nil : "https://api.openai.com/v1") else {
+            throw ValidationError(
+                "--model \(name) names a model, but no server: set OPENAI_BASE_URL, or give a URL such as http://host:port/v1#\(name)"
+            )
+        }
+        return try remote(base, model: name, key)
+    }
+
+    private static func remote(_ base: String, model: String, _ key: String?) throws -> any LanguageModel {
+        try OpenAICompatibleModel(OpenAICompatibleModel.Configuration(baseURL: base, model: model, apiKey: key))
+    }
+}
+
+/// The answerer of sessions without a model: the best that is there.
+enum AnswererDefaults {
+    /// Nil leaves the extractive answerer.
+    static func best() async -> (any Answerer)? { nil }
+}
+
+/// Opens the corpus that a command line names.
+enum CorpusOpening {
+    /// The most documents that are read into memory from a file.
+    static let memoryLimit = 20_000
+
+    static func open(_ path: String) async throws -> any RetrievalCorpus {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw ValidationError("there is no corpus at \(path); make one with `forage index SOURCE --output \(path)`")
+        }
+        if isFolder.boolValue {
+            throw ValidationError("\(path) is a folder; this command reads JSON lines files")
+        }
+        return try memory(path)
+    }
+
+    /// Makes vectors of texts with the corpus's own encoder, where it has one.
+    static func embedding(of corpus: any RetrievalCorpus) -> (@Sendable ([String]) async throws -> [[Float]])? { nil }
+
+    private static func memory(_ path: String) throws -> InMemoryCorpus {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        var documents: [Document] = []
+        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) {
+            let json: JSONValue
+            do {
+                json = try JSONValue(parsing: Array(line))
+            } catch {
+                throw ValidationError("\(path):\(index + 1): expected a JSON object: \(error)")
+            }
+            guard let text = json["text"]?.string ?? json["contents"]?.string else {
+                throw ValidationError("\(path):\(index + 1): expected \"text\" or \"contents\"")
+            }
+            let id = json["id"]?.string ?? json["id"]?.int.map(String.init) ?? String(index + 1)
+            documents.append(Document(id: id, title: json["title"]?.string ?? "", text: text))
+            guard documents.count <= memoryLimit else {
+                throw ValidationError("\(path) has more than \(memoryLimit) documents; index it with `forage index`")
+            }
+        }
+        return try InMemoryCorpus(name: (path as NSString).lastPathComponent, documents: documents)
+    }
+}
