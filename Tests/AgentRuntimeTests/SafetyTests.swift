@@ -118,7 +118,11 @@ import TextProcessing
     }
 
     @Test func everyBuiltInPolicyIsReadable() throws {
-        for name in ["hops", "react", "single-shot"] {
+        let names = [
+            "adaptive", "baleen", "clues", "corpus", "decompose", "feedback", "golden", "hops", "hyde", "ircot", "jargon",
+            "r1-searcher", "react", "rewrite", "search-o1", "search-r1", "single-shot", "tree-search",
+        ]
+        for name in names {
             #expect(try PolicyFile.find(name, in: []).strategy().name == name)
         }
         #expect(throws: PolicyError.self) { try PolicyFile.find("nothing", in: []) }

@@ -20,6 +20,7 @@ public import TextProcessing
 ///     rules: {barren_steps: 2, corrections: 3}
 ///     tools: [keyword_search, semantic_search, read]
 ///     tool_limits: {output_characters: 12000}
+///     safety: {per_document: 4, duplicates: 0.8, signals: true}    # 0 and false switch a defence off
 public struct PolicyFile: Sendable, Hashable {
     /// Whether the strategy needs a model.
     public enum ModelUse: String, Sendable, Hashable, CaseIterable { case none, optional, required }
@@ -111,6 +112,7 @@ public struct PolicyFile: Sendable, Hashable {
             corrections: try rulesReader.int("corrections", default: 3, in: 1...1000), prices: prices)
         try rulesReader.finish()
         let limits = try Self.limits(reader.object("tool_limits"))
+        let defences = try Self.defences(reader.object("safety"))
         try reader.finish()
         guard let policy, let keeper, let answerer else {
             throw PolicyError(file: source, message: "policy, keep and answer must be named")
@@ -118,7 +120,7 @@ public struct PolicyFile: Sendable, Hashable {
         return Strategy(
             name: name,
             fingerprint: "sha256:" + SHA256.hex(content.serialized() + "\n" + policy.fingerprint).prefix(32),
-            proposers: proposers, policy: policy, gate: gate, keeper: keeper, answerer: answerer, budget: budget,
+            proposers: proposers, policy: policy, gate: gate, keeper: GuardedKeeper(keeper, defences: defences), answerer: answerer, budget: budget,
             rules: rules, toolLimits: limits)
     }
 
@@ -140,6 +142,18 @@ public struct PolicyFile: Sendable, Hashable {
             seconds: try reader.optionalDouble("seconds", in: 0...1e7), closing: reserve)
         try reader.finish()
         return budget
+    }
+
+    private static func defences(_ reader: consuming PolicyReader) throws -> EvidenceDefences {
+        var reader = reader
+        let standard = EvidenceDefences()
+        let perDocument = try reader.int("per_document", default: standard.perDocument ?? 0, in: 0...10_000)
+        let similarity = try reader.double("duplicates", default: standard.duplicateSimilarity ?? 0, in: 0...1)
+        let defences = EvidenceDefences(
+            perDocument: perDocument == 0 ? nil : perDocument, duplicateSimilarity: similarity == 0 ? nil : similarity,
+            signals: try reader.bool("signals", default: standard.signals))
+        try reader.finish()
+        return defences
     }
 
     private static func limits(_ reader: consuming PolicyReader) throws -> ToolLimits {

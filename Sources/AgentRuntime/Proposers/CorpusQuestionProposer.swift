@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import LanguageModels
+import TextProcessing
+
+/// Questions about the whole corpus ("how many", "which of all"): filter to everything that qualifies, verify each document,
+/// then aggregate over the whole set, never over the top k.
+///
+/// With a model, the model writes the filter and the aggregation as JSON for those tools, and checks the documents that the
+/// filter could not decide. Without one, phrases in quotation marks and `field: value` pairs of the question become the
+/// filter and the words of counting become the aggregation.
+public struct CorpusQuestionProposer: ActionProposer {
+    public var name: String { "corpus" }
+    public var options: SamplingOptions
+
+    public init(options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 400)) {
+        self.options = options
+    }
+
+    public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
+        guard context.tools["filter"] != nil, context.tools["aggregate"] != nil else { return Proposal() }
+        if !state.hasNote("corpus", key: "filter") { return try await proposeFilter(state, context) }
+        guard let filtered = state.resultSets.values.last(where: { $0.tool == "filter" }),
+            !state.hasNote("corpus", key: "aggregate")
+        else {
+            guard state.hasNote("corpus", key: "aggregate") else { return Proposal() }
+            return Proposal([
+                CandidateAction(.answer(text: draft(state)), proposer: name, reason: "the whole set is aggregated", score: 2)
+            ])
+        }
+        let arguments: JSONValue
+        if context.hasModel {
+            let text = try await ModelText.ask(
+                """
+                Write the arguments of the tool `aggregate` that answer the question over \(filtered.handle), as one JSON \
+                object and nothing else. Its schema:
+                \(context.tools["aggregate"]?.specification.parameters.serialized() ?? "{}")
+                """, state.question.text, evidence: nil, options: options, purpose: "aggregate", state: state,
+                context: context)
+            arguments = Self.object(in: text)?.with("over", .string(filtered.handle)) ?? Self.count(filtered.handle)
+        } else {
+            arguments = Self.count(filtered.handle)
+        }
+        return Proposal(
+            [
+                .call("aggregate", arguments, proposer: name, reason: "over all \(filtered.total) that qualify", score: 1)
+            ], notes: [Note(kind: "corpus", key: "aggregate", text: arguments.serialized())])
+    }
+
+    private func proposeFilter(_ state: AgentState, _ context: StepContext) async throws -> Proposal {
+        let arguments: JSONValue
+        if context.hasModel {
+            let fields = context.corpus.summary.fields.map { "\($0.name): \($0.type.rawValue)" }.joined(separator: ", ")
+            let text = try await ModelText.ask(
+                """
+                Write the arguments of the tool `filter` that select every document that the question is about, as one \
+                JSON object and nothing else. Metadata fields: \(fields.isEmpty ? "none" : fields). Its schema:
+                \(context.tools["filter"]?.specification.parameters.serialized() ?? "{}")
+                """, state.question.text, evidence: nil, options: options, purpose: "filter", state: state,
+                context: context)
+            guard let object = Self.object(in: text) else { return Proposal() }
+            arguments = object
+        } else {
+            guard let filter = Self.filter(for: state.question.text, fields: context.corpus.summary.fields.map(\.name))
+            else { return Proposal() }
+            arguments = filter
+        }
+        return Proposal(
+            [.call("filter", arguments, proposer: name, reason: "everything that qualifies", score: 1)],
+            notes: [Note(kind: "corpus", key: "filter", text: arguments.serialized())])
+    }
+
+    /// The aggregation's table as the answer.
+    private func draft(_ state: AgentState) -> String? {
+        guard let set = state.resultSets.values.last(where: { $0.tool == "aggregate" }),
+            case .table(let table) = set.content, let row = table.rows.first
+        else { return nil }
+        func text(_ value: JSONValue) -> String { value.string ?? value.serialized() }
+        if table.rows.count == 1, row.count == 1 { return "\(set.description): \(text(row[0]))\nAnswer: \(text(row[0]))" }
+        let lines = table.rows.prefix(20).map { $0.map(text).joined(separator: ", ") }
+        return "\(set.description): \(lines.joined(separator: "; "))\nAnswer: \(row.map(text).joined(separator: ", "))"
+    }
+
+    static func count(_ handle: String) -> JSONValue {
+        ["over": .string(handle), "measures": [["function": "count", "as": "count"]]]
+    }
+
+    /// The filter without a model: quoted phrases that the text must hold, all of them.
+    static func filter(for question: String, fields: [String]) -> JSONValue? {
+        var phrases: [String] = []
+        for name in NameSpotter().names(in: question) where name.kind == .quoted { phrases.append(name.text) }
+        if phrases.isEmpty { phrases = NameSpotter().distinctNames(in: question) }
+        guard !phrases.isEmpty else { return nil }
+        let tests = phrases.prefix(4).map { phrase -> JSONValue in ["op": "match", "value": .string(phrase)] }
+        let tree: JSONValue = tests.count == 1 ? tests[0] : ["op": "and", "filters": .array(Array(tests))]
+        return ["filter": tree]
+    }
+
+    /// The first JSON object in a text.
+    static func object(in text: String) -> JSONValue? {
+        guard let open = text.firstIndex(of: "{"), let close = text.lastIndex(of: "}"), open < close else { return nil }
+        return try? JSONValue(parsing: String(text[open...close]))
+    }
+}
+
+extension JSONValue {
+    /// The object with a member set.
+    func with(_ key: String, _ value: JSONValue) -> JSONValue {
+        guard case .object(var members) = self else { return self }
+        members[key] = value
+        return .object(members)
+    }
+}
