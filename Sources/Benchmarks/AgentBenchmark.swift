@@ -33,7 +33,8 @@ struct AgentBenchmark: AsyncParsableCommand {
         var times: [Double] = []
         for round in 0..<5 {
             let session = AgentSession(
-                Question("question \(round)"), strategy: strategy, environment: environment, store: InMemoryEventStore())
+                Question("question \(round)"), strategy: strategy, environment: environment, store: InMemoryEventStore()
+            )
             let clock = ContinuousClock()
             let start = clock.now
             _ = try await session.run()
@@ -70,7 +71,9 @@ struct AgentBenchmark: AsyncParsableCommand {
         let documents = (0..<500).map { index in
             Document(
                 id: "d\(index)", title: "Place \(index)",
-                text: "Place \(index) lies near place \(index + 1) and has \(index * 7 % 1000) inhabitants. It is known for its market.")
+                text:
+                    "Place \(index) lies near place \(index + 1) and has \(index * 7 % 1000) inhabitants. It is known for its market."
+            )
         }
         let corpus = try InMemoryCorpus(documents: documents)
         let strategy = try PolicyFile.find("react", in: []).strategy()
@@ -163,7 +166,8 @@ private struct NothingTool: RetrievalTool {
     func call(_ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput {
         ToolOutput(
             resultSet: ResultSet(
-                handle: context.handle, tool: "nothing", description: "nothing", content: .documents(OrdinalSet()), total: 0,
+                handle: context.handle, tool: "nothing", description: "nothing", content: .documents(OrdinalSet()),
+                total: 0,
                 isComplete: true), text: "nothing", summary: "nothing")
     }
 }

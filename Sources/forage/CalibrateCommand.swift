@@ -42,7 +42,8 @@ struct CalibrateCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard GateMeasure(name: measure) != nil else {
-            throw ValidationError("there is no measure \(measure); there are \(GateMeasure.names.joined(separator: ", "))")
+            throw ValidationError(
+                "there is no measure \(measure); there are \(GateMeasure.names.joined(separator: ", "))")
         }
         guard (2...100).contains(samples), limit > 0 else {
             throw ValidationError("--samples must be from 2 to 100 and --limit above 0")
@@ -62,7 +63,8 @@ struct CalibrateCommand: AsyncParsableCommand {
             let first = try await answer(question, without, environment)
             let second = try await answer(question, strategy, environment)
             guard let uncertainty = first.uncertainty else {
-                throw ValidationError("\(measure) cannot be measured with this model: it needs samples or log-probabilities")
+                throw ValidationError(
+                    "\(measure) cannot be measured with this model: it needs samples or log-probabilities")
             }
             observations.append(
                 GateObservation(
@@ -74,7 +76,8 @@ struct CalibrateCommand: AsyncParsableCommand {
         if json {
             for point in calibration.curve {
                 let record: JSONValue = [
-                    "threshold": .number(point.threshold), "quality": .number(point.quality), "calls": .number(point.calls),
+                    "threshold": .number(point.threshold), "quality": .number(point.quality),
+                    "calls": .number(point.calls),
                 ]
                 SessionRunner.write(record.serialized())
             }
@@ -114,7 +117,8 @@ struct CalibrateCommand: AsyncParsableCommand {
                 (json["golden_answers"] ?? json["answers"])?.array?.compactMap(\.string)
                 ?? json["answer"]?.string.map { [$0] } ?? []
             guard let question = json["question"]?.string, !golds.isEmpty else {
-                throw ValidationError("\(questions):\(index + 1): expected \"question\" and \"answer\" or \"golden_answers\"")
+                throw ValidationError(
+                    "\(questions):\(index + 1): expected \"question\" and \"answer\" or \"golden_answers\"")
             }
             found.append(
                 Question(question, id: json["id"]?.string ?? json["_id"]?.string ?? "", goldAnswers: golds))

@@ -76,7 +76,8 @@ struct TraceCommand: AsyncParsableCommand {
             let exporter = SpanExporter(
                 includesContent: content, service: environment["OTEL_SERVICE_NAME"] ?? "forage")
             let events = try await source.events()
-            let started = try await source.session.hasSuffix(".jsonl")
+            let started =
+                try await source.session.hasSuffix(".jsonl")
                 ? 0 : source.store.open().sessions().first { $0.id == source.session }?.created ?? 0
             if let endpoint = endpoint ?? environment["OTEL_EXPORTER_OTLP_ENDPOINT"] {
                 try await exporter.send(

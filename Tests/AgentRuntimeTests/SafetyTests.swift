@@ -119,7 +119,8 @@ import TextProcessing
 
     @Test func everyBuiltInPolicyIsReadable() throws {
         let names = [
-            "adaptive", "baleen", "clues", "corpus", "decompose", "feedback", "golden", "hops", "hyde", "ircot", "jargon",
+            "adaptive", "baleen", "clues", "corpus", "decompose", "feedback", "golden", "hops", "hyde", "ircot",
+            "jargon",
             "r1-searcher", "react", "rewrite", "search-o1", "search-r1", "single-shot", "tree-search",
         ]
         for name in names {

@@ -5,6 +5,7 @@ import Foundation
 import LanguageModels
 import OrderedCollections
 import RetrievalTools
+import TensorMath
 import TextProcessing
 
 /// Ranks what was retrieved by how often and how high the calls found it, how near it is to the question, and whether it
@@ -132,7 +133,8 @@ public struct SentenceKeeper: EvidenceKeeper {
         var pairs = words.sentences.sorted { ($0.value, $1.item, $1.text) > ($1.value, $0.item, $0.text) }
         pairs = Array(pairs.prefix(candidates))
         if context.hasModel, pairs.count > facts {
-            let list = pairs.enumerated().map { "\($0 + 1). \(items[$1.item].title): \($1.text)" }.joined(separator: "\n")
+            let list = pairs.enumerated().map { "\($0 + 1). \(items[$1.item].title): \($1.text)" }.joined(
+                separator: "\n")
             let fence = Fence(seed: context.random.state, call: "sentences")
             let request = ModelRequest(
                 messages: [

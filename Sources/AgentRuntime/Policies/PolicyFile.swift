@@ -120,7 +120,8 @@ public struct PolicyFile: Sendable, Hashable {
         return Strategy(
             name: name,
             fingerprint: "sha256:" + SHA256.hex(content.serialized() + "\n" + policy.fingerprint).prefix(32),
-            proposers: proposers, policy: policy, gate: gate, keeper: GuardedKeeper(keeper, defences: defences), answerer: answerer, budget: budget,
+            proposers: proposers, policy: policy, gate: gate, keeper: GuardedKeeper(keeper, defences: defences),
+            answerer: answerer, budget: budget,
             rules: rules, toolLimits: limits)
     }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CorpusStore
 import Foundation
 public import LanguageModels
+import OrderedCollections
+import RetrievalTools
 import TextProcessing
 
 /// Questions about the whole corpus ("how many", "which of all"): filter to everything that qualifies, verify each document,
@@ -26,7 +29,8 @@ public struct CorpusQuestionProposer: ActionProposer {
         else {
             guard state.hasNote("corpus", key: "aggregate") else { return Proposal() }
             return Proposal([
-                CandidateAction(.answer(text: draft(state)), proposer: name, reason: "the whole set is aggregated", score: 2)
+                CandidateAction(
+                    .answer(text: draft(state)), proposer: name, reason: "the whole set is aggregated", score: 2)
             ])
         }
         let arguments: JSONValue
@@ -44,7 +48,8 @@ public struct CorpusQuestionProposer: ActionProposer {
         }
         return Proposal(
             [
-                .call("aggregate", arguments, proposer: name, reason: "over all \(filtered.total) that qualify", score: 1)
+                .call(
+                    "aggregate", arguments, proposer: name, reason: "over all \(filtered.total) that qualify", score: 1)
             ], notes: [Note(kind: "corpus", key: "aggregate", text: arguments.serialized())])
     }
 
@@ -77,7 +82,9 @@ public struct CorpusQuestionProposer: ActionProposer {
             case .table(let table) = set.content, let row = table.rows.first
         else { return nil }
         func text(_ value: JSONValue) -> String { value.string ?? value.serialized() }
-        if table.rows.count == 1, row.count == 1 { return "\(set.description): \(text(row[0]))\nAnswer: \(text(row[0]))" }
+        if table.rows.count == 1, row.count == 1 {
+            return "\(set.description): \(text(row[0]))\nAnswer: \(text(row[0]))"
+        }
         let lines = table.rows.prefix(20).map { $0.map(text).joined(separator: ", ") }
         return "\(set.description): \(lines.joined(separator: "; "))\nAnswer: \(row.map(text).joined(separator: ", "))"
     }

@@ -84,7 +84,10 @@ public struct DecompositionProposer: ActionProposer {
         guard !ready.isEmpty else {
             // A plan with a circle, or one that is done.
             return Proposal(
-                [CandidateAction(.answer(text: nil), proposer: name, reason: "all sub-questions are answered", score: 2)],
+                [
+                    CandidateAction(
+                        .answer(text: nil), proposer: name, reason: "all sub-questions are answered", score: 2)
+                ],
                 notes: notes)
         }
         notes += ready.map { Note(kind: "searched", key: String($0.number), text: $0.filled(answers)) }

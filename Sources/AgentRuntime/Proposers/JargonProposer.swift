@@ -2,7 +2,7 @@
 
 import Foundation
 import LanguageModels
-import OrderedCollections
+public import OrderedCollections
 import TextProcessing
 
 /// Looks jargon and abbreviations of the question up in a dictionary, and searches with their meanings in the query
@@ -32,7 +32,9 @@ public struct JargonProposer: ActionProposer {
         }
         var dictionary: OrderedDictionary<String, String> = [:]
         for (term, meaning) in members {
-            guard let text = meaning.string else { throw PolicyError(file: path, path: term, message: "expected a text") }
+            guard let text = meaning.string else {
+                throw PolicyError(file: path, path: term, message: "expected a text")
+            }
             dictionary[term] = text
         }
         return dictionary
@@ -53,7 +55,8 @@ public struct JargonProposer: ActionProposer {
                 : words.contains { isAbbreviation ? $0 == term : $0.lowercased() == term.lowercased() }
             if occurs { notes.append(Note(kind: "jargon", key: term, text: meaning)) }
         }
-        for word in words where (2...8).contains(word.count) && word == word.uppercased() && word.contains(where: \.isLetter) {
+        for word in words
+        where (2...8).contains(word.count) && word == word.uppercased() && word.contains(where: \.isLetter) {
             if dictionary[word] == nil, !notes.contains(where: { $0.key == word }) {
                 notes.append(Note(kind: "unknown_term", key: word, text: "\(word) is not in the dictionary"))
             }

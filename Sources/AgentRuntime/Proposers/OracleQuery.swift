@@ -45,7 +45,8 @@ public struct OracleQuery: Sendable, Hashable {
             found.append(subsequence(source, folded, gold).joined(separator: " "))
             let filtered = source.indices.filter { folded[$0].count >= 3 }
             found.append(substring(source, folded, gold).joined(separator: " "))
-            found.append(substring(filtered.map { source[$0] }, filtered.map { folded[$0] }, gold).joined(separator: " "))
+            found.append(
+                substring(filtered.map { source[$0] }, filtered.map { folded[$0] }, gold).joined(separator: " "))
             found += overlaps(source, folded, gold)
         }
         var seen: Set<String> = []
@@ -106,8 +107,10 @@ public struct OracleQuery: Sendable, Hashable {
             let longest = Double(word.utf8.count + 1)
             return vocabulary.contains { other in
                 abs(other.utf8.count - word.utf8.count) <= 1
-                    && (1 - EditDistance.similarity(word, other, atLeast: 0)) * Double(max(word.utf8.count, other.utf8.count))
-                        <= 1.001 && longest > 3
+                    && (1 - EditDistance.similarity(word, other, atLeast: 0))
+                        * Double(max(word.utf8.count, other.utf8.count))
+                        <= 1.001
+                    && longest > 3
             }
         }
         var runs: [[String]] = []

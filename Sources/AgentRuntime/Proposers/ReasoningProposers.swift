@@ -174,7 +174,8 @@ public struct RewriteProposer: ActionProposer {
             """
             Rewrite the question as \(rewrites) different search queries that use other words for the same thing. One \
             query a line, nothing else.
-            """, state.question.text, evidence: nil, options: options, purpose: "rewrite", state: state, context: context)
+            """, state.question.text, evidence: nil, options: options, purpose: "rewrite", state: state,
+            context: context)
         let queries = ModelText.lines(text).prefix(rewrites)
         let calls = queries.flatMap {
             SearchCalls.calls($0, tools: tools, limit: limit, state: state, context: context)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
+import TextProcessing
 
 extension StrategyRegistry {
     static let standardProposers: [String: Maker<any ActionProposer>] = [
@@ -110,7 +111,8 @@ extension StrategyRegistry {
         },
         "interpolate": { options, _ in
             InterpolationKeeper(
-                limit: try limit(&options, 10, most: 1000), lambda: try options.double("lambda", default: 0.5, in: 0...1))
+                limit: try limit(&options, 10, most: 1000),
+                lambda: try options.double("lambda", default: 0.5, in: 0...1))
         },
         "sentences": { options, _ in
             SentenceKeeper(

@@ -136,7 +136,8 @@ public struct TreeSearchProposer: ActionProposer {
         let spotter = NameSpotter()
         var options = spotter.distinctNames(in: question)
         for passage in passages {
-            options += spotter.distinctNames(in: passage.text).filter { !EvidenceWords.terms($0).isSubset(of: asked) }.prefix(4)
+            options += spotter.distinctNames(in: passage.text).filter { !EvidenceWords.terms($0).isSubset(of: asked) }
+                .prefix(4)
         }
         nodes[index].untried = options.filter { $0.count >= 3 && used.insert($0).inserted }
     }

@@ -87,8 +87,10 @@ public struct PoisonSignals: Sendable, Hashable {
     public var instructs: Bool
 
     private static let functionWords: Set<String> = [
-        "the", "a", "an", "of", "in", "and", "to", "is", "was", "were", "are", "be", "by", "for", "on", "at", "as", "with",
-        "it", "its", "that", "this", "from", "or", "which", "who", "he", "she", "they", "his", "her", "their", "has", "have",
+        "the", "a", "an", "of", "in", "and", "to", "is", "was", "were", "are", "be", "by", "for", "on", "at", "as",
+        "with",
+        "it", "its", "that", "this", "from", "or", "which", "who", "he", "she", "they", "his", "her", "their", "has",
+        "have",
         "had", "but", "not", "into", "after", "also", "one", "two", "been", "you", "your", "i", "we", "if", "will",
     ]
     private static let orders = [

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CorpusStore
 import Foundation
 import LanguageModels
 import OrderedCollections
@@ -148,7 +149,8 @@ public struct SpanExporter: Sendable {
             let parts = pair.split(separator: "=", maxSplits: 1)
             guard parts.count == 2 else { return nil }
             return (
-                name: parts[0].trimmingCharacters(in: .whitespaces), value: parts[1].trimmingCharacters(in: .whitespaces)
+                name: parts[0].trimmingCharacters(in: .whitespaces),
+                value: parts[1].trimmingCharacters(in: .whitespaces)
             )
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CorpusStore
 import Foundation
 import LanguageModels
 import OrderedCollections
@@ -86,9 +87,11 @@ public struct TracePage: Sendable {
                 let message = response.completions.first?.message
                 let tokens = "\(response.usage.promptTokens) + \(response.usage.completionTokens) tokens"
                 let span = String(format: "%.3f s", event.time - (started[id] ?? event.time))
-                html += item("model", "\(purposes[id] ?? "?") (\(tokens), \(span))", time, open: message.map {
-                    [$0.reasoning, $0.content].filter { !$0.isEmpty }.joined(separator: "\n\n")
-                })
+                html += item(
+                    "model", "\(purposes[id] ?? "?") (\(tokens), \(span))", time,
+                    open: message.map {
+                        [$0.reasoning, $0.content].filter { !$0.isEmpty }.joined(separator: "\n\n")
+                    })
             case .modelFailed(_, let error): html += item("error", "\(error)", time)
             case .proposed(let proposal):
                 candidates = proposal.candidates
@@ -111,7 +114,8 @@ public struct TracePage: Sendable {
                 }
                 let span = String(format: "%.3f s", event.time - (started[id] ?? event.time))
                 html += "<li class=\"tool\(output.isError ? " error" : "")\" id=\"set-\(Self.anchor(record.handle))\">"
-                html += "<b>\(Self.escape(record.invocation.tool))</b> <code>\(arguments)</code> → \(Self.escape(output.summary)) (\(span)) \(time)"
+                html +=
+                    "<b>\(Self.escape(record.invocation.tool))</b> <code>\(arguments)</code> → \(Self.escape(output.summary)) (\(span)) \(time)"
                 if !output.passages.isEmpty {
                     html += "<details><summary>\(output.passages.count) passages</summary><ol>"
                     for scored in output.passages {
@@ -141,7 +145,9 @@ public struct TracePage: Sendable {
 
     private func item(_ kind: String, _ text: String, _ time: String, open: String? = nil) -> String {
         var html = "<li class=\"\(kind)\"><b>\(kind)</b> \(Self.escape(text)) \(time)"
-        if let open, !open.isEmpty { html += "<details><summary>text</summary><pre>\(Self.escape(open))</pre></details>" }
+        if let open, !open.isEmpty {
+            html += "<details><summary>text</summary><pre>\(Self.escape(open))</pre></details>"
+        }
         return html + "</li>"
     }
 
@@ -150,7 +156,9 @@ public struct TracePage: Sendable {
         var shown: Set<String> = []
         for item in state.evidence.ranking {
             shown.insert(item.passageID)
-            html += passage(item.passageID, item.title, item.text, note: "score \(SessionNarrator.number(item.score)), from \(item.handle)")
+            html += passage(
+                item.passageID, item.title, item.text,
+                note: "score \(SessionNarrator.number(item.score)), from \(item.handle)")
         }
         // A citation of a passage that was retrieved and not kept still has a place to point to.
         for citation in state.answer?.citations ?? [] where shown.insert(citation.passageID).inserted {
@@ -188,9 +196,11 @@ public struct TracePage: Sendable {
             default: break
             }
         }
-        var html = "<section><h2>Accounts</h2><table><tr><th>step<th>tool calls<th>prompt tokens<th>completion tokens<th>seconds</tr>"
+        var html =
+            "<section><h2>Accounts</h2><table><tr><th>step<th>tool calls<th>prompt tokens<th>completion tokens<th>seconds</tr>"
         for (step, row) in rows.sorted(by: { $0.key < $1.key }) {
-            html += "<tr><td>\(step)<td>\(row.calls)<td>\(row.prompt)<td>\(row.completion)<td>\(String(format: "%.3f", row.seconds))</tr>"
+            html +=
+                "<tr><td>\(step)<td>\(row.calls)<td>\(row.prompt)<td>\(row.completion)<td>\(String(format: "%.3f", row.seconds))</tr>"
         }
         let spent = trajectory.final.spent
         html += "<tr><th>all<th>\(spent.toolCalls)<th>\(spent.promptTokens)<th>\(spent.completionTokens)"
@@ -203,7 +213,8 @@ public struct TracePage: Sendable {
         var found: [String] = []
         for word in text.split(whereSeparator: { !$0.isASCII || !($0.isLetter || $0.isNumber) }) {
             let handle = String(word)
-            if handle.first == "r", handle.count > 1, handle.dropFirst().allSatisfy(\.isNumber), !found.contains(handle) {
+            if handle.first == "r", handle.count > 1, handle.dropFirst().allSatisfy(\.isNumber), !found.contains(handle)
+            {
                 found.append(handle)
             }
         }
