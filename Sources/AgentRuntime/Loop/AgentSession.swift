@@ -238,11 +238,25 @@ public actor AgentSession {
         early[event.sequence] = event
     }
 
+    /// The result sets that the calls' arguments may name: the newest ones, and whichever older one a call does name.
+    /// A long session does not copy all it ever found for each call.
+    private func resultSets(namedIn records: [ToolCallRecord]) -> [String: ResultSet] {
+        let all = loop.state.resultSets
+        var sets: [String: ResultSet] = [:]
+        for (handle, set) in all.elements.suffix(32) { sets[handle] = set }
+        guard all.count > sets.count else { return sets }
+        for record in records {
+            for word in record.invocation.arguments.split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
+                if let set = all[String(word)] { sets[String(word)] = set }
+            }
+        }
+        return sets
+    }
+
     /// Calls the tools of a batch; those that have returned already are not in it.
     func callTools(_ records: [ToolCallRecord]) async throws {
         for record in records where !startedToolCalls.contains(record.id) { try await append(.toolCalled(record)) }
-        var sets: [String: ResultSet] = [:]
-        for (handle, set) in loop.state.resultSets { sets[handle] = set }
+        let sets = resultSets(namedIn: records)
         let tools = environment.tools
         let seconds = Ledger(state: loop.state, rules: strategy.rules).secondsLeft(closing: false)
         var operations: [@Sendable () async throws -> SessionEvent.Kind] = []

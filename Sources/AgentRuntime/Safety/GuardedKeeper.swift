@@ -36,15 +36,27 @@ public struct GuardedKeeper: EvidenceKeeper {
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        var keeping = try await base.keep(after: calls, in: state, using: context)
+        // What looks planted is out before the ranking, so that a flood takes no honest passage's place.
+        var clean = state
+        var planted: [String: String] = [:]
+        if defences.signals {
+            for (id, found) in state.retrieved {
+                if let signal = PoisonSignals(text: found.passage.text, question: state.question.text).strongest {
+                    planted[id] = signal
+                }
+            }
+            if !planted.isEmpty {
+                clean.retrieved.removeAll { planted[$0.key] != nil }
+                clean.evidence.drop(Set(planted.keys))
+            }
+        }
+        var keeping = try await base.keep(after: calls, in: clean, using: context)
+        keeping.suspicious.merge(planted.filter { calls.contains(state.retrieved[$0.key]?.callID ?? "") }) { first, _ in first }
+        keeping.dropped += planted.keys.filter { state.evidence.contains($0) }.sorted()
         var kept: [EvidenceItem] = []
         var perDocument: [String: Int] = [:]
         var words: [Set<String>] = []
         for item in keeping.kept {
-            if defences.signals, let signal = PoisonSignals(text: item.text, question: state.question.text).strongest {
-                keeping.suspicious[item.passageID] = signal
-                continue
-            }
             if let cap = defences.perDocument {
                 perDocument[item.documentID, default: 0] += 1
                 if perDocument[item.documentID, default: 0] > cap {

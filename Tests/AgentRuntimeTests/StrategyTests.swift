@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import CorpusStore
+import LanguageModels
+import RetrievalTools
+import Testing
+import TextProcessing
+
+@Suite struct StrategyTests {
+    /// A model that answers each purpose by what its instructions ask for.
+    static let script = """
+        select: call
+        repeat_last: true
+        turns:
+          - {when: {contains: "Reasoning so far: (none)"}, content: "First for Women is published by Bauer Media Group."}
+          - {content: "So the answer is: Germany."}
+        """
+
+    static let question = "In which country is the company headquartered that publishes First for Women?"
+
+    @Test(arguments: ["hops", "single-shot", "golden", "baleen", "decompose", "clues", "feedback", "jargon", "tree-search"])
+    func runsWithoutAModel(_ name: String) async throws {
+        let (answer, events) = try await World.run(
+            Self.question, strategy: World.strategy(name), environment: World.environment())
+        #expect(answer.label == .extractive, "\(name)")
+        #expect(!answer.citations.isEmpty, "\(name)")
+        #expect((events.spent?.toolCalls ?? 0) > 0, "\(name)")
+        #expect(events.stop != nil, "\(name)")
+    }
+
+    @Test func theChainOfThoughtIsTheNextQuery() async throws {
+        let (answer, events) = try await World.run(
+            Self.question, strategy: World.strategy("ircot"), environment: World.environment(model: World.model(Self.script)))
+        #expect(answer.short == "Germany")
+        #expect(events.stop == .answered)
+        let calls = events.compactMap { event -> String? in
+            if case .toolCalled(let record) = event.kind { return record.invocation.arguments }
+            return nil
+        }
+        #expect(calls.contains { $0.contains("Bauer Media Group") })
+    }
+
+    @Test func subQuestionsAreAnsweredInTheOrderOfTheirNeeds() async throws {
+        let script = """
+            select: call
+            turns:
+              - content: "1. Who publishes First for Women?\\n2. In which country is #1 headquartered?"
+              - content: Bauer Media Group
+              - content: Germany
+              - content: "In Germany [bauer].\\nAnswer: Germany"
+            """
+        let (answer, events) = try await World.run(
+            Self.question, strategy: World.strategy("decompose"),
+            environment: World.environment(model: World.model(script)))
+        #expect(answer.short == "Germany")
+        let notes = try Trajectory(events: events).final.notes
+        #expect(notes.first { $0.kind == "searched" && $0.key == "2" }?.text == "In which country is Bauer Media Group headquartered?")
+        #expect(notes.first { $0.kind == "sub_answer" && $0.key == "2" }?.text == "Germany")
+    }
+
+    @Test func hypotheticalPassagesAreSearched() async throws {
+        let script = """
+            select: call
+            turns:
+              - {content: x, samples: ["The Bauer company is in Hamburg.", "It is in Hamburg, Germany.", "It is in Hamburg, Germany.", "Germany"]}
+              - {content: "Germany [bauer].\\nAnswer: Germany"}
+            """
+        let (answer, events) = try await World.run(
+            Self.question, strategy: World.strategy("hyde"), environment: World.environment(model: World.model(script)))
+        #expect(answer.short == "Germany")
+        #expect(events.spent?.toolCalls == 4)
+    }
+
+    @Test func jargonIsLookedUpAndTheUnknownOwnedUpTo() async throws {
+        let events = try await World.run(
+            "What does RAG say about XQZ and Hamburg?", strategy: World.strategy("jargon"),
+            environment: World.environment()
+        ).events
+        let notes = try Trajectory(events: events).final.notes
+        #expect(notes.contains { $0.kind == "jargon" && $0.key == "RAG" })
+        #expect(notes.contains { $0.kind == "unknown_term" && $0.key == "XQZ" })
+    }
+
+    @Test func theOracleFindsTheQueryThatFindsTheGold() async throws {
+        let corpus = try World.corpus()
+        let gold = try #require(World.documents.first { $0.id == "bauer" })
+        let found = try await OracleQuery.search(
+            context: "First for Women is a woman's magazine published by Bauer Media Group.", goldID: "bauer",
+            goldTitle: gold.title, goldText: gold.text, in: corpus)
+        #expect(found?.rank == 1)
+        #expect(found?.query.contains("Bauer") == true)
+        let nothing = try await OracleQuery.search(
+            context: "zzz", goldID: "bauer", goldTitle: gold.title, goldText: gold.text, in: corpus)
+        #expect(nothing == nil)
+    }
+
+    @Test func aResumedStrategyPaysOnce() async throws {
+        let whole = try await World.run(
+            Self.question, strategy: World.strategy("ircot"), environment: World.environment(model: World.model(Self.script))
+        ).events
+        for count in 1..<whole.count {
+            let store = InMemoryEventStore()
+            for event in whole.prefix(count) { try await store.append(event, to: "s") }
+            // A script that selects by call starts anew, so the paid turns are left out of the second model's script.
+            let paid = whole.prefix(count).filter { $0.name == "model_returned" }.count
+            let script = "select: call\nrepeat_last: true\nturns:\n"
+                + (paid == 0 ? "  - {content: \"First for Women is published by Bauer Media Group.\"}\n" : "")
+                + "  - {content: \"So the answer is: Germany.\"}\n"
+            let model = StandIn(base: try World.model(script), fingerprint: try World.model(Self.script).fingerprint)
+            let session = try await AgentSession.resume(
+                "s", strategy: World.strategy("ircot"), environment: World.environment(model: model), store: store)
+            _ = try await session.run()
+            #expect(try await store.events(of: "s").lines == whole.lines, "cut after \(count)")
+        }
+    }
+
+    @Test func tracesBecomePagesAndSpans() async throws {
+        let events = try await World.run(
+            "What do the notes say? <script>alert(1)</script>", strategy: World.strategy("hops"),
+            environment: World.environment()
+        ).events
+        let page = try TracePage(events: events).html()
+        #expect(page.hasPrefix("<!doctype html>"))
+        #expect(!page.contains("<script>") && page.contains("&lt;script&gt;"))
+        #expect(!page.contains("http://") && !page.contains("https://"))
+        let secret = try SpanExporter().request(events: events, started: 100).serialized()
+        #expect(!secret.contains("notes say"))
+        #expect(secret.contains("invoke_agent hops") && secret.contains("execute_tool keyword_search"))
+        let open = try SpanExporter(includesContent: true).request(events: events, started: 100).serialized()
+        #expect(open.contains("notes say"))
+        var narrator = SessionNarrator()
+        let lines = events.flatMap { narrator.lines(for: $0) }
+        #expect(lines.contains { $0.hasPrefix("Step 1") })
+        #expect(lines.contains { $0.contains("→ keyword_search(") })
+        #expect(lines.contains { $0.hasPrefix("Stopped (") })
+    }
+
+    @Test func terminalEscapesAreStripped() {
+        #expect(SessionNarrator.clean("a\u{1B}[31mred\u{7}\u{202E}b\nc") == "a [31mred bc".replacing("bc", with: "b c"))
+    }
+}
+
+/// A model under another's fingerprint.
+private struct StandIn: LanguageModel {
+    var base: any LanguageModel
+    var name: String { base.name }
+    var fingerprint: String
+    var capabilities: ModelCapabilities { base.capabilities }
+
+    func respond(
+        to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void
+    ) async throws -> ModelResponse {
+        try await base.respond(to: request, onEvent: onEvent)
+    }
+}
