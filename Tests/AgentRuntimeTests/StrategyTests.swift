@@ -19,7 +19,9 @@ import TextProcessing
 
     static let question = "In which country is the company headquartered that publishes First for Women?"
 
-    @Test(arguments: ["hops", "single-shot", "golden", "baleen", "decompose", "clues", "feedback", "jargon", "tree-search"])
+    @Test(arguments: [
+        "hops", "single-shot", "golden", "baleen", "decompose", "clues", "feedback", "jargon", "tree-search",
+    ])
     func runsWithoutAModel(_ name: String) async throws {
         let (answer, events) = try await World.run(
             Self.question, strategy: World.strategy(name), environment: World.environment())
@@ -31,7 +33,8 @@ import TextProcessing
 
     @Test func theChainOfThoughtIsTheNextQuery() async throws {
         let (answer, events) = try await World.run(
-            Self.question, strategy: World.strategy("ircot"), environment: World.environment(model: World.model(Self.script)))
+            Self.question, strategy: World.strategy("ircot"),
+            environment: World.environment(model: World.model(Self.script)))
         #expect(answer.short == "Germany")
         #expect(events.stop == .answered)
         let calls = events.compactMap { event -> String? in
@@ -55,7 +58,9 @@ import TextProcessing
             environment: World.environment(model: World.model(script)))
         #expect(answer.short == "Germany")
         let notes = try Trajectory(events: events).final.notes
-        #expect(notes.first { $0.kind == "searched" && $0.key == "2" }?.text == "In which country is Bauer Media Group headquartered?")
+        #expect(
+            notes.first { $0.kind == "searched" && $0.key == "2" }?.text
+                == "In which country is Bauer Media Group headquartered?")
         #expect(notes.first { $0.kind == "sub_answer" && $0.key == "2" }?.text == "Germany")
     }
 
@@ -97,14 +102,16 @@ import TextProcessing
 
     @Test func aResumedStrategyPaysOnce() async throws {
         let whole = try await World.run(
-            Self.question, strategy: World.strategy("ircot"), environment: World.environment(model: World.model(Self.script))
+            Self.question, strategy: World.strategy("ircot"),
+            environment: World.environment(model: World.model(Self.script))
         ).events
         for count in 1..<whole.count {
             let store = InMemoryEventStore()
             for event in whole.prefix(count) { try await store.append(event, to: "s") }
             // A script that selects by call starts anew, so the paid turns are left out of the second model's script.
             let paid = whole.prefix(count).filter { $0.name == "model_returned" }.count
-            let script = "select: call\nrepeat_last: true\nturns:\n"
+            let script =
+                "select: call\nrepeat_last: true\nturns:\n"
                 + (paid == 0 ? "  - {content: \"First for Women is published by Bauer Media Group.\"}\n" : "")
                 + "  - {content: \"So the answer is: Germany.\"}\n"
             let model = StandIn(base: try World.model(script), fingerprint: try World.model(Self.script).fingerprint)
@@ -137,7 +144,7 @@ import TextProcessing
     }
 
     @Test func terminalEscapesAreStripped() {
-        #expect(SessionNarrator.clean("a\u{1B}[31mred\u{7}\u{202E}b\nc") == "a [31mred bc".replacing("bc", with: "b c"))
+        #expect(SessionNarrator.clean("a\u{1B}[31mred\u{7}\u{202E}b\nc") == "a [31mred b c")
     }
 }
 

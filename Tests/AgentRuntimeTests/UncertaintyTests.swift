@@ -74,7 +74,8 @@ import TextProcessing
             TokenLogProbability(
                 text: "a", logProbability: log(0.5), byteOffset: 0,
                 top: [.init(text: "a", logProbability: log(0.5)), .init(text: "b", logProbability: log(0.5))]),
-            TokenLogProbability(text: "c", logProbability: 0, byteOffset: 1, top: [.init(text: "c", logProbability: 0)]),
+            TokenLogProbability(
+                text: "c", logProbability: 0, byteOffset: 1, top: [.init(text: "c", logProbability: 0)]),
         ]
         #expect(abs((TokenUncertainty.entropy.value(of: tokens) ?? 0) - log(2) / 2) < 1e-12)
         #expect(abs((TokenUncertainty.meanLogProbability.value(of: tokens) ?? 0) - log(2) / 2) < 1e-12)
@@ -84,7 +85,9 @@ import TextProcessing
     }
 
     @Test func flareMasksUnsureTokens() {
-        let words: [(String, Double)] = [("Joe", 0.99), (" Biden", 0.95), (" attended", 0.3), (" Penn", 0.2), (".", 0.9), (" Next", 0.1)]
+        let words: [(String, Double)] = [
+            ("Joe", 0.99), (" Biden", 0.95), (" attended", 0.3), (" Penn", 0.2), (".", 0.9), (" Next", 0.1),
+        ]
         var offset = 0
         let tokens = words.map { word, probability -> TokenLogProbability in
             defer { offset += word.utf8.count }
@@ -98,9 +101,14 @@ import TextProcessing
         #expect(!ForwardLooking(threshold: 0.1).isTriggered(by: sentence))
         #expect(rule.query(from: [tokens[3]]) == nil)
         let initials = "J. K. Rowling wrote. More."
-        #expect(rule.firstSentence(
-            of: [TokenLogProbability(text: "x", logProbability: 0, byteOffset: 19), TokenLogProbability(text: "y", logProbability: 0, byteOffset: 21)],
-            in: initials).count == 1)
+        #expect(
+            rule.firstSentence(
+                of: [
+                    TokenLogProbability(text: "x", logProbability: 0, byteOffset: 19),
+                    TokenLogProbability(text: "y", logProbability: 0, byteOffset: 21),
+                ],
+                in: initials
+            ).count == 1)
     }
 }
 
@@ -147,7 +155,8 @@ import TextProcessing
     @Test func calibrationFindsTheThreshold() throws {
         let observations = (0..<20).map { index in
             GateObservation(
-                questionID: String(index), uncertainty: Double(index) / 20, without: index < 10 ? 1 : 0, with: 0.9, calls: 2)
+                questionID: String(index), uncertainty: Double(index) / 20, without: index < 10 ? 1 : 0, with: 0.9,
+                calls: 2)
         }
         let calibration = GateCalibration(measure: "degmat", observations: observations)
         #expect(calibration.areaUnderROC == 1)

@@ -90,7 +90,7 @@ public struct CorpusQuestionProposer: ActionProposer {
     }
 
     static func count(_ handle: String) -> JSONValue {
-        ["over": .string(handle), "measures": [["function": "count", "as": "count"]]]
+        ["over": .string(handle), "measures": [["op": "count"]]]
     }
 
     /// The filter without a model: quoted phrases that the text must hold, all of them.
@@ -99,9 +99,11 @@ public struct CorpusQuestionProposer: ActionProposer {
         for name in NameSpotter().names(in: question) where name.kind == .quoted { phrases.append(name.text) }
         if phrases.isEmpty { phrases = NameSpotter().distinctNames(in: question) }
         guard !phrases.isEmpty else { return nil }
-        let tests = phrases.prefix(4).map { phrase -> JSONValue in ["op": "match", "value": .string(phrase)] }
-        let tree: JSONValue = tests.count == 1 ? tests[0] : ["op": "and", "filters": .array(Array(tests))]
-        return ["filter": tree]
+        let tests = phrases.prefix(4).map { phrase -> JSONValue in
+            ["op": "match", "value": .string(phrase), "mode": "phrase"]
+        }
+        let tree: JSONValue = tests.count == 1 ? tests[0] : ["and": .array(Array(tests))]
+        return ["where": tree]
     }
 
     /// The first JSON object in a text.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CorpusStore
 import OrderedCollections
 import RetrievalTools
 import TextProcessing
@@ -51,7 +52,9 @@ public struct GuardedKeeper: EvidenceKeeper {
             }
         }
         var keeping = try await base.keep(after: calls, in: clean, using: context)
-        keeping.suspicious.merge(planted.filter { calls.contains(state.retrieved[$0.key]?.callID ?? "") }) { first, _ in first }
+        keeping.suspicious.merge(planted.filter { calls.contains(state.retrieved[$0.key]?.callID ?? "") }) { first, _ in
+            first
+        }
         keeping.dropped += planted.keys.filter { state.evidence.contains($0) }.sorted()
         var kept: [EvidenceItem] = []
         var perDocument: [String: Int] = [:]
