@@ -71,9 +71,12 @@ struct KillBenchmark: ParsableCommand {
         guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return "no database" }
         do {
             let reader = try CorpusReader(path: path)
-            let live = Set(reader.manifest.files.values.map(\.name))
             let names = try FileManager.default.contentsOfDirectory(atPath: path)
-            let loose = names.filter { !live.contains($0) && !$0.hasPrefix("corpus.sqlite") && $0 != "lock" }
+            // role.000007.ext: files of a generation that was not published.
+            let loose = names.filter { name in
+                let parts = name.split(separator: ".")
+                return parts.count >= 3 && (Int(parts[parts.count - 2]) ?? 0) > reader.manifest.number
+            }
             return loose.isEmpty ? "between generations" : "inside a generation"
         } catch let error as CorpusError where error.code == .notFound || error.code == .notACorpus {
             return "before the first generation"

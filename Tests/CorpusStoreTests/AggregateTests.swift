@@ -200,6 +200,7 @@ import TextProcessing
             let page = try corpus.reader.list(set, DocumentListRequest(sort: keys, fields: ["kind"], limit: 3))
             #expect(page.rows.map(\.first) == expected.prefix(3).map { .text("d\($0)") })
             #expect(page.nextOffset == 3 && page.matched == expected.count)
+            #expect(page.json["next_offset"] == 3 && page.json["complete"] == false)
         }
     }
 

@@ -119,6 +119,10 @@ import TextProcessing
             #expect(reader.manifest.files.keys.filter { $0.hasPrefix("texts") }.count <= 17)
             for (id, text) in expected { #expect(try reader.document(id: id)?.text == text) }
         }
+        try writer.compact()
+        for (id, text) in expected {
+            #expect(try CorpusReader(path: folder("c.forage")).document(id: id)?.text == text)
+        }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder("c.forage"))
         let live = try CorpusReader(path: folder("c.forage")).manifest.files.values.map(\.name)
         #expect(
@@ -143,6 +147,10 @@ import TextProcessing
         #expect(try next.publish().path(ofRole: "keyword") == file)
         #expect(FileManager.default.fileExists(atPath: file))
         try writer.add(Self.documents(5..<6))
+        try writer.publish()
+        // A reader may be about to open it: it goes with the generation after.
+        #expect(FileManager.default.fileExists(atPath: file))
+        try writer.add(Self.documents(6..<7))
         try writer.publish()
         #expect(!FileManager.default.fileExists(atPath: file))
     }

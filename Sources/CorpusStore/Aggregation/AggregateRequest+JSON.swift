@@ -54,6 +54,20 @@ extension DocumentListRequest {
     }
 }
 
+extension AggregateResult {
+    /// The page as JSON: `columns`, `rows` (lists of values), `matched`, `total_rows`, `complete`, and `next_offset` when
+    /// there is another page.
+    public var json: JSONValue {
+        var members: JSONObject = [
+            "columns": .array(columns.map { .string($0) }),
+            "rows": .array(rows.map { row in .array(row.map { $0?.json ?? .null }) }), "matched": .integer(matched),
+            "total_rows": .integer(rowCount), "complete": .bool(isComplete),
+        ]
+        if let nextOffset { members["next_offset"] = .integer(nextOffset) }
+        return .object(members)
+    }
+}
+
 private struct AggregateParser {
     let schema: FilterSchema
 

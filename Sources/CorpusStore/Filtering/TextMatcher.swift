@@ -21,13 +21,22 @@ public struct ScanningTextMatcher: TextMatcher {
         self.analyzer = try analyzer ?? TextAnalyzer(.plain)
     }
 
-    public func passages(matching words: String, mode: FilterExpression.MatchMode, field: String?) throws -> OrdinalSet
-    {
+    public func passages(
+        matching words: String, mode: FilterExpression.MatchMode, field: String?
+    ) throws -> OrdinalSet {
+        try passages(matching: words, mode: mode, field: field, among: nil)
+    }
+
+    /// The passages among candidates that match: how an index checks what its postings cannot tell.
+    /// - Parameter candidates: nil for every passage.
+    public func passages(
+        matching words: String, mode: FilterExpression.MatchMode, field: String?, among candidates: OrdinalSet?
+    ) throws -> OrdinalSet {
         let pattern = WordPattern(words: words, mode: mode, analyzer: analyzer)
         var found: [UInt32] = []
         guard !pattern.isEmpty else { return OrdinalSet() }
         let extractor = analyzer.makeExtractor()
-        try reader.forEachPassage(in: 0..<UInt32(reader.passageCount)) { ordinal, title, text in
+        func look(_ ordinal: PassageOrdinal, _ title: UnsafeBufferPointer<UInt8>, _ text: UnsafeBufferPointer<UInt8>) {
             var texts: [[[UInt8]]] = []
             for (name, bytes) in [("title", title), ("text", text)] where field == nil || field == name {
                 var terms: [[UInt8]] = []
@@ -36,6 +45,11 @@ public struct ScanningTextMatcher: TextMatcher {
             }
             if pattern.matches(texts) { found.append(ordinal) }
         }
+        guard let candidates else {
+            try reader.forEachPassage(in: 0..<UInt32(reader.passageCount), look)
+            return OrdinalSet(ascending: found)
+        }
+        for ordinal in candidates.ordinals { try reader.forEachPassage(in: ordinal..<(ordinal + 1), look) }
         return OrdinalSet(ascending: found)
     }
 }

@@ -89,15 +89,15 @@ public final class GenerationWriter {
         return result
     }
 
-    /// Makes this the live generation, in one transaction, and removes the files of the one before. Readers that have
-    /// it open keep it.
+    /// Makes this the live generation, in one transaction. The files of the one before stay until the next is published, for
+    /// readers that are opening them; readers that have them open keep them longer.
     /// - Returns: a reader of the published generation.
     @discardableResult public func publish() throws -> CorpusReader {
         precondition(unfinished.isEmpty, "unfinished files: \(unfinished.sorted())")
         try FileSystem.synchronize(folder: writer.path)
         manifest.published = Int(Date().timeIntervalSince1970)
         try writer.write { try manifest.publish($0) }
-        try writer.removeGarbage()
+        try writer.removeGarbage(keepingPrevious: true)
         reader = try CorpusReader(path: writer.path, manifest: manifest)
         return reader
     }
@@ -178,6 +178,7 @@ extension CorpusWriter {
             let reader = try CorpusReader(path: path, manifest: manifest)
             try GenerationWriter(writer: self, manifest: manifest, reader: reader, previous: nil).publish()
         }
+        try removeGarbage(keepingPrevious: false)
         try CorpusDatabase.translating(path) {
             try queue.vacuum()
             try queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }

@@ -55,7 +55,19 @@ public struct GenerationManifest: Sendable, Hashable {
         return manifest
     }
 
-    /// Makes this the only generation. Inside a transaction.
+    /// The names of the files of every generation that the manifest lists: the live one, and for a while the one before.
+    static func listedFileNames(_ db: Database) throws -> Set<String> {
+        Set(try String.fetchAll(db, sql: "SELECT name FROM files"))
+    }
+
+    /// Strikes generations before the live one. Inside a transaction.
+    static func forgetPrevious(_ db: Database) throws {
+        for table in ["generations WHERE number", "files WHERE generation"] {
+            try db.execute(sql: "DELETE FROM \(table) < (SELECT max(number) FROM generations)")
+        }
+    }
+
+    /// Makes this the live generation and forgets all but the one before. Inside a transaction.
     func publish(_ db: Database) throws {
         try db.execute(
             sql: "INSERT INTO generations (number, changes, documents, passages, published) VALUES (?, ?, ?, ?, ?)",
@@ -68,8 +80,10 @@ public struct GenerationManifest: Sendable, Hashable {
                     file.parameters.serialized(),
                 ])
         }
-        try db.execute(sql: "DELETE FROM generations WHERE number < ?", arguments: [number])
-        try db.execute(sql: "DELETE FROM files WHERE generation < ?", arguments: [number])
+        let previous = try Int.fetchOne(
+            db, sql: "SELECT max(number) FROM generations WHERE number < ?", arguments: [number])
+        try db.execute(sql: "DELETE FROM generations WHERE number < ?", arguments: [previous ?? 0])
+        try db.execute(sql: "DELETE FROM files WHERE generation < ?", arguments: [previous ?? 0])
     }
 }
 

@@ -79,7 +79,8 @@ public final class CorpusWriter: Sendable {
                 return chosen
             }
         }
-        try removeGarbage()
+        let published = try read { try GenerationManifest.live($0)?.published } ?? 0
+        try removeGarbage(keepingPrevious: Date().timeIntervalSince1970 - Double(published) < 60)
     }
 
     func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
@@ -164,10 +165,15 @@ public final class CorpusWriter: Sendable {
         }
     }
 
-    /// Removes files that belong to no generation: what an interrupted writer left.
-    func removeGarbage() throws {
-        let live = try read { try GenerationManifest.live($0) }
-        let kept = Set(live?.files.values.map(\.name) ?? [])
+    /// Removes files that belong to no generation: what an interrupted writer left, and what was replaced.
+    ///
+    /// The files of the generation before the live one stay until the next is published, or for a minute: a reader that
+    /// has just looked at the manifest must still find them.
+    func removeGarbage(keepingPrevious: Bool) throws {
+        let kept = try write { db in
+            if !keepingPrevious { try GenerationManifest.forgetPrevious(db) }
+            return try GenerationManifest.listedFileNames(db)
+        }
         for name in try FileSystem.names(in: path) where !kept.contains(name) && Self.isIndexFile(name) {
             unlink(path + "/" + name)
         }
