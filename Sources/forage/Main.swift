@@ -8,13 +8,16 @@ import Foundation
 @main struct ForageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "forage",
-        abstract: "An agentic retrieval runtime: index a corpus, ask it questions, train and evaluate retrieval policies.",
+        abstract:
+            "An agentic retrieval runtime: index a corpus, ask it questions, train and evaluate retrieval policies.",
         discussion: """
             Records go to standard output, everything for people to standard error. Exit codes: 0 done, 1 failure, \
             64 usage, 130 cancelled.
             """,
         version: "0.1.0",
         groupedSubcommands: [
+            CommandGroup(name: "Corpora", subcommands: [IndexCommand.self, CorpusCommand.self, SearchCommand.self]),
+            CommandGroup(name: "Policies", subcommands: [TrainCommand.self]),
         ])
 
     static func main() async {
