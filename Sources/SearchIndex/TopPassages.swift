@@ -1,53 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
+import CKernels
 
 /// The best passages seen so far: a heap with the worst of them on top.
-struct TopPassages {
-    let limit: Int
-    private var heap: [ScoredPassage] = []
+struct TopPassages: Sendable {
+    private var keys: [UInt64]
+    private var held = 0
 
-    init(limit: Int) {
-        self.limit = limit
-        heap.reserveCapacity(limit)
+    init(capacity: Int) { keys = [UInt64](repeating: 0, count: max(0, capacity)) }
+
+    mutating func offer(_ scores: UnsafeBufferPointer<Float>, first: UInt32) {
+        forage_top_offer(scores.baseAddress, scores.count, first, nil, &keys, &held, keys.count)
     }
 
-    /// A passage with a lower score than this cannot enter.
-    var threshold: Float { heap.count < limit ? -.infinity : heap[0].score }
-
-    mutating func offer(_ passage: ScoredPassage) {
-        if heap.count < limit {
-            heap.append(passage)
-            var at = heap.count - 1
-            while at > 0, ScoredPassage.ranksBefore(heap[(at - 1) / 2], heap[at]) {
-                heap.swapAt(at, (at - 1) / 2)
-                at = (at - 1) / 2
-            }
-        } else if limit > 0, ScoredPassage.ranksBefore(passage, heap[0]) {
-            heap[0] = passage
-            var at = 0
-            while true {
-                var child = 2 * at + 1
-                guard child < heap.count else { break }
-                if child + 1 < heap.count, ScoredPassage.ranksBefore(heap[child], heap[child + 1]) { child += 1 }
-                guard ScoredPassage.ranksBefore(heap[at], heap[child]) else { break }
-                heap.swapAt(at, child)
-                at = child
-            }
-        }
+    mutating func offer(_ scores: UnsafeBufferPointer<Float>, ordinals: UnsafeBufferPointer<UInt32>) {
+        forage_top_offer(scores.baseAddress, scores.count, 0, ordinals.baseAddress, &keys, &held, keys.count)
     }
 
-    /// The passages, best first.
-    func ranked() -> [ScoredPassage] { heap.sorted(by: ScoredPassage.ranksBefore) }
-}
-
-/// Results of parallel parts: each part sets its own slot.
-final class Slots<Value: Sendable>: Sendable {
-    private let slots: Mutex<[Value?]>
-
-    init(count: Int) { slots = Mutex(Array(repeating: nil, count: count)) }
-
-    func set(_ index: Int, _ value: Value) { slots.withLock { $0[index] = value } }
-
-    func values() -> [Value] { slots.withLock { $0.compactMap { $0 } } }
+    /// The best, in order.
+    mutating func finish() -> [ScoredPassage] {
+        var ordinals = [UInt32](repeating: 0, count: held)
+        var scores = [Float](repeating: 0, count: held)
+        forage_top_finish(&keys, held, &ordinals, &scores)
+        return zip(ordinals, scores).map { ScoredPassage(ordinal: $0, score: $1) }
+    }
 }

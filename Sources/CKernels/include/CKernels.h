@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // C kernels with run-time dispatch. One header per subject; this umbrella includes them all.
 #pragma once
-#include "bm25_kernels.h"
 #include "child_process.h"
 #include "columns.h"
 #include "cpu_features.h"
 #include "crc32c.h"
 #include "encoder_kernels.h"
+#include "inverter.h"
+#include "keyword_kernels.h"
 #include "vector_kernels.h"

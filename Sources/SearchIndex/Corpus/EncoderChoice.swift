@@ -24,7 +24,8 @@ public struct EncoderChoice: Sendable, Hashable {
                     apiKey: ProcessInfo.processInfo.environment["OPENAI_API_KEY"]))
         }
         guard let folder = ModelStore().resolve(name) else {
-            throw SearchIndexError.missingIndex("there is no model \(name): run `forage model pull \(name)` or give a folder")
+            throw SearchIndexError.missingIndex(
+                "there is no model \(name): run `forage model pull \(name)` or give a folder")
         }
         return try BERTEncoder(folder: folder)
     }

@@ -56,7 +56,8 @@ public struct IndexBuilder {
 
     /// The keyword options as a text, to tell whether an index was made with them.
     private var keywordSignature: String {
-        let analyzer = (try? JSONEncoder.sorted.encode(keywords.analyzer)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let analyzer =
+            (try? JSONEncoder.sorted.encode(keywords.analyzer)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
     }
 
@@ -68,7 +69,7 @@ public struct IndexBuilder {
             return
         }
         let total = generation.reader.passageCount
-        let writer = try KeywordIndexWriter(keywords)
+        let writer = try KeywordIndexWriter(keywords, runFolder: generation.reader.path)
         try generation.reader.forEachPassage(in: 0..<PassageOrdinal(total)) { ordinal, title, text in
             if ordinal % 4096 == 0 {
                 guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled") }
@@ -104,7 +105,9 @@ public struct IndexBuilder {
         let writer = try VectorIndex.Writer(path: path, dimension: encoder.dimension)
         var start = 0
         while start < reader.passageCount {
-            guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled; what was encoded is kept") }
+            guard !isCancelled() else {
+                throw CorpusError(.cancelled, "indexing was cancelled; what was encoded is kept")
+            }
             try Task.checkCancellation()
             let end = min(start + batchSize, reader.passageCount)
             onProgress(Progress(stage: "vectors", done: start, total: reader.passageCount))

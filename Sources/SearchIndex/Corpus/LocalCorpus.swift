@@ -34,7 +34,8 @@ public final class LocalCorpus: Sendable {
         vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
         links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
         for count in [keywords?.passageCount, vectors?.count].compactMap({ $0 }) where count != reader.passageCount {
-            throw SearchIndexError.damaged("\(path): an index holds \(count) passages, the corpus \(reader.passageCount)")
+            throw SearchIndexError.damaged(
+                "\(path): an index holds \(count) passages, the corpus \(reader.passageCount)")
         }
         var chosen: (any TextEncoder)?
         var problem: String?
@@ -44,13 +45,15 @@ public final class LocalCorpus: Sendable {
             do {
                 if let encoder { chosen = encoder } else { chosen = try await EncoderChoice(name).load() }
             } catch {
-                problem = "the corpus was indexed with the encoder \(name), which is not at hand (\(error)); "
+                problem =
+                    "the corpus was indexed with the encoder \(name), which is not at hand (\(error)); "
                     + "run `forage model pull \(name)` or search by keyword"
             }
             if let chosen, let made = parameters?["fingerprint"]?.string, chosen.fingerprint != made {
                 throw SearchIndexError.encoderMismatch(
                     "\(path) was indexed with the encoder \(name) (\(made.prefix(12))), not with the one given "
-                        + "(\(chosen.fingerprint.prefix(12))): use that one, or run `forage index` with --encoder to encode the corpus anew")
+                        + "(\(chosen.fingerprint.prefix(12))): use that one, or run `forage index` with --encoder to encode the corpus anew"
+                )
             }
         }
         self.encoder = chosen
@@ -94,7 +97,9 @@ public final class LocalCorpus: Sendable {
     /// - Throws: `SearchIndexError` when the corpus has no vectors or its encoder is not at hand.
     public func encode(_ query: String) async throws -> [Float] {
         guard vectors != nil else { throw missing("vector") }
-        guard let encoder else { throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder") }
+        guard let encoder else {
+            throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
+        }
         return try await encoder.encode(query)
     }
 

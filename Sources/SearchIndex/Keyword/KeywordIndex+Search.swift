@@ -12,29 +12,49 @@ extension KeywordIndex {
         var weight: Double
     }
 
+    /// The title and text of a passage, in which phrases are looked for: the index keeps no positions.
+    public typealias TextSource = (PassageOrdinal) throws -> (title: String, text: String)
+
     /// The passages that match best, at most `limit`, by descending score, equal scores by ascending ordinal.
-    ///
-    /// The kernel prunes with float sums; its hits and a few more are scored again exactly, in the order of the query's
-    /// terms, so that the result is the brute-force scorer's.
-    /// - Parameter scope: searches only these passages, without looking at the rest; nil for all.
+    /// - Parameters:
+    ///   - scope: searches only these passages, without looking at the rest; nil for all.
+    ///   - texts: where phrases are verified; without it a phrase asks for all of its words in any order.
     /// - Throws: `SearchIndexError`, `CorpusError` when the index is damaged.
-    public func search(_ query: KeywordQuery, limit: Int, within scope: OrdinalSet? = nil) throws -> [ScoredPassage] {
+    public func search(
+        _ query: KeywordQuery, limit: Int, within scope: OrdinalSet? = nil, texts: TextSource? = nil
+    ) throws -> [ScoredPassage] {
         let terms = queryTerms(query)
         guard limit > 0, !terms.isEmpty else { return [] }
-        guard let scope = try restricted(scope, by: query) else { return try search(terms, limit: limit, scope: nil) }
+        guard let scope = try restricted(scope, by: query, texts) else {
+            return try search(terms, limit: limit, scope: nil)
+        }
         return scope.isEmpty ? [] : try search(terms, limit: limit, scope: scope)
     }
 
+    /// Searches with several queries on all cores; gives what one search after the other would.
+    public func search(
+        _ queries: [KeywordQuery], limit: Int, within scope: OrdinalSet? = nil
+    ) throws -> [[ScoredPassage]] {
+        try Parallel.map(queries.count, minimum: 4) { try self.search(queries[$0], limit: limit, within: scope) }
+    }
+
     /// What each term of the query adds to a passage's score, for explanations and for the features of policies.
-    public func contributions(of query: KeywordQuery, to passage: PassageOrdinal) throws -> [(term: String, score: Double)] {
+    public func contributions(of query: KeywordQuery, to passage: PassageOrdinal) throws -> [(
+        term: String, score: Double
+    )] {
+        guard Int(passage) < passageCount else { return [] }
         var result: [(String, Double)] = []
         for term in queryTerms(query) {
-            guard var view = try view(of: term.term.number, weight: 1) else { continue }
+            var list = try postings(of: term.term, weight: 1)
             var frequency: UInt32 = 0
             var passage = passage
-            guard forage_bm25_frequencies(&view, &passage, 1, &frequency) != 0 else { throw damagedPostings() }
+            guard forage_posting_frequencies(&list, UInt32(passageCount), &passage, 1, &frequency) != 0 else {
+                throw damagedPostings()
+            }
             guard frequency > 0 else { continue }
-            result.append((text(of: term.term), score(term, frequency, passage)))
+            let weighted = Double(frequency) * Double(options.unit)
+            result.append(
+                (term.term.text, term.weight * weighted / (weighted + Double(norms.elements[Int(passage)]))))
         }
         return result
     }
@@ -54,35 +74,50 @@ extension KeywordIndex {
             }
         }
         add(query.text, 1)
-        for text in query.must { add(text, 1) }
+        for text in query.must + query.phrases { add(text, 1) }
         for term in query.weighted where term.weight.isFinite && term.weight > 0 { add(term.text, term.weight) }
         var result: [QueryTerm] = []
         for (text, weight) in weights {
             guard let term = term(text) else { continue }
             result.append(QueryTerm(term: term, weight: weight * inverseDocumentFrequency(of: term)))
         }
-        let known = Set(result.map(\.term.number))
+        var known = Set(result.map(\.term.text))
         for prefix in query.prefixes {
-            for term in terms(withPrefix: prefix.lowercased(), limit: 64) where !known.contains(term.number) {
+            let folded = options.analyzer.foldsUnicode ? TextFolding.fold(prefix) : prefix.lowercased()
+            for term in terms(withPrefix: folded, limit: 64) where known.insert(term.text).inserted {
                 result.append(QueryTerm(term: term, weight: inverseDocumentFrequency(of: term)))
             }
         }
-        if result.count > 256 {
-            // The kernel takes 256 terms; the least telling ones of a longer query go.
+        if result.count > 1024 {
+            // The kernel takes 1,024 terms; the least telling ones of a longer query go.
             result = result.enumerated().sorted { ($1.element.weight, $0.offset) < ($0.element.weight, $1.offset) }
-                .prefix(256).sorted { $0.offset < $1.offset }.map(\.element)
+                .prefix(1024).sorted { $0.offset < $1.offset }.map(\.element)
         }
         return result
     }
 
-    /// The scope with the query's must and must-not clauses applied; nil for all passages.
-    private func restricted(_ scope: OrdinalSet?, by query: KeywordQuery) throws -> OrdinalSet? {
+    /// The scope with the query's must, phrase and must-not clauses applied; nil for all passages.
+    private func restricted(_ scope: OrdinalSet?, by query: KeywordQuery, _ texts: TextSource?) throws -> OrdinalSet? {
         var scope = scope
-        for text in query.must {
-            for word in analyzer.terms(in: text) {
+        for text in query.must + query.phrases {
+            // The rarest first keeps the intersections small.
+            var terms: [Term] = []
+            for word in Set(analyzer.terms(in: text)) {
                 guard let term = term(word) else { return OrdinalSet() }
+                terms.append(term)
+            }
+            for term in terms.sorted(by: { ($0.passageCount, $0.text) < ($1.passageCount, $1.text) }) {
                 let passages = try passages(with: term)
                 scope = scope?.intersection(passages) ?? passages
+            }
+        }
+        if let texts, let candidates = scope {
+            for phrase in query.phrases.map({ analyzer.terms(in: $0) }) where phrase.count > 1 {
+                scope = OrdinalSet(
+                    ascending: try (scope ?? candidates).ordinals.filter { ordinal in
+                        let (title, text) = try texts(ordinal)
+                        return holds(phrase, text) || holds(phrase, title)
+                    })
             }
         }
         var banned = OrdinalSet()
@@ -97,47 +132,43 @@ extension KeywordIndex {
         return scope
     }
 
-    private func search(_ terms: [QueryTerm], limit: Int, scope: OrdinalSet?) throws -> [ScoredPassage] {
-        var views: [forage_bm25_term] = []
-        var viewed: [QueryTerm] = []
-        for term in terms {
-            guard let view = try view(of: term.term.number, weight: Float(term.weight)) else { continue }
-            views.append(view)
-            viewed.append(term)
+    private func holds(_ phrase: [String], _ text: String) -> Bool {
+        let terms = analyzer.terms(in: text)
+        guard terms.count >= phrase.count else { return false }
+        return (0...(terms.count - phrase.count)).contains { start in
+            terms[start] == phrase[0] && terms[start..<(start + phrase.count)].elementsEqual(phrase)
         }
-        // More than asked for: float sums of another order can swap hits whose exact scores are nearly equal.
-        let wanted = min(limit + 16 + limit / 8, passageCount)
-        var hits = [forage_bm25_hit](repeating: forage_bm25_hit(), count: wanted)
-        let count: UInt32
-        if let scope {
-            count = scope.ordinals.withUnsafeBufferPointer { scope in
-                forage_bm25_search(
-                    views, UInt32(views.count), norms.elements.baseAddress, UInt32(passageCount), scope.baseAddress,
-                    UInt32(scope.count), UInt32(wanted), &hits)
-            }
-        } else {
-            count = forage_bm25_search(
-                views, UInt32(views.count), norms.elements.baseAddress, UInt32(passageCount), nil, 0, UInt32(wanted),
-                &hits)
-        }
-        guard count != .max else { throw damagedPostings() }
-        let passages = hits[..<Int(count)].map(\.passage).sorted()
-        var scores = [Double](repeating: 0, count: passages.count)
-        var frequencies = [UInt32](repeating: 0, count: passages.count)
-        for (index, term) in viewed.enumerated() {
-            guard forage_bm25_frequencies(&views[index], passages, UInt32(passages.count), &frequencies) != 0 else {
-                throw damagedPostings()
-            }
-            for (place, frequency) in frequencies.enumerated() where frequency > 0 {
-                scores[place] += score(term, frequency, passages[place])
-            }
-        }
-        let ranked = zip(passages, scores).sorted { $0.1 != $1.1 ? $0.1 > $1.1 : $0.0 < $1.0 }
-        return ranked.prefix(limit).map { ScoredPassage(ordinal: $0.0, score: Float($0.1)) }
     }
 
-    private func score(_ term: QueryTerm, _ quarters: UInt32, _ passage: PassageOrdinal) -> Double {
-        let frequency = Double(quarters) / 4
-        return term.weight * frequency / (frequency + Double(norms.elements[Int(passage)]))
+    private func search(_ terms: [QueryTerm], limit: Int, scope: OrdinalSet?) throws -> [ScoredPassage] {
+        let lists = try terms.map { try postings(of: $0.term, weight: Float($0.weight)) }
+        // What lies beyond the index is left out.
+        let members = scope.map { scope in
+            scope.ordinals.prefix(
+                scope.ordinals.last.map { Int($0) < passageCount } ?? true ? scope.count : below(scope.ordinals))
+        }
+        let room = min(limit, members?.count ?? passageCount)
+        guard room > 0 else { return [] }
+        let (norms, unit, count) = (norms.elements.baseAddress, options.unit, UInt32(passageCount))
+        var found: UInt32 = 0
+        let hits = [forage_keyword_hit](unsafeUninitializedCapacity: room) { hits, initialized in
+            if let members {
+                found = members.withUnsafeBufferPointer { members in
+                    forage_keyword_search(
+                        lists, UInt32(lists.count), norms, unit, count, members.baseAddress, UInt32(members.count),
+                        UInt32(room), hits.baseAddress)
+                }
+            } else {
+                found = forage_keyword_search(
+                    lists, UInt32(lists.count), norms, unit, count, nil, 0, UInt32(room), hits.baseAddress)
+            }
+            initialized = found == .max ? 0 : Int(found)
+        }
+        guard found != .max else { throw damagedPostings() }
+        return hits.map { ScoredPassage(ordinal: $0.passage, score: $0.score) }
+    }
+
+    private func below(_ ordinals: [UInt32]) -> Int {
+        ordinals.firstIndex { Int($0) >= passageCount } ?? ordinals.count
     }
 }

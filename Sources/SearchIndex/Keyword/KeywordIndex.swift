@@ -5,110 +5,98 @@ public import CorpusStore
 import Foundation
 import TextProcessing
 
-/// A keyword index: BM25 over title and text, memory-mapped.
+/// A keyword index: BM25 over title and text, memory-mapped. Use from any number of threads.
 ///
-/// The score of a passage is the sum over the query's terms, repeats counted, of `idf · tf / (tf + k1 (1 − b + b · length / mean length))` with
-/// `idf = ln(1 + (N − n + 0.5) / (n + 0.5))`: Lucene's form of BM25 (Robertson and Zaragoza 2009). Term frequency and length count a word of
-/// the title `titleWeight` times, which is BM25F with one length normalisation for both fields.
+/// The score of a passage is the sum over the query's terms, repeats counted, of `idf · tf / (tf + k1 (1 − b + b · length /
+/// mean length))` with `idf = ln(1 + (N − n + 0.5) / (n + 0.5))`: Lucene's form of BM25 (Robertson and Zaragoza 2009). Term
+/// frequency and length count a word of the title `titleWeight` times, which is BM25F with one length normalisation for
+/// both fields.
+///
+/// Contributions are added in fixed point, so that a sum does not depend on the order in which postings are read: pruned
+/// and exhaustive search give the same passages, order and scores.
 public final class KeywordIndex: Sendable {
+    static let kind = "keyword"
+    static let version: UInt32 = 2
+
+    /// What the index says of itself.
+    struct About: Codable, Sendable {
+        var k1: Double
+        var b: Double
+        var titleWeight: Double
+        var analyzer: AnalyzerOptions
+        var passageCount: Int
+        var termCount: Int
+        var meanLength: Double
+    }
+
     /// How the index was made.
     public let options: KeywordIndexOptions
     /// The number of passages.
     public let passageCount: Int
     /// The number of distinct terms.
     public let termCount: Int
+    /// The mean length of a passage in words, those of titles weighted.
+    public let meanLength: Double
     let analyzer: TextAnalyzer
     let norms: MappedArray<Float>
     private let file: SectionFile
-    private let termBytes: MappedArray<UInt8>
-    private let termOffsets: MappedArray<UInt32>
-    private let termCounts: MappedArray<UInt32>
-    private let firstBlocks: MappedArray<UInt32>
-    private let starts: MappedArray<UInt64>
-    private let blockLast: MappedArray<UInt32>
-    private let blockMax: MappedArray<Float>
-    private let blockOffsets: MappedArray<UInt32>
+    private let dictionary: TermDictionary
     private let postings: Range<Int>
 
-    /// Opens an index file.
+    /// Opens an index file. Postings are checked when they are first used.
     /// - Throws: `CorpusError` or `SearchIndexError` when it is damaged.
     public init(path: String) throws {
-        file = try SectionFile(path: path, kind: KeywordIndexWriter.kind)
-        guard file.version == KeywordIndexWriter.version else {
-            throw SearchIndexError.damaged("\(path): the index has version \(file.version); build it anew with `forage index`")
+        file = try SectionFile(path: path, kind: Self.kind)
+        guard file.version == Self.version else {
+            throw SearchIndexError.damaged(
+                "\(path): the index has version \(file.version); build it anew with `forage index`")
         }
-        let meta = try file.array("meta", of: Double.self)
-        guard meta.count == 4 else { throw SearchIndexError.damaged("\(path): section meta has a wrong length") }
-        let encoded = try file.array("analyzer", of: UInt8.self)
-        let analyzerOptions = try JSONDecoder().decode(AnalyzerOptions.self, from: Data(encoded.elements))
-        options = KeywordIndexOptions(k1: meta[0], b: meta[1], titleWeight: meta[2], analyzer: analyzerOptions)
+        let about: About
+        do {
+            about = try JSONDecoder().decode(About.self, from: Data(try file.array("about", of: UInt8.self).elements))
+        } catch is DecodingError {
+            throw SearchIndexError.damaged("\(path): the description of the index cannot be read")
+        }
+        options = KeywordIndexOptions(
+            k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
         try options.validate()
-        analyzer = try TextAnalyzer(analyzerOptions)
+        analyzer = try TextAnalyzer(about.analyzer)
         norms = try file.array("norms")
-        termBytes = try file.array("term.bytes")
-        termOffsets = try file.array("term.offsets")
-        termCounts = try file.array("term.counts")
-        firstBlocks = try file.array("term.blocks")
-        starts = try file.array("term.starts")
-        blockLast = try file.array("block.last")
-        blockMax = try file.array("block.max")
-        blockOffsets = try file.array("block.offsets")
+        dictionary = TermDictionary(bytes: try file.array("terms"), blocks: try file.array("term.blocks"))
         postings = try file.range(of: "postings")
-        passageCount = norms.count
-        termCount = termCounts.count
-        guard termOffsets.count == termCount + 1, firstBlocks.count == termCount + 1, starts.count == termCount,
-            blockMax.count == blockLast.count, blockOffsets.count == blockLast.count + termCount,
-            firstBlocks[termCount] == UInt32(blockLast.count), Int(termOffsets[termCount]) == termBytes.count
-        else { throw SearchIndexError.damaged("\(path): the index's sections do not fit together") }
-        guard blocksAreOrdered() else { throw SearchIndexError.damaged("\(path): the index's blocks are out of order") }
-    }
-
-    /// Whether each term's blocks ascend, in their passages and in the file, so that the kernel may rely on it.
-    private func blocksAreOrdered() -> Bool {
-        let (firsts, last, offsets) = (firstBlocks.elements, blockLast.elements, blockOffsets.elements)
-        for number in 0..<termCount {
-            guard firsts[number] <= firsts[number + 1] else { return false }
-            for block in Int(firsts[number])..<Int(firsts[number + 1]) {
-                guard last[block] < UInt32(passageCount), offsets[block + number] < offsets[block + number + 1],
-                    block == Int(firsts[number]) || last[block - 1] < last[block]
-                else { return false }
-            }
+        passageCount = about.passageCount
+        termCount = about.termCount
+        meanLength = about.meanLength
+        guard norms.count == passageCount, norms.elements.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+            throw SearchIndexError.damaged("\(path): the index's sections do not fit together")
         }
-        return true
     }
 
-    /// A term of the index: its number and how many passages hold it.
+    /// The size of the file in bytes.
+    public var byteCount: Int { file.file.bytes.count }
+
+    /// A term of the index, in the form that the analyzer gives it.
     public struct Term: Sendable, Hashable {
-        public let number: Int
+        public let text: String
+        /// How many passages hold it.
         public let passageCount: Int
+        let entry: TermDictionary.Entry
     }
 
     /// Looks a term up, in the form that the analyzer gives it. O(log terms).
     public func term(_ text: String) -> Term? {
-        var text = text
-        return text.withUTF8 { bytes in
-            let number = lowerBound(bytes)
-            guard number < termCount, self.bytes(of: number).elementsEqual(bytes) else { return nil }
-            return Term(number: number, passageCount: Int(termCounts[number]))
-        }
+        var bytes = text
+        guard let entry = bytes.withUTF8({ dictionary.find($0) }) else { return nil }
+        return Term(text: text, passageCount: entry.count, entry: entry)
     }
 
-    /// The terms that start with a text, in order, at most `limit`.
+    /// The terms that start with a text, in the order of their bytes, at most `limit`.
     public func terms(withPrefix prefix: String, limit: Int) -> [Term] {
         var prefix = prefix
-        return prefix.withUTF8 { bytes in
-            var number = lowerBound(bytes)
-            var terms: [Term] = []
-            while number < termCount, terms.count < limit, self.bytes(of: number).starts(with: bytes) {
-                terms.append(Term(number: number, passageCount: Int(termCounts[number])))
-                number += 1
-            }
-            return terms
+        return prefix.withUTF8 { dictionary.terms(startingWith: $0, limit: limit) }.map {
+            Term(text: String(decoding: $0.term, as: UTF8.self), passageCount: $0.entry.count, entry: $0.entry)
         }
     }
-
-    /// The text of a term.
-    public func text(of term: Term) -> String { String(decoding: bytes(of: term.number), as: UTF8.self) }
 
     /// ln(1 + (N − n + 0.5) / (n + 0.5)).
     public func inverseDocumentFrequency(of term: Term) -> Double {
@@ -116,62 +104,36 @@ public final class KeywordIndex: Sendable {
         return log(1 + (Double(passageCount) - n + 0.5) / (n + 0.5))
     }
 
-    private func bytes(of number: Int) -> UnsafeBufferPointer<UInt8> {
-        let from = min(Int(termOffsets[number]), termBytes.count)
-        let to = min(max(Int(termOffsets[number + 1]), from), termBytes.count)
-        return UnsafeBufferPointer(rebasing: termBytes.elements[from..<to])
-    }
-
-    private func lowerBound(_ key: UnsafeBufferPointer<UInt8>) -> Int {
-        var low = 0
-        var high = termCount
-        while low < high {
-            let middle = (low + high) / 2
-            if bytes(of: middle).lexicographicallyPrecedes(key) { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    /// The kernel's view of a term, after its bytes were checked; nil for a term with no postings.
-    func view(of number: Int, weight: Float) throws -> forage_bm25_term? {
-        let first = Int(firstBlocks[number])
-        let count = Int(firstBlocks[number + 1]) - first
-        guard count > 0 else { return nil }
-        let offsets = first + number
-        guard first >= 0, first + count <= blockLast.count, offsets + count < blockOffsets.count else {
-            throw SearchIndexError.damaged("\(file.file.path): the blocks of term \(number) are out of range")
-        }
-        let start = postings.lowerBound + Int(clamping: starts[number])
-        let length = Int(blockOffsets[offsets + count])
-        guard start <= postings.upperBound, length <= postings.upperBound - start,
-            Int(blockLast[first + count - 1]) < passageCount,
-            let last = blockLast.elements.baseAddress, let largest = blockMax.elements.baseAddress,
-            let offset = blockOffsets.elements.baseAddress, let base = file.file.bytes.baseAddress
-        else { throw SearchIndexError.damaged("\(file.file.path): the postings of term \(number) are out of range") }
-        try file.check(start..<(start + length))
-        return forage_bm25_term(
-            block_last: last + first, block_max: largest + first, block_offset: offset + offsets,
-            data: base.advanced(by: start).assumingMemoryBound(to: UInt8.self), block_count: UInt32(count),
-            posting_count: termCounts[number], weight: weight)
+    /// The kernel's view of a term, after its bytes were checked. Valid while the index lives.
+    func postings(of term: Term, weight: Float) throws -> forage_posting_list {
+        let entry = term.entry
+        guard entry.count > 0, entry.count <= passageCount, entry.start <= UInt64(postings.count),
+            entry.size <= postings.count - Int(entry.start), let base = file.file.bytes.baseAddress
+        else { throw SearchIndexError.damaged("\(file.file.path): the postings of \(term.text) are out of range") }
+        let start = postings.lowerBound + Int(entry.start)
+        try file.check(start..<(start + entry.size))
+        return forage_posting_list(
+            data: base.advanced(by: start).assumingMemoryBound(to: UInt8.self), size: UInt64(entry.size),
+            posting_count: UInt32(entry.count), weight: weight)
     }
 
     func damagedPostings() -> SearchIndexError {
-        .damaged("\(file.file.path): a block of postings is damaged; `forage corpus verify` says more")
+        SearchIndexError.damaged(
+            "\(file.file.path): postings cannot be read, or memory ran out; build the index anew with `forage index`")
     }
 
     /// The passages that hold a term, ascending.
     public func passages(with term: Term) throws -> OrdinalSet {
-        guard var view = try view(of: term.number, weight: 1) else { return OrdinalSet() }
-        var ordinals: [UInt32] = []
-        ordinals.reserveCapacity(term.passageCount)
-        var passages = [UInt32](repeating: 0, count: Int(FORAGE_BM25_BLOCK))
-        var frequencies = passages
-        for block in 0..<view.block_count {
-            let count = forage_bm25_decode_block(&view, block, &passages, &frequencies)
-            guard count > 0 else { throw damagedPostings() }
-            ordinals.append(contentsOf: passages[..<Int(count)])
+        var list = try postings(of: term, weight: 1)
+        let count = term.passageCount
+        var frequencies = [UInt32](repeating: 0, count: count)
+        var good = false
+        let passages = [UInt32](unsafeUninitializedCapacity: count) { passages, initialized in
+            good = forage_posting_decode(&list, UInt32(passageCount), passages.baseAddress, &frequencies) != 0
+            initialized = good ? count : 0
         }
-        return OrdinalSet(ascending: ordinals)
+        guard good else { throw damagedPostings() }
+        return OrdinalSet(ascending: passages)
     }
 
     /// Checks the whole file, bit by bit.

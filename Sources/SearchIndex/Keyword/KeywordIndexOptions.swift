@@ -24,15 +24,21 @@ public struct KeywordIndexOptions: Sendable, Hashable {
 
     /// - Throws: `SearchIndexError` for values out of range.
     func validate() throws {
-        guard k1.isFinite, k1 > 0, k1 <= 100 else { throw SearchIndexError.invalidOption("k1 must be over 0 and at most 100") }
+        guard k1.isFinite, k1 > 0, k1 <= 100 else {
+            throw SearchIndexError.invalidOption("k1 must be over 0 and at most 100")
+        }
         guard b >= 0, b <= 1 else { throw SearchIndexError.invalidOption("b must be from 0 to 1") }
         guard titleWeight >= 0, titleWeight <= 16 else {
             throw SearchIndexError.invalidOption("the title's weight must be from 0 to 16")
         }
     }
 
-    /// A title word's weight in quarters of a text word.
-    var titleQuarters: UInt32 { UInt32((titleWeight * 4).rounded()) }
+    /// What a stored frequency of 1 stands for: 1 when the title's weight is a whole number, else a quarter.
+    var unit: Float { titleWeight == titleWeight.rounded() ? 1 : 0.25 }
+    /// The stored frequency of one occurrence in the text.
+    var textUnits: UInt32 { unit == 1 ? 1 : 4 }
+    /// The stored frequency of one occurrence in the title.
+    var titleUnits: UInt32 { UInt32((titleWeight / Double(unit)).rounded()) }
 }
 
 /// Why an index cannot be built, opened or searched.
@@ -47,7 +53,8 @@ public enum SearchIndexError: Error, Sendable, Hashable, CustomStringConvertible
 
     public var description: String {
         switch self {
-        case .invalidOption(let text), .damaged(let text), .missingIndex(let text), .encoderMismatch(let text): return text
+        case .invalidOption(let text), .damaged(let text), .missingIndex(let text), .encoderMismatch(let text):
+            return text
         }
     }
 }

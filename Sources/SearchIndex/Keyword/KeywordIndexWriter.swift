@@ -5,152 +5,138 @@ import CorpusStore
 import Foundation
 import TextProcessing
 
-/// Builds a keyword index from passages in order of their ordinals.
-///
-/// Everything is kept compressed in memory (about three bytes a posting) and written in one pass: a million passages of
-/// sixty words need about 200 MB.
+/// Builds a keyword index from passages in order of their ordinals, with flat memory: passages are inverted into sorted
+/// runs on disk, which are merged at the end. A million passages of sixty words need about 300 MB.
 public final class KeywordIndexWriter {
-    static let kind = "keyword"
-    static let version: UInt32 = 1
-
     private let options: KeywordIndexOptions
     private let extractor: TermExtractor
-    private var table = TermTable()
-    private var postings = PostingsBuffer()
-    private var quarters: [UInt32] = []
-    private var touched: [Int] = []
+    private let inverter: OpaquePointer
+    private let postingsPerRun: Int
+    private let runPrefix: String
+    private var runs: [String] = []
     private var lengths: [UInt32] = []
+    private var outOfMemory = false
 
+    /// - Parameters:
+    ///   - runFolder: where runs lie until the index is written; default: the system's folder for temporary files. Their
+    ///     names are those of a corpus's unfinished files, which its next writer removes after a crash.
+    ///   - postingsPerRun: bounds memory, about 25 bytes for each. Default: 6 million.
     /// - Throws: `SearchIndexError`, `AnalyzerError` for options that make no sense.
-    public init(_ options: KeywordIndexOptions) throws {
+    public init(_ options: KeywordIndexOptions, runFolder: String? = nil, postingsPerRun: Int = 6_000_000) throws {
         try options.validate()
         self.options = options
+        self.postingsPerRun = postingsPerRun
+        runPrefix =
+            runFolder.map { $0 + "/keyword-run" }
+            ?? FileManager.default.temporaryDirectory.appendingPathComponent("forage-\(UUID())-run").path
         extractor = try TextAnalyzer(options.analyzer).makeExtractor()
+        guard let inverter = forage_inverter_create() else { throw Self.noMemory }
+        self.inverter = inverter
     }
+
+    deinit {
+        forage_inverter_free(inverter)
+        for run in runs { unlink(run) }
+    }
+
+    private static var noMemory: CorpusError { CorpusError(.system, "no memory for the keyword index") }
 
     /// The number of passages so far.
     public var passageCount: Int { lengths.count }
 
     /// Adds the next passage.
-    /// - Throws: `SearchIndexError` when the index would grow past what one file holds.
+    /// - Throws: `SearchIndexError` when the index would grow past what one file holds; `CorpusError` when the disk refuses.
     public func add(title: UnsafeBufferPointer<UInt8>, text: UnsafeBufferPointer<UInt8>) throws {
-        guard !postings.isNearlyFull, lengths.count < Int(UInt32.max) - 1 else {
+        guard lengths.count < Int(UInt32.max) - 1 else {
             throw SearchIndexError.invalidOption("the corpus is too large for one keyword index")
         }
+        forage_inverter_begin(inverter, UInt32(lengths.count))
         var length: UInt32 = 0
-        if options.titleQuarters > 0 { count(title, options.titleQuarters, &length) }
-        count(text, 4, &length)
-        let passage = UInt32(lengths.count)
-        touched.sort()
-        for term in touched {
-            postings.append(term: term, passage: passage, quarters: quarters[term])
-            quarters[term] = 0
-        }
-        touched.removeAll(keepingCapacity: true)
-        lengths.append(length)
-    }
-
-    private func count(_ text: UnsafeBufferPointer<UInt8>, _ weight: UInt32, _ length: inout UInt32) {
-        extractor.forEachTerm(inUTF8: text) { term, _ in
-            let (number, isNew) = table.number(of: term)
-            if isNew {
-                postings.addTerm()
-                quarters.append(0)
+        func count(_ bytes: UnsafeBufferPointer<UInt8>, _ units: UInt32) {
+            guard units > 0 else { return }
+            extractor.forEachTerm(inUTF8: bytes) { term, _ in
+                length &+= units
+                if forage_inverter_add(inverter, term.baseAddress, term.count, units) == 0 { outOfMemory = true }
             }
-            if quarters[number] == 0 { touched.append(number) }
-            quarters[number] += weight
-            length += weight
+        }
+        count(title, options.titleUnits)
+        count(text, options.textUnits)
+        lengths.append(length)
+        if forage_inverter_end(inverter) == 0 || outOfMemory { throw Self.noMemory }
+        if forage_inverter_postings(inverter) >= postingsPerRun { try endRun() }
+    }
+
+    private func endRun() throws {
+        let run = "\(runPrefix)\(runs.count).000000.tmp"
+        runs.append(run)
+        let status = forage_inverter_write(inverter, run)
+        guard status == 0 else {
+            throw CorpusError(.system, "cannot write \(run): \(String(cString: strerror(status)))")
         }
     }
 
-    /// Writes the index file.
+    /// Writes the index file and removes the runs.
     /// - Throws: `CorpusError` when the disk refuses.
     public func write(to path: String) throws {
-        let file = try SectionFileWriter(path: path, kind: Self.kind, version: Self.version)
-        let total = lengths.reduce(into: UInt64(0)) { $0 += UInt64($1) }
-        let mean = lengths.isEmpty ? 1 : max(Double(total) / Double(lengths.count), 1)
-        let norms = lengths.map { Float(options.k1 * (1 - options.b + options.b * Double($0) / mean)) }
-        let order = table.sortedNumbers()
+        if forage_inverter_postings(inverter) > 0 { try endRun() }
+        let unit = Double(options.unit)
+        let total = lengths.reduce(0.0) { $0 + Double($1) } * unit
+        let mean = lengths.isEmpty ? 1 : max(total / Double(lengths.count), 0.25)
+        let norms = lengths.map { length in
+            Float(options.k1 * (1 - options.b + options.b * Double(length) * unit / mean))
+        }
+        let file = try SectionFileWriter(path: path, kind: KeywordIndex.kind, version: KeywordIndex.version)
         try file.add("norms", norms)
-        try writeTerms(order, to: file)
-        try writePostings(order, norms, to: file)
-        try file.add("meta", [options.k1, options.b, options.titleWeight, mean / 4])
-        try file.add("analyzer", Array(try JSONEncoder.sorted.encode(options.analyzer)))
+        let dictionary = try merge(norms, to: file)
+        try file.add("terms", dictionary.bytes)
+        try file.add("term.blocks", dictionary.blocks)
+        let about = KeywordIndex.About(
+            k1: options.k1, b: options.b, titleWeight: options.titleWeight, analyzer: options.analyzer,
+            passageCount: lengths.count, termCount: dictionary.count, meanLength: mean)
+        try file.add("about", Array(try JSONEncoder.sorted.encode(about)))
         try file.finish()
+        for run in runs { unlink(run) }
+        runs = []
     }
 
-    private func writeTerms(_ order: [Int], to file: SectionFileWriter) throws {
-        var offsets: [UInt32] = [0]
-        offsets.reserveCapacity(order.count + 1)
-        try file.begin("term.bytes")
-        var at: UInt32 = 0
-        for term in order {
-            let bytes = table.term(term)
-            try bytes.withUnsafeBytes { try file.append($0) }
-            at += UInt32(bytes.count)
-            offsets.append(at)
-        }
-        try file.end()
-        try file.add("term.offsets", offsets)
-        try file.add("term.counts", order.map { postings.counts[$0] })
-    }
-
-    private func writePostings(_ order: [Int], _ norms: [Float], to file: SectionFileWriter) throws {
-        let size = Int(FORAGE_BM25_BLOCK)
-        var firstBlocks: [UInt32] = [0]
-        var starts: [UInt64] = []
-        var blockLast: [UInt32] = []
-        var blockMax: [Float] = []
-        var blockOffsets: [UInt32] = []
-        var passages = [UInt32](repeating: 0, count: size)
-        var frequencies = [UInt32](repeating: 0, count: size)
-        var encoded = [UInt8](repeating: 0, count: 2048)
-        var data: [UInt8] = []
-        var written: UInt64 = 0
+    private func merge(_ norms: [Float], to file: SectionFileWriter) throws -> TermDictionaryBuilder {
+        let mapped = try runs.map { try MappedFile(path: $0) }
+        for file in mapped { file.advise(.sequential) }
+        var dictionary = TermDictionaryBuilder()
         try file.begin("postings")
-        for term in order {
-            starts.append(written + UInt64(data.count))
-            let start = data.count
-            var previous = UInt32.max
-            var filled = 0
-            func closeBlock() {
-                guard filled > 0 else { return }
-                blockOffsets.append(UInt32(data.count - start))
-                var largest: Float = 0
-                for index in 0..<filled {
-                    let frequency = Float(frequencies[index]) * 0.25
-                    largest = max(largest, frequency / (frequency + norms[Int(passages[index])]))
+        // An index of no passages has no norms; the kernel reads none then.
+        try (norms.isEmpty ? [1] : norms).withUnsafeBufferPointer { norms in
+            let starts = mapped.map { $0.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) }
+            let sizes = mapped.map { UInt64($0.bytes.count) }
+            guard let base = norms.baseAddress,
+                let merger = forage_run_merger_create(starts, sizes, UInt32(mapped.count), base, options.unit)
+            else { throw damagedRun() }
+            defer { forage_run_merger_free(merger) }
+            var term = forage_merged_term()
+            var end: UInt64 = 0
+            while true {
+                let status = forage_run_merger_next(merger, &term)
+                if status == 0 { break }
+                guard status == 1 else { throw damagedRun() }
+                let start = TermDictionary.start(of: Int(term.posting_count), after: end)
+                if start > end {
+                    try withUnsafeBytes(of: UInt32(0)) {
+                        try file.append(UnsafeRawBufferPointer(rebasing: $0[..<Int(start - end)]))
+                    }
                 }
-                // A hair more than the largest, so that other roundings in the search cannot exceed it.
-                blockMax.append(largest * 1.000001)
-                blockLast.append(passages[filled - 1])
-                let count = forage_bm25_encode_block(passages, frequencies, UInt32(filled), previous, &encoded)
-                data.append(contentsOf: encoded[..<Int(count)])
-                previous = passages[filled - 1]
-                filled = 0
-            }
-            postings.forEachPosting(of: term) { passage, quarters in
-                passages[filled] = passage
-                frequencies[filled] = quarters
-                filled += 1
-                if filled == size { closeBlock() }
-            }
-            closeBlock()
-            blockOffsets.append(UInt32(data.count - start))
-            firstBlocks.append(UInt32(blockLast.count))
-            if data.count > 1 << 20 {
-                try data.withUnsafeBytes { try file.append($0) }
-                written += UInt64(data.count)
-                data.removeAll(keepingCapacity: true)
+                try file.append(UnsafeRawBufferPointer(start: term.postings, count: Int(term.size)))
+                dictionary.add(
+                    UnsafeBufferPointer(start: term.term, count: Int(term.term_length)), count: Int(term.posting_count),
+                    start: start, size: Int(term.size))
+                end = start + term.size
             }
         }
-        try data.withUnsafeBytes { try file.append($0) }
         try file.end()
-        try file.add("term.blocks", firstBlocks)
-        try file.add("term.starts", starts)
-        try file.add("block.last", blockLast)
-        try file.add("block.max", blockMax)
-        try file.add("block.offsets", blockOffsets)
+        return dictionary
+    }
+
+    private func damagedRun() -> CorpusError {
+        CorpusError(.system, "the keyword index cannot be merged: no memory, or \(runPrefix)* was changed meanwhile")
     }
 }
 

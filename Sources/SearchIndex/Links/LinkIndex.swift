@@ -41,7 +41,8 @@ public final class LinkIndex: Sendable {
     public init(path: String) throws {
         file = try SectionFile(path: path, kind: Self.kind)
         guard file.version == Self.version else {
-            throw SearchIndexError.damaged("\(path): the link index has version \(file.version); build it anew with `forage index`")
+            throw SearchIndexError.damaged(
+                "\(path): the link index has version \(file.version); build it anew with `forage index`")
         }
         words = try TitleWords()
         keys = try file.array("title.keys")
