@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import Foundation
+import RetrievalTools
+import Synchronization
+
+/// The agent sessions that run in this server: a bounded number, each under an id that cannot be guessed.
+final class AgentRuns: Sendable {
+    /// A session that runs, or has just ended.
+    struct Run: Sendable {
+        let session: AgentSession
+        let task: Task<Answer, any Error>
+    }
+
+    private struct State {
+        var runs: [String: Run] = [:]
+        /// Threads of clients that wait for an answer.
+        var busyThreads: Set<String> = []
+        var isDraining = false
+    }
+
+    private let service: ForageService
+    private let state = Mutex(State())
+
+    init(service: ForageService) { self.service = service }
+
+    /// How many run.
+    var running: Int { state.withLock { $0.runs.count } }
+
+    /// The run of that id while it lasts.
+    func run(_ id: String) -> Run? { state.withLock { $0.runs[id] } }
+
+    /// Starts a session.
+    /// - Parameter thread: of one thread only one session runs at a time; nil for none.
+    /// - Throws: `ServiceError`: 429 when too many run, 409 when the thread is busy.
+    func start(
+        _ question: String, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64, thread: String? = nil
+    ) throws(ServiceError) -> Run {
+        let id = Self.makeID()
+        let session = AgentSession(
+            Question(question), strategy: strategy, environment: service.environment(corpus), store: service.sessions,
+            seed: seed, id: id)
+        return try state.withLock { state throws(ServiceError) in
+            guard !state.isDraining else {
+                throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)
+            }
+            guard state.runs.count < service.limits.agentSessions else {
+                throw ServiceError(.busy, "too many sessions run already", retryAfter: 5)
+            }
+            if let thread, !state.busyThreads.insert(thread).inserted {
+                throw ServiceError(.conflict, "this thread waits for an answer already", retryAfter: 5)
+            }
+            let task = Task { [weak self] in
+                defer { self?.ended(id, thread) }
+                return try await session.run()
+            }
+            let run = Run(session: session, task: task)
+            state.runs[id] = run
+            return run
+        }
+    }
+
+    /// Refuses new sessions, asks those that run to finish, and waits for them.
+    func drain() async {
+        let runs = state.withLock { state in
+            state.isDraining = true
+            return Array(state.runs.values)
+        }
+        for run in runs { run.session.interrupt() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for run in runs { _ = await run.task.result } }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(20))
+                for run in runs { run.task.cancel() }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func ended(_ id: String, _ thread: String?) {
+        state.withLock { state in
+            state.runs[id] = nil
+            if let thread { state.busyThreads.remove(thread) }
+        }
+    }
+
+    /// 128 random bits: knowing an id is no accident.
+    static func makeID() -> String {
+        var generator = SystemRandomNumberGenerator()
+        func part() -> String {
+            let digits = String(UInt64.random(in: .min ... .max, using: &generator), radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        return part() + part()
+    }
+}

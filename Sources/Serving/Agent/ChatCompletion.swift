@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import Foundation
+import LanguageModels
+import OrderedCollections
+import TextProcessing
+
+/// A request of `/v1/chat/completions`: the newest user message is the question.
+struct ChatCompletionRequest: Sendable {
+    var model: String
+    var question: String
+    var seed: UInt64
+    var streams: Bool
+    var includesUsage: Bool
+    var user: String?
+
+    init(_ json: JSONValue, limits: ServerOptions.Limits) throws(ServiceError) {
+        guard let model = json["model"]?.string else {
+            throw ServiceError(.badRequest, "\"model\" is missing", location: ["model"])
+        }
+        self.model = model
+        guard let messages = json["messages"]?.array, !messages.isEmpty else {
+            throw ServiceError(.badRequest, "\"messages\" must be a list with a message", location: ["messages"])
+        }
+        guard let last = messages.last(where: { $0["role"]?.string == "user" }), let content = last["content"] else {
+            throw ServiceError(.badRequest, "there is no message of the user", location: ["messages"])
+        }
+        if let text = content.string {
+            question = text
+        } else if let parts = content.array {
+            question = parts.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }.joined(
+                separator: "\n")
+        } else {
+            throw ServiceError(.badRequest, "a message's content must be text", location: ["messages"])
+        }
+        guard question.contains(where: { !$0.isWhitespace }), question.count <= limits.queryCharacters else {
+            throw ServiceError(
+                .badRequest, "the question must have 1 to \(limits.queryCharacters) characters", location: ["messages"])
+        }
+        if let count = json["n"]?.int, count != 1 {
+            throw ServiceError(.badRequest, "an agent gives one answer: n must be 1", location: ["n"])
+        }
+        if json["logprobs"]?.bool == true {
+            throw ServiceError(.badRequest, "an agent has no log-probabilities", location: ["logprobs"])
+        }
+        seed = json["seed"]?.int.map { UInt64(bitPattern: Int64($0)) } ?? 0
+        streams = json["stream"]?.bool ?? false
+        includesUsage = json["stream_options"]?["include_usage"]?.bool ?? false
+        user = json["user"]?.string
+    }
+}
+
+/// The answers of `/v1/chat/completions`, whole or in pieces.
+struct ChatCompletionReply: Sendable {
+    let id: String
+    let model: String
+    let created: Int
+
+    init(runID: String, model: String) {
+        id = "chatcmpl-" + runID
+        self.model = model
+        created = Int(Date().timeIntervalSince1970)
+    }
+
+    func whole(_ answer: Answer, reasoning: String, _ summary: RunSummary, runID: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(answer.text)]
+        if !reasoning.isEmpty { message["reasoning_content"] = .string(reasoning) }
+        return [
+            "id": .string(id), "object": "chat.completion", "created": .integer(created), "model": .string(model),
+            "choices": [["index": 0, "message": .object(message), "logprobs": nil, "finish_reason": "stop"]],
+            "usage": Self.usage(summary), "x_run": Self.run(answer, summary, runID),
+        ]
+    }
+
+    func chunk(_ delta: JSONObject, finish: String? = nil, extra: JSONObject = [:]) -> JSONValue {
+        var members: JSONObject = [
+            "id": .string(id), "object": "chat.completion.chunk", "created": .integer(created), "model": .string(model),
+            "choices": [
+                [
+                    "index": 0, "delta": .object(delta), "logprobs": nil,
+                    "finish_reason": finish.map(JSONValue.string) ?? nil,
+                ]
+            ],
+        ]
+        members.merge(extra) { first, _ in first }
+        return .object(members)
+    }
+
+    func usageChunk(_ summary: RunSummary) -> JSONValue {
+        [
+            "id": .string(id), "object": "chat.completion.chunk", "created": .integer(created), "model": .string(model),
+            "choices": [], "usage": Self.usage(summary),
+        ]
+    }
+
+    static func usage(_ summary: RunSummary) -> JSONValue {
+        [
+            "prompt_tokens": .integer(summary.usage.promptTokens),
+            "completion_tokens": .integer(summary.usage.completionTokens),
+            "total_tokens": .integer(summary.usage.promptTokens + summary.usage.completionTokens),
+            "prompt_tokens_details": ["cached_tokens": .integer(summary.usage.cachedTokens)],
+            "completion_tokens_details": ["reasoning_tokens": .integer(summary.usage.reasoningTokens)],
+        ]
+    }
+
+    /// The extension: what stood behind the answer.
+    static func run(_ answer: Answer, _ summary: RunSummary, _ runID: String) -> JSONValue {
+        [
+            "id": .string(runID), "steps": .integer(summary.steps), "tool_calls": .integer(summary.toolCalls),
+            "citations": .array(answer.citations.map(\.json)), "label": .string(answer.label.rawValue),
+            "short": answer.short.map(JSONValue.string) ?? nil,
+            "stop_reason": .string(summary.stop?.name ?? "answered"), "cost": .number(summary.spent.money),
+        ]
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import Foundation
+import HTTPTypes
+import Hummingbird
+import LanguageModels
+import OrderedCollections
+import RetrievalTools
+import TextProcessing
+
+extension ForageServer {
+    /// The agent as a model, and the sessions for the web page.
+    func addAgentRoutes<Context: RequestContext>(to router: Router<Context>) {
+        router.get("/v1/models") { [service] _, _ in
+            var names = service.agentNames
+            if let encoder = service.encoder { names.append(encoder.name) }
+            return Response.json([
+                "object": "list",
+                "data": .array(
+                    names.map { ["id": .string($0), "object": "model", "created": 0, "owned_by": "forage"] }),
+            ])
+        }
+        router.get("/v1/models/:id") { [service] _, context in
+            let id = try context.parameters.require("id")
+            guard service.agentNames.contains(id) || service.encoder?.name == id else {
+                throw ServiceError(.notFound, "there is no model \"\(id.prefix(100))\"", location: ["model"])
+            }
+            return Response.json(["id": .string(id), "object": "model", "created": 0, "owned_by": "forage"])
+        }
+        router.post("/v1/chat/completions") { [self] request, _ in try await chat(request) }
+        router.get("/api/sessions") { [self] request, _ in try await listSessions(request) }
+        router.post("/api/sessions") { [self] request, _ in try await startSession(request) }
+        router.get("/api/sessions/:id") { [service] _, context in
+            let id = try context.parameters.require("id")
+            let events = try await service.sessions.events(of: id)
+            guard !events.isEmpty else { throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"") }
+            return Response.json(["id": .string(id), "events": .array(events.map(\.timedJSON))])
+        }
+        router.get("/api/sessions/:id/events") { [self] request, context in
+            try await streamSession(context.parameters.require("id"), request)
+        }
+        router.post("/api/sessions/:id/interrupt") { [agents] _, context in
+            guard let run = agents.run(try context.parameters.require("id")) else {
+                throw ServiceError(.notFound, "no such session runs")
+            }
+            run.session.interrupt()
+            return Response.json(["interrupted": true])
+        }
+        router.delete("/api/sessions/:id") { [service, agents] _, context in
+            let id = try context.parameters.require("id")
+            guard agents.run(id) == nil else { throw ServiceError(.conflict, "the session still runs") }
+            do { try await service.sessions.delete(id) } catch SessionError.notFound {
+                throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
+            }
+            return Response.json(["deleted": true])
+        }
+        router.get("/api/passages/:id") { [service] request, context in
+            let id = try context.parameters.require("id")
+            let corpus = try service.corpus(named: request.uri.queryParameters["corpus"].map(String.init))
+            let passages = try await corpus.passages(withID: id.removingPercentEncoding ?? id)
+            guard !passages.isEmpty else { throw ServiceError(.notFound, "there is no passage \"\(id.prefix(100))\"") }
+            return Response.json(["passages": .array(passages.prefix(50).map(ForageService.document))])
+        }
+        router.get("/api/about") { [service] _, _ in
+            Response.json([
+                "version": .string(service.version), "policies": .array(service.strategies.map { .string($0.name) }),
+                "model": service.model.map { .string($0.name) } ?? nil,
+                "corpora": .array(
+                    service.corpora.map { name, corpus in
+                        [
+                            "name": .string(name), "documents": .integer(corpus.summary.documentCount),
+                            "passages": .integer(corpus.summary.passageCount),
+                        ]
+                    }),
+            ])
+        }
+    }
+
+    private func chat(_ request: Request) async throws -> Response {
+        let asked = try ChatCompletionRequest(await request.json(service.limits), limits: service.limits)
+        let agent = try service.agent(named: asked.model)
+        let thread = request.headers[.threadID] ?? asked.user
+        let run = try agents.start(
+            asked.question, strategy: agent.strategy, corpus: agent.corpus, seed: asked.seed, thread: thread)
+        let reply = ChatCompletionReply(runID: run.session.id, model: asked.model)
+        guard asked.streams else {
+            return try await request.body.consumeWithCancellationOnInboundClose { _ in
+                try await Self.cancellingOnCancel(run) {
+                    var summary = RunSummary()
+                    var lines: [String] = []
+                    for await event in run.session.events() {
+                        summary.take(event)
+                        if let line = ProgressText.line(event) { lines.append(line) }
+                    }
+                    let answer = try await run.task.value
+                    var response = Response.json(
+                        reply.whole(answer, reasoning: lines.joined(separator: "\n"), summary, runID: run.session.id))
+                    response.headers[.connection] = "close"
+                    return response
+                }
+            }
+        }
+        return EventStreamBody.response(request) { write in
+            try await Self.cancellingOnCancel(run) {
+                func send(_ value: JSONValue) { write(EventStreamBody.event(value.serialized())) }
+                var summary = RunSummary()
+                send(reply.chunk(["role": "assistant", "content": ""]))
+                for await event in run.session.events() {
+                    summary.take(event)
+                    if let line = ProgressText.line(event) {
+                        send(reply.chunk(["reasoning_content": .string(line + "\n")]))
+                    }
+                }
+                do {
+                    let answer = try await run.task.value
+                    send(reply.chunk(["content": .string(answer.text)]))
+                    send(
+                        reply.chunk(
+                            [:], finish: "stop",
+                            extra: ["x_run": ChatCompletionReply.run(answer, summary, run.session.id)]))
+                    if asked.includesUsage { send(reply.usageChunk(summary)) }
+                } catch let error where !(error is CancellationError) {
+                    send(ServiceError(.failed, "the session failed: \(error)").openAI)
+                }
+                write("data: [DONE]\n\n")
+            }
+        }
+    }
+
+    /// Runs the body; when its task is cancelled, because the client is gone, the session is too.
+    private static func cancellingOnCancel<Result: Sendable>(
+        _ run: AgentRuns.Run, _ body: () async throws -> Result
+    ) async throws -> Result {
+        try await withTaskCancellationHandler {
+            try await body()
+        } onCancel: {
+            run.task.cancel()
+        }
+    }
+
+    private func listSessions(_ request: Request) async throws -> Response {
+        let offset = max(0, request.uri.queryParameters["offset"].flatMap { Int($0) } ?? 0)
+        let all = try await service.sessions.sessions()
+        return Response.json([
+            "total": .integer(all.count),
+            "sessions": .array(
+                all.dropFirst(offset).prefix(50).map { session in
+                    [
+                        "id": .string(session.id), "question": .string(session.question),
+                        "policy": .string(session.policy), "created": .number(session.created),
+                        "events": .integer(session.eventCount), "running": .bool(agents.run(session.id) != nil),
+                        "stop": session.stop.map { .string($0.name) } ?? nil,
+                    ]
+                }),
+        ])
+    }
+
+    private func startSession(_ request: Request) async throws -> Response {
+        let json = try await request.json(service.limits)
+        guard let question = json["question"]?.string, question.contains(where: { !$0.isWhitespace }),
+            question.count <= service.limits.queryCharacters
+        else {
+            throw ServiceError(
+                .invalid, "expected a question of 1 to \(service.limits.queryCharacters) characters",
+                location: ["question"])
+        }
+        guard let name = json["policy"]?.string ?? service.strategies.first?.name else {
+            throw ServiceError(.unavailable, "this server has no agent")
+        }
+        guard let strategy = service.strategies.first(where: { $0.name == name }) else {
+            throw ServiceError(.notFound, "there is no policy \"\(name.prefix(100))\"", location: ["policy"])
+        }
+        let run = try agents.start(
+            question, strategy: strategy, corpus: service.corpus(named: json["corpus"]?.string),
+            seed: UInt64(json["seed"]?.int ?? 0 < 0 ? 0 : json["seed"]?.int ?? 0))
+        return Response.json(["id": .string(run.session.id)], status: .created)
+    }
+
+    private func streamSession(_ id: String, _ request: Request) async throws -> Response {
+        if let run = agents.run(id) {
+            return EventStreamBody.response(request) { write in
+                for await event in run.session.events() {
+                    write(EventStreamBody.event(event.timedJSON.serialized(), id: event.sequence))
+                }
+                write(EventStreamBody.event("{}", name: "end"))
+            }
+        }
+        let events = try await service.sessions.events(of: id)
+        guard !events.isEmpty else { throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"") }
+        let text = events.map { EventStreamBody.event($0.timedJSON.serialized(), id: $0.sequence) }.joined()
+        return Response.text(
+            (text + EventStreamBody.event("{}", name: "end")).utf8, type: "text/event-stream; charset=utf-8")
+    }
+}
+
+extension HTTPField.Name {
+    /// Names the conversation of a client that asks several questions.
+    static let threadID = HTTPField.Name("X-Thread-Id") ?? .server
+}

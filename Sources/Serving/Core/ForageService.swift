@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import AgentRuntime
+import CorpusStore
+import Foundation
+public import LanguageModels
+public import RetrievalTools
+import Synchronization
+import TextProcessing
+
+/// What is served: corpora, tools, agents, an encoder. The HTTP routes, the MCP server and the environments are thin
+/// layers over it.
+public struct ForageService: Sendable {
+    /// A corpus under a name. The first one is used where a request names none.
+    public var corpora: [(name: String, corpus: any RetrievalCorpus)]
+    public var tools: ToolRegistry
+    /// How `/retrieve` searches when the request does not say.
+    public var retrieveMode: RetrievalMode
+    /// The passages of a query when the request does not say. Default 3, as trainers expect.
+    public var retrieveCount: Int
+    /// The strategies that answer questions; each is a model for OpenAI's clients. The first one is the default.
+    public var strategies: [Strategy]
+    /// The model that strategies may use; nil for none.
+    public var model: (any LanguageModel)?
+    /// Makes vectors, for `/v1/embeddings` and for strategies; nil without an encoder.
+    public var encoder: ServedEncoder?
+    /// Where sessions are kept.
+    public var sessions: any EventStore
+    /// Questions with gold answers that environments play; the gold never leaves the server.
+    public var tasks: [EnvironmentTask]
+    public var limits: ServerOptions.Limits
+    /// The version that is told to clients.
+    public var version: String
+
+    public init(
+        corpora: [(name: String, corpus: any RetrievalCorpus)], tools: ToolRegistry,
+        retrieveMode: RetrievalMode = .keyword, retrieveCount: Int = 3, strategies: [Strategy] = [],
+        model: (any LanguageModel)? = nil, encoder: ServedEncoder? = nil,
+        sessions: any EventStore = InMemoryEventStore(), tasks: [EnvironmentTask] = [],
+        limits: ServerOptions.Limits = ServerOptions.Limits(), version: String = "0.1"
+    ) throws(ServiceError) {
+        guard !corpora.isEmpty else { throw ServiceError(.badRequest, "a server needs a corpus") }
+        self.corpora = corpora
+        self.tools = tools
+        self.retrieveMode = retrieveMode
+        self.retrieveCount = retrieveCount
+        self.strategies = strategies
+        self.model = model
+        self.encoder = encoder
+        self.sessions = sessions
+        self.tasks = tasks
+        self.limits = limits
+        self.version = version
+    }
+
+    /// The corpus of a name, or the first.
+    /// - Throws: `ServiceError` with status 404.
+    public func corpus(named name: String?) throws(ServiceError) -> any RetrievalCorpus {
+        guard let name, !name.isEmpty else { return corpora[0].corpus }
+        guard let found = corpora.first(where: { $0.name == name }) else {
+            let known = corpora.map(\.name).joined(separator: ", ")
+            throw ServiceError(
+                .notFound, "there is no corpus \"\(name.prefix(100))\"; there are \(known)", location: ["corpus"])
+        }
+        return found.corpus
+    }
+
+    /// What a strategy works with on a corpus.
+    func environment(_ corpus: any RetrievalCorpus) -> AgentEnvironment {
+        AgentEnvironment(corpus: corpus, tools: tools, model: model, embed: encoder?.embed)
+    }
+
+    /// The agents as models: `policy`, and `policy@corpus` when there are several corpora.
+    var agentNames: [String] {
+        strategies.flatMap { strategy in
+            corpora.count == 1 ? [strategy.name] : [strategy.name] + corpora.map { "\(strategy.name)@\($0.name)" }
+        }
+    }
+
+    /// The strategy and the corpus of a model name.
+    /// - Throws: `ServiceError` with status 404.
+    func agent(named name: String) throws(ServiceError) -> (strategy: Strategy, corpus: any RetrievalCorpus) {
+        let parts = name.split(separator: "@", maxSplits: 1).map(String.init)
+        guard let first = parts.first, let strategy = strategies.first(where: { $0.name == first }) else {
+            throw ServiceError(
+                .notFound, "there is no model \"\(name.prefix(100))\"; there are \(agentNames.joined(separator: ", "))",
+                location: ["model"])
+        }
+        return (strategy, try corpus(named: parts.count > 1 ? parts[1] : nil))
+    }
+}
+
+/// An encoder as clients see it.
+public struct ServedEncoder: Sendable {
+    public var name: String
+    public var dimensions: Int
+    /// The vectors of texts, in their order.
+    public var embed: @Sendable ([String]) async throws -> [[Float]]
+
+    public init(name: String, dimensions: Int, embed: @escaping @Sendable ([String]) async throws -> [[Float]]) {
+        self.name = name
+        self.dimensions = dimensions
+        self.embed = embed
+    }
+}
+
+/// A question that an environment plays, with what its answer is compared with.
+public struct EnvironmentTask: Sendable, Hashable {
+    public var id: String
+    public var question: String
+    /// Never sent to a client.
+    public var goldAnswers: [String]
+
+    public init(id: String, question: String, goldAnswers: [String]) {
+        self.id = id
+        self.question = question
+        self.goldAnswers = goldAnswers
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import Hummingbird
+import Logging
+import TextProcessing
+
+/// Applies the request guard, gives every request an id, bounds how many run, counts, and turns errors into answers.
+struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
+    let requestGuard: RequestGuard
+    let gate: AdmissionGate
+    let metrics: ServerMetrics
+    /// Whether the server is ending: then `/ready` and new work are refused.
+    let isDraining: @Sendable () -> Bool
+
+    @concurrent
+    func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let clock = ContinuousClock()
+        let start = clock.now
+        metrics.begin()
+        let path = request.uri.path
+        var response: Response
+        do {
+            try requestGuard.check(
+                RequestGuard.Head(
+                    method: request.method.rawValue, path: path, host: request.head.authority,
+                    origin: request.headers[.origin], authorization: request.headers[.authorization]))
+            if Self.isUngated(path) {
+                response = try await next(request, context)
+            } else {
+                guard !isDraining() else {
+                    throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)
+                }
+                response = try await gate.admit { try await next(request, context) }
+            }
+        } catch let error as ServiceError {
+            response = Self.response(to: error, path: path)
+        } catch let error as HTTPError {
+            let status = ServiceError.Status(rawValue: error.status.code) ?? .badRequest
+            response = Self.response(to: ServiceError(status, error.body ?? error.status.reasonPhrase), path: path)
+        } catch let error as JSONError {
+            response = Self.response(to: ServiceError(.invalid, error.description), path: path)
+        } catch is CancellationError {
+            response = Self.response(to: ServiceError(.timedOut, "the request was cancelled"), path: path)
+        } catch {
+            context.logger.error("request failed", metadata: ["error": "\(type(of: error))"])
+            response = Self.response(to: ServiceError(.failed, "the request failed: \(error)"), path: path)
+        }
+        response.headers[.requestID] = Self.requestID(request, context)
+        response.headers[.contentTypeOptions] = "nosniff"
+        metrics.end(
+            route: context.endpointPath ?? "unknown", status: response.status.code,
+            seconds: (clock.now - start) / .seconds(1))
+        return response
+    }
+
+    /// What must be answered also under load.
+    private static func isUngated(_ path: String) -> Bool {
+        ["/health", "/ready", "/metrics", "/", "/page.css", "/page.js"].contains(path)
+    }
+
+    /// The client's id when it is harmless, else one of our own.
+    private static func requestID(_ request: Request, _ context: Context) -> String {
+        if let given = request.headers[.requestID], given.utf8.count <= 128,
+            given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") })
+        {
+            return given
+        }
+        return context.id
+    }
+
+    private static func response(to error: ServiceError, path: String) -> Response {
+        var response = Response.json(
+            path.hasPrefix("/v1/") ? error.openAI : error.detail, status: .init(code: error.status.rawValue))
+        if let seconds = error.retryAfter { response.headers[.retryAfter] = String(seconds) }
+        if error.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
+        // The body was perhaps not read: the connection cannot be used again.
+        if error.status == .tooLarge { response.headers[.connection] = "close" }
+        return response
+    }
+}
+
+extension HTTPField.Name {
+    /// These names are tokens of RFC 9110: making them cannot fail.
+    static let requestID = HTTPField.Name("X-Request-Id") ?? .server
+    static let contentTypeOptions = HTTPField.Name("X-Content-Type-Options") ?? .server
+    static let accelBuffering = HTTPField.Name("X-Accel-Buffering") ?? .server
+    static let mcpSessionID = HTTPField.Name("Mcp-Session-Id") ?? .server
+    static let mcpVersion = HTTPField.Name("MCP-Protocol-Version") ?? .server
+    static let mcpMethod = HTTPField.Name("Mcp-Method") ?? .server
+    static let mcpName = HTTPField.Name("Mcp-Name") ?? .server
+}
+
+extension Response {
+    /// A response with a JSON body.
+    static func json(_ value: JSONValue, status: HTTPResponse.Status = .ok) -> Response {
+        var bytes: [UInt8] = []
+        value.append(to: &bytes)
+        return text(bytes, type: "application/json", status: status)
+    }
+
+    /// A response with a text body.
+    static func text(_ bytes: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok)
+        -> Response
+    {
+        Response(
+            status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}
+
+extension Request {
+    /// The body as JSON, within the limits.
+    /// - Throws: `ServiceError`: 413 for a body that is too large, 422 for one that is no JSON.
+    func json(_ limits: ServerOptions.Limits) async throws -> JSONValue {
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
+            throw ServiceError(.tooLarge, "the body may have at most \(limits.bodyBytes) bytes")
+        }
+        var bytes: [UInt8] = []
+        for try await buffer in body {
+            guard bytes.count + buffer.readableBytes <= limits.bodyBytes else {
+                throw ServiceError(.tooLarge, "the body may have at most \(limits.bodyBytes) bytes")
+            }
+            bytes.append(contentsOf: buffer.readableBytesView)
+        }
+        do {
+            return try JSONValue(parsing: bytes, limits: JSONLimits(depth: limits.jsonDepth, bytes: limits.bodyBytes))
+        } catch {
+            throw ServiceError(.invalid, "the body is not JSON: \(error)")
+        }
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import HTTPTypes
+import Hummingbird
+import OrderedCollections
+import TextProcessing
+
+extension ForageServer {
+    /// MCP over streamable HTTP, at `/mcp`.
+    func addMCPRoutes<Context: RequestContext>(to router: Router<Context>) {
+        router.post("/mcp") { [self] request, _ in try await postMCP(request) }
+        router.get("/mcp") { _, _ in Self.methodNotAllowed() }
+        router.delete("/mcp") { [self] request, _ in
+            guard let session = request.headers[.mcpSessionID] else { return Self.methodNotAllowed() }
+            return Response(status: mcp.sessions.end(session) ? .ok : .notFound)
+        }
+    }
+
+    private static func methodNotAllowed() -> Response {
+        Response(status: .methodNotAllowed, headers: [.allow: "POST"])
+    }
+
+    private func postMCP(_ request: Request) async throws -> Response {
+        guard request.headers[.contentType]?.lowercased().hasPrefix("application/json") == true else {
+            return Self.response(MCPServer.failure(nil, -32600, "the body must be application/json", status: 415))
+        }
+        let message: JSONValue
+        do {
+            message = try await request.json(service.limits)
+        } catch let error as ServiceError where error.status == .invalid {
+            return Self.response(MCPServer.failure(nil, -32700, error.message, status: 400))
+        }
+        if message["method"]?.string?.hasPrefix("openenv/session/") == true {
+            guard scope(of: request) == .full else {
+                throw ServiceError(.forbidden, "this token may only search and read")
+            }
+            return Response.json(await environments.answerMCP(message))
+        }
+        var caller = MCPServer.Caller(sessionID: nil, scope: scope(of: request), notify: nil)
+        let meta = message["params"]?["_meta"]
+        let isModern =
+            meta?["io.modelcontextprotocol/protocolVersion"] != nil
+            || MCPServer.modernVersions.contains(request.headers[.mcpVersion] ?? "")
+        if isModern {
+            if let disagreement = Self.disagreement(request, message) {
+                return Self.response(MCPServer.failure(message["id"], -32020, disagreement, status: 400))
+            }
+        } else if message["method"]?.string != "initialize" {
+            if let refusal = legacyRefusal(request, message) { return refusal }
+            caller.sessionID = request.headers[.mcpSessionID]
+        }
+        let sender = caller
+        guard message["method"]?.string == "tools/call", message["params"]?["name"]?.string == "ask" else {
+            return Self.response(try await mcp.handle(message, from: sender))
+        }
+        if meta?["progressToken"] != nil, request.headers[.accept]?.contains("text/event-stream") == true {
+            return streamMCP(message, from: sender, request)
+        }
+        // In the stateless era closing the connection cancels the request; in the other one only a notification does.
+        guard isModern else { return Self.response(try await mcp.handle(message, from: sender)) }
+        return try await request.body.consumeWithCancellationOnInboundClose { _ in
+            var response = Self.response(try await mcp.handle(message, from: sender))
+            response.headers[.connection] = "close"
+            return response
+        }
+    }
+
+    /// Why a request of the handshake era is refused.
+    private func legacyRefusal(_ request: Request, _ message: JSONValue) -> Response? {
+        if let version = request.headers[.mcpVersion], !MCPServer.legacyVersions.contains(version) {
+            return Self.response(
+                MCPServer.failure(
+                    message["id"], -32022, "this version of the protocol is not spoken here", status: 400,
+                    data: [
+                        "supported": .array(
+                            (MCPServer.modernVersions + MCPServer.legacyVersions).map(JSONValue.string)),
+                        "requested": .string(version),
+                    ]))
+        }
+        guard let session = request.headers[.mcpSessionID] else {
+            return Self.response(
+                MCPServer.failure(
+                    message["id"], -32600, "the Mcp-Session-Id header is missing; call initialize first", status: 400))
+        }
+        guard mcp.sessions.exists(session) else {
+            return Self.response(MCPServer.failure(message["id"], -32001, "there is no such session", status: 404))
+        }
+        return nil
+    }
+
+    /// Answers with a stream: notifications of progress, then the result.
+    private func streamMCP(_ message: JSONValue, from caller: MCPServer.Caller, _ request: Request) -> Response {
+        EventStreamBody.response(request) { [mcp] write in
+            let (notes, continuation) = AsyncStream<JSONValue>.makeStream()
+            var caller = caller
+            caller.notify = { continuation.yield($0) }
+            let sender = caller
+            try await withThrowingTaskGroup(of: MCPServer.Reply.self) { group in
+                group.addTask {
+                    defer { continuation.finish() }
+                    return try await mcp.handle(message, from: sender)
+                }
+                for await note in notes { write(EventStreamBody.event(note.serialized(), name: "message")) }
+                if let reply = try await group.next()?.message {
+                    write(EventStreamBody.event(reply.serialized(), name: "message"))
+                }
+            }
+        }
+    }
+
+    /// Whether the headers say something else than the body; they exist so that proxies need not read it.
+    private static func disagreement(_ request: Request, _ message: JSONValue) -> String? {
+        let declared = message["params"]?["_meta"]?["io.modelcontextprotocol/protocolVersion"]?.string
+        guard request.headers[.mcpVersion] == declared else {
+            return "the MCP-Protocol-Version header must be the version in _meta"
+        }
+        guard let method = message["method"]?.string, request.headers[.mcpMethod] == method else {
+            return "the Mcp-Method header must be the method"
+        }
+        let name: String?
+        switch method {
+        case "tools/call", "prompts/get": name = message["params"]?["name"]?.string
+        case "resources/read": name = message["params"]?["uri"]?.string
+        default: return nil
+        }
+        return request.headers[.mcpName] == name ? nil : "the Mcp-Name header must be the name in params"
+    }
+
+    private func scope(of request: Request) -> AccessToken.Scope {
+        guard !options.tokens.isEmpty else { return .full }
+        let secret = String(request.headers[.authorization]?.dropFirst(7).drop { $0 == " " } ?? "")
+        var scope = AccessToken.Scope.readOnly
+        for token in options.tokens where token.matches(secret) && token.scope == .full { scope = .full }
+        return scope
+    }
+
+    private static func response(_ reply: MCPServer.Reply) -> Response {
+        guard let message = reply.message else { return Response(status: .init(code: reply.status)) }
+        var response = Response.json(message, status: .init(code: reply.status))
+        if let session = reply.newSessionID { response.headers[.mcpSessionID] = session }
+        return response
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import OrderedCollections
+import RetrievalTools
+import TextProcessing
+
+/// A request of `/retrieve`, in any of the dialects that trainers speak.
+///
+/// - Search-R1 and verl: `{"queries": [...], "topk": 3, "return_scores": true}`
+/// - SkyRL: `{"query": "...", "topk": 3, "return_scores": true}`
+/// - with a reranker: `topk_retrieval` and `topk_rerank` instead of `topk`
+/// - web proxies: `{"queries": [...]}` alone
+///
+/// The answer has one list a query, in the same order: `{"document": {"id", "contents", "title", "text"}, "score"}`,
+/// or bare documents when `return_scores` is false.
+struct RetrieveRequest: Sendable {
+    var queries: [String]
+    var count: Int
+    var bare: Bool
+    var mode: RetrievalMode
+    var corpus: String?
+
+    init(_ json: JSONValue, service: ForageService) throws(ServiceError) {
+        guard json.object != nil else {
+            throw ServiceError(.invalid, "expected an object with \"queries\", found \(json.typeName)")
+        }
+        let limits = service.limits
+        switch (json["queries"], json["query"]) {
+        case (.array(let elements)?, _):
+            guard elements.count <= limits.batch else {
+                throw ServiceError(
+                    .invalid, "at most \(limits.batch) queries at a time, found \(elements.count)",
+                    location: ["queries"])
+            }
+            queries = []
+            queries.reserveCapacity(elements.count)
+            for (index, element) in elements.enumerated() {
+                queries.append(try Self.query(element, ["queries", String(index)], limits))
+            }
+        case (let other?, _) where !other.isNull:
+            if case .string = other {
+                queries = [try Self.query(other, ["queries"], limits)]
+            } else {
+                throw ServiceError(
+                    .invalid, "expected a list of strings, found \(other.typeName)", location: ["queries"])
+            }
+        case (_, let query?): queries = [try Self.query(query, ["query"], limits)]
+        default: throw ServiceError(.invalid, "\"queries\" (a list) or \"query\" is missing", location: ["queries"])
+        }
+        count = service.retrieveCount
+        for key in ["topk_rerank", "topk", "top_k", "k"] {
+            guard let value = json[key], !value.isNull else { continue }
+            guard let number = value.int, number >= 0 else {
+                throw ServiceError(.invalid, "expected a whole number from 0, found \(value)", location: [key])
+            }
+            guard number <= limits.results else {
+                throw ServiceError(
+                    .invalid, "at most \(limits.results) passages a query, found \(number)", location: [key])
+            }
+            if number > 0 { count = number }
+            break
+        }
+        if let flag = json["return_scores"], !flag.isNull {
+            guard let value = flag.bool else {
+                throw ServiceError(
+                    .invalid, "expected true or false, found \(flag.typeName)", location: ["return_scores"])
+            }
+            bare = !value
+        } else {
+            bare = false
+        }
+        mode = service.retrieveMode
+        if let name = json["mode"], !name.isNull {
+            guard let known = name.string.flatMap(RetrievalMode.init(rawValue:)) else {
+                throw ServiceError(.invalid, "expected keyword, semantic or hybrid, found \(name)", location: ["mode"])
+            }
+            mode = known
+        }
+        corpus = json["corpus"]?.string
+    }
+
+    private static func query(
+        _ value: JSONValue, _ location: [String], _ limits: ServerOptions.Limits
+    ) throws(ServiceError) -> String {
+        guard let text = value.string else {
+            throw ServiceError(.invalid, "expected a string, found \(value.typeName)", location: location)
+        }
+        guard text.utf8.count <= limits.queryCharacters || text.count <= limits.queryCharacters else {
+            throw ServiceError(
+                .invalid, "a query may have at most \(limits.queryCharacters) characters", location: location)
+        }
+        return text
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Serving
+
+@Suite struct RequestGuardTests {
+    private func status(
+        _ options: ServerOptions = ServerOptions(), method: String = "POST", path: String = "/retrieve",
+        host: String? = "127.0.0.1:8000", origin: String? = nil, authorization: String? = nil
+    ) -> Int {
+        do {
+            try RequestGuard(options: options).check(
+                RequestGuard.Head(method: method, path: path, host: host, origin: origin, authorization: authorization))
+            return 200
+        } catch {
+            return error.status.rawValue
+        }
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:8000", 200), ("localhost", 200), ("LOCALHOST:1", 200), ("[::1]:8000", 200), ("example.org", 421),
+        ("localhost.example.org", 421), ("127.0.0.1.nip.io", 421), ("", 421), ("localhost:80:80", 421),
+        ("localhost:x", 421), ("[::1]x", 421),
+    ])
+    func hosts(host: String, expected: Int) {
+        #expect(status(host: host) == expected)
+    }
+
+    @Test func aHostIsNeeded() { #expect(status(host: nil) == 421) }
+
+    @Test(arguments: [
+        ("http://localhost:3000", 200), ("https://127.0.0.1", 200), ("null", 403), ("http://example.org", 403),
+        ("file://localhost", 403), ("", 403), ("http://localhost@example.org", 403), ("localhost", 403),
+    ])
+    func origins(origin: String, expected: Int) {
+        #expect(status(origin: origin) == expected)
+    }
+
+    @Test func tokensAndScopes() {
+        let options = ServerOptions(tokens: [
+            AccessToken(secret: "reader", scope: .readOnly), AccessToken(secret: "owner", scope: .full),
+        ])
+        #expect(status(options) == 401)
+        #expect(status(options, authorization: "Bearer wrong") == 401)
+        #expect(status(options, authorization: "Basic owner") == 401)
+        #expect(status(options, authorization: "Bearer reader") == 200)
+        #expect(status(options, path: "/v1/chat/completions", authorization: "Bearer reader") == 403)
+        #expect(status(options, path: "/v1/chat/completions", authorization: "bearer owner") == 200)
+        #expect(status(options, method: "DELETE", path: "/api/sessions/x", authorization: "Bearer reader") == 403)
+        #expect(status(options, method: "GET", path: "/api/sessions", authorization: "Bearer reader") == 200)
+        #expect(status(options, method: "GET", path: "/health") == 200)
+        #expect(status(options, method: "GET", path: "/metrics") == 401)
+        #expect(status(options, method: "GET", path: "/health", host: "evil.example") == 421)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false),
+        ("192.168.0.1", false),
+        ("127.evil.example", false), ("example.org", false),
+    ])
+    func onlyLoopbackIsOpen(host: String, isAllowed: Bool) {
+        if isAllowed {
+            #expect(throws: Never.self) { try ServerOptions(host: host).validate() }
+        } else {
+            #expect(throws: ServiceError.self) { try ServerOptions(host: host).validate() }
+        }
+        let token = AccessToken(secret: "x", scope: .full)
+        #expect(throws: Never.self) { try ServerOptions(host: host, tokens: [token]).validate() }
+        #expect(throws: Never.self) { try ServerOptions(host: host, allowsOpenAccess: true).validate() }
+    }
+}
