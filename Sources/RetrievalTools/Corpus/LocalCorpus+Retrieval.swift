@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CorpusStore
+import Foundation
+public import SearchIndex
+import TextProcessing
+
+/// A corpus folder as the tools see it.
+extension LocalCorpus: RetrievalCorpus {
+    public var summary: CorpusSummary {
+        let name = (((reader.path as NSString).lastPathComponent) as NSString).deletingPathExtension
+        var modes: [RetrievalMode] = []
+        if keywords != nil { modes.append(.keyword) }
+        if hasSemanticSearch { modes.append(.semantic) }
+        if keywords != nil { modes.append(.hybrid) }
+        return CorpusSummary(
+            name: name, documentCount: reader.documentCount, passageCount: reader.passageCount,
+            fields: reader.columns.fields.map {
+                CorpusField(name: $0.name, type: $0.type, documentCount: $0.documentCount)
+            }, modes: modes)
+    }
+
+    @concurrent
+    public func search(
+        _ mode: RetrievalMode, query: String, limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage] {
+        try Task.checkCancellation()
+        let passages: OrdinalSet?
+        switch scope {
+        case nil: passages = nil
+        case .passages(let set): passages = set
+        case .documents(let set): passages = try reader.passages(of: set)
+        }
+        let found: [SearchIndex.ScoredPassage]
+        switch mode {
+        case .keyword: found = try keywordSearch(KeywordQuery(query), limit: limit, within: passages)
+        case .semantic: found = try await semanticSearch(query, limit: limit, within: passages)
+        case .hybrid: found = try await hybridSearch(query, limit: limit, within: passages)
+        }
+        return try found.map { try ranked($0.ordinal, score: Double($0.score)) }
+    }
+
+    public func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage] {
+        try reader.passages(at: ordinals)
+    }
+
+    public func passages(withID id: String) async throws -> [Passage] {
+        // A document of one passage has its passage's id.
+        if let document = try reader.documentOrdinal(id: id) {
+            return try reader.passages(at: reader.passageRange(of: document))
+        }
+        return try reader.passage(id: id).map { [$0] } ?? []
+    }
+
+    public func documents(at ordinals: [DocumentOrdinal]) async throws -> [CorpusDocument] {
+        try ordinals.map { ordinal in
+            CorpusDocument(
+                id: try reader.documentID(of: ordinal), ordinal: ordinal, title: try reader.title(of: ordinal),
+                metadata: try reader.columns.metadata(of: ordinal), passages: try reader.passageRange(of: ordinal))
+        }
+    }
+
+    /// Links of the passage's text to titles that it names, each once; a name that several documents have counts less.
+    public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] {
+        guard let links else { return [] }
+        var scores: [PassageOrdinal: Double] = [:]
+        for link in links.links(from: ordinal) {
+            scores[link.target] = max(scores[link.target] ?? 0, 1 / Double(max(1, link.candidates)))
+        }
+        return try scores.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }.prefix(max(0, limit))
+            .map { try ranked($0.key, score: $0.value) }
+    }
+
+    private func ranked(_ ordinal: PassageOrdinal, score: Double) throws -> RankedPassage {
+        RankedPassage(
+            id: try reader.passageID(of: ordinal), ordinal: ordinal,
+            documentOrdinal: reader.documentOrdinal(of: ordinal), score: score)
+    }
+}

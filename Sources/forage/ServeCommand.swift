@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import ArgumentParser
+import Foundation
+import LanguageModels
+import Logging
+import RetrievalTools
+import SearchIndex
+import Serving
+import TextEncoders
+import TextProcessing
+
+/// What `serve` and `mcp` serve.
+struct ServiceArguments: ParsableArguments {
+    @Option(name: .long, help: "A corpus folder; several may be given, the first is the default.")
+    var corpus: [String] = []
+
+    @Option(name: .long, help: "The folder of tool manifests; without it the built-in tools.")
+    var tools: String?
+
+    @Option(name: .long, help: "A policy file or the name of a policy; several may be given. Default: every policy there is.")
+    var policy: [String] = []
+
+    @Option(name: .long, help: "An OpenAI-compatible model: URL#name, or a name at OPENAI_BASE_URL.")
+    var model: String?
+
+    @Option(name: .long, help: "How /retrieve searches: keyword, semantic or hybrid. Default: keyword.")
+    var mode: String = "keyword"
+
+    @Option(name: .long, help: "Passages of a query that does not say how many.")
+    var topk = 3
+
+    @Option(name: .long, help: "The file in which sessions are kept; without it they are kept in memory.")
+    var sessions: String?
+
+    @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
+    var tasks: String?
+
+    func validate() throws {
+        guard !corpus.isEmpty else { throw ValidationError("--corpus is missing: name a corpus folder such as news.forage") }
+        guard RetrievalMode(rawValue: mode) != nil else {
+            throw ValidationError("--mode must be keyword, semantic or hybrid, not \(mode)")
+        }
+    }
+
+    /// Opens everything that is named.
+    func makeService() async throws -> ForageService {
+        var corpora: [(name: String, corpus: any RetrievalCorpus)] = []
+        var encoder: ServedEncoder?
+        for path in corpus {
+            let opened = try await LocalCorpus(path: path)
+            corpora.append((opened.summary.name, opened))
+            if encoder == nil, let found = opened.encoder {
+                let parameters = opened.reader.manifest.files[IndexRole.vectors]?.parameters
+                let name = parameters?["encoder"]?.string ?? "encoder"
+                encoder = ServedEncoder(name: name, dimensions: found.dimension) { texts in
+                    let matrix = try await found.encode(texts)
+                    return (0..<matrix.count).map { Array(matrix[$0]) }
+                }
+            }
+        }
+        let registry: ToolRegistry
+        if let tools { registry = try await ToolRegistry.load(directory: tools) } else { registry = try ToolRegistry.builtIn() }
+        let chosen = try makeModel()
+        var strategies: [Strategy] = []
+        for name in policy.isEmpty ? Self.policyNames() : policy {
+            let file = try PolicyFile.find(name)
+            if file.model == .required, chosen == nil {
+                if policy.isEmpty { continue }
+                throw ValidationError("the policy \(name) needs a model: name one with --model")
+            }
+            strategies.append(try file.strategy())
+        }
+        let store: any EventStore
+        if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore() }
+        return try ForageService(
+            corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
+            retrieveCount: max(1, topk), strategies: strategies, model: chosen, encoder: encoder, sessions: store,
+            tasks: try tasks.map(Self.readTasks) ?? [])
+    }
+
+    /// The files of `Policies/`, or without such a folder the policies that the program carries.
+    private static func policyNames() -> [String] {
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: "Policies")) ?? []
+        let names = files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+        return names.isEmpty ? ["hops", "react", "single-shot"] : names
+    }
+
+    private func makeModel() throws -> (any LanguageModel)? {
+        let environment = ProcessInfo.processInfo.environment
+        guard let text = model else { return nil }
+        let parts = text.split(separator: "#", maxSplits: 1).map(String.init)
+        guard let base = parts.count == 2 ? parts[0] : environment["OPENAI_BASE_URL"], let name = parts.last else {
+            throw ValidationError("--model must be URL#name, or OPENAI_BASE_URL must be set")
+        }
+        return try OpenAICompatibleModel(
+            OpenAICompatibleModel.Configuration(baseURL: base, model: name, apiKey: environment["OPENAI_API_KEY"]))
+    }
+
+    /// Reads questions with their gold answers.
+    static func readTasks(_ path: String) throws -> [EnvironmentTask] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ValidationError("\(path): the file cannot be read")
+        }
+        var tasks: [EnvironmentTask] = []
+        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+            let row: JSONValue
+            do { row = try JSONValue(parsing: Array(line)) } catch {
+                throw ValidationError("\(path):\(index + 1): \(error)")
+            }
+            guard let question = row["question"]?.string else {
+                throw ValidationError("\(path):\(index + 1): \"question\" is missing")
+            }
+            let gold = (row["golden_answers"] ?? row["answers"])?.array?.compactMap(\.string)
+                ?? row["answer"]?.string.map { [$0] } ?? []
+            let id = (row["id"] ?? row["_id"])?.string ?? String(index)
+            tasks.append(EnvironmentTask(id: id, question: question, goldAnswers: gold))
+        }
+        return tasks
+    }
+}
+
+/// `forage serve`: everything over HTTP.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve corpora, tools and agents over HTTP, with a web page at /.",
+        discussion: """
+            Tokens come from the environment: FORAGE_TOKEN opens everything, FORAGE_READ_TOKEN only searching and \
+            reading. Without a token only a loopback address is listened on.
+            """)
+
+    @OptionGroup var service: ServiceArguments
+
+    @Option(name: .long, help: "The address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(name: .long, help: "The port; 0 takes a free one.")
+    var port = 8000
+
+    @Option(name: .long, help: "A further host name under which the server may be addressed.")
+    var allowHost: [String] = []
+
+    @Flag(name: .long, help: "Listen on any address without a token.")
+    var openAccess = false
+
+    @Flag(name: .long, help: "Print one JSON line on standard output when the server listens.")
+    var json = false
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        var tokens: [AccessToken] = []
+        for (name, scope) in [("FORAGE_TOKEN", AccessToken.Scope.full), ("FORAGE_READ_TOKEN", .readOnly)] {
+            guard let secret = environment[name], !secret.isEmpty else { continue }
+            tokens.append(AccessToken(secret: secret, scope: scope))
+        }
+        let options = ServerOptions(
+            host: host, port: port, tokens: tokens, allowedHosts: allowHost, allowsOpenAccess: openAccess)
+        do { try options.validate() } catch { throw ValidationError(error.message) }
+        let server = ForageServer(try await service.makeService(), options: options)
+        var logger = Logger(label: "forage.serve") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .error
+        let (host, json) = (host, json)
+        try await server.run(logger: logger) { port in
+            let shown = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+            FileHandle.standardError.write(Data("Serving at http://\(shown):\(port)/\n".utf8))
+            if json { print(JSONValue.object(["event": "launch", "host": .string(host), "port": .integer(port)])) }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Serving
+import Testing
+import TextProcessing
+
+@Suite(.serialized) struct HTTPBasicsTests {
+    @Test func healthMetricsAndPage() async throws {
+        try await RunningServer.with { server in
+            #expect(try await server.send("GET", "/health").json["status"] == "healthy")
+            #expect(try await server.send("GET", "/ready").json["ready"] == true)
+            _ = try await server.post("/retrieve", #"{"queries":["radio","x"]}"#)
+            let metrics = try await server.send("GET", "/metrics").text
+            #expect(metrics.contains(#"forage_http_requests_total{route="/retrieve",status="200"} 1"#))
+            #expect(metrics.contains("forage_queries_total 2"))
+            let page = try await server.send("GET", "/")
+            #expect(page.headers["content-security-policy"]?.contains("default-src 'none'") == true)
+            for path in ["/page.css", "/page.js"] { #expect(page.text.contains(path)) }
+            // Nothing comes from anywhere else.
+            #expect(!page.text.contains("http://") && !page.text.contains("https://"))
+            let id = try await server.send("GET", "/health", headers: [("X-Request-Id", "abc")]).headers["x-request-id"]
+            #expect(id == "abc")
+            #expect(try await server.send("GET", "/nowhere").status == 404)
+        }
+    }
+
+    @Test func toolsOverREST() async throws {
+        try await RunningServer.with { server in
+            let names = try await server.send("GET", "/tools").json["tools"]?.array?.compactMap { $0["name"]?.string }
+            #expect(names?.first == "semantic_search")
+            let first = try await server.post("/tools/keyword_search", #"{"arguments":{"query":"magazine"}}"#).json
+            #expect(first["is_error"] == false)
+            let set = try #require(first["result_set"])
+            let body = JSONValue.object([
+                "arguments": ["query": "first", "within": "r1"], "result_sets": [set],
+            ])
+            let second = try await server.post("/tools/keyword_search", body.serialized()).json
+            #expect(second["passages"]?[0]?["id"] == "first")
+            #expect(try await server.post("/tools/nope", "{}").status == 404)
+        }
+    }
+
+    @Test func embeddings() async throws {
+        try await RunningServer.with { server in
+            let answer = try await server.post("/v1/embeddings", #"{"model":"trigrams","input":["a b","c"]}"#).json
+            #expect(answer["data"]?.array?.count == 2)
+            #expect(answer["data"]?[1]?["embedding"]?.array?.count == 256)
+            let packed = try await server.post(
+                "/v1/embeddings", #"{"model":"trigrams","input":"a b","encoding_format":"base64"}"#).json
+            #expect(packed["data"]?[0]?["embedding"]?.string?.count == 1368)
+            #expect(try await server.post("/v1/embeddings", #"{"model":"other","input":"a"}"#).status == 404)
+        }
+    }
+
+    @Test func tokensOverHTTP() async throws {
+        let options = ServerOptions(port: 0, tokens: [AccessToken(secret: "s3cret", scope: .full)])
+        try await RunningServer.with(options) { server in
+            let body = #"{"queries":["radio"]}"#
+            #expect(try await server.post("/retrieve", body).status == 401)
+            #expect(try await server.post("/retrieve?api_key=s3cret", body).status == 401)
+            #expect(try await server.post("/retrieve", body, headers: [("Authorization", "Bearer s3cret")]).status == 200)
+            #expect(try await server.send("GET", "/health").status == 200)
+            let foreign = [("Authorization", "Bearer s3cret"), ("Origin", "http://evil.example")]
+            #expect(try await server.post("/retrieve", body, headers: foreign).status == 403)
+            #expect(try await server.send("GET", "/health", headers: [("Host", "evil.example")]).status == 421)
+        }
+    }
+
+    @Test func tooManyRequestsAreRefused() async throws {
+        var options = ServerOptions(port: 0)
+        options.limits.agentSessions = 0
+        try await RunningServer.with(options) { server in
+            let answer = try await server.post(
+                "/v1/chat/completions", #"{"model":"hops","messages":[{"role":"user","content":"x"}]}"#)
+            #expect(answer.status == 429)
+            #expect(answer.headers["retry-after"] == "5")
+        }
+    }
+}
