@@ -9,3 +9,4 @@
 #include "inverter.h"
 #include "keyword_kernels.h"
 #include "vector_kernels.h"
+#include "lm_kernels.h"

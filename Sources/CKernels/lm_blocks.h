@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The block formats of GGUF weights. Every format is read as unsigned levels q (signed for Q8_0) with, for each half
+// of 32 weights, a scale d and an offset m: weight = d q + m.
+#pragma once
+#include "lm_kernels.h"
+#include <string.h>
+
+#define LM_INLINE static inline __attribute__((always_inline))
+
+LM_INLINE uint16_t lm_u16(const uint8_t *p) {
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return v;
+}
+
+LM_INLINE float lm_half(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3FF, bits;
+    if (exponent == 0) {
+        float value = (float)fraction * 0x1p-24f;
+        return sign ? -value : value;
+    }
+    bits = exponent == 31 ? sign | 0x7F800000u | fraction << 13 : sign | (exponent + 112) << 23 | fraction << 13;
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+LM_INLINE int lm_block_bytes(int type) {
+    switch (type) {
+    case FORAGE_LM_F32: return 4;
+    case FORAGE_LM_F16: return 2;
+    case FORAGE_LM_BF16: return 2;
+    case FORAGE_LM_Q4_0: return 18;
+    case FORAGE_LM_Q4_1: return 20;
+    case FORAGE_LM_Q5_0: return 22;
+    case FORAGE_LM_Q5_1: return 24;
+    case FORAGE_LM_Q8_0: return 34;
+    case FORAGE_LM_Q4_K: return 144;
+    case FORAGE_LM_Q5_K: return 176;
+    case FORAGE_LM_Q6_K: return 210;
+    default: return 0;
+    }
+}
+
+LM_INLINE int lm_block_weights(int type) {
+    switch (type) {
+    case FORAGE_LM_F32:
+    case FORAGE_LM_F16:
+    case FORAGE_LM_BF16: return 1;
+    case FORAGE_LM_Q4_0:
+    case FORAGE_LM_Q4_1:
+    case FORAGE_LM_Q5_0:
+    case FORAGE_LM_Q5_1:
+    case FORAGE_LM_Q8_0: return 32;
+    case FORAGE_LM_Q4_K:
+    case FORAGE_LM_Q5_K:
+    case FORAGE_LM_Q6_K: return 256;
+    default: return 0;
+    }
+}
+
+LM_INLINE int lm_is_float(int type) {
+    return type == FORAGE_LM_F32 || type == FORAGE_LM_F16 || type == FORAGE_LM_BF16;
+}
+LM_INLINE int lm_is_super(int type) {
+    return type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K || type == FORAGE_LM_Q6_K;
+}
+
+/// Where the 32 weights of block `b` of a row start: the block, or the super-block of 256 that holds it.
+LM_INLINE const uint8_t *lm_block(int type, const uint8_t *row, int b) {
+    return lm_is_super(type) ? row + (size_t)(b >> 3) * (size_t)lm_block_bytes(type)
+                             : row + (size_t)b * (size_t)lm_block_bytes(type);
+}
+
+/// The 6-bit scale and minimum of sub-block j of a Q4_K or Q5_K super-block.
+LM_INLINE void lm_scale6(const uint8_t *s, int j, int *scale, int *minimum) {
+    if (j < 4) {
+        *scale = s[j] & 63;
+        *minimum = s[j + 4] & 63;
+    } else {
+        *scale = (s[j + 4] & 15) | (s[j - 4] >> 6) << 4;
+        *minimum = (s[j + 4] >> 4) | (s[j] >> 6) << 4;
+    }
+}
+
+/// Scale and offset of both halves of block `b`.
+LM_INLINE void lm_block_scales(int type, const uint8_t *row, int b, float d[2], float m[2]) {
+    const uint8_t *p = lm_block(type, row, b);
+    int scale, minimum;
+    switch (type) {
+    case FORAGE_LM_Q4_0:
+        d[0] = lm_half(lm_u16(p));
+        m[0] = -8 * d[0];
+        break;
+    case FORAGE_LM_Q5_0:
+        d[0] = lm_half(lm_u16(p));
+        m[0] = -16 * d[0];
+        break;
+    case FORAGE_LM_Q4_1:
+    case FORAGE_LM_Q5_1:
+        d[0] = lm_half(lm_u16(p));
+        m[0] = lm_half(lm_u16(p + 2));
+        break;
+    case FORAGE_LM_Q8_0:
+        d[0] = lm_half(lm_u16(p));
+        m[0] = 0;
+        break;
+    case FORAGE_LM_Q4_K:
+    case FORAGE_LM_Q5_K:
+        lm_scale6(p + 4, b & 7, &scale, &minimum);
+        d[0] = lm_half(lm_u16(p)) * (float)scale;
+        m[0] = -(lm_half(lm_u16(p + 2)) * (float)minimum);
+        break;
+    case FORAGE_LM_Q6_K: {
+        const int8_t *s = (const int8_t *)p + 192 + 2 * (b & 7);
+        float all = lm_half(lm_u16(p + 208));
+        d[0] = all * (float)s[0];
+        d[1] = all * (float)s[1];
+        m[0] = -32 * d[0];
+        m[1] = -32 * d[1];
+        return;
+    }
+    default: d[0] = m[0] = 0;
+    }
+    d[1] = d[0];
+    m[1] = m[0];
+}
+
+/// The 32 levels of block `b`.
+LM_INLINE void lm_block_levels(int type, const uint8_t *row, int b, uint8_t q[32]) {
+    const uint8_t *p = lm_block(type, row, b);
+    uint32_t high;
+    switch (type) {
+    case FORAGE_LM_Q4_0:
+    case FORAGE_LM_Q4_1:
+        p += type == FORAGE_LM_Q4_0 ? 2 : 4;
+        for (int i = 0; i < 16; i++) {
+            q[i] = p[i] & 15;
+            q[i + 16] = p[i] >> 4;
+        }
+        break;
+    case FORAGE_LM_Q5_0:
+    case FORAGE_LM_Q5_1:
+        p += type == FORAGE_LM_Q5_0 ? 2 : 4;
+        memcpy(&high, p, 4);
+        p += 4;
+        for (int i = 0; i < 16; i++) {
+            q[i] = (uint8_t)((p[i] & 15) | (high >> i & 1) << 4);
+            q[i + 16] = (uint8_t)(p[i] >> 4 | (high >> (i + 16) & 1) << 4);
+        }
+        break;
+    case FORAGE_LM_Q8_0: memcpy(q, p + 2, 32); break;
+    case FORAGE_LM_Q4_K:
+    case FORAGE_LM_Q5_K: {
+        int j = b & 7;
+        const uint8_t *low = p + (type == FORAGE_LM_Q4_K ? 16 : 48) + 32 * (j >> 1);
+        for (int i = 0; i < 32; i++) q[i] = j & 1 ? low[i] >> 4 : low[i] & 15;
+        if (type == FORAGE_LM_Q5_K)
+            for (int i = 0; i < 32; i++) q[i] |= (uint8_t)((p[16 + i] >> j & 1) << 4);
+        break;
+    }
+    case FORAGE_LM_Q6_K: {
+        int n = (b & 7) >> 2, j = b & 3;
+        const uint8_t *low = p + 64 * n + 32 * (j & 1), *top = p + 128 + 32 * n;
+        for (int i = 0; i < 32; i++)
+            q[i] = (uint8_t)((j >= 2 ? low[i] >> 4 : low[i] & 15) | (top[i] >> (2 * j) & 3) << 4);
+        break;
+    }
+    default: memset(q, 0, 32);
+    }
+}
+
+LM_INLINE float lm_float_weight(int type, const uint8_t *p, size_t i) {
+    uint32_t bits;
+    float value;
+    switch (type) {
+    case FORAGE_LM_F16: return lm_half(lm_u16(p + 2 * i));
+    case FORAGE_LM_BF16:
+        bits = (uint32_t)lm_u16(p + 2 * i) << 16;
+        memcpy(&value, &bits, 4);
+        return value;
+    default: memcpy(&value, p + 4 * i, 4); return value;
+    }
+}
+
+// The work of one range of rows of one product; the portable one is the reference.
+void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last);
+#if defined(__x86_64__)
+void lm_multiply_avx2(
+    const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
+void lm_quantize_activations_avx2(const forage_lm_activations *a, int first, int last);
+#endif
