@@ -40,7 +40,7 @@ let modules: [Module] = [
     Module(
         name: "LanguageModels",
         uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "TextEncoders", "CCurl"],
-        libraries: [yams, collections]),
+        libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
         name: "RetrievalTools",
         uses: ["CKernels", "TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels", "CCurl"],

@@ -3,6 +3,9 @@
 import Foundation
 
 extension SubwordTokenizer {
+    /// Splits special tokens that ordinary text contains, within a frame: it hinders their match and is then taken out.
+    public static let mark = String(decoding: [0xEF, 0xB7, 0x90] as [UInt8], as: UTF8.self)
+
     /// The tokens of a text.
     /// - Parameter frame: whether the text is the frame of a conversation, in which special tokens may stand. Ordinary
     ///   text never gives a control token.
@@ -12,11 +15,16 @@ extension SubwordTokenizer {
         source.withUTF8 { utf8 in
             let trie = frame ? specials : userDefined
             var start = 0
+            func append(_ part: UnsafeBufferPointer<UInt8>) {
+                guard frame, part.contains(0xEF) else { return self.append(part, first: ids.isEmpty, to: &ids) }
+                let clean = Self.withoutMarks(part)
+                clean.withUnsafeBufferPointer { self.append($0, first: ids.isEmpty, to: &ids) }
+            }
             if !trie.isEmpty {
                 var at = 0
                 while at < utf8.count {
                     if let (id, end) = trie.longest(in: utf8, at: at) {
-                        append(UnsafeBufferPointer(rebasing: utf8[start..<at]), first: ids.isEmpty, to: &ids)
+                        append(UnsafeBufferPointer(rebasing: utf8[start..<at]))
                         ids.append(id)
                         at = end
                         start = end
@@ -25,9 +33,24 @@ extension SubwordTokenizer {
                     }
                 }
             }
-            append(UnsafeBufferPointer(rebasing: utf8[start...]), first: ids.isEmpty, to: &ids)
+            append(UnsafeBufferPointer(rebasing: utf8[start...]))
         }
         return ids.map(Int.init)
+    }
+
+    private static func withoutMarks(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(text.count)
+        var at = 0
+        while at < text.count {
+            if at + 2 < text.count, text[at] == 0xEF, text[at + 1] == 0xB7, text[at + 2] == 0x90 {
+                at += 3
+            } else {
+                out.append(text[at])
+                at += 1
+            }
+        }
+        return out
     }
 
     private func append(_ text: UnsafeBufferPointer<UInt8>, first: Bool, to ids: inout [Int32]) {
@@ -41,7 +64,8 @@ extension SubwordTokenizer {
                     continue
                 }
                 var merger = Merger(
-                    symbols: piece.indices.map { Merger.Symbol(start: $0, end: $0 + 1, id: byteTokens[Int(piece[$0])]) })
+                    symbols: piece.indices.map { Merger.Symbol(start: $0, end: $0 + 1, id: byteTokens[Int(piece[$0])]) }
+                )
                 merger.merge { left, right in merges.ranked(left.id, right.id) }
                 for symbol in merger.result {
                     if symbol.id >= 0 { ids.append(symbol.id) } else if let unknown { ids.append(unknown) }

@@ -31,7 +31,8 @@ extension SubwordTokenizer {
         for (name, id) in vocabulary {
             guard let id = id.int else { continue }
             names[id] = Array(name.utf8)
-            kinds[id] = fallback && name.utf8.count == 6 && name.hasPrefix("<0x") && name.hasSuffix(">") ? .byte : .normal
+            kinds[id] =
+                fallback && name.utf8.count == 6 && name.hasPrefix("<0x") && name.hasSuffix(">") ? .byte : .normal
         }
         for token in added {
             guard let id = token["id"]?.int, let content = token["content"]?.string else { continue }

@@ -23,7 +23,8 @@ extension GGUFFile {
         var kinds = [SubwordTokenizer.Kind](repeating: .normal, count: names.count)
         if let types = metadata["tokenizer.ggml.token_type"]?.array {
             guard types.count == names.count else {
-                throw GGUFError.missing(path: path, what: "token_type has \(types.count) entries for \(names.count) tokens")
+                throw GGUFError.missing(
+                    path: path, what: "token_type has \(types.count) entries for \(names.count) tokens")
             }
             kinds = types.map { $0.int.flatMap(SubwordTokenizer.Kind.init(rawValue:)) ?? .normal }
         }

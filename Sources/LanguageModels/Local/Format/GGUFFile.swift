@@ -66,7 +66,9 @@ public final class GGUFFile: Sendable {
     }
 
     /// The bytes of a tensor; valid as long as the file object lives.
-    func bytes(of tensor: Tensor) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range]) }
+    func bytes(of tensor: Tensor) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
+    }
 
     /// The elements of a tensor as floats.
     public func floats(of tensor: Tensor) -> [Float] {

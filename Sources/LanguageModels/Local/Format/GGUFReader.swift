@@ -174,8 +174,8 @@ struct GGUFReader {
             }
         }
         let ordered = tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }
-        for (earlier, later) in zip(ordered, ordered.dropFirst()) where later.range.lowerBound < earlier.range.upperBound
-        {
+        for (earlier, later) in zip(ordered, ordered.dropFirst())
+        where later.range.lowerBound < earlier.range.upperBound {
             throw .malformed(
                 path: path, offset: later.range.lowerBound,
                 what: "tensors \"\(earlier.name)\" and \"\(later.name)\" overlap")

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TextProcessing
+
+/// The vocabulary as a trie over the bytes that tokens write, laid out flat: children follow one another.
+final class VocabularyTrie: Sendable {
+    struct Node: Sendable {
+        var byte: UInt8
+        var firstChild: Int32 = -1
+        var sibling: Int32 = -1
+        /// The first token that ends here, as an index into `tokens`, and how many do.
+        var firstToken: Int32 = 0
+        var tokenCount: Int32 = 0
+    }
+    let nodes: [Node]
+    let tokens: [Int32]
+    let tokenBytes: [[UInt8]]
+    let vocabulary: Int
+
+    /// Ordinary tokens only: no constraint lets a control token into a text.
+    init(_ tokenizer: SubwordTokenizer) {
+        vocabulary = tokenizer.count
+        tokenBytes = tokenizer.bytes
+        let order = (0..<tokenizer.count)
+            .filter { !tokenizer.isControl($0) && !tokenizer.bytes[$0].isEmpty }
+            .sorted { a, b in
+                let x = tokenizer.bytes[a]
+                let y = tokenizer.bytes[b]
+                return x == y ? a < b : x.lexicographicallyPrecedes(y)
+            }
+        var nodes = [Node(byte: 0)]
+        var tokens: [Int32] = []
+        var path: [Int] = [0]
+        var previous: [UInt8] = []
+        for token in order {
+            let bytes = tokenizer.bytes[token]
+            let common = zip(bytes, previous).prefix { $0 == $1 }.count
+            path.removeLast(path.count - 1 - common)
+            for byte in bytes[common...] {
+                nodes.append(Node(byte: byte))
+                let parent = path[path.count - 1]
+                let new = Int32(nodes.count - 1)
+                if nodes[parent].firstChild < 0 {
+                    nodes[parent].firstChild = new
+                } else {
+                    // The last child of the parent is the one that the previous token made; it is found by walking.
+                    var child = Int(nodes[parent].firstChild)
+                    while nodes[child].sibling >= 0 { child = Int(nodes[child].sibling) }
+                    nodes[child].sibling = new
+                }
+                path.append(nodes.count - 1)
+            }
+            let end = path[path.count - 1]
+            if nodes[end].tokenCount == 0 { nodes[end].firstToken = Int32(tokens.count) }
+            nodes[end].tokenCount += 1
+            tokens.append(Int32(token))
+            previous = bytes
+        }
+        self.nodes = nodes
+        self.tokens = tokens
+    }
+}
+
+/// The tokens that each state of an automaton allows, found once per state. Used by the engine's thread only.
+///
+/// `@unchecked Sendable`: made by a request's task, then touched by the engine's thread alone; the hand-over is the
+/// engine's queue.
+final class ConstraintMasks: @unchecked Sendable {
+    let automaton: any ByteAutomaton
+    private let trie: VocabularyTrie
+    private var masks: [Int: [UInt64]] = [:]
+
+    init(automaton: any ByteAutomaton, trie: VocabularyTrie) {
+        self.automaton = automaton
+        self.trie = trie
+    }
+
+    /// The tokens that may follow.
+    func mask(_ state: Int) -> [UInt64] {
+        if let known = masks[state] { return known }
+        let mask = build(state, within: nil)
+        masks[state] = mask
+        return mask
+    }
+
+    /// The tokens that may follow and after which the text can still end within `bytes` bytes.
+    func mask(_ state: Int, endingWithin bytes: Int) -> [UInt64] { build(state, within: bytes) }
+
+    private func build(_ state: Int, within limit: Int?) -> [UInt64] {
+        var mask = [UInt64](repeating: 0, count: (trie.vocabulary + 63) / 64)
+        var stack: [(node: Int32, state: Int)] = []
+        var child = trie.nodes[0].firstChild
+        while true {
+            while child >= 0 {
+                let node = trie.nodes[Int(child)]
+                if let to = automaton.next(stack.last?.state ?? state, node.byte) {
+                    if node.tokenCount > 0, limit.map({ automaton.bytesToEnd(to) <= $0 }) ?? true {
+                        for i in node.firstToken..<node.firstToken + node.tokenCount {
+                            let token = Int(trie.tokens[Int(i)])
+                            mask[token / 64] |= 1 << UInt64(token % 64)
+                        }
+                    }
+                    if node.firstChild >= 0 {
+                        stack.append((child, to))
+                        child = node.firstChild
+                        continue
+                    }
+                }
+                child = node.sibling
+            }
+            guard let (node, _) = stack.popLast() else { return mask }
+            child = trie.nodes[Int(node)].sibling
+        }
+    }
+
+    /// The state after a token's bytes.
+    func next(_ state: Int, token: Int32) -> Int? {
+        var state = state
+        for byte in trie.tokenBytes[Int(token)] {
+            guard let to = automaton.next(state, byte) else { return nil }
+            state = to
+        }
+        return state
+    }
+}
+
+/// Where one output stands in its constraint.
+struct ConstraintState {
+    private let masks: ConstraintMasks
+    private var state: Int
+
+    init(_ masks: ConstraintMasks) {
+        self.masks = masks
+        state = masks.automaton.start
+    }
+
+    var mayEnd: Bool { masks.automaton.accepts(state) }
+    /// The text may end and nothing may follow.
+    var isFinished: Bool { mayEnd && !masks.automaton.continues(state) }
+
+    /// The tokens that may come next; the ends of a turn among them where the text may end. When few tokens are left,
+    /// only those with which the text can still be brought to an end: an output that is long enough is always whole.
+    func mask(tokensLeft: Int, ends: Set<Int32>) -> [UInt64] {
+        // Each token writes a byte at least, so as many tokens as bytes are always enough.
+        let close = masks.automaton.bytesToEnd(state)
+        var mask = tokensLeft <= close + 24 ? masks.mask(state, endingWithin: tokensLeft - 1) : masks.mask(state)
+        if mayEnd { for end in ends where Int(end) / 64 < mask.count { mask[Int(end) / 64] |= 1 << UInt64(end % 64) } }
+        return mask
+    }
+
+    mutating func advance(_ token: Int32) {
+        if let next = masks.next(state, token: token) { state = next }
+    }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TextProcessing
+
+/// What all samples of one request share; the caller's side sets `isCancelled`.
+final class RequestControl: Sendable {
+    private let cancelled = Atomic<Bool>(false)
+    private let deadline: ContinuousClock.Instant
+    let timeout: Double
+
+    init(timeout: Double) {
+        self.timeout = timeout
+        deadline = .now + .seconds(min(max(timeout, 0), 1e9))
+    }
+
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+    var isLate: Bool { .now > deadline }
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
+}
+
+/// What one sample of a request became.
+struct GeneratedSample: Sendable {
+    var ids: [Int32] = []
+    var text = ""
+    var tokens: [TokenLogProbability] = []
+    var finishReason = Completion.FinishReason.length
+}
+
+/// How a sample is generated.
+struct GenerationPlan: Sendable {
+    var options: SamplingOptions
+    var tokenizer: SubwordTokenizer
+    /// Tokens that end a turn.
+    var ends: Set<Int32>
+    var constraint: ConstraintMasks?
+}
+
+/// Passes a prompt through the model, then starts its samples, which share the prompt's cache.
+final class PromptJob: SequenceJob {
+    private let control: RequestControl
+    private let start: (UnsafeBufferPointer<Float>, CachedSequence, InferenceEngine) -> Void
+    private let failed: (any Error) -> Void
+
+    init(
+        sequence: CachedSequence, prompt: [Int32], control: RequestControl,
+        start: @escaping (UnsafeBufferPointer<Float>, CachedSequence, InferenceEngine) -> Void,
+        failed: @escaping (any Error) -> Void
+    ) {
+        self.control = control
+        self.start = start
+        self.failed = failed
+        let queue = prompt[sequence.tokens.count...]
+        super.init(sequence: sequence, queue: queue, silent: queue.count - 1)
+    }
+
+    override var isCancelled: Bool { control.isCancelled }
+
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
+        isDone = true
+        start(logits, sequence, engine)
+    }
+
+    override func finish() { if let failure { failed(failure) } }
+}
+
+/// Generates one sample, token by token.
+final class GenerationJob: SequenceJob {
+    private let control: RequestControl
+    private let plan: GenerationPlan
+    private let onText: (String) -> Void
+    private let onEnd: (Result<GeneratedSample, any Error>) -> Void
+    private var sampler: Sampler
+    private var constraint: ConstraintState?
+    private var sample = GeneratedSample()
+    /// The bytes written so far, and how many of them have been handed on.
+    private var bytes: [UInt8] = []
+    private var delivered = 0
+    private let stops: [[UInt8]]
+
+    init(
+        sequence: CachedSequence, plan: GenerationPlan, index: Int, control: RequestControl,
+        onText: @escaping (String) -> Void, onEnd: @escaping (Result<GeneratedSample, any Error>) -> Void
+    ) {
+        self.control = control
+        self.plan = plan
+        self.onText = onText
+        self.onEnd = onEnd
+        sampler = Sampler(plan.options, stream: index)
+        constraint = plan.constraint.map(ConstraintState.init)
+        stops = plan.options.stop.map { Array($0.utf8) }.filter { !$0.isEmpty }
+        super.init(sequence: sequence, queue: [], silent: 0)
+    }
+
+    override var isCancelled: Bool { control.isCancelled }
+
+    override func finish() {
+        if let failure { return onEnd(.failure(failure)) }
+        deliver(all: true)
+        sample.text = String(decoding: bytes, as: UTF8.self)
+        onEnd(.success(sample))
+    }
+
+    private func end(_ reason: Completion.FinishReason) {
+        sample.finishReason = reason
+        isDone = true
+    }
+
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
+        guard !control.isLate else {
+            failure = LanguageModelError.timedOut(seconds: control.timeout)
+            isDone = true
+            return
+        }
+        let limit = plan.options.maxTokens
+        guard sample.ids.count < limit else { return end(.length) }
+        var mask: [UInt64]?
+        if let constraint {
+            if constraint.isFinished { return end(.stop) }
+            mask = constraint.mask(tokensLeft: limit - sample.ids.count, ends: plan.ends)
+        }
+        guard let token = sampler.choose(logits, recent: sequence.tokens[...], mask: mask) else {
+            // No token of the vocabulary continues the output, which can only be where it may end.
+            return end(constraint?.mayEnd == true ? .stop : .length)
+        }
+        if plan.ends.contains(token) { return end(.stop) }
+        record(token, logits)
+        constraint?.advance(token)
+        if let stop = stopPlace() {
+            cut(at: stop)
+            return end(.stop)
+        }
+        deliver(all: false)
+        if constraint?.isFinished == true { return end(.stop) }
+        if sample.ids.count >= limit { return end(constraint?.mayEnd == true ? .stop : .length) }
+        queue = [token]
+    }
+
+    private func record(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) {
+        let written = plan.tokenizer.decodeBytes([Int(token)])
+        if let top = plan.options.topLogProbabilities {
+            sample.tokens.append(
+                TokenLogProbability(
+                    text: String(decoding: written, as: UTF8.self),
+                    logProbability: logProbability(of: token, in: logits), byteOffset: bytes.count,
+                    top: mostProbable(top, in: logits).map { entry in
+                        .init(
+                            text: plan.tokenizer.decode([Int(entry.id)], showingSpecials: true),
+                            logProbability: entry.logProbability)
+                    }))
+        }
+        sample.ids.append(token)
+        bytes += written
+    }
+
+    /// Where a stop text begins in what has not been handed on.
+    private func stopPlace() -> Int? {
+        var first: Int?
+        for stop in stops where bytes.count >= stop.count {
+            let from = max(delivered, bytes.count - stop.count - 64)
+            guard from <= bytes.count - stop.count else { continue }
+            for at in from...(bytes.count - stop.count) where bytes[at..<at + stop.count].elementsEqual(stop) {
+                first = min(first ?? at, at)
+                break
+            }
+        }
+        return first
+    }
+
+    /// Takes the stop text off; tokens that lie wholly behind the cut go from the text's tokens, not from the ids.
+    private func cut(at place: Int) {
+        bytes.removeLast(bytes.count - place)
+        sample.tokens.removeAll { $0.byteOffset >= place && place > 0 }
+    }
+
+    /// Hands on what is whole UTF-8 and cannot become part of a stop text.
+    private func deliver(all: Bool) {
+        var end = bytes.count
+        if !all {
+            for stop in stops {
+                for length in stride(from: min(stop.count - 1, bytes.count), to: 0, by: -1)
+                where bytes[(bytes.count - length)...].elementsEqual(stop[..<length]) {
+                    end = min(end, bytes.count - length)
+                    break
+                }
+            }
+            end = Self.wholeCharacters(bytes, end)
+        }
+        guard end > delivered else { return }
+        onText(String(decoding: bytes[delivered..<end], as: UTF8.self))
+        delivered = end
+    }
+
+    /// The length of the longest beginning that does not end within a character.
+    private static func wholeCharacters(_ bytes: [UInt8], _ end: Int) -> Int {
+        var start = end
+        while start > 0, end - start < 4 {
+            start -= 1
+            let byte = bytes[start]
+            if byte & 0xC0 == 0x80 { continue }
+            let length = byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2
+            return start + length <= end ? end : start
+        }
+        return end
+    }
+}
+
+/// Adds up the log-probabilities of given tokens.
+final class ScoringJob: SequenceJob {
+    private let targets: [Int32]
+    private var next: Int
+    private var sum: Double
+    private let control: RequestControl
+    private let onEnd: (Result<Double, any Error>) -> Void
+
+    /// - Parameter first: the log-probability of the first target, which the prompt's own logits gave.
+    init(
+        sequence: CachedSequence, targets: [Int32], first: Double, control: RequestControl,
+        onEnd: @escaping (Result<Double, any Error>) -> Void
+    ) {
+        self.targets = targets
+        next = 1
+        sum = first
+        self.control = control
+        self.onEnd = onEnd
+        super.init(sequence: sequence, queue: targets.dropLast()[...], silent: 0)
+    }
+
+    override var isCancelled: Bool { control.isCancelled }
+
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
+        sum += logProbability(of: targets[next], in: logits)
+        next += 1
+        isDone = next == targets.count
+    }
+
+    override func finish() { onEnd(failure.map { .failure($0) } ?? .success(sum)) }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// Work of one sequence: tokens to feed, and what to do with the logits that come back. Used by the engine's thread.
+class SequenceJob {
+    let sequence: CachedSequence
+    /// Tokens that are still to pass through the model.
+    var queue: ArraySlice<Int32>
+    /// How many of the queue's first tokens need no logits.
+    var silent: Int
+    /// Set when nothing is left to do.
+    var isDone = false
+    /// Why it ended early.
+    var failure: (any Error)?
+
+    init(sequence: CachedSequence, queue: ArraySlice<Int32>, silent: Int) {
+        self.sequence = sequence
+        self.queue = queue
+        self.silent = silent
+    }
+
+    /// Whether the caller has gone away.
+    var isCancelled: Bool { false }
+    /// A row of logits, of the `offset`th token that the job wanted logits for. Refills the queue or ends the job.
+    func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {}
+    /// The job has ended, well or with `failure`.
+    func finish() {}
+}
+
+/// Runs all sequences of one model on a thread of its own: each step takes one token of every generating sequence and
+/// a slice of the prompts that wait, so that requests share the weights' passage through memory.
+///
+/// `@unchecked Sendable`: `state` is guarded by its mutex; everything else is touched by the engine's thread only,
+/// which `perform` and `add` reach through `state`.
+final class InferenceEngine: @unchecked Sendable {
+    /// Tokens of prompts in one step; small enough that cancelling is prompt.
+    static let stepTokens = 256
+    /// Floats of logits in one step.
+    static let stepLogits = 1 << 24
+
+    private struct State {
+        var inbox: [(InferenceEngine) -> Void] = []
+        var isStopping = false
+    }
+    /// The mutex and condition of the inbox.
+    private let condition = NSCondition()
+    private var state = State()
+    private(set) var pass: ForwardPass?
+    private var jobs: [SequenceJob] = []
+
+    /// Starts the thread.
+    /// - Parameter pass: makes the forward pass; called on the engine's thread at its first use.
+    init(pass: ForwardPass) {
+        self.pass = pass
+        let thread = Thread { [weak self] in
+            while let engine = self, engine.turn() {}
+        }
+        thread.name = "forage-model"
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
+    /// Ends the thread once the present step is done.
+    func stop() {
+        condition.lock()
+        state.isStopping = true
+        condition.signal()
+        condition.unlock()
+    }
+
+    /// Runs a body on the engine's thread, between two steps.
+    func enqueue(_ body: @escaping @Sendable (InferenceEngine) -> Void) {
+        condition.lock()
+        state.inbox.append(body)
+        condition.signal()
+        condition.unlock()
+    }
+
+    /// Adds a job; on the engine's thread only.
+    func add(_ job: SequenceJob) { jobs.append(job) }
+
+    /// One turn of the thread's loop.
+    /// - Returns: false when the engine stops.
+    private func turn() -> Bool {
+        condition.lock()
+        while state.inbox.isEmpty, jobs.isEmpty, !state.isStopping {
+            // Wakes up now and then so that an engine that nobody holds any more can go.
+            if !condition.wait(until: Date(timeIntervalSinceNow: 1)) {
+                condition.unlock()
+                return true
+            }
+        }
+        let stopping = state.isStopping
+        let inbox = state.inbox
+        state.inbox = []
+        condition.unlock()
+        inbox.forEach { $0(self) }
+        if stopping {
+            for job in jobs { end(job, LanguageModelError.unavailable("the model was closed")) }
+            jobs = []
+            return false
+        }
+        for job in jobs where job.isCancelled { end(job, CancellationError()) }
+        jobs.removeAll { $0.isDone }
+        step()
+        return true
+    }
+
+    private func end(_ job: SequenceJob, _ failure: (any Error)?) {
+        guard !job.isDone else { return }
+        job.isDone = true
+        job.failure = failure
+        job.finish()
+    }
+
+    private func step() {
+        guard let pass, !jobs.isEmpty else { return }
+        var room = Self.stepTokens
+        var rows = max(1, Self.stepLogits / pass.weights.configuration.vocabulary)
+        var chosen: [SequenceJob] = []
+        var batch = ForwardBatch(runs: [])
+        // Generating sequences first: one token each; then prompts, in the order of their arrival.
+        let ordered = jobs.filter { $0.queue.count <= 1 } + jobs.filter { $0.queue.count > 1 }
+        for job in ordered where room > 0 && rows > 0 {
+            var count = min(job.queue.count, room)
+            let wanted = max(0, count - job.silent)
+            if wanted > rows { count = job.silent + rows }
+            guard count > 0 else { continue }
+            guard job.sequence.reserve(count) else {
+                // Memory comes back when other sequences end; a job that is alone will never fit.
+                if jobs.count == 1 {
+                    end(job, LanguageModelError.unavailable("the key-value cache's memory budget is used up"))
+                }
+                continue
+            }
+            let tokens = job.queue.prefix(count)
+            let silent = min(job.silent, count)
+            batch.runs.append(
+                .init(sequence: job.sequence, tokens: ArraySlice(Array(tokens)), wantedFrom: silent))
+            job.queue = job.queue.dropFirst(count)
+            job.silent -= silent
+            room -= count
+            rows -= count - silent
+            chosen.append(job)
+        }
+        if chosen.isEmpty {
+            if let first = jobs.first {
+                end(first, LanguageModelError.unavailable("the key-value cache's memory budget is used up"))
+            }
+            jobs.removeAll { $0.isDone }
+            return
+        }
+        let wantedOf = batch.runs.map { $0.tokens.count - $0.wantedFrom }
+        let logits = pass.run(batch)
+        let vocabulary = pass.weights.configuration.vocabulary
+        var row = 0
+        for (job, wanted) in zip(chosen, wantedOf) {
+            for _ in 0..<wanted {
+                let slice = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
+                if !job.isDone { job.receive(slice, from: self) }
+                row += 1
+            }
+            if job.isDone { job.finish() }
+        }
+        jobs.removeAll { $0.isDone }
+    }
+}

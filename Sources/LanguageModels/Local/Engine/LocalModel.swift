@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+public import TextProcessing
+
+/// A language model in this process: a GGUF file or a safetensors folder, run on the processor's cores.
+///
+/// All requests of one object share its threads, its weights and a cache of prefixes: samples of one prompt, turns of
+/// one conversation and prompts with the same beginning compute their common part once. A completion does not depend,
+/// bit for bit, on what ran beside it or on what the cache held.
+public final class LocalModel: ContinuationScoring {
+    /// How a model is opened.
+    public struct Options: Sendable, Hashable {
+        /// Worker threads. Default: the number of processors.
+        public var threads: Int
+        /// Bytes of the key-value cache, which running sequences and remembered prefixes share. Default 512 MiB.
+        public var cacheBytes: Int
+        /// The longest conversation in tokens; nil for the model's own.
+        public var contextLength: Int?
+
+        public init(
+            threads: Int = ProcessInfo.processInfo.activeProcessorCount, cacheBytes: Int = 512 << 20,
+            contextLength: Int? = nil
+        ) {
+            self.threads = threads
+            self.cacheBytes = cacheBytes
+            self.contextLength = contextLength
+        }
+    }
+
+    public let name: String
+    public let fingerprint: String
+    public let capabilities: ModelCapabilities
+    /// The tokenizer that the model's file holds.
+    public let tokenizer: SubwordTokenizer
+    public let configuration: ModelConfiguration
+    let template: ChatTemplate
+    let engine: InferenceEngine
+    let ends: Set<Int32>
+    let bos: Int32?
+    let addsBOS: Bool
+    let vocabularyTrie: VocabularyTrie
+
+    /// Opens a model.
+    /// - Parameters:
+    ///   - path: a GGUF file, a folder that holds one, or a folder with safetensors, `config.json` and
+    ///     `tokenizer.json`.
+    ///   - name: what the model is called; by default the file's own name for it.
+    /// - Throws: `GGUFError`, `SubwordTokenizerError`, `ChatTemplateError`, `LanguageModelError`.
+    public convenience init(path: String, name: String? = nil, options: Options = Options()) throws {
+        try self.init(ModelFiles.open(path), name: name, options: options)
+    }
+
+    init(_ files: ModelFiles, name: String?, options: Options) throws {
+        let weights = files.weights
+        let configuration = weights.configuration
+        tokenizer = files.tokenizer
+        guard tokenizer.count <= configuration.vocabulary else {
+            throw LanguageModelError.unavailable(
+                "the tokenizer has \(tokenizer.count) tokens, the model \(configuration.vocabulary)")
+        }
+        self.configuration = configuration
+        self.name = name ?? files.name
+        fingerprint = files.fingerprint
+        template = try ChatTemplate(files.template ?? ChatTemplate.chatML)
+        ends = files.ends
+        bos = files.bos
+        addsBOS = files.addsBOS
+        vocabularyTrie = VocabularyTrie(tokenizer)
+        let context = min(options.contextLength ?? configuration.contextLength, configuration.contextLength)
+        capabilities = ModelCapabilities(
+            toolCalls: files.template?.contains("tools") ?? false, logProbabilities: true, constraints: true,
+            contextLength: context)
+        engine = InferenceEngine(
+            pass: try ForwardPass(weights: weights, threads: options.threads, cacheBytes: options.cacheBytes))
+    }
+
+    deinit { engine.stop() }
+
+    /// The longest conversation in tokens.
+    var contextLength: Int { capabilities.contextLength ?? configuration.contextLength }
+
+    /// The exact tokens of a conversation, with the beginning of the model's turn.
+    /// - Throws: `ChatTemplateError`.
+    public func promptTokens(for messages: [ChatMessage], tools: [ToolSpecification] = []) throws -> [Int] {
+        let specials = tokenizer.controlNames
+        let text = try template.render(
+            messages: messages, tools: tools,
+            bos: bos.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
+            eos: ends.sorted().first.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
+            specials: specials)
+        var ids = tokenizer.encode(text, frame: true)
+        if addsBOS, let bos, ids.first != Int(bos) { ids.insert(Int(bos), at: 0) }
+        return ids
+    }
+
+    @concurrent
+    public func respond(
+        to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void
+    ) async throws -> ModelResponse {
+        let dialect = ToolDialect(request: request, templateHasTools: capabilities.toolCalls)
+        let prompt = try promptTokens(for: dialect.messages, tools: dialect.templateTools)
+        var options = request.options
+        if let constraint = dialect.constraint { options.constraint = constraint }
+        let generated = try await generate(prompt: prompt, options: options) { sample, text in
+            if dialect.streamsText { onEvent(.content(sample: sample, text: text)) }
+        }
+        var completions: [Completion] = []
+        for (index, sample) in generated.samples.enumerated() {
+            let message = dialect.message(from: sample.text)
+            if !dialect.streamsText {
+                if !message.content.isEmpty { onEvent(.content(sample: index, text: message.content)) }
+                for (call, tool) in message.toolCalls.enumerated() {
+                    onEvent(.toolCallStarted(sample: index, index: call, name: tool.name))
+                }
+            }
+            completions.append(
+                Completion(
+                    message: message, finishReason: message.toolCalls.isEmpty ? sample.finishReason : .toolCalls,
+                    tokens: sample.tokens, promptTokenIDs: prompt, tokenIDs: sample.ids.map(Int.init)))
+        }
+        let usage = TokenUsage(
+            promptTokens: prompt.count, completionTokens: generated.samples.reduce(0) { $0 + $1.ids.count },
+            cachedTokens: generated.cached)
+        return ModelResponse(completions: completions, usage: usage, model: name)
+    }
+
+    /// Continues exact tokens, without a template.
+    /// - Parameter onText: receives what each sample writes, as it is written.
+    /// - Throws: `LanguageModelError`, `CancellationError`, `ConstraintError`.
+    @concurrent
+    public func complete(
+        prompt: [Int], options: SamplingOptions, onText: @Sendable (_ sample: Int, _ text: String) -> Void = { _, _ in }
+    ) async throws -> [Completion] {
+        try await generate(prompt: prompt, options: options, onText: onText).samples.map { sample in
+            Completion(
+                message: ChatMessage(role: .assistant, content: sample.text), finishReason: sample.finishReason,
+                tokens: sample.tokens, promptTokenIDs: prompt, tokenIDs: sample.ids.map(Int.init))
+        }
+    }
+
+    /// Forgets all remembered prefixes.
+    public func clearCache() { engine.enqueue { $0.pass?.cache.clear() } }
+}
+
+extension SubwordTokenizer {
+    /// The texts of the control tokens.
+    var controlNames: [String] {
+        (0..<count).filter { kinds[$0] == .control }.map { String(decoding: names[$0], as: UTF8.self) }
+    }
+}
