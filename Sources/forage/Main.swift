@@ -17,7 +17,13 @@ import Foundation
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(name: "Corpora", subcommands: [IndexCommand.self, CorpusCommand.self, SearchCommand.self]),
+            CommandGroup(
+                name: "Sessions",
+                subcommands: [
+                    AskCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self, CalibrateCommand.self,
+                ]),
             CommandGroup(name: "Policies", subcommands: [TrainCommand.self]),
+            CommandGroup(name: "Servers", subcommands: [ServeCommand.self, MCPCommand.self]),
         ])
 
     static func main() async {
