@@ -21,6 +21,8 @@ public struct IndexBuilder {
     public var encoder: (any TextEncoder)?
     /// The encoder as the user named it, kept with the index.
     public var encoderName: String
+    /// Makes the graph over the vectors, for corpora too large to scan; nil for none, when searches by meaning are exact.
+    public var graph: GraphIndexBuilder?
     /// How many passages are encoded at a time. Default 256.
     public var batchSize = 256
     /// Told how far it is, from the building task.
@@ -43,7 +45,10 @@ public struct IndexBuilder {
             try LinkIndexWriter(reader: generation.reader, isCancelled: isCancelled).write(to: path)
             try generation.finish(role: IndexRole.links)
         }
-        if let encoder { try await buildVectors(generation, encoder) }
+        if let encoder {
+            let vectors = try await buildVectors(generation, encoder)
+            try buildGraph(generation, over: vectors)
+        }
     }
 
     /// Whether the live generation already has what a build with these options would make.
@@ -81,13 +86,27 @@ public struct IndexBuilder {
         try generation.finish(role: IndexRole.keyword, parameters: ["options": .string(keywordSignature)])
     }
 
+    private func buildGraph(_ generation: GenerationWriter, over path: String) throws {
+        guard let graph else { return }
+        let vectors = try VectorIndex(path: path)
+        guard vectors.count > 0 else { return }
+        onProgress(Progress(stage: "graph", done: 0, total: vectors.count))
+        try graph.build(vectors, path: generation.newFile(role: IndexRole.graph))
+        try generation.finish(role: IndexRole.graph)
+        onProgress(Progress(stage: "graph", done: vectors.count, total: vectors.count))
+    }
+
     /// What the encoder reads of a passage: its title, so that a passage is found by what it is about, and its text.
     static func encoderText(title: String, text: String) -> String { title.isEmpty ? text : "\(title). \(text)" }
 
-    private func buildVectors(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws {
+    private func buildVectors(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws -> String {
         let fingerprint = encoder.fingerprint
         let before = generation.previous?.manifest.files[IndexRole.vectors]?.parameters["fingerprint"]?.string
-        if !generation.documentsChanged, before == fingerprint, generation.carryOver(role: IndexRole.vectors) { return }
+        if !generation.documentsChanged, before == fingerprint, generation.carryOver(role: IndexRole.vectors),
+            let kept = generation.previous?.path(ofRole: IndexRole.vectors)
+        {
+            return kept
+        }
         let reader = generation.reader
         // Vectors of passages that did not move out of the generation before are copied from there.
         var old: VectorIndex?
@@ -124,6 +143,7 @@ public struct IndexBuilder {
             ])
         onProgress(Progress(stage: "vectors", done: reader.passageCount, total: reader.passageCount))
         try? FileManager.default.removeItem(atPath: folder)
+        return path
     }
 
     private func batch(

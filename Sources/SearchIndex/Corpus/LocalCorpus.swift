@@ -15,6 +15,9 @@ public final class LocalCorpus: Sendable {
     public let keywords: KeywordIndex?
     /// The vector index; nil when the corpus was indexed without an encoder.
     public let vectors: VectorIndex?
+    /// The graph that finds neighbours without a scan; nil when the corpus was indexed without one, which is usual below
+    /// some hundred thousand passages. Searches use it when there is one.
+    public let graph: GraphIndex?
     /// The link index; nil when the corpus was indexed without one.
     public let links: LinkIndex?
     /// The encoder for queries; nil when there are no vectors or the encoder is not at hand.
@@ -29,9 +32,14 @@ public final class LocalCorpus: Sendable {
     ///   - loadsEncoder: false leaves the encoder out: enough for keyword search, filters and reading.
     /// - Throws: `CorpusError`, `SearchIndexError`: damaged files, or an encoder that did not make the vectors.
     public init(path: String, encoder: (any TextEncoder)? = nil, loadsEncoder: Bool = true) async throws {
-        reader = try CorpusReader(path: path)
+        let reader = try CorpusReader(path: path)
+        let vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        self.reader = reader
+        self.vectors = vectors
         keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
-        vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        graph = try vectors.flatMap { vectors in
+            try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
+        }
         links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
         for count in [keywords?.passageCount, vectors?.count].compactMap({ $0 }) where count != reader.passageCount {
             throw SearchIndexError.damaged(
@@ -75,7 +83,17 @@ public final class LocalCorpus: Sendable {
         _ query: KeywordQuery, limit: Int, within scope: OrdinalSet? = nil
     ) throws -> [ScoredPassage] {
         guard let keywords else { throw missing("keyword") }
-        return try keywords.search(query, limit: limit, within: scope)
+        return try keywords.search(query, limit: limit, within: scope) { [reader] ordinal in
+            let passage = try reader.passage(at: ordinal)
+            return (passage.title, passage.text)
+        }
+    }
+
+    /// The best passages by BM25 for each of several queries, on all cores.
+    public func keywordSearch(
+        _ queries: [KeywordQuery], limit: Int, within scope: OrdinalSet? = nil
+    ) throws -> [[ScoredPassage]] {
+        try Parallel.map(queries.count, minimum: 4) { try self.keywordSearch(queries[$0], limit: limit, within: scope) }
     }
 
     /// The best passages by the cosine of their vectors with the query's.
@@ -90,7 +108,22 @@ public final class LocalCorpus: Sendable {
         vector: [Float], limit: Int, within scope: OrdinalSet? = nil
     ) throws -> [ScoredPassage] {
         guard let vectors else { throw missing("vector") }
+        if let graph { return try graph.search(vector, limit: limit, within: scope) }
         return try vectors.search(vector, limit: limit, within: scope)
+    }
+
+    /// The best passages for each of several queries: they are encoded together and share the scan of the vectors.
+    public func semanticSearch(
+        _ queries: [String], limit: Int, within scope: OrdinalSet? = nil
+    ) async throws -> [[ScoredPassage]] {
+        guard let vectors else { throw missing("vector") }
+        guard let encoder else {
+            throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
+        }
+        let matrix = try await encoder.encode(queries)
+        let rows = (0..<matrix.count).map { Array(matrix[$0]) }
+        if let graph { return try graph.search(rows, limit: limit, within: scope) }
+        return try vectors.search(rows, limit: limit, within: scope)
     }
 
     /// The vector of a query.
@@ -138,6 +171,7 @@ public final class LocalCorpus: Sendable {
     public func verifyIndexes() throws {
         try keywords?.verify()
         try vectors?.verify()
+        try graph?.verify()
         try links?.verify()
     }
 }
@@ -146,5 +180,6 @@ public final class LocalCorpus: Sendable {
 public enum IndexRole {
     public static let keyword = "keyword"
     public static let vectors = "vectors"
+    public static let graph = "graph"
     public static let links = "links"
 }
