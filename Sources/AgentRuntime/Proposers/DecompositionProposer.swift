@@ -182,9 +182,11 @@ public struct ClueProposer: ActionProposer {
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
-        guard !state.hasNote("clue", key: "1") else { return Proposal() }
+        let known = state.notes.filter { $0.kind == "clue" }.map(\.text)
         let texts: [String]
-        if context.hasModel {
+        if !known.isEmpty {
+            texts = known
+        } else if context.hasModel {
             texts = ModelText.lines(
                 try await ModelText.ask(
                     """
@@ -204,6 +206,6 @@ public struct ClueProposer: ActionProposer {
         guard !calls.isEmpty else { return Proposal() }
         return Proposal(
             [CandidateAction(.call(calls), proposer: name, reason: clues.joined(separator: "; "), score: 1)],
-            notes: clues.enumerated().map { Note(kind: "clue", key: String($0 + 1), text: $1) })
+            notes: known.isEmpty ? clues.enumerated().map { Note(kind: "clue", key: String($0 + 1), text: $1) } : [])
     }
 }

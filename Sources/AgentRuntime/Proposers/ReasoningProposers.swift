@@ -122,7 +122,25 @@ public struct HypotheticalPassageProposer: ActionProposer {
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
-        guard context.hasModel, !state.hasNote("passage", key: "1") else { return Proposal() }
+        guard context.hasModel else { return Proposal() }
+        // What was made up at an earlier step, and not searched then, is not made up again.
+        let known = state.notes.filter { $0.kind == "passage" }.map(\.text)
+        let texts = try await known.isEmpty ? makeUp(state, context) : known
+        var seen: Set<String> = []
+        let calls = texts.filter { seen.insert($0).inserted }.flatMap {
+            SearchCalls.calls(
+                state.question.text + " " + $0, tools: [tool], limit: limit, state: state, context: context)
+        }
+        guard !calls.isEmpty else { return Proposal() }
+        let notes = known.isEmpty ? texts.enumerated().map { Note(kind: "passage", key: String($0 + 1), text: $1) } : []
+        return Proposal(
+            [
+                CandidateAction(
+                    .call(calls), proposer: name, reason: "passages that would answer, made up by the model", score: 1)
+            ], notes: notes)
+    }
+
+    private func makeUp(_ state: AgentState, _ context: StepContext) async throws -> [String] {
         var options = options
         options.samples = passages
         var random = context.random
@@ -132,20 +150,8 @@ public struct HypotheticalPassageProposer: ActionProposer {
                 ChatMessage(role: .system, content: "Write a short encyclopedic passage that answers the question."),
                 ChatMessage(role: .user, content: state.question.text),
             ], toolChoice: .none, options: options)
-        let texts = try await context.respond(to: request, purpose: "passage").completions
+        return try await context.respond(to: request, purpose: "passage").completions
             .map { String($0.message.content.prefix(1500)) }.filter { !$0.allSatisfy(\.isWhitespace) }
-        var seen: Set<String> = []
-        let calls = texts.filter { seen.insert($0).inserted }.flatMap {
-            SearchCalls.calls(
-                state.question.text + " " + $0, tools: [tool], limit: limit, state: state, context: context)
-        }
-        guard !calls.isEmpty else { return Proposal() }
-        let notes = texts.enumerated().map { Note(kind: "passage", key: String($0 + 1), text: $1) }
-        return Proposal(
-            [
-                CandidateAction(
-                    .call(calls), proposer: name, reason: "passages that would answer, made up by the model", score: 1)
-            ], notes: notes)
     }
 }
 
@@ -169,21 +175,27 @@ public struct RewriteProposer: ActionProposer {
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
-        guard context.hasModel, !state.hasNote("rewrite", key: "1") else { return Proposal() }
-        let text = try await ModelText.ask(
-            """
-            Rewrite the question as \(rewrites) different search queries that use other words for the same thing. One \
-            query a line, nothing else.
-            """, state.question.text, evidence: nil, options: options, purpose: "rewrite", state: state,
-            context: context)
-        let queries = ModelText.lines(text).prefix(rewrites)
+        guard context.hasModel else { return Proposal() }
+        let known = state.notes.filter { $0.kind == "rewrite" }.map(\.text)
+        let queries = try await known.isEmpty ? rewritten(state, context) : known
         let calls = queries.flatMap {
             SearchCalls.calls($0, tools: tools, limit: limit, state: state, context: context)
         }
         guard !calls.isEmpty else { return Proposal() }
         return Proposal(
             [CandidateAction(.call(calls), proposer: name, reason: queries.joined(separator: "; "), score: 1)],
-            notes: queries.enumerated().map { Note(kind: "rewrite", key: String($0 + 1), text: $1) })
+            notes: known.isEmpty
+                ? queries.enumerated().map { Note(kind: "rewrite", key: String($0 + 1), text: $1) } : [])
+    }
+
+    private func rewritten(_ state: AgentState, _ context: StepContext) async throws -> [String] {
+        let text = try await ModelText.ask(
+            """
+            Rewrite the question as \(rewrites) different search queries that use other words for the same thing. One \
+            query a line, nothing else.
+            """, state.question.text, evidence: nil, options: options, purpose: "rewrite", state: state,
+            context: context)
+        return Array(ModelText.lines(text).prefix(rewrites))
     }
 }
 

@@ -125,7 +125,7 @@ public struct PoisonSignals: Sendable, Hashable {
         if words.count >= 20, isLatin {
             let function = Double(words.filter { Self.functionWords.contains($0) }.count) / count
             let ends = Double(text.filter { $0 == "." || $0 == "," || $0 == ";" || $0 == ":" }.count) / count
-            tokenSalad = max(0, 1 - function / 0.12) * max(0, 1 - ends / 0.04)
+            tokenSalad = max(0, 1 - function / 0.3) * max(0, 1 - ends / 0.04)
             var counts: [String: Int] = [:]
             for word in words where !Self.functionWords.contains(word) { counts[word, default: 0] += 1 }
             repetition = Double(counts.values.max() ?? 0) / count
