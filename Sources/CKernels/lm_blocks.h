@@ -183,6 +183,10 @@ LM_INLINE float lm_float_weight(int type, const uint8_t *p, size_t i) {
     }
 }
 
+/// Whether the AVX2 variants run. It follows the processor, not a level forced for the other kernels: results that
+/// must agree bit for bit stay those of one variant for the life of the process. The portable product has its own entry.
+int lm_has_avx2(void);
+
 // The work of one range of rows of one product; the portable one is the reference.
 void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last);
 #if defined(__x86_64__)

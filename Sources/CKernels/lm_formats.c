@@ -1,8 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading and writing of the block formats, one block at a time; portable.
-#include "cpu_features.h"
 #include "lm_blocks.h"
 #include <math.h>
+#include <stdatomic.h>
+
+int lm_has_avx2(void) {
+#if defined(__x86_64__)
+    static _Atomic int known = -1;
+    int has = atomic_load_explicit(&known, memory_order_relaxed);
+    if (has < 0) {
+        __builtin_cpu_init();
+        has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        atomic_store_explicit(&known, has, memory_order_relaxed);
+    }
+    return has;
+#else
+    return 0;
+#endif
+}
 
 int forage_lm_block_weights(int type) { return lm_block_weights(type); }
 int forage_lm_block_bytes(int type) { return lm_block_bytes(type); }
@@ -196,7 +211,7 @@ int forage_lm_quantize(int type, const float *source, void *out, size_t count) {
 
 void forage_lm_quantize_activations(const forage_lm_activations *a, int first, int last) {
 #if defined(__x86_64__)
-    if (forage_cpu_get_level() >= FORAGE_CPU_AVX2 && forage_cpu_get_level() != FORAGE_CPU_NEON) {
+    if (lm_has_avx2()) {
         lm_quantize_activations_avx2(a, first, last);
         return;
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of activations and weights: the portable reference and the split of the work over threads.
-#include "cpu_features.h"
 #include "lm_blocks.h"
 
 void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last) {
@@ -83,8 +82,7 @@ void forage_lm_matmul(
         return;
     }
     job.scratch_stride = forage_lm_matmul_scratch(a->columns);
-    forage_cpu_level level = forage_cpu_get_level();
-    job.vector = level == FORAGE_CPU_AVX2 || level == FORAGE_CPU_AVX512;
+    job.vector = lm_has_avx2();
     int rows = 0;
     for (int i = 0; i < count; i++) rows += products[i].rows;
     // Small enough that both threads end together, large enough that taking a chunk costs nothing.
@@ -93,4 +91,8 @@ void forage_lm_matmul(
     for (int i = 0; i < count; i++)
         job.starts[i + 1] = job.starts[i] + (products[i].rows + job.chunk - 1) / job.chunk;
     forage_pool_run(pool, job.starts[count], multiply_chunk, &job);
+}
+
+void forage_lm_matmul_portable(const forage_lm_activations *a, const forage_lm_product *product) {
+    lm_multiply_portable(a, product, 0, product->rows);
 }

@@ -45,12 +45,6 @@ LM_INLINE v8 v8_exp(v8 x) {
     return v8_choose(low, v8_all(0), (v8)((v8i)p + exponent));
 }
 
-/// Whether the AVX2 variant of a function may run.
-LM_INLINE int lm_has_avx2(void) {
-    forage_cpu_level level = forage_cpu_get_level();
-    return level == FORAGE_CPU_AVX2 || level == FORAGE_CPU_AVX512;
-}
-
 #if defined(__x86_64__)
 #define LM_AVX2 __attribute__((target("avx2,fma,f16c")))
 #endif

@@ -73,6 +73,8 @@ typedef struct {
 void forage_lm_matmul(
     forage_pool *pool, const forage_lm_activations *a, const forage_lm_product *products, int count, void *scratch);
 size_t forage_lm_matmul_scratch(int columns);
+/// The same product by the portable reference, on the calling thread.
+void forage_lm_matmul_portable(const forage_lm_activations *a, const forage_lm_product *product);
 
 /// Tokens of one page of the key-value cache.
 #define FORAGE_LM_PAGE 32

