@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TensorMath
+import Testing
+import TextProcessing
+
+@testable import LanguageModels
+
+struct ConstraintTests {
+    private func accepts(_ automaton: any ByteAutomaton, _ text: String) -> Bool {
+        var state = automaton.start
+        for byte in text.utf8 {
+            guard let next = automaton.next(state, byte) else { return false }
+            state = next
+        }
+        return automaton.accepts(state)
+    }
+
+    @Test func choicesAreTheListAndNothingElse() throws {
+        let automaton = try ByteAutomata.make(.choices(["yes", "no", "nobody"]))
+        for text in ["yes", "no", "nobody"] { #expect(accepts(automaton, text)) }
+        for text in ["", "y", "nob", "yesno", "maybe"] { #expect(!accepts(automaton, text)) }
+        #expect(throws: ConstraintError.self) { try ByteAutomata.make(.choices([])) }
+    }
+
+    @Test func spansAreConsecutiveWords() throws {
+        let automaton = try ByteAutomata.make(
+            .spans(
+                texts: ["The  river (Rhine) rises\nin the Alps.", "It ends at sea"], alternatives: ["yes"], maxWords: 3)
+        )
+        for text in ["The", "river", "Rhine", "(Rhine)", "rises in the", "the Alps", "the Alps.", "sea", "yes"] {
+            #expect(accepts(automaton, text), "\(text)")
+        }
+        for text in ["", "iver", "rive", "Alps. It", "river rises", "The river (Rhine) rises", "no", "sea "] {
+            #expect(!accepts(automaton, text), "\(text)")
+        }
+    }
+
+    @Test func grammarsInGBNF() throws {
+        let automaton = try ByteAutomata.make(
+            .grammar(
+                """
+                # an address
+                root ::= name "@" name ("." tld)?
+                name ::= [a-z0-9_]+ | "ä" [^a-y\\n]{2,3}
+                tld ::= "com"
+                  | "org"
+                """))
+        for text in ["a@b", "me_1@x.org", "äzß@b.com", "äzz東@q"] { #expect(accepts(automaton, text), "\(text)") }
+        for text in ["", "@", "a@b.net", "äz@b", "A@b", "äzaz@b", "a@b."] {
+            #expect(!accepts(automaton, text), "\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        "", "x ::= \"a\"", "root ::= y", "root ::= root \"a\"", "root ::= \"a", "root ::= [b-a]", "root ::= \"a\"{5,2}",
+        "root ::= a\na ::= b\nb ::= a \"x\"", "root = \"a\"", "root ::= (\"a\"", "root ::= \"\\q\"",
+        "root ::= \"a\"{99999}",
+    ]) func badGrammarsAreErrors(text: String) {
+        #expect(throws: ConstraintError.self) { try ByteAutomata.make(.grammar(text)) }
+    }
+
+    @Test func schemasAcceptTheirValuesOnly() throws {
+        let schema: JSONValue = [
+            "type": "object",
+            "properties": [
+                "a": ["type": "integer", "minimum": 3], "b": ["type": ["string", "null"], "maxLength": 3],
+                "c": ["type": "array", "items": ["$ref": "#/$defs/point"], "minItems": 1, "maxItems": 2],
+                "d": ["const": 5],
+            ],
+            "required": ["a", "c"],
+            "$defs": ["point": ["type": "object", "properties": ["x": ["type": "number"]], "required": ["x"]]],
+        ]
+        let automaton = try ByteAutomata.make(.jsonSchema(schema))
+        for text in [
+            #"{"a":3,"c":[{"x":1.5}]}"#, #"{"a": 10, "b": null, "c": [{"x":-2}, {"x":0}], "d": 5}"#,
+            #"{"a":999,"b":"é\"z","c":[{"x":7}]}"#,
+        ] { #expect(accepts(automaton, text), "\(text)") }
+        for text in [
+            "{}", #"{"a":2,"c":[{"x":1}]}"#, #"{"a":3}"#, #"{"a":3,"c":[]}"#, #"{"a":3,"b":"four","c":[{"x":1}]}"#,
+            #"{"c":[{"x":1}],"a":3}"#, #"{"a":3,"c":[{"x":1},{"x":1},{"x":1}]}"#, #"{"a":03,"c":[{"x":1}]}"#,
+            #"{"a":3,"c":[{"x":1}],"d":6}"#,
+        ] { #expect(!accepts(automaton, text), "\(text)") }
+    }
+
+    @Test func whatASchemaCannotPromiseIsRefused() {
+        let bad: [JSONValue] = [
+            ["type": "string", "pattern": "a+"], ["type": "wrong"], ["$ref": "#/nowhere"], ["enum": []], 5,
+            ["type": "integer", "maximum": 4], ["type": "object", "required": ["q"]],
+        ]
+        for schema in bad { #expect(throws: ConstraintError.self) { try ByteAutomata.make(.jsonSchema(schema)) } }
+    }
+
+    /// Random walks over a mask's tokens, with any number of tokens from the least that suffices: always whole.
+    @Test func outputsAreWholeHoweverFewTokensAreLeft() throws {
+        let tokenizer = try TinyModel().open().tokenizer
+        let trie = VocabularyTrie(tokenizer)
+        let schema: JSONValue = [
+            "type": "object",
+            "properties": ["q": ["type": "string"], "n": ["type": "array", "items": ["type": "integer"]]],
+            "required": ["q", "n"],
+        ]
+        let masks = try ConstraintMasks(automaton: ByteAutomata.make(.jsonSchema(schema)), trie: trie)
+        let least = masks.automaton.bytesToEnd(masks.automaton.start)
+        var random = SplitMix64(seed: 4)
+        for budget in least..<least + 60 {
+            var state = ConstraintState(masks)
+            var out: [Int] = []
+            while out.count < budget, !state.isFinished {
+                let mask = state.mask(tokensLeft: budget - out.count, ends: [])
+                let allowed = (0..<tokenizer.count).filter { mask[$0 / 64] >> UInt64($0 % 64) & 1 == 1 }
+                try #require(!allowed.isEmpty)
+                let token = allowed[random.integer(below: allowed.count)]
+                out.append(token)
+                state.advance(Int32(token))
+            }
+            #expect(state.mayEnd)
+            let json = try JSONValue(parsing: tokenizer.decode(out))
+            #expect(json["q"]?.string != nil && json["n"]?.array != nil)
+        }
+    }
+}
