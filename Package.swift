@@ -110,7 +110,7 @@ var targets: [Target] = [
     .executableTarget(
         name: "ForageBenchmarks",
         dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
-        path: "Sources/Benchmarks", swiftSettings: swiftSettings),
+        path: "Sources/Benchmarks", exclude: ["peers"], swiftSettings: swiftSettings),
 ]
 
 for module in modules {

@@ -1,6 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-import ArgumentParser
 
-@main struct Main: ParsableCommand {
-    func run() {}
+import ArgumentParser
+import COpenBLAS
+
+/// Speeds, each beside the machine's limits and, through `peers/table.py`, beside the alternatives.
+@main struct Benchmarks: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forage-benchmarks", abstract: "Measures Forage; one JSON line for each measurement.",
+        subcommands: [
+            KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self, LinkBenchmark.self, FusionBenchmark.self,
+            FilterBenchmark.self, KillBenchmark.self,
+        ])
+
+    static func main() async {
+        openblas_set_num_threads(1)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

@@ -16,14 +16,17 @@ import Foundation
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Corpora", subcommands: [IndexCommand.self, CorpusCommand.self, SearchCommand.self]),
+            CommandGroup(name: "Corpora", subcommands: [
+                    IndexCommand.self, CorpusCommand.self, SearchCommand.self, FilterCommand.self, AggregateCommand.self,
+                    ReadCommand.self,
+                ]),
             CommandGroup(
                 name: "Sessions",
                 subcommands: [
                     AskCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self, CalibrateCommand.self,
                 ]),
-            CommandGroup(name: "Policies", subcommands: [TrainCommand.self]),
-            CommandGroup(name: "Servers", subcommands: [ServeCommand.self, MCPCommand.self]),
+            CommandGroup(name: "Policies", subcommands: [TrainCommand.self, EvalCommand.self]),
+            CommandGroup(name: "Servers and models", subcommands: [ServeCommand.self, MCPCommand.self, ModelCommand.self]),
         ])
 
     static func main() async {

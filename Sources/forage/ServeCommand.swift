@@ -2,6 +2,7 @@
 
 import AgentRuntime
 import ArgumentParser
+import CorpusStore
 import Foundation
 import LanguageModels
 import Logging
@@ -165,7 +166,10 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run(logger: logger) { port in
             let shown = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
             FileHandle.standardError.write(Data("Serving at http://\(shown):\(port)/\n".utf8))
-            if json { print(JSONValue.object(["event": "launch", "host": .string(host), "port": .integer(port)])) }
+            if json {
+                let launch: JSONValue = ["event": "launch", "host": .string(host), "port": .integer(port)]
+                FileHandle.standardOutput.write(Data((launch.serialized() + "\n").utf8))
+            }
         }
     }
 }

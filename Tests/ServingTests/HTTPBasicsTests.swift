@@ -31,9 +31,7 @@ import TextProcessing
             let first = try await server.post("/tools/keyword_search", #"{"arguments":{"query":"magazine"}}"#).json
             #expect(first["is_error"] == false)
             let set = try #require(first["result_set"])
-            let body = JSONValue.object([
-                "arguments": ["query": "first", "within": "r1"], "result_sets": [set],
-            ])
+            let body: JSONValue = ["arguments": ["query": "first", "within": "r1"], "result_sets": [set]]
             let second = try await server.post("/tools/keyword_search", body.serialized()).json
             #expect(second["passages"]?[0]?["id"] == "first")
             #expect(try await server.post("/tools/nope", "{}").status == 404)

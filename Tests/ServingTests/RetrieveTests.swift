@@ -34,13 +34,13 @@ import TextProcessing
             let queries = ["first magazine", "radio", "philadelphia", "women started", ""]
             var alone: [JSONValue?] = []
             for query in queries {
-                let body = JSONValue.object(["queries": [.string(query)], "topk": 3, "return_scores": true])
+                let body: JSONValue = ["queries": [.string(query)], "topk": 3, "return_scores": true]
                 alone.append(try await server.post("/retrieve", body.serialized()).json["result"]?[0])
             }
             for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 0, 4, 1]] {
-                let body = JSONValue.object([
+                let body: JSONValue = [
                     "queries": .array(order.map { .string(queries[$0]) }), "topk": 3, "return_scores": true,
-                ])
+                ]
                 let batch = try await server.post("/retrieve", body.serialized()).json["result"]
                 for (place, index) in order.enumerated() { #expect(batch?[place] == alone[index]) }
             }

@@ -14,6 +14,14 @@ public struct MetadataField: Sendable, Hashable {
     public var distinctCount: Int
     /// The number of documents with a value.
     public var documentCount: Int
+
+    public init(name: String, type: FieldType, isDeclared: Bool, distinctCount: Int, documentCount: Int) {
+        self.name = name
+        self.type = type
+        self.isDeclared = isDeclared
+        self.distinctCount = distinctCount
+        self.documentCount = documentCount
+    }
 }
 
 /// The typed metadata of a generation's documents, as columns in a mapped file.

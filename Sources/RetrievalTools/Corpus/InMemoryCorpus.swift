@@ -15,6 +15,7 @@ public struct InMemoryCorpus: Sendable {
 
     public let fingerprint: String
     public let summary: CorpusSummary
+    public let schema: FilterSchema
     /// The documents, in the order of their ordinals.
     public let documents: [Document]
     let passages: [Passage]
@@ -77,6 +78,7 @@ public struct InMemoryCorpus: Sendable {
         summary = CorpusSummary(
             name: name, documentCount: documents.count, passageCount: passages.count, fields: Self.fields(of: documents)
         )
+        schema = FilterSchema(fields: Self.schema(of: documents))
         self.documents = documents
         self.passages = passages
         self.passageRanges = ranges
@@ -94,6 +96,15 @@ public struct InMemoryCorpus: Sendable {
             }
         }
         return found.values.sorted { $0.name < $1.name }
+    }
+
+    private static func schema(of documents: [Document]) -> [MetadataField] {
+        fields(of: documents).map { field in
+            let values = documents.compactMap { $0.metadata[field.name] }
+            return MetadataField(
+                name: field.name, type: field.type, isDeclared: false, distinctCount: Set(values).count,
+                documentCount: values.count)
+        }
     }
 
     /// Counts of letter trigrams of the folded text, hashed to 256 numbers: texts that share word parts are near.

@@ -20,6 +20,29 @@ extension LocalCorpus: RetrievalCorpus {
             }, modes: modes)
     }
 
+    public var schema: FilterSchema { FilterSchema(fields: reader.columns.fields) }
+
+    @concurrent
+    public func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet {
+        try Task.checkCancellation()
+        let filter = try DocumentFilter(reader: reader)
+        guard let documents else { return try filter.documents(matching: expression).ordinals }
+        let candidates = DocumentBitmap(documentCount: reader.documentCount, documents)
+        return try filter.documents(among: candidates, matching: expression).ordinals
+    }
+
+    @concurrent
+    public func list(_ documents: OrdinalSet, _ request: DocumentListRequest) async throws -> TablePage {
+        TablePage(try reader.list(DocumentBitmap(documentCount: reader.documentCount, documents), request))
+    }
+
+    @concurrent
+    public func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage {
+        TablePage(
+            try Aggregator(reader: reader).aggregate(
+                DocumentBitmap(documentCount: reader.documentCount, documents), request))
+    }
+
     @concurrent
     public func search(
         _ mode: RetrievalMode, query: String, limit: Int, within scope: CorpusScope?
@@ -75,5 +98,13 @@ extension LocalCorpus: RetrievalCorpus {
         RankedPassage(
             id: try reader.passageID(of: ordinal), ordinal: ordinal,
             documentOrdinal: reader.documentOrdinal(of: ordinal), score: score)
+    }
+}
+
+extension TablePage {
+    fileprivate init(_ result: AggregateResult) {
+        self.init(
+            table: ResultTable(columns: result.columns, rows: result.rows.map { $0.map { $0?.json ?? .null } }),
+            matched: result.matched, rowCount: result.rowCount, offset: result.offset)
     }
 }

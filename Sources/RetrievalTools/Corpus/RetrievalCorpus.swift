@@ -26,6 +26,8 @@ public protocol RetrievalCorpus: Sendable {
     var fingerprint: String { get }
     /// What is in it: counts, metadata fields, and the modes in which it can be searched.
     var summary: CorpusSummary { get }
+    /// The fields that filters and aggregates can name.
+    var schema: FilterSchema { get }
     /// The passages that match a query best, at most `limit`, best first.
     /// - Parameter scope: searches only these; nil for all.
     func search(
@@ -37,6 +39,14 @@ public protocol RetrievalCorpus: Sendable {
     func passages(withID id: String) async throws -> [Passage]
     /// The documents at these places, in their order; a place that does not exist is an error.
     func documents(at ordinals: [DocumentOrdinal]) async throws -> [CorpusDocument]
+    /// All documents that a filter matches.
+    /// - Parameter documents: only these; nil for all.
+    /// - Throws: `CorpusError` `badArgument` that says what was wrong and what is accepted.
+    func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet
+    /// A page of documents in the order of some fields, with id, title and the fields asked for.
+    func list(_ documents: OrdinalSet, _ request: DocumentListRequest) async throws -> TablePage
+    /// Measures over documents, for all of them or by group.
+    func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
 }
@@ -44,6 +54,24 @@ public protocol RetrievalCorpus: Sendable {
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+}
+
+/// A page of rows over documents, and how much there is beside it.
+public struct TablePage: Sendable, Hashable {
+    public var table: ResultTable
+    /// The documents that were listed or aggregated.
+    public var matched: Int
+    /// The rows on all pages.
+    public var rowCount: Int
+    /// The rows before this page.
+    public var offset: Int
+
+    public init(table: ResultTable, matched: Int, rowCount: Int, offset: Int) {
+        self.table = table
+        self.matched = matched
+        self.rowCount = rowCount
+        self.offset = offset
+    }
 }
 
 /// A document as a list shows it: everything but its text.

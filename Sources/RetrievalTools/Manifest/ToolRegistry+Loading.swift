@@ -56,6 +56,8 @@ extension ToolRegistry {
         case "semantic_search": return SearchTool(mode: .semantic, specification: specification)
         case "keyword_search": return SearchTool(mode: .keyword, specification: specification)
         case "hybrid_search": return SearchTool(mode: .hybrid, specification: specification)
+        case "filter": return FilterTool(specification: specification)
+        case "aggregate": return AggregateTool(specification: specification)
         case "read": return ReadTool(specification: specification)
         default:
             let known = builtInNames + ["hybrid_search"]

@@ -5,8 +5,13 @@ import TextProcessing
 /// Tables as a model reads them: one line a row, cells between bars.
 enum TableText {
     /// A page of a table with a note that says where it goes on.
+    /// - Parameters:
+    ///   - offset: the rows of `table` that are passed over.
+    ///   - start: the place of the table's first row among all, when it is a page already.
+    ///   - total: the number of all rows; nil when the table has them all.
     static func output(
-        _ table: ResultTable, header: String, offset: Int, limit: Int, limits: ToolLimits
+        _ table: ResultTable, header: String, offset: Int, limit: Int, limits: ToolLimits, start: Int = 0,
+        total: Int? = nil
     ) -> ToolOutput {
         var text = header + "\n" + table.columns.map(cell).joined(separator: " | ")
         var shown = 0
@@ -16,11 +21,12 @@ enum TableText {
             text += line
             shown += 1
         }
-        let next = offset + shown
-        if next < table.rows.count {
-            text += "\n[\(table.rows.count - next) more rows: go on with offset \(next)]"
-        } else if shown == 0, !table.rows.isEmpty {
-            text += "\n[nothing at offset \(offset); there are \(table.rows.count) rows]"
+        let total = total ?? table.rows.count
+        let next = start + offset + shown
+        if shown == 0, total > 0 {
+            text += "\n[nothing at offset \(start + offset); there are \(total) rows]"
+        } else if next < total {
+            text += "\n[\(total - next) more rows: go on with offset \(next)]"
         }
         return ToolOutput(text: text, summary: header)
     }

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole comparison in one run: Forage and the alternatives in turn on the same files, with ratios.
+
+usage: table.py FORAGE_BENCHMARKS DATA [--passages N] [--vectors N] [--rounds N] [--only keyword,vector,hnsw]
+DATA holds the files of make_data.py, which is run when they are missing. Each measurement is a process of its own; rounds
+alternate the engines, and the median round counts. Figures by processor time (`cpu`) are those of a core of one's own.
+"""
+import argparse, json, os, statistics, subprocess, sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+
+
+def call(command):
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="2", NUMBA_NUM_THREADS="1")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        print(f"  left out: {' '.join(command[:3])[:90]}: {done.stderr.strip()[-200:]}", file=sys.stderr)
+        return []
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def median(runs, field):
+    values = [run[field] for run in runs if field in run]
+    return statistics.median(values) if values else float("nan")
+
+
+def at_recall(points, wanted):
+    """Queries per second at a recall, between the two points of the sweep around it."""
+    points = sorted((p["recall10"], p["cpu_qps"]) for p in points)
+    if not points or points[-1][0] < wanted:
+        return float("nan")
+    if points[0][0] >= wanted:
+        return max(qps for recall, qps in points if recall >= wanted)
+    for (low, low_qps), (high, high_qps) in zip(points, points[1:]):
+        if low < wanted <= high:
+            return low_qps + (high_qps - low_qps) * (wanted - low) / (high - low)
+    return float("nan")
+
+
+def keyword(o):
+    corpus, queries = f"{o.data}/passages.{o.passages}.jsonl", f"{o.data}/queries.{o.passages}.txt"
+    results = {}
+    for operation in ["build"] + ["search"] * o.rounds:
+        for engine in ("forage", "tantivy", "bm25s"):
+            index = f"{o.data}/index.{engine}.{o.passages}"
+            if engine == "forage":
+                found = call([o.benchmarks, "keyword", "--corpus", corpus, "--queries", queries, "--index", index,
+                              "--operation", operation])
+            else:
+                found = call([sys.executable, f"{here}/peer.py", json.dumps(
+                    {"engine": engine, "op": operation, "corpus": corpus, "queries": queries, "index": index})])
+            results.setdefault((engine, operation), []).extend(found)
+    print(f"\nBM25, {o.passages} passages, one thread, top 10\n")
+    print("| engine | build docs/s | disk MB | peak MB of build | QPS | cpu QPS | p99 ms | cpu p99 ms | RSS MB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for engine in ("forage", "tantivy", "bm25s"):
+        b, s = results[engine, "build"], results[engine, "search"]
+        print(f"| {engine} | {median(b, 'docs_per_s'):.0f} | {median(b, 'disk_MB'):.1f} | {median(b, 'peak_rss_MB'):.0f} | "
+              f"{median(s, 'qps'):.0f} | {median(s, 'cpu_qps'):.0f} | {median(s, 'p99_ms'):.3f} | "
+              f"{median(s, 'cpu_p99_ms'):.3f} | {median(s, 'rss_MB'):.0f} |")
+    ours = results["forage", "search"]
+    for engine in ("tantivy", "bm25s"):
+        print(f"\nforage / {engine}: cpu QPS {median(ours, 'cpu_qps') / median(results[engine, 'search'], 'cpu_qps'):.2f}x, "
+              f"build {median(results['forage', 'build'], 'docs_per_s') / median(results[engine, 'build'], 'docs_per_s'):.2f}x, "
+              f"disk {median(results['forage', 'build'], 'disk_MB') / median(results[engine, 'build'], 'disk_MB'):.2f}x; "
+              f"open {median(ours, 'open_ms'):.1f} ms")
+
+
+def dense_files(o):
+    return {"vectors": f"{o.data}/vectors.{o.vectors}.f32", "queries": f"{o.data}/queries.{o.vectors}.f32",
+            "neighbours": f"{o.data}/neighbours.{o.vectors}.i32"}
+
+
+def ours_dense(o, command):
+    return call([o.benchmarks, command, "--folder", o.data]
+                + [part for name, path in dense_files(o).items() for part in (f"--{name}", path)])
+
+
+def vector(o):
+    ours, peer = [], []
+    for _ in range(o.rounds):
+        ours += ours_dense(o, "vector")
+        peer += call([sys.executable, f"{here}/peer.py", json.dumps({"engine": "faiss_flat", "op": "search", **dense_files(o)})])
+    best = median(peer, "p50_ms")
+    print(f"\nExact neighbours, {o.vectors} x 384, one thread; faiss flat {best:.3f} ms a query\n")
+    print("| engine | p50 ms | ratio to faiss flat | GB/s | recall@10 |")
+    print("|---|---|---|---|---|")
+    for engine in ("float32", "float16", "int8+rerank"):
+        runs = [run for run in ours if run.get("engine") == engine]
+        p50 = median(runs, "p50_ms")
+        print(f"| {engine} | {p50:.3f} | {best / p50:.2f}x | {median(runs, 'GB_per_s'):.1f} | {median(runs, 'recall10'):.4f} |")
+    batches = [run for run in ours if run["bench"] == "vector-batch-64"]
+    print(f"\nbatches of 64: {median(batches, 'qps'):.0f} QPS, {median(batches, 'gflops'):.1f} GFLOP/s")
+
+
+def hnsw(o):
+    rows = {}
+    for _ in range(o.rounds):
+        rows.setdefault("forage", []).extend(ours_dense(o, "hnsw"))
+        for engine in ("faiss", "hnswlib", "usearch"):
+            spec = {"engine": engine, "op": "search", "index": f"{o.data}/graph.{engine}.{o.vectors}", **dense_files(o)}
+            for line in call([sys.executable, f"{here}/peer.py", json.dumps(spec)]):
+                rows.setdefault(engine, []).extend(line["sweep"])
+    points = {e: [p for p in found if "effort" in p] for e, found in rows.items()}
+    speeds = {e: at_recall(found, 0.98) for e, found in points.items()}
+    others = [speed for engine, speed in speeds.items() if engine != "forage" and speed == speed]
+    print(f"\nGraphs, {o.vectors} x 384, queries per second of processor time at recall@10 0.98, one thread\n")
+    for engine, speed in speeds.items():
+        print(f"| {engine} | {speed:.0f} |")
+    if others:
+        print(f"\nforage / best peer: {speeds['forage'] / max(others):.2f}x")
+    for line in rows["forage"]:
+        if line["bench"] == "hnsw-filtered":
+            print(f"filtered to {line['share']:.3f}: recall@10 {line['recall10']:.3f}, p50 {line['p50_ms']:.3f} ms")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("benchmarks")
+    parser.add_argument("data")
+    parser.add_argument("--passages", type=int, default=100_000)
+    parser.add_argument("--vectors", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="keyword,vector,hnsw")
+    o = parser.parse_args()
+    needed = [f"{o.data}/passages.{o.passages}.jsonl", f"{o.data}/neighbours.{o.vectors}.i32"]
+    if not all(os.path.exists(path) for path in needed):
+        subprocess.run([sys.executable, f"{here}/make_data.py", o.data, str(o.passages), str(o.vectors)], check=True)
+    for name in o.only.split(","):
+        {"keyword": keyword, "vector": vector, "hnsw": hnsw}[name](o)

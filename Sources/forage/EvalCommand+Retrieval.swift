@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Evaluation
+import Foundation
+import OrderedCollections
+import QualityMetrics
+import RetrievalTools
+import TextProcessing
+
+struct EvalRetrievalCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retrieval",
+        abstract: "Recall of keyword, semantic and hybrid search on a question file.")
+
+    @Argument(help: "The question files, or the folders of BEIR sets.") var questions: [String]
+    @Option(help: "The corpus: a folder made by `forage index`, or JSON lines.") var corpus: String
+    @Option(help: "The modes; default: all that the corpus has.") var mode: [String] = []
+    @Option(help: "At most so many questions of each file.") var limit: Int?
+    @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
+        2, 5, 10, 100,
+    ]
+    @Option(help: "Writes the runs in TREC form into this folder, one file a mode.") var trec: String?
+    @Flag(help: "Print the results as JSON.") var json = false
+
+    func run() async throws {
+        let modes = try mode.map { name in
+            guard let mode = RetrievalMode(rawValue: name) else {
+                throw ValidationError("unknown mode \"\(name)\"; expected one of keyword, semantic, hybrid")
+            }
+            return mode
+        }
+        let opened = try await EvalOpening.corpus(corpus)
+        var set = try DatasetReader.read(questions[0])
+        for file in questions.dropFirst() { set.questions += try DatasetReader.read(file).questions }
+        if let limit { set = set.sample(limit, seed: 1) }
+        let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
+        let wanted = modes.isEmpty ? opened.summary.modes : modes
+        let trec = trec
+        let rows = try await cancellable {
+            var rows: [RetrievalEvaluation.Row] = []
+            for mode in wanted {
+                say(
+                    "\(mode.rawValue): \(evaluation.set.questions.count) questions over \(opened.summary.passageCount) passages …"
+                )
+                let rankings = try await evaluation.rankings(mode, in: opened)
+                rows.append(evaluation.row(mode.rawValue, rankings))
+                guard let trec else { continue }
+                var run: [String: [String: Double]] = [:]
+                for ranking in rankings {
+                    run[ranking.question.id] = Dictionary(
+                        ranking.ranked.enumerated().map { ($0.element, 1 / Double($0.offset + 1)) },
+                        uniquingKeysWith: { first, _ in first })
+                }
+                try writeFile(
+                    TRECFiles.runLines(run, tag: "forage-" + mode.rawValue).joined(separator: "\n") + "\n",
+                    to: "\(trec)/\(mode.rawValue).run")
+            }
+            return rows
+        }
+        if json {
+            print(RetrievalEvaluation.json(rows).serialized())
+        } else {
+            print(RetrievalEvaluation.markdown(rows), terminator: "")
+        }
+    }
+}
+
+struct EvalGenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate",
+        abstract:
+            "Make corpus-level questions (count, extremum, sorting, top-k) with exact answers from a corpus with metadata."
+    )
+
+    @Argument(help: "The corpus: JSON lines of {id, title, text, metadata}.") var corpus: String
+    @Option(help: "Where questions.train.jsonl and questions.test.jsonl are written.") var output: String
+    @Option(help: "Training questions.") var train = 100
+    @Option(help: "Test questions; none has a twin in the training part.") var test = 100
+    @Option(help: "Seeds the drawing.") var seed: UInt64 = 1
+    @Option(help: "What a document is called in the questions.") var noun = "document"
+    @Option(help: "The largest gold set.") var largestGold = 50
+    @Option(parsing: .upToNextOption, help: "Fields that are not used.") var exclude: [String] = []
+    @Option(help: "Uses only documents whose metadata has this value, as field=value.") var only: String?
+
+    func run() throws {
+        var passages = try CorpusFiles.read(corpus)
+        if let only {
+            let parts = only.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                throw ValidationError("--only must be field=value, found \"\(only)\"")
+            }
+            passages = passages.filter { $0.metadata[parts[0]]?.string == parts[1] }
+        }
+        var options = CorpusQuestionGenerator.Options()
+        options.train = train
+        options.test = test
+        options.seed = seed
+        options.noun = noun
+        options.largestGold = largestGold
+        let generator = CorpusQuestionGenerator(passages: passages, excludedFields: Set(exclude))
+        let sets = generator.generate(options)
+        for (name, set) in [("train", sets.train), ("test", sets.test)] {
+            try writeFile(
+                set.questions.map { $0.json.serialized() + "\n" }.joined(),
+                to: "\(output)/questions.\(name).jsonl")
+        }
+        say(
+            "\(sets.train.questions.count) training and \(sets.test.questions.count) test questions from \(passages.count) documents in \(output)"
+        )
+    }
+}
+
+struct EvalDataCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data", abstract: "Check a question set, or write it in Forage's own format.")
+
+    @Argument(help: "The question file, or the folder of a BEIR set.") var questions: String
+    @Option(help: "The format; default: recognised.") var format: String?
+    @Option(help: "A corpus file that the gold passages must be in.") var corpus: String?
+    @Option(
+        help: "Writes questions.jsonl and, where the set has passages, corpus.jsonl into this folder.")
+    var output: String?
+    @Option(help: "A sample of so many questions.") var sample: Int?
+    @Option(help: "Seeds the sample.") var seed: UInt64 = 1
+
+    func run() throws {
+        var chosen: DatasetFormat?
+        if let format {
+            chosen = DatasetFormat(rawValue: format)
+            guard chosen != nil else {
+                throw ValidationError(
+                    "unknown format \"\(format)\"; expected one of "
+                        + DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+        }
+        var set = try DatasetReader.read(questions, format: chosen)
+        if let sample { set = set.sample(sample, seed: seed) }
+        let ids =
+            try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
+            ?? (set.passages.isEmpty ? nil : Set(set.passages.map(\.id)))
+        let issues = set.issues(passageIDs: ids)
+        for issue in issues.prefix(50) { say("\(questions): \(issue)") }
+        if issues.count > 50 { say("… and \(issues.count - 50) more") }
+        let types = Dictionary(grouping: set.questions, by: \.type).sorted { $0.key < $1.key }
+        print(
+            "\(set.name): \(set.questions.count) questions, \(set.passages.count) passages, scored as \(set.benchmark.rawValue)"
+        )
+        for (type, group) in types { print("  \(type.isEmpty ? "(no type)" : type): \(group.count)") }
+        print("  unanswerable: \(set.questions.count { !$0.isAnswerable })")
+        if let output {
+            try writeFile(
+                set.questions.map { $0.json.serialized() + "\n" }.joined(), to: output + "/questions.jsonl")
+            if !set.passages.isEmpty {
+                try writeFile(
+                    set.passages.map { $0.json.serialized() + "\n" }.joined(), to: output + "/corpus.jsonl")
+            }
+        }
+        if !issues.isEmpty { throw ExitCode.failure }
+    }
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AgentRuntime
+import ArgumentParser
+import Evaluation
+import Foundation
+import LanguageModels
+import OrderedCollections
+import QualityMetrics
+import RetrievalTools
+import TextProcessing
+
+/// `forage eval`: measures agents and searches, compares runs, runs scripted scenarios.
+struct EvalCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "eval",
+        abstract: "Measure agents and searches, compare runs, run scripted scenarios.",
+        discussion:
+            "Exit codes: 0 done, 1 failure, 2 a gate or a scenario failed, 64 usage, 130 cancelled.",
+        subcommands: [
+            EvalRunCommand.self, EvalCompareCommand.self, EvalReportCommand.self, EvalRescoreCommand.self,
+            EvalRetrievalCommand.self, EvalScenariosCommand.self, EvalGenerateCommand.self,
+            EvalDataCommand.self,
+        ])
+}
+
+/// The exit code of a gate that is closed: not a crash, and not a usage error.
+let gateFailure = ExitCode(2)
+
+/// Writes for people: to standard error.
+func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+/// Writes a file whole or not at all.
+func writeFile(_ text: String, to path: String) throws {
+    try FileManager.default.createDirectory(
+        atPath: (path as NSString).deletingLastPathComponent.isEmpty
+            ? "." : (path as NSString).deletingLastPathComponent,
+        withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+}
+
+/// Runs work that the first interrupt cancels and the second ends at once.
+func cancellable<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws
+    -> Value
+{
+    let task = Task { try await work() }
+    signal(SIGINT, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+    source.setEventHandler {
+        if task.isCancelled { _exit(130) }
+        say("finishing what is running; press again to end at once")
+        task.cancel()
+    }
+    source.resume()
+    defer {
+        source.cancel()
+        signal(SIGINT, SIG_DFL)
+    }
+    do { return try await task.value } catch is CancellationError { throw ExitCode(130) }
+}
+
+struct EvalRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run a suite: questions × policies × models × seeds.",
+        discussion: """
+            Results are appended to OUTPUT/records.jsonl as they come. A run that was cut off goes on with --resume; it is \
+            refused when the corpus, a policy, a model, the questions or the program differ.
+            """)
+
+    @Argument(help: "The suite file (YAML).") var suite: String
+    @Option(help: "The folder of the run; default: the suite's.") var output: String?
+    @Flag(help: "Go on with a run that was cut off.") var resume = false
+    @Option(help: "At most so many questions of each set.") var limit: Int?
+    @Option(help: "How many questions run at the same time; default: the suite's.") var concurrency: Int?
+    @Option(help: "The folder of tool manifests; default: the built-in tools.") var tools: String?
+    @Flag(help: "Keep the events of every session in OUTPUT/traces.") var traces = false
+    @Flag(help: "Print the records' summary as JSON on standard output.") var json = false
+    @Flag(help: "Say what would run, and do not run it.") var dryRun = false
+
+    func run() async throws {
+        let suite = try EvalSuite(file: suite)
+        var sets = try suite.questionSets()
+        if let limit { sets = sets.map { $0.sample(limit, seed: 1) } }
+        let plan = RunPlan(
+            sets: sets, policies: suite.policies, models: suite.models.map(\.name), seeds: suite.seeds,
+            concurrency: concurrency ?? suite.concurrency, deadline: suite.deadline,
+            cutoffs: suite.cutoffs)
+        let total =
+            sets.reduce(0) { $0 + $1.questions.count } * plan.policies.count * plan.models.count
+            * plan.seeds.count
+        if dryRun {
+            say(
+                "\(total) runs: \(sets.map { "\($0.name) \($0.questions.count)" }.joined(separator: ", ")) questions × "
+                    + "\(plan.policies.count) policies × \(plan.models.count) models × \(plan.seeds.count) seeds"
+            )
+            return
+        }
+        let folder = output ?? suite.output
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let corpus = try await EvalOpening.corpus(suite.corpus)
+        let registry = try await EvalOpening.tools(tools)
+        var models: [String: any LanguageModel] = [:]
+        for model in suite.models { models[model.name] = try EvalOpening.model(model) }
+        var answering = StrategyRegistry.standard
+        if let answerer = await AnswererDefaults.best() {
+            answering = answering.answering(withoutModel: answerer)
+        }
+        let tracesFolder = traces ? folder + "/traces" : nil
+        let runner = try AgentQuestionRunner(
+            corpus: corpus, tools: registry,
+            policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) }, registry: answering,
+            models: models,
+            embed: CorpusOpening.embedding(of: corpus),
+            traces: tracesFolder.map { tracesFolder in
+                { name, events in
+                    let safe = String(
+                        name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+                    try writeFile(
+                        events.map { $0.timedJSON.serialized() + "\n" }.joined(),
+                        to: "\(tracesFolder)/\(safe).jsonl")
+                }
+            })
+        let run = EvaluationRun(
+            plan: plan, runner: runner,
+            judge: try suite.judge.flatMap { try EvalOpening.model($0) }.map { Judge(model: $0) })
+        let table = LiveTable()
+        let resume = resume
+        let records = try await cancellable {
+            try await run.execute(
+                file: folder + "/records.jsonl", name: suite.name, suite: suite.content, resume: resume,
+                onProgress: { table.update($0) })
+        }
+        table.finish()
+        let report = Report(
+            name: suite.name, fingerprint: try await run.fingerprint(), records: records)
+        try EvalOpening.write(report, to: folder)
+        say(report.markdown)
+        say("written: \(folder)/records.jsonl, results.json, report.md, report.html")
+        if json { print(report.json.serialized()) }
+        if records.contains(where: { $0.outcome.status == .error }) {
+            say("some questions ended in an error; --resume runs them again")
+        }
+    }
+}
+
+struct EvalCompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "Compare two runs on their shared questions; exit 2 when B is significantly worse.")
+
+    @Argument(help: "The run that is the standard: its folder or records.jsonl.") var a: String
+    @Argument(help: "The run that is checked.") var b: String
+    @Option(
+        help:
+            "The measures that decide; several are corrected for their number. Default: the suite's gate, else f1."
+    )
+    var gate: [String] = []
+    @Option(help: "How often noise alone may close the gate.") var alpha = 0.05
+    @Option(help: "The policy of A, where it has several.") var policyA: String?
+    @Option(help: "The policy of B, where it has several.") var policyB: String?
+    @Option(help: "The model of A, where it has several.") var modelA: String?
+    @Option(help: "The model of B, where it has several.") var modelB: String?
+    @Option(help: "Seeds the resampling.") var seed: UInt64 = 1
+    @Flag(help: "Print the comparison as JSON.") var json = false
+
+    func validate() throws {
+        guard alpha > 0, alpha < 1 else {
+            throw ValidationError("--alpha must be between 0 and 1, found \(alpha)")
+        }
+    }
+
+    func run() throws {
+        let first = try RunFile.read(EvalOpening.recordsPath(a))
+        let second = try RunFile.read(EvalOpening.recordsPath(b))
+        let recordsA = try select(first.records, policyA, modelA, "A")
+        let recordsB = try select(second.records, policyB, modelB, "B")
+        let gated = gate.isEmpty ? first.suite["gate"]?.array?.compactMap(\.string) ?? ["f1"] : gate
+        let comparison = RunComparison(a: recordsA, b: recordsB, gated: gated, alpha: alpha, seed: seed)
+        guard comparison.shared > 0 else { throw ValidationError("the two runs share no question") }
+        for name in gated where !comparison.measures.contains(where: { $0.name == name }) {
+            let names = comparison.measures.map(\.name).joined(separator: ", ")
+            throw ValidationError("the runs have no measure \"\(name)\"; they have \(names)")
+        }
+        if json {
+            print(comparison.json.serialized())
+        } else {
+            print(comparison.markdown, terminator: "")
+        }
+        if comparison.isWorse { throw gateFailure }
+    }
+
+    private func select(_ records: [RunRecord], _ policy: String?, _ model: String?, _ side: String)
+        throws -> [RunRecord]
+    {
+        let chosen = records.filter {
+            (policy ?? $0.key.policy) == $0.key.policy && (model ?? $0.key.model) == $0.key.model
+        }
+        let configurations = Set(chosen.map { $0.key.policy + " with " + $0.key.model })
+        guard configurations.count == 1 else {
+            let names = Set(records.map { $0.key.policy + " with " + $0.key.model }).sorted().joined(
+                separator: "; ")
+            throw ValidationError("run \(side) must be narrowed to one policy and model; it has \(names)")
+        }
+        return chosen
+    }
+}
+
+struct EvalReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Write a run's report, and export it for other tools.")
+
+    @Argument(help: "The run: its folder or records.jsonl.") var folder: String
+    @Option(
+        help: "Also writes FlashRAG's intermediate_data.json and metric_score.txt into this folder.")
+    var flashrag: String?
+    @Option(help: "The corpus file that gives the texts of passages for --flashrag.") var corpus: String?
+    @Option(help: "Also writes a log for `inspect view`, one file a configuration, into this folder.")
+    var inspect: String?
+    @Flag(help: "Print the results as JSON.") var json = false
+
+    func run() throws {
+        let path = EvalOpening.recordsPath(folder)
+        let contents = try RunFile.read(path)
+        let report = Report(
+            name: contents.name, fingerprint: contents.fingerprint, records: contents.records)
+        let folder = (path as NSString).deletingLastPathComponent
+        try EvalOpening.write(report, to: folder.isEmpty ? "." : folder)
+        if let flashrag {
+            var texts: [String: (title: String, text: String)] = [:]
+            if let corpus {
+                for passage in try CorpusFiles.read(corpus) {
+                    texts[passage.id] = (passage.title, passage.text)
+                }
+            }
+            for (index, summary) in report.summaries.enumerated() {
+                let own = contents.records.filter { $0.configuration == summary.configuration }
+                let base = report.summaries.count == 1 ? flashrag : "\(flashrag)/\(index + 1)"
+                try writeFile(
+                    RunExport.flashRAG(own, texts: { texts[$0] }).serialized(indented: true),
+                    to: base + "/intermediate_data.json")
+                try writeFile(RunExport.flashRAGScores(summary), to: base + "/metric_score.txt")
+            }
+        }
+        if let inspect {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            let date = attributes[.modificationDate] as? Date ?? Date(timeIntervalSince1970: 0)
+            for (index, summary) in report.summaries.enumerated() {
+                let log = RunExport.inspect(
+                    summary, records: contents.records, name: contents.name, created: date.ISO8601Format())
+                try writeFile(
+                    log.serialized(indented: true), to: "\(inspect)/\(contents.name)-\(index + 1).json")
+            }
+        }
+        if json { print(report.json.serialized()) } else { print(report.markdown, terminator: "") }
+    }
+}
+
+struct EvalRescoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rescore",
+        abstract: "Score a run again from its records, without running anything.")
+
+    @Argument(help: "The run: its folder or records.jsonl.") var folder: String
+    @Option(help: "The benchmark whose scoring is used; default: by the question set's name.")
+    var benchmark: String?
+    @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
+        2, 5, 10,
+    ]
+
+    func run() throws {
+        var chosen: AnswerBenchmark?
+        if let benchmark {
+            guard let known = AnswerBenchmark(rawValue: benchmark) else {
+                throw ValidationError(
+                    "unknown benchmark \"\(benchmark)\"; expected one of "
+                        + AnswerBenchmark.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            chosen = known
+        }
+        let path = EvalOpening.recordsPath(folder)
+        let cutoffs = cutoffs
+        let contents = try RunFile.rescore(path) { set in
+            Scorer(benchmark: chosen ?? DatasetFormat.benchmark(named: set), cutoffs: cutoffs)
+        }
+        let report = Report(
+            name: contents.name, fingerprint: contents.fingerprint, records: contents.records)
+        let folder = (path as NSString).deletingLastPathComponent
+        try EvalOpening.write(report, to: folder.isEmpty ? "." : folder)
+        print(report.markdown, terminator: "")
+    }
+}

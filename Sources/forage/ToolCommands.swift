@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CorpusStore
+import Foundation
+import OrderedCollections
+import RetrievalTools
+import SearchIndex
+import TextProcessing
+
+/// What the commands that run one tool share.
+struct ToolArguments: ParsableArguments {
+    @Option(name: .long, help: "The corpus folder.")
+    var corpus: String
+
+    @Option(name: .long, help: "How many rows or passages.")
+    var limit: Int?
+
+    @Option(name: .long, help: "Where to go on.")
+    var offset: Int?
+
+    @Flag(name: .long, help: "Print one JSON object instead of text.")
+    var json = false
+
+    /// Runs a built-in tool and prints what it gives.
+    func run(_ tool: String, _ arguments: JSONObject) async throws {
+        var arguments = arguments
+        if let limit { arguments["limit"] = .integer(limit) }
+        if let offset { arguments["offset"] = .integer(offset) }
+        let opened = try await LocalCorpus(path: corpus, loadsEncoder: false)
+        let context = ToolContext(
+            corpus: opened, limits: ToolLimits(outputCharacters: 1 << 20, passageCharacters: 1 << 16, pageRows: 10_000))
+        let output = try await ToolRegistry.builtIn().run(tool, .object(arguments), in: context)
+        guard !output.isError else {
+            FileHandle.standardError.write(Data((output.text + "\n").utf8))
+            throw ExitCode.failure
+        }
+        guard json else { return print(ToolArguments.printable(output.text)) }
+        var members: JSONObject = ["summary": .string(output.summary)]
+        if let set = output.resultSet { members["result_set"] = set.json }
+        if !output.passages.isEmpty {
+            members["passages"] = .array(
+                output.passages.map {
+                    [
+                        "id": .string($0.passage.id), "document": .string($0.passage.documentID),
+                        "title": .string($0.passage.title), "text": .string($0.passage.text),
+                    ]
+                })
+        }
+        members["text"] = .string(output.text)
+        print(JSONValue.object(members).serialized())
+    }
+
+    /// A text without the control characters that steer a terminal.
+    static func printable(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.filter { $0 == "\n" || $0 == "\t" || $0.properties.generalCategory != .control }))
+    }
+
+    /// An option's text as JSON.
+    static func parsed(_ text: String, option: String) throws -> JSONValue {
+        do { return try JSONValue(parsing: text) } catch {
+            throw ValidationError("\(option) must be JSON: \(error)")
+        }
+    }
+
+    /// `field` or `field:descending` as the tools take it.
+    static func order(_ text: String) throws -> JSONValue {
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        guard let field = parts.first else { throw ValidationError("--sort must be FIELD or FIELD:descending") }
+        switch parts.count > 1 ? parts[1] : "ascending" {
+        case "ascending", "asc": return ["by": .string(field), "order": "ascending"]
+        case "descending", "desc": return ["by": .string(field), "order": "descending"]
+        default: throw ValidationError("--sort must be FIELD or FIELD:descending, not \(text)")
+        }
+    }
+}
+
+/// `forage filter`: all documents that meet a condition.
+struct FilterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "filter", abstract: "List every document that meets a condition.",
+        discussion: #"""
+            Example: forage filter --corpus news.forage --where '{"field": "source", "op": "==", "value": "The Verge"}' \
+            --sort published_at:descending --field category
+            """#)
+
+    @OptionGroup var tool: ToolArguments
+
+    @Option(name: .long, help: "The condition as JSON.")
+    var `where`: String
+
+    @Option(name: .long, help: "FIELD or FIELD:descending; several may be given.")
+    var sort: [String] = []
+
+    @Option(name: .long, help: "A metadata field to show; several may be given.")
+    var field: [String] = []
+
+    func run() async throws {
+        var arguments: JSONObject = ["where": try ToolArguments.parsed(`where`, option: "--where")]
+        if !sort.isEmpty { arguments["sort"] = .array(try sort.map(ToolArguments.order)) }
+        if !field.isEmpty { arguments["fields"] = .array(field.map(JSONValue.string)) }
+        try await tool.run("filter", arguments)
+    }
+}
+
+/// `forage aggregate`: counts and measures over every document that qualifies.
+struct AggregateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "aggregate", abstract: "Count and compute over every document that qualifies.",
+        discussion: #"""
+            Example: forage aggregate --corpus news.forage --group-by source --measure count --sort count:descending
+            """#)
+
+    @OptionGroup var tool: ToolArguments
+
+    @Option(name: .long, help: "The condition as JSON; without it every document.")
+    var `where`: String?
+
+    @Option(name: .long, help: "OP, OP:FIELD or a JSON object: count, distinct, sum, mean, min, max, median, quantile, argmin, argmax.")
+    var measure: [String] = []
+
+    @Option(name: .long, help: "FIELD, FIELD:month (day, week, month, quarter, year) or FIELD:WIDTH for numbers.")
+    var groupBy: [String] = []
+
+    @Option(name: .long, help: "COLUMN or COLUMN:descending; several may be given.")
+    var sort: [String] = []
+
+    func run() async throws {
+        var arguments: JSONObject = [:]
+        if let condition = `where` { arguments["where"] = try ToolArguments.parsed(condition, option: "--where") }
+        if !measure.isEmpty {
+            arguments["measures"] = .array(
+                try measure.map { text in
+                    if text.hasPrefix("{") { return try ToolArguments.parsed(text, option: "--measure") }
+                    let parts = text.split(separator: ":", maxSplits: 1).map { JSONValue.string(String($0)) }
+                    return parts.count > 1 ? ["op": parts[0], "field": parts[1]] : ["op": .string(text)]
+                })
+        }
+        if !groupBy.isEmpty {
+            arguments["group_by"] = .array(
+                groupBy.map { text in
+                    let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+                    guard parts.count > 1 else { return .string(text) }
+                    if let width = Double(parts[1]) { return ["field": .string(parts[0]), "width": .number(width)] }
+                    return ["field": .string(parts[0]), "every": .string(parts[1])]
+                })
+        }
+        if !sort.isEmpty { arguments["sort"] = .array(try sort.map(ToolArguments.order)) }
+        try await tool.run("aggregate", arguments)
+    }
+}
+
+/// `forage read`: passages and documents in full.
+struct ReadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "read", abstract: "Read passages or whole documents by id.")
+
+    @OptionGroup var tool: ToolArguments
+
+    @Argument(help: "Ids of passages or documents.")
+    var ids: [String]
+
+    @Option(name: .long, help: "How many passages before and after each.")
+    var around: Int?
+
+    func run() async throws {
+        var arguments: JSONObject = ["ids": .array(ids.map(JSONValue.string))]
+        if let around { arguments["around"] = .integer(around) }
+        try await tool.run("read", arguments)
+    }
+}
