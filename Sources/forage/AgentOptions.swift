@@ -6,6 +6,8 @@ import CorpusStore
 import Foundation
 import LanguageModels
 import RetrievalTools
+import SearchIndex
+import TextEncoders
 import TextProcessing
 
 /// What `ask`, `resume` and `calibrate` run an agent with.
@@ -158,14 +160,18 @@ enum CorpusOpening {
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw ValidationError("there is no corpus at \(path); make one with `forage index SOURCE --output \(path)`")
         }
-        if isFolder.boolValue {
-            throw ValidationError("\(path) is a folder; this command reads JSON lines files")
-        }
+        if isFolder.boolValue { return try await LocalCorpus(path: path) }
         return try memory(path)
     }
 
     /// Makes vectors of texts with the corpus's own encoder, where it has one.
-    static func embedding(of corpus: any RetrievalCorpus) -> (@Sendable ([String]) async throws -> [[Float]])? { nil }
+    static func embedding(of corpus: any RetrievalCorpus) -> (@Sendable ([String]) async throws -> [[Float]])? {
+        guard let encoder = (corpus as? LocalCorpus)?.encoder else { return nil }
+        return { texts in
+            let matrix = try await encoder.encode(texts)
+            return (0..<matrix.count).map { Array(matrix[$0]) }
+        }
+    }
 
     private static func memory(_ path: String) throws -> InMemoryCorpus {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))

@@ -106,20 +106,20 @@ struct EvalRunCommand: AsyncParsableCommand {
             answering = answering.answering(withoutModel: answerer)
         }
         let tracesFolder = traces ? folder + "/traces" : nil
+        var writeTrace: (@Sendable (String, [SessionEvent]) throws -> Void)?
+        if let tracesFolder {
+            writeTrace = { name, events in
+                let safe = String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+                let lines = events.map { $0.timedJSON.serialized() + "\n" }.joined()
+                try writeFile(lines, to: "\(tracesFolder)/\(safe).jsonl")
+            }
+        }
         let runner = try AgentQuestionRunner(
             corpus: corpus, tools: registry,
             policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) }, registry: answering,
             models: models,
             embed: CorpusOpening.embedding(of: corpus),
-            traces: tracesFolder.map { tracesFolder in
-                { name, events in
-                    let safe = String(
-                        name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
-                    try writeFile(
-                        events.map { $0.timedJSON.serialized() + "\n" }.joined(),
-                        to: "\(tracesFolder)/\(safe).jsonl")
-                }
-            })
+            traces: writeTrace)
         let run = EvaluationRun(
             plan: plan, runner: runner,
             judge: try suite.judge.flatMap { try EvalOpening.model($0) }.map { Judge(model: $0) })
