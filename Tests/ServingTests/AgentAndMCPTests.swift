@@ -10,7 +10,7 @@ import TextProcessing
 
     @Test func theAgentIsAModel() async throws {
         let question = question
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let models = try await server.send("GET", "/v1/models").json["data"]?.array?.compactMap { $0["id"]?.string }
             #expect(models == ["hops", "trigrams"])
             let whole = try await server.post("/v1/chat/completions", #"{"model":"hops",\#(question)}"#)
@@ -39,7 +39,7 @@ import TextProcessing
         (#"{"model":"hops","messages":[{"role":"user","content":"x"}],"logprobs":true}"#, 400), ("{", 422),
     ])
     func refusalsAreOpenAIErrors(body: String, status: Int) async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let answer = try await server.post("/v1/chat/completions", body)
             #expect(answer.status == status)
             #expect(answer.json["error"]?["message"]?.string?.isEmpty == false)
@@ -47,7 +47,7 @@ import TextProcessing
     }
 
     @Test func sessionsAreKeptAndStreamed() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let id = try #require(
                 try await server.post("/api/sessions", #"{"question":"Which magazine was started first?"}"#)
                     .json["id"]?.string)
@@ -62,7 +62,7 @@ import TextProcessing
     }
 
     @Test func theHandshakeEra() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let accept = ("Accept", "application/json, text/event-stream")
             let hello = try await server.post(
                 "/mcp",
@@ -108,7 +108,7 @@ import TextProcessing
     }
 
     @Test func theStatelessEra() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             func headers(_ method: String, _ name: String? = nil, version: String = "2026-07-28") -> [(String, String)] {
                 [("MCP-Protocol-Version", version), ("Mcp-Method", method)] + (name.map { [("Mcp-Name", $0)] } ?? [])
             }

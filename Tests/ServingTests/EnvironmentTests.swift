@@ -7,7 +7,7 @@ import TextProcessing
 
 @Suite(.serialized) struct EnvironmentTests {
     @Test func anEpisodeOverHTTP() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let reset = try await server.post("/reset", #"{"seed":1,"episode_id":"e1"}"#).json
             #expect(reset["observation"]?["question"] == "Which magazine was started first?")
             #expect(reset["reward"] == .some(.null))
@@ -31,7 +31,7 @@ import TextProcessing
     @Test func sessionsAreBounded() async throws {
         var options = ServerOptions(port: 0)
         options.limits.environmentSessions = 2
-        try await RunningServer.with(options) { server in
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
             for index in 0..<2 { #expect(try await server.post("/reset", #"{"episode_id":"e\#(index)"}"#).status == 200) }
             let refused = try await server.post("/reset", #"{"episode_id":"e9"}"#)
             #expect(refused.status == 503)
@@ -41,7 +41,7 @@ import TextProcessing
     }
 
     @Test func verlToolObservations() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let answer = try await server.post(
                 "/get_observation",
                 #"{"trajectory_ids":["a","b","c","d"],"actions":["<search>radio</search>","<think>x</think><answer>y</answer>","hm","ignored"],"extra_fields":[{},{},{},{"finish":true}]}"#

@@ -6,7 +6,7 @@ import TextProcessing
 
 @Suite(.serialized) struct HTTPBasicsTests {
     @Test func healthMetricsAndPage() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             #expect(try await server.send("GET", "/health").json["status"] == "healthy")
             #expect(try await server.send("GET", "/ready").json["ready"] == true)
             _ = try await server.post("/retrieve", #"{"queries":["radio","x"]}"#)
@@ -25,7 +25,7 @@ import TextProcessing
     }
 
     @Test func toolsOverREST() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let names = try await server.send("GET", "/tools").json["tools"]?.array?.compactMap { $0["name"]?.string }
             #expect(names?.first == "semantic_search")
             let first = try await server.post("/tools/keyword_search", #"{"arguments":{"query":"magazine"}}"#).json
@@ -39,7 +39,7 @@ import TextProcessing
     }
 
     @Test func embeddings() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let answer = try await server.post("/v1/embeddings", #"{"model":"trigrams","input":["a b","c"]}"#).json
             #expect(answer["data"]?.array?.count == 2)
             #expect(answer["data"]?[1]?["embedding"]?.array?.count == 256)
@@ -52,7 +52,7 @@ import TextProcessing
 
     @Test func tokensOverHTTP() async throws {
         let options = ServerOptions(port: 0, tokens: [AccessToken(secret: "s3cret", scope: .full)])
-        try await RunningServer.with(options) { server in
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
             let body = #"{"queries":["radio"]}"#
             #expect(try await server.post("/retrieve", body).status == 401)
             #expect(try await server.post("/retrieve?api_key=s3cret", body).status == 401)
@@ -67,7 +67,7 @@ import TextProcessing
     @Test func tooManyRequestsAreRefused() async throws {
         var options = ServerOptions(port: 0)
         options.limits.agentSessions = 0
-        try await RunningServer.with(options) { server in
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
             let answer = try await server.post(
                 "/v1/chat/completions", #"{"model":"hops","messages":[{"role":"user","content":"x"}]}"#)
             #expect(answer.status == 429)

@@ -6,7 +6,7 @@ import TextProcessing
 
 @Suite(.serialized) struct RetrieveTests {
     @Test func dialects() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let base = try await server.post(
                 "/retrieve", #"{"queries":["first magazine","radio"],"topk":2,"return_scores":true}"#)
             #expect(base.status == 200)
@@ -30,7 +30,7 @@ import TextProcessing
     }
 
     @Test func aQueryGetsTheSameAloneAndInABatchInAnyOrder() async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let queries = ["first magazine", "radio", "philadelphia", "women started", ""]
             var alone: [JSONValue?] = []
             for query in queries {
@@ -54,7 +54,7 @@ import TextProcessing
         #"{"queries":\#(String(repeating: "[", count: 100))\#(String(repeating: "]", count: 100))}"#,
     ])
     func badInputIsRefusedWithDetails(body: String) async throws {
-        try await RunningServer.with { server in
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let answer = try await server.post("/retrieve", body)
             #expect(answer.status == 422)
             #expect(answer.json["detail"]?[0]?["msg"]?.string?.isEmpty == false)
@@ -65,7 +65,7 @@ import TextProcessing
     @Test func bodiesAreBounded() async throws {
         var options = ServerOptions(port: 0)
         options.limits.bodyBytes = 1000
-        try await RunningServer.with(options) { server in
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
             let long = try await server.post("/retrieve", #"{"queries":["\#(String(repeating: "x", count: 2000))"]}"#)
             #expect(long.status == 413)
         }

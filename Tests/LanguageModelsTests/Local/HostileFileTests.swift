@@ -146,7 +146,7 @@ struct SubwordTokenizerTests {
         let tokenizer = try TinyModel().open().tokenizer
         var random = SplitMix64(seed: 8)
         let parts = [
-            "a", "the", " ", "\n", "é", "東", "🙂", "\u{0}", "'s", "12", "<|im_end|>", "\u{FDD1}", "\r\n", "\t\t",
+            "a", "the", " ", "\n", "é", "東", "🙂", "\u{0}", "'s", "12", "<|im_end|>", "\u{E001}", "\r\n", "\t\t",
         ]
         for _ in 0..<500 {
             let text = (0..<random.integer(below: 30)).map { _ in parts[random.integer(below: parts.count)] }.joined()

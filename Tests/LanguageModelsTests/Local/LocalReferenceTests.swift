@@ -50,7 +50,7 @@ struct LocalReferenceTests {
             let prompt = try #require(entry["prompt"]?.string)
             let ids = tokenizer.encode(prompt, frame: true)
             #expect(ids == entry["ids"]?.array?.compactMap(\.int))
-            let expected = try #require(entry["continuation"]?.array?.compactMap(\.int))
+            let expected = try #require(entry["continuation"]?.array).compactMap(\.int)
             let sequence = CachedSequence(cache: pass.cache, prompt: ids.map(Int32.init))
             var feed = ids.map(Int32.init)[sequence.tokens.count...]
             var out: [Int] = []
@@ -60,7 +60,7 @@ struct LocalReferenceTests {
                     ForwardBatch(runs: [.init(sequence: sequence, tokens: feed, wantedFrom: feed.count - 1)]))
                 if out.isEmpty, sequence.tokens.count == ids.count {
                     let sampled = stride(from: 0, to: vocabulary, by: 769).map { Double(logits[$0]) }
-                    let reference = try #require(entry["logits"]?.array?.compactMap(\.double))
+                    let reference = try #require(entry["logits"]?.array).compactMap(\.double)
                     #expect(sampled.count == reference.count)
                     let worst = zip(sampled, reference).map { abs($0 - $1) }.max() ?? 0
                     // Both round activations to 8 bits, in slightly different places.
