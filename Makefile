@@ -10,10 +10,9 @@ export OPENBLAS_NUM_THREADS ?= 1
 build: setup
 	$(SWIFT) build -c release --product forage
 
-# The tests run in release mode, because the C kernels are not optimised in debug builds.
 test: setup
-	$(SWIFT) build -c release --build-tests
-	$(SWIFT) test -c release --skip-build --disable-xctest
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest
 
 # From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
 demo: build

@@ -100,13 +100,16 @@ var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
-    .target(name: "CKernels"),
+    // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(
         name: "Forage", dependencies: dependencies(everyModule.filter { $0 != "Serving" }), path: "Sources/Umbrella",
         swiftSettings: swiftSettings),
     .executableTarget(
         name: "ForageCommand", dependencies: dependencies(everyModule) + [argumentParser, logging, yams],
         path: "Sources/forage", swiftSettings: swiftSettings),
+    .executableTarget(
+        name: "LibraryExample", dependencies: ["Forage"], path: "Examples/library", swiftSettings: swiftSettings),
     .executableTarget(
         name: "ForageBenchmarks",
         dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],

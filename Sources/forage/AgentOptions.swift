@@ -5,8 +5,10 @@ import ArgumentParser
 import CorpusStore
 import Foundation
 import LanguageModels
+import PolicyLearning
 import RetrievalTools
 import SearchIndex
+import TensorMath
 import TextEncoders
 import TextProcessing
 
@@ -41,18 +43,18 @@ struct AgentOptions: ParsableArguments {
     /// Opens everything that a session needs.
     func environment(quiet: Bool) async throws -> (environment: AgentEnvironment, strategy: Strategy) {
         let model = try openModel()
-        let policyFile = try PolicyFile.find(policy ?? (model == nil ? "hops" : "react"))
+        let corpus = try await CorpusOpening.open(corpus)
+        let policyFile = try PolicyFile.find(policy ?? (model == nil ? LearnedDefaults.policy(for: corpus) : "react"))
         if policyFile.model == .required, model == nil {
             throw ValidationError(
                 "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
         }
-        var registry = StrategyRegistry.standard
+        var registry = StrategyRegistry.standard.learning(world: { try LearnedDefaults.world(of: corpus) })
         if let answerer = await AnswererDefaults.best() { registry = registry.answering(withoutModel: answerer) }
         let price = try prices.map { try PriceTable(file: $0).price(of: model?.name ?? "") } ?? ModelPrice()
         let strategy = try policyFile.strategy(registry, prices: price)
         var toolRegistry = try await openTools()
         if let names = policyFile.tools { toolRegistry = try toolRegistry.selecting(names) }
-        let corpus = try await CorpusOpening.open(corpus)
         let environment = AgentEnvironment(
             corpus: corpus, tools: toolRegistry, model: policyFile.model == .none ? nil : model,
             embed: CorpusOpening.embedding(of: corpus))
@@ -148,6 +150,40 @@ enum ModelOpening {
 enum AnswererDefaults {
     /// Nil leaves the extractive answerer.
     static func best() async -> (any Answerer)? { nil }
+}
+
+/// What the trained policy needs of a corpus.
+enum LearnedDefaults {
+    /// The most passages that are read into memory for a trained policy.
+    static let passageLimit = 200_000
+
+    /// The policy of sessions without a model: the trained one where its weights are at hand and the corpus has
+    /// vectors, else the fixed one.
+    static func policy(for corpus: any RetrievalCorpus) -> String {
+        guard let local = corpus as? LocalCorpus, local.hasSemanticSearch, local.reader.passageCount <= passageLimit,
+            let file = try? PolicyFile.find("multihop"),
+            FileManager.default.fileExists(atPath: file.directory + "/multihop.safetensors")
+        else { return "hops" }
+        return "multihop"
+    }
+
+    /// The corpus in memory, as the policy network sees it.
+    static func world(of corpus: any RetrievalCorpus) throws -> RetrievalWorld {
+        guard let local = corpus as? LocalCorpus, let vectors = local.vectors else {
+            throw ValidationError("a learned policy needs a corpus with vectors: run `forage index` with an encoder")
+        }
+        let count = local.reader.passageCount
+        guard count <= passageLimit else {
+            throw ValidationError("a learned policy reads at most \(passageLimit) passages, the corpus has \(count)")
+        }
+        let passages = try local.reader.passages(at: (0..<count).map { PassageOrdinal($0) })
+        var rows: [Float] = []
+        rows.reserveCapacity(count * vectors.dimension)
+        for ordinal in 0..<count { rows += try vectors.vector(at: PassageOrdinal(ordinal)) }
+        return try RetrievalWorld(
+            passages: passages.map { WorldPassage(id: $0.id, title: $0.title, text: $0.text) },
+            vectors: Matrix(rows: count, columns: vectors.dimension, elements: rows))
+    }
 }
 
 /// Opens the corpus that a command line names.

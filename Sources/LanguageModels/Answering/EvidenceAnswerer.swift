@@ -7,8 +7,8 @@ import TextProcessing
 /// evidence, yes or no, or one of the things compared.
 ///
 /// Every candidate is scored by its log-probability as the answer, with the evidence and without it: what the
-/// evidence makes more probable is what it says. A linear ranking adds how a candidate looks. The weights were fitted
-/// on training questions of HotpotQA with their gold passages.
+/// evidence makes more probable is what it says. A linear ranking adds how a candidate looks. The weights are
+/// set by hand: they have not been fitted on questions yet.
 public struct EvidenceAnswerer: Sendable {
     /// A passage that may hold the answer.
     public struct Passage: Sendable, Hashable {
@@ -54,7 +54,7 @@ public struct EvidenceAnswerer: Sendable {
             self.features = features
         }
 
-        /// Chosen on 200 training questions of HotpotQA with gold passages, read by SmolLM2-135M-Instruct.
+        /// Set by hand; not fitted on questions yet.
         public static let standard = Weights(
             logProbabilities: [1.0, 0.1, -0.3, -0.05],
             features: [1.5, -2.5, -0.7, -0.3, 1.0, -0.5, 0.5, 0.1, -0.6, 0.3])
@@ -150,7 +150,7 @@ public struct EvidenceAnswerer: Sendable {
         return out
     }
 
-    /// The prompt. It was chosen on development questions; the passages are fenced as data.
+    /// The prompt. The passages are fenced as data.
     static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
         var text = ""
         for (index, passage) in passages.enumerated() {

@@ -110,7 +110,7 @@ struct TinyModel {
             ("\(name).attention.head_count_kv", .integer(keyValueHeads)),
             ("\(name).attention.key_length", .integer(headSize)),
             ("\(name).attention.value_length", .integer(headSize)),
-            ("\(name).rope.dimension_count", .integer(headSize)), ("\(name).context_length", .integer(512)),
+            ("\(name).rope.dimension_count", .integer(headSize)), ("\(name).context_length", .integer(2048)),
             ("\(name).attention.layer_norm_rms_epsilon", .number(1e-5)), ("\(name).rope.freq_base", .number(10_000)),
             ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string("smollm")),
             ("tokenizer.ggml.tokens", .array(tokens.map { .string($0) })),

@@ -149,13 +149,13 @@ final class GrammarAutomaton: ByteAutomaton {
     init(_ grammar: Grammar) throws(ConstraintError) {
         self.grammar = grammar
         shortest = Self.shortestBytes(grammar)
-        guard shortest[0] < Int.max / 2 else { throw .malformed("the grammar allows no finite text") }
+        guard shortest[0] < Int.max / 4 else { throw .malformed("the grammar allows no finite text") }
         try Self.refuseLeftRecursion(grammar, shortest)
         start = intern(expand([push(.rule(0), on: 0)]))
     }
 
     private static func shortestBytes(_ grammar: Grammar) -> [Int] {
-        var shortest = [Int](repeating: Int.max / 2, count: grammar.rules.count)
+        var shortest = [Int](repeating: Int.max / 4, count: grammar.rules.count)
         var changed = true
         while changed {
             changed = false
@@ -164,8 +164,8 @@ final class GrammarAutomaton: ByteAutomaton {
                     var sum = 0
                     for symbol in alternative {
                         switch symbol {
-                        case .bytes: sum += 1
-                        case .rule(let rule): sum = min(sum + shortest[rule], Int.max / 2)
+                        case .bytes: sum = min(sum + 1, Int.max / 4)
+                        case .rule(let rule): sum = min(sum + shortest[rule], Int.max / 4)
                         }
                     }
                     if sum < shortest[index] {
