@@ -26,9 +26,11 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
     Module(
-        name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections], testUses: ["TensorMath"]),
+        name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
+        testUses: ["TensorMath"]),
     Module(
-        name: "QualityMetrics", uses: ["TextProcessing"], libraries: [orderedCollections], testResources: [.copy("Fixtures")]),
+        name: "QualityMetrics", uses: ["TextProcessing"], libraries: [orderedCollections],
+        testResources: [.copy("Fixtures")]),
     Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),
     Module(
         name: "TextEncoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CCurl"],
@@ -62,7 +64,8 @@ let modules: [Module] = [
     Module(
         name: "Evaluation",
         uses: [
-            "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
+            "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex",
+            "LanguageModels",
             "RetrievalTools", "AgentRuntime", "PolicyLearning",
         ],
         libraries: [yams, collections]),

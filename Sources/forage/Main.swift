@@ -16,8 +16,11 @@ import Foundation
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Corpora", subcommands: [
-                    IndexCommand.self, CorpusCommand.self, SearchCommand.self, FilterCommand.self, AggregateCommand.self,
+            CommandGroup(
+                name: "Corpora",
+                subcommands: [
+                    IndexCommand.self, CorpusCommand.self, SearchCommand.self, FilterCommand.self,
+                    AggregateCommand.self,
                     ReadCommand.self,
                 ]),
             CommandGroup(
@@ -26,13 +29,15 @@ import Foundation
                     AskCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self, CalibrateCommand.self,
                 ]),
             CommandGroup(name: "Policies", subcommands: [TrainCommand.self, EvalCommand.self]),
-            CommandGroup(name: "Servers and models", subcommands: [ServeCommand.self, MCPCommand.self, ModelCommand.self]),
+            CommandGroup(
+                name: "Servers and models", subcommands: [ServeCommand.self, MCPCommand.self, ModelCommand.self]),
         ])
 
     static func main() async {
         // BLAS threads pay only when both cores are free; Forage's own loops spread the work instead.
         if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil { openblas_set_num_threads(1) }
-        signal(SIGPIPE, SIG_DFL)
+        // A reader that goes away is an error of the write, not the end of the process: servers and child processes need it so.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -20,7 +20,9 @@ struct ServiceArguments: ParsableArguments {
     @Option(name: .long, help: "The folder of tool manifests; without it the built-in tools.")
     var tools: String?
 
-    @Option(name: .long, help: "A policy file or the name of a policy; several may be given. Default: every policy there is.")
+    @Option(
+        name: .long,
+        help: "A policy file or the name of a policy; several may be given. Default: every policy there is.")
     var policy: [String] = []
 
     @Option(name: .long, help: "An OpenAI-compatible model: URL#name, or a name at OPENAI_BASE_URL.")
@@ -39,7 +41,9 @@ struct ServiceArguments: ParsableArguments {
     var tasks: String?
 
     func validate() throws {
-        guard !corpus.isEmpty else { throw ValidationError("--corpus is missing: name a corpus folder such as news.forage") }
+        guard !corpus.isEmpty else {
+            throw ValidationError("--corpus is missing: name a corpus folder such as news.forage")
+        }
         guard RetrievalMode(rawValue: mode) != nil else {
             throw ValidationError("--mode must be keyword, semantic or hybrid, not \(mode)")
         }
@@ -62,7 +66,11 @@ struct ServiceArguments: ParsableArguments {
             }
         }
         let registry: ToolRegistry
-        if let tools { registry = try await ToolRegistry.load(directory: tools) } else { registry = try ToolRegistry.builtIn() }
+        if let tools {
+            registry = try await ToolRegistry.load(directory: tools)
+        } else {
+            registry = try ToolRegistry.builtIn()
+        }
         let chosen = try makeModel()
         var strategies: [Strategy] = []
         for name in policy.isEmpty ? Self.policyNames() : policy {
@@ -113,7 +121,8 @@ struct ServiceArguments: ParsableArguments {
             guard let question = row["question"]?.string else {
                 throw ValidationError("\(path):\(index + 1): \"question\" is missing")
             }
-            let gold = (row["golden_answers"] ?? row["answers"])?.array?.compactMap(\.string)
+            let gold =
+                (row["golden_answers"] ?? row["answers"])?.array?.compactMap(\.string)
                 ?? row["answer"]?.string.map { [$0] } ?? []
             let id = (row["id"] ?? row["_id"])?.string ?? String(index)
             tasks.append(EnvironmentTask(id: id, question: question, goldAnswers: gold))

@@ -118,7 +118,9 @@ struct AggregateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The condition as JSON; without it every document.")
     var `where`: String?
 
-    @Option(name: .long, help: "OP, OP:FIELD or a JSON object: count, distinct, sum, mean, min, max, median, quantile, argmin, argmax.")
+    @Option(
+        name: .long,
+        help: "OP, OP:FIELD or a JSON object: count, distinct, sum, mean, min, max, median, quantile, argmin, argmax.")
     var measure: [String] = []
 
     @Option(name: .long, help: "FIELD, FIELD:month (day, week, month, quarter, year) or FIELD:WIDTH for numbers.")

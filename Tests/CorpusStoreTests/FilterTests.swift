@@ -87,7 +87,12 @@ import TextProcessing
                     return element
                 }
             }
-            return .number(0)
+            switch field.type {
+            case .text, .textList: return .text("")
+            case .boolean: return .boolean(false)
+            case .date: return .date(0)
+            case .number, .numberList: return .number(0)
+            }
         }
         switch random.below(field.type == .boolean ? 3 : 7) {
         case 0: return .exists(field: field.name)

@@ -88,8 +88,14 @@ import TextProcessing
         ("name: x\nruns: builtins\ndescription: d\nparameters: {type: object}", "expected builtin"),
         ("name: x y\nruns: builtin\ndescription: d\nparameters: {type: object}", "must match"),
         ("name: x\nrun: builtin", "\"runs\" is missing"),
-        ("name: x\ndescription: d\nparameters: {type: object}\nruns: {program: {comand: [ls]}}", "did you mean command?"),
-        ("name: x\ndescription: d\nparameters: {type: object}\nruns: {program: {command: [\"{x}\"]}}", "cannot come from"),
+        (
+            "name: x\ndescription: d\nparameters: {type: object}\nruns: {program: {comand: [ls]}}",
+            "did you mean command?"
+        ),
+        (
+            "name: x\ndescription: d\nparameters: {type: object}\nruns: {program: {command: [\"{x}\"]}}",
+            "cannot come from"
+        ),
         ("name: x\ndescription: d\nparameters: {type: string}\nruns: builtin", "\"type\": \"object\""),
         ("name: x\nruns: {mcp: {}}", "either command"),
     ])

@@ -22,7 +22,8 @@ import TextProcessing
         #expect(rest.resultSet?.content == .documents(OrdinalSet([0])))
 
         let mean = try await session.run(
-            "aggregate", ["over": "r1", "measures": [["op": "mean", "field": "year", "as": "average"], ["op": "count"]]])
+            "aggregate",
+            ["over": "r1", "measures": [["op": "mean", "field": "year", "as": "average"], ["op": "count"]]])
         #expect(mean.summary == "r4: average 1916.5, count 2")
         let groups = try await session.run("aggregate", ["group_by": ["source"]])
         #expect(
@@ -42,7 +43,8 @@ import TextProcessing
             let page = try await session.run(
                 "filter",
                 [
-                    "where": ["field": "year", "op": "exists"], "sort": [["by": "year", "order": "descending"]], "limit": 3,
+                    "where": ["field": "year", "op": "exists"], "sort": [["by": "year", "order": "descending"]],
+                    "limit": 3,
                     "offset": .integer(offset),
                 ])
             #expect(page.resultSet?.total == 4)

@@ -74,8 +74,11 @@ import TextProcessing
             let note = try await server.post(
                 "/mcp", #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, headers: headers)
             #expect(note.status == 202)
-            let tools = try await server.post("/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, headers: headers)
-            #expect(tools.json["result"]?["tools"]?.array?.compactMap { $0["name"]?.string }.contains("keyword_search") == true)
+            let tools = try await server.post(
+                "/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, headers: headers)
+            #expect(
+                tools.json["result"]?["tools"]?.array?.compactMap { $0["name"]?.string }.contains("keyword_search")
+                    == true)
             func call(_ tool: String, _ arguments: String) async throws -> JSONValue {
                 try await server.post(
                     "/mcp",
@@ -92,7 +95,8 @@ import TextProcessing
             let wrong = try await call("keyword_search", #"{"quer":"x"}"#)
             #expect(wrong["isError"] == true)
             #expect(
-                try await server.post("/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, headers: [accept]).status == 400)
+                try await server.post("/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, headers: [accept])
+                    .status == 400)
             #expect(
                 try await server.post(
                     "/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#,
@@ -109,7 +113,8 @@ import TextProcessing
 
     @Test func theStatelessEra() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
-            func headers(_ method: String, _ name: String? = nil, version: String = "2026-07-28") -> [(String, String)] {
+            func headers(_ method: String, _ name: String? = nil, version: String = "2026-07-28") -> [(String, String)]
+            {
                 [("MCP-Protocol-Version", version), ("Mcp-Method", method)] + (name.map { [("Mcp-Name", $0)] } ?? [])
             }
             let discovered = try await server.post(

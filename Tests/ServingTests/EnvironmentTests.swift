@@ -12,18 +12,21 @@ import TextProcessing
             #expect(reset["observation"]?["question"] == "Which magazine was started first?")
             #expect(reset["reward"] == .some(.null))
             let step = try await server.post(
-                "/step", #"{"episode_id":"e1","action":{"tool":"search","query":"magazine"}}"#).json
+                "/step", #"{"episode_id":"e1","action":{"tool":"search","query":"magazine"}}"#
+            ).json
             #expect(step["done"] == false)
             #expect(step["observation"]?["passages"]?.array?.isEmpty == false)
             #expect(try await server.send("GET", "/state?episode_id=e1").json["step_count"] == 1)
             let wrong = try await server.post("/step", #"{"episode_id":"e1","action":{"tool":"fly"}}"#)
             #expect(wrong.status == 422)
             let end = try await server.post(
-                "/step", #"{"episode_id":"e1","action":{"tool":"answer","answer":"arthur's magazine"}}"#).json
+                "/step", #"{"episode_id":"e1","action":{"tool":"answer","answer":"arthur's magazine"}}"#
+            ).json
             #expect(end["reward"] == 1.0)
             #expect(end["done"] == true)
             #expect(
-                try await server.post("/step", #"{"episode_id":"e1","action":{"tool":"answer","answer":"x"}}"#).status == 422)
+                try await server.post("/step", #"{"episode_id":"e1","action":{"tool":"answer","answer":"x"}}"#).status
+                    == 422)
             #expect(try await server.send("GET", "/schema").text.contains("Arthur") == false)
         }
     }
@@ -32,7 +35,9 @@ import TextProcessing
         var options = ServerOptions(port: 0)
         options.limits.environmentSessions = 2
         try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
-            for index in 0..<2 { #expect(try await server.post("/reset", #"{"episode_id":"e\#(index)"}"#).status == 200) }
+            for index in 0..<2 {
+                #expect(try await server.post("/reset", #"{"episode_id":"e\#(index)"}"#).status == 200)
+            }
             let refused = try await server.post("/reset", #"{"episode_id":"e9"}"#)
             #expect(refused.status == 503)
             #expect(refused.headers["retry-after"] != nil)

@@ -44,7 +44,8 @@ import TextProcessing
             #expect(answer["data"]?.array?.count == 2)
             #expect(answer["data"]?[1]?["embedding"]?.array?.count == 256)
             let packed = try await server.post(
-                "/v1/embeddings", #"{"model":"trigrams","input":"a b","encoding_format":"base64"}"#).json
+                "/v1/embeddings", #"{"model":"trigrams","input":"a b","encoding_format":"base64"}"#
+            ).json
             #expect(packed["data"]?[0]?["embedding"]?.string?.count == 1368)
             #expect(try await server.post("/v1/embeddings", #"{"model":"other","input":"a"}"#).status == 404)
         }
@@ -56,7 +57,8 @@ import TextProcessing
             let body = #"{"queries":["radio"]}"#
             #expect(try await server.post("/retrieve", body).status == 401)
             #expect(try await server.post("/retrieve?api_key=s3cret", body).status == 401)
-            #expect(try await server.post("/retrieve", body, headers: [("Authorization", "Bearer s3cret")]).status == 200)
+            #expect(
+                try await server.post("/retrieve", body, headers: [("Authorization", "Bearer s3cret")]).status == 200)
             #expect(try await server.send("GET", "/health").status == 200)
             let foreign = [("Authorization", "Bearer s3cret"), ("Origin", "http://evil.example")]
             #expect(try await server.post("/retrieve", body, headers: foreign).status == 403)

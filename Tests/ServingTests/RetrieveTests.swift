@@ -20,7 +20,8 @@ import TextProcessing
             #expect(bare.json["result"]?[0]?[0]?["contents"]?.string?.hasPrefix("\"Radio\"\n") == true)
             let sky = try await server.post("/retrieve", #"{"query":"radio","topk":1,"return_scores":true}"#)
             #expect(sky.json["result"]?[0]?[0]?["document"]?["id"] == "evil")
-            let rerank = try await server.post("/retrieve", #"{"queries":["radio"],"topk_retrieval":10,"topk_rerank":1}"#)
+            let rerank = try await server.post(
+                "/retrieve", #"{"queries":["radio"],"topk_retrieval":10,"topk_rerank":1}"#)
             #expect(rerank.json["result"]?[0]?.array?.count == 1)
             let proxy = try await server.post("/retrieve", #"{"queries":["radio"]}"#)
             #expect(proxy.json["result"]?[0]?[0]?["document"]?["id"] == "evil")

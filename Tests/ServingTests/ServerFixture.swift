@@ -63,7 +63,8 @@ struct RunningServer: Sendable {
             strategies: [PolicyFile.find("hops", in: []).strategy()],
             encoder: ServedEncoder(name: "trigrams", dimensions: 256) { $0.map(InMemoryCorpus.trigramEmbedding) },
             tasks: [
-                EnvironmentTask(id: "q1", question: "Which magazine was started first?", goldAnswers: ["Arthur's Magazine"])
+                EnvironmentTask(
+                    id: "q1", question: "Which magazine was started first?", goldAnswers: ["Arthur's Magazine"])
             ])
     }
 

@@ -31,7 +31,8 @@ enum Fixtures {
             stride(from: 0, to: bytes.count, by: 2).map { offset -> Float in
                 let bits = UInt32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
                 let exponent = bits >> 10 & 31
-                let magnitude = exponent == 0
+                let magnitude =
+                    exponent == 0
                     ? Float(bits & 1023) * 0x1p-24
                     : Float(bitPattern: (exponent + 112) << 23 | (bits & 1023) << 13)
                 return bits & 0x8000 == 0 ? magnitude : -magnitude
@@ -90,7 +91,8 @@ enum Fixtures {
     }
 
     @Test func fingerprintFollowsTheFiles() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tiny-\(UInt64.random(in: 0 ... .max))")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tiny-\(UInt64.random(in: 0 ... .max))")
         try FileManager.default.copyItem(atPath: Fixtures.tiny, toPath: folder.path)
         defer { try? FileManager.default.removeItem(at: folder) }
         let first = try BERTEncoder(folder: folder.path, threads: 1).fingerprint
@@ -108,14 +110,16 @@ enum Fixtures {
     }
 
     @Test func wrongConfigurationsAreRefused() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tiny-\(UInt64.random(in: 0 ... .max))")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tiny-\(UInt64.random(in: 0 ... .max))")
         try FileManager.default.copyItem(atPath: Fixtures.tiny, toPath: folder.path)
         defer { try? FileManager.default.removeItem(at: folder) }
         let path = folder.appendingPathComponent("config.json")
         let good = try String(contentsOf: path, encoding: .utf8)
         for (key, value) in [
             ("\"hidden_size\": 32", "\"hidden_size\": 48"), ("\"hidden_size\": 32", "\"hidden_size\": 0"),
-            ("\"num_attention_heads\": 4", "\"num_attention_heads\": 5"), ("\"bert\"", "\"gpt2\""), ("\"gelu\"", "\"swish\""),
+            ("\"num_attention_heads\": 4", "\"num_attention_heads\": 5"), ("\"bert\"", "\"gpt2\""),
+            ("\"gelu\"", "\"swish\""),
             ("\"vocab_size\": ", "\"vocab_size\": 9"), ("{", ""),
         ] {
             try good.replacingOccurrences(of: key, with: value).write(to: path, atomically: true, encoding: .utf8)

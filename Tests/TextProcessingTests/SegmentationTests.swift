@@ -9,11 +9,17 @@ import TextProcessing
         ("Mr. J. K. Smith paid $3.50. He left.", ["Mr. J. K. Smith paid $3.50.", "He left."]),
         ("He said \"Stop.\" Then he ran.", ["He said \"Stop.\"", "Then he ran."]),
         ("\"Why?\" she asked. No one knew.", ["\"Why?\" she asked.", "No one knew."]),
-        ("Apple Inc. was founded in 1976. Acme Corp. The end.", [
-            "Apple Inc. was founded in 1976.", "Acme Corp.", "The end.",
-        ]),
+        (
+            "Apple Inc. was founded in 1976. Acme Corp. The end.",
+            [
+                "Apple Inc. was founded in 1976.", "Acme Corp.", "The end.",
+            ]
+        ),
         ("He lives in the U.S. The U.S. Army called.", ["He lives in the U.S.", "The U.S. Army called."]),
-        ("See No. 5, e.g. Chanel. Born c. 1900 in St. Louis.", ["See No. 5, e.g. Chanel.", "Born c. 1900 in St. Louis."]),
+        (
+            "See No. 5, e.g. Chanel. Born c. 1900 in St. Louis.",
+            ["See No. 5, e.g. Chanel.", "Born c. 1900 in St. Louis."]
+        ),
         ("東京です。京都です！「はい。」次", ["東京です。", "京都です！", "「はい。」", "次"]),
         ("Title\n\nBody text\nwraps here. End", ["Title", "Body text\nwraps here.", "End"]),
         ("1. Introduction. 2. Method.", ["1. Introduction.", "2. Method."]),
@@ -44,7 +50,9 @@ import TextProcessing
         }.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: " ")
     }
 
-    @Test(arguments: [(20, 0), (50, 0), (50, 20), (7, 3), (1, 0)]) func everyWordIsInSomePassage(size: Int, overlap: Int) {
+    @Test(arguments: [(20, 0), (50, 0), (50, 20), (7, 3), (1, 0)]) func everyWordIsInSomePassage(
+        size: Int, overlap: Int
+    ) {
         for seed in 0..<20 {
             let text = Self.document(seed: UInt64(seed))
             let splitter = PassageSplitter(.init(size: size, overlap: overlap))
@@ -82,7 +90,10 @@ import TextProcessing
 
 @Suite struct NameTests {
     @Test(arguments: [
-        ("Which magazine was started first, Arthur's Magazine or First for Women?", ["Arthur's Magazine", "First for Women"]),
+        (
+            "Which magazine was started first, Arthur's Magazine or First for Women?",
+            ["Arthur's Magazine", "First for Women"]
+        ),
         ("Were Scott Derrickson and Ed Wood of the same nationality?", ["Scott Derrickson", "Ed Wood"]),
         ("Who wrote \"The Old Man and the Sea\" and when?", ["The Old Man and the Sea"]),
         ("The University of Chicago is in Illinois.", ["University of Chicago", "Illinois"]),

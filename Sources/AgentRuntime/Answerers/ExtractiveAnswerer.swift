@@ -4,7 +4,7 @@ import Foundation
 import TextProcessing
 
 /// Answers with the best-supported sentence of the evidence, word for word, and labels it as such: what is always
-/// possible, without any model.
+/// possible, without any model. Of two things whose years the question compares it names the one (``YearComparison``).
 ///
 /// A sentence is worth the share of the question's informative words that it holds (rare words of the evidence weigh
 /// more), what the words around it add, and how good its passage is. The passages of other documents that share the
@@ -28,6 +28,17 @@ public struct ExtractiveAnswerer: Answerer {
     /// The best-supported sentence; an answer with the label `none` when there is no evidence.
     public func extract(_ question: Question, from evidence: Evidence) -> Answer {
         let ranking = evidence.ranking
+        if let comparison = YearComparison(question: question.text, items: ranking) {
+            let chosen = ranking[comparison.chosen.item]
+            let cited = [comparison.chosen, comparison.other].map { side in
+                Citation(
+                    passageID: ranking[side.item].passageID, title: ranking[side.item].title, quote: side.sentence,
+                    support: 1)
+            }
+            return Answer(
+                text: TitleNormalizer.withoutDisambiguation(chosen.title), label: .extractive, answerer: name,
+                citations: cited)
+        }
         let words = EvidenceWords(question: question.text, items: ranking)
         guard let best = words.bestSentence() else {
             return Answer(text: "Nothing was found that answers the question.", label: .none, answerer: name)

@@ -32,7 +32,8 @@ public struct AggregateTool: RetrievalTool {
         let result = try await teaching { try await context.corpus.aggregate(selection.documents, finalRequest) }
 
         let table = result.table
-        let what = (request.measures.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"]) + request.groupBy.map(\.name))
+        let what =
+            (request.measures.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"]) + request.groupBy.map(\.name))
             .joined(separator: " ")
         let rows = result.rowCount == 1 ? "" : ", \(counted(result.rowCount, "row"))"
         let header =

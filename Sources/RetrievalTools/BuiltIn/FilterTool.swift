@@ -33,7 +33,8 @@ public struct FilterTool: RetrievalTool {
         let total = matching.documents.count
         let header = "\(context.handle): \(counted(total, "document")) match \(matching.description) (complete)"
         var output = TableText.output(
-            page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits, start: page.offset,
+            page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits,
+            start: page.offset,
             total: total)
         output.summary = "\(context.handle): \(counted(total, "document"))"
         output.resultSet = ResultSet(
@@ -68,7 +69,8 @@ struct Selection {
         }
         documents = try await teaching { try await context.corpus.filter(expression, among: candidates) }
         let parts = [
-            condition.flatMap { $0.isNull ? nil : oneLine($0.serialized(), most: 200) }, scope.map { "within \($0.text)" },
+            condition.flatMap { $0.isNull ? nil : oneLine($0.serialized(), most: 200) },
+            scope.map { "within \($0.text)" },
         ]
         let joined = parts.compactMap { $0 }.joined(separator: " ")
         description = joined.isEmpty ? "everything" : joined

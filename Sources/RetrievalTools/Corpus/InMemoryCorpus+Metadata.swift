@@ -122,7 +122,9 @@ extension InMemoryCorpus {
             var next: [[MetadataValue?]: [Document]] = [:]
             for group in groups {
                 for document in group.members {
-                    for value in grouping.groups(of: document) { next[group.key + [value], default: []].append(document) }
+                    for value in grouping.groups(of: document) {
+                        next[group.key + [value], default: []].append(document)
+                    }
                 }
             }
             groups = next.map { ($0.key, $0.value) }
@@ -136,7 +138,8 @@ extension InMemoryCorpus {
         if sort.isEmpty, !isScale, let first = request.measures.first {
             sort = [AggregateRequest.Order(first.name, descending: true)]
         }
-        let keys = sort.compactMap { order in names.firstIndex(of: order.column).map { ($0, order.descending) } }
+        let keys =
+            sort.compactMap { order in names.firstIndex(of: order.column).map { ($0, order.descending) } }
             + request.groupBy.indices.map { ($0, false) }
         rows.sort { a, b in
             for (column, descending) in keys where a[column] != b[column] {

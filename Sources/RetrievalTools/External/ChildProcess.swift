@@ -27,6 +27,8 @@ final class ChildProcess: Sendable {
     ///   - environment: all of its environment.
     ///   - directory: where it runs; nil for this process's directory.
     init(command: [String], environment: [String: String], directory: String?) throws(ToolError) {
+        // A program that ends early closes its input: the write must fail, not end this process.
+        signal(SIGPIPE, SIG_IGN)
         guard let program = command.first, let path = Self.find(program) else {
             throw ToolError(.failed, "the program \"\(command.first ?? "")\" is not there or cannot be run")
         }

@@ -37,7 +37,9 @@ public struct KeywordTextMatcher: TextMatcher {
             for term in terms.dropLast() { candidates = candidates.intersection(try passages(with: term)) }
         case .prefix:
             candidates = OrdinalSet(
-                try index.terms(withPrefix: last, limit: Self.prefixLimit).flatMap { try index.passages(with: $0).ordinals }
+                try index.terms(withPrefix: last, limit: Self.prefixLimit).flatMap {
+                    try index.passages(with: $0).ordinals
+                }
             )
             for term in terms.dropLast() { candidates = candidates.intersection(try passages(with: term)) }
         }

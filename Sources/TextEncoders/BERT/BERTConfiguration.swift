@@ -86,7 +86,8 @@ public struct BERTConfiguration: Sendable, Hashable {
         let chosen = modes.filter { config[$0.0]?.bool == true }
         guard chosen.count == 1, let pooling = chosen[0].1 else {
             throw TextEncoderError.badModel(
-                path: path, reason: "expected exactly one of mean, cls and max pooling, "
+                path: path,
+                reason: "expected exactly one of mean, cls and max pooling, "
                     + "found \(chosen.map(\.0))")
         }
         return pooling

@@ -44,7 +44,8 @@ public final class BERTEncoder: TextEncoder {
         self.tokenizer = tokenizer
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw TextEncoderError.badModel(
-                path: folder, reason: "the tokenizer has \(tokenizer.vocabularySize) pieces, the model only "
+                path: folder,
+                reason: "the tokenizer has \(tokenizer.vocabularySize) pieces, the model only "
                     + "\(configuration.vocabularySize)")
         }
         self.precision = precision

@@ -80,7 +80,8 @@ struct CacheFile: ~Copyable {
         // Checked at each use: a disk may decay, and a wrong vector would be wrong silently.
         guard Self.isWhole(record) else { return nil }
         return (0..<dimension).map { index in
-            Float(bitPattern: UInt32(littleEndian: record.loadUnaligned(fromByteOffset: 24 + index * 4, as: UInt32.self)))
+            Float(
+                bitPattern: UInt32(littleEndian: record.loadUnaligned(fromByteOffset: 24 + index * 4, as: UInt32.self)))
         }
     }
 

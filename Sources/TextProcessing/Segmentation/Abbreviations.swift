@@ -33,7 +33,8 @@ public struct Abbreviations: Sendable {
         ],
         starters: [
             "the", "a", "an", "this", "that", "these", "those", "it", "its", "he", "she", "they", "his", "her", "their",
-            "we", "our", "you", "i", "my", "in", "on", "at", "as", "after", "before", "during", "since", "when", "while",
+            "we", "our", "you", "i", "my", "in", "on", "at", "as", "after", "before", "during", "since", "when",
+            "while",
             "where", "although", "though", "however", "but", "and", "for", "from", "with", "by", "there", "then", "if",
             "some", "many", "most", "all", "both", "each", "one", "two", "other", "another", "according", "what", "who",
             "which", "how", "why", "also", "because", "despite", "following", "under", "until", "upon", "such", "not",

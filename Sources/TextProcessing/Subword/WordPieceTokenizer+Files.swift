@@ -55,7 +55,8 @@ extension WordPieceTokenizer {
         if let normalizer = value["normalizer"], !normalizer.isNull {
             guard normalizer["type"]?.string == "BertNormalizer" else {
                 throw .malformed(
-                    path: path, reason: "its normaliser is \(normalizer["type"]?.string ?? "unnamed"), "
+                    path: path,
+                    reason: "its normaliser is \(normalizer["type"]?.string ?? "unnamed"), "
                         + "expected BertNormalizer")
             }
             options.lowercases = normalizer["lowercase"]?.bool ?? true

@@ -56,6 +56,7 @@ struct LocalForwardTests {
         model.width = 256
         model.hidden = 256
         model.headSize = 64
+        model.layers = 1
         // Float types: the cache's half precision. Quantised types: activations of 8 bits too.
         try check(model, tolerance: [0, 1, 30].contains(type) ? 2e-3 : 3e-2)
     }
