@@ -36,12 +36,14 @@ struct BruteForceBM25 {
     func search(_ query: String, limit: Int, within scope: Set<UInt32>? = nil) -> [(ordinal: UInt32, score: Double)] {
         let terms = analyzer.terms(in: query)
         let count = Double(passages.count)
+        var holders: [String: Double] = [:]
+        for term in Set(terms) { holders[term] = Double(frequencies.count { $0[term] != nil }) }
         var hits: [(UInt32, Double)] = []
         for (ordinal, counts) in frequencies.enumerated() where scope?.contains(UInt32(ordinal)) ?? true {
             var score = 0.0
             for term in terms {
                 guard let tf = counts[term] else { continue }
-                let n = Double(frequencies.count { $0[term] != nil })
+                let n = holders[term] ?? 0
                 let idf = log(1 + (count - n + 0.5) / (n + 0.5))
                 let norm = options.k1 * (1 - options.b + options.b * lengths[ordinal] / mean)
                 score += idf * tf / (tf + norm)
