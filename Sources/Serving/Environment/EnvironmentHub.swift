@@ -156,7 +156,8 @@ final class EnvironmentHub: Sendable {
     }
 
     private func observe(_ action: String, finish: Bool) async throws -> (text: String, done: Bool, valid: Bool) {
-        if finish { return ("", true, false) }
+        // verl-tool counts the end of a trajectory as a valid action.
+        if finish { return ("", true, true) }
         if AnswerExtraction.lastAnswerTag(in: action) != nil { return ("", true, true) }
         guard let close = action.range(of: "</search>", options: .backwards),
             let open = action[..<close.lowerBound].range(of: "<search>", options: .backwards)
