@@ -31,7 +31,7 @@ struct IndexCommand: AsyncParsableCommand {
     @Flag(help: "Count bad lines and files instead of ending at the first.")
     var skipBad = false
 
-    @Option(help: "Words in a passage at most; kept with the corpus. Default: 120.")
+    @Option(help: "Words in a passage at most; kept with the corpus. Default: 200.")
     var passageSize: Int?
 
     @Option(help: "Words that a passage repeats of the one before; kept with the corpus. Default: 0.")
@@ -83,12 +83,22 @@ struct IndexCommand: AsyncParsableCommand {
         var options: CorpusOptions?
         if passageSize != nil || passageOverlap != nil {
             options = CorpusOptions(
-                passages: PassageSplitter.Options(size: passageSize ?? 120, overlap: passageOverlap ?? 0))
+                passages: PassageSplitter.Options(
+                    size: passageSize ?? PassageSplitter.Options().size, overlap: passageOverlap ?? 0))
         }
+        try await indexing.check()
+        let isNew = !FileManager.default.fileExists(atPath: output)
         let writer = try CorpusWriter.open(creatingAt: output, options: options)
         for (name, type) in try declarations() { try writer.declare(field: name, type: type) }
         let start = Date()
-        let summary = try await ingest(writer)
+        let summary: IngestSummary
+        do {
+            summary = try await ingest(writer)
+        } catch {
+            // A corpus that this command began and could not fill is no use to anyone.
+            if isNew { try? FileManager.default.removeItem(atPath: output) }
+            throw error
+        }
         for message in summary.badMessages { note("skipped \(message)") }
         if summary.bad > summary.badMessages.count { note("skipped \(summary.bad - summary.badMessages.count) more") }
         if summary.wasCancelled {

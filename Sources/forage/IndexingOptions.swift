@@ -15,6 +15,9 @@ struct IndexingOptions: ParsableArguments {
     )
     var encoder: String?
 
+    @Option(help: "A folder of vectors that outlasts the run and serves other corpora: a text is encoded once.")
+    var embeddingCache: String?
+
     @Option(help: "BM25's k1. Default: 0.9.")
     var k1: Double?
 
@@ -34,6 +37,11 @@ struct IndexingOptions: ParsableArguments {
         if let stopWords, stopWords != "english", stopWords != "none" {
             throw ValidationError("--stop-words is english or none, found \(stopWords)")
         }
+    }
+
+    /// Opens the encoder that was named, so that one that is not there is told before anything is read.
+    func check() async throws {
+        if let encoder, encoder != "none" { _ = try await EncoderChoice(encoder).load() }
     }
 
     /// Builds what is missing or out of date and publishes it; nothing when all is up to date.
@@ -89,6 +97,7 @@ struct IndexingOptions: ParsableArguments {
             builder = IndexBuilder(encoder: nil)
         }
         builder.keywords = try keywordOptions(after: previous)
+        builder.embeddingCache = embeddingCache
         return builder
     }
 

@@ -84,6 +84,18 @@ import TextProcessing
         #expect(throws: CorpusError.self) { try writer.ingest([try folder.write("a.xyz", "x")]) }
     }
 
+    @Test func nulCharactersAreReplaced() throws {
+        let writer = try writer()
+        let escaped = try folder.write(
+            "nul.jsonl", #"{"id":"a","title":"x\u0000y","text":"One.\u0000 Two. Three."}"# + "\n")
+        let raw = try folder.write("nul.txt", [UInt8](repeating: 0, count: 5000))
+        try writer.ingest([escaped, raw])
+        let reader = try writer.beginGeneration().publish()
+        #expect(try reader.document(id: "a")?.text == "One.\u{FFFD} Two. Three.")
+        #expect(reader.documentCount == 2)
+        #expect(throws: CorpusError.self) { try writer.add([Document(id: "a\0", text: "x")]) }
+    }
+
     @Test func delimitedValues() throws {
         let file = try folder.write(
             "people.csv",

@@ -27,12 +27,15 @@ public struct QuestionProposer: ActionProposer {
 
 /// Search calls that several proposers make.
 enum SearchCalls {
-    /// Calls of the given search tools that the session has and has not made yet.
+    /// Calls of the given search tools that the session has, the corpus has an index for, and that were not made yet.
     static func calls(
         _ query: String, tools: [String], limit: Int, state: AgentState, context: StepContext
     ) -> [ToolInvocation] {
-        tools.compactMap { tool in
+        let modes = context.corpus.summary.modes
+        return tools.compactMap { tool in
             guard context.tools[tool] != nil else { return nil }
+            let mode = RetrievalMode.allCases.first { tool == $0.rawValue + "_search" }
+            if let mode, !modes.contains(mode) { return nil }
             let arguments: JSONValue = ["query": .string(query), "limit": .integer(limit)]
             let call = ToolInvocation(tool: tool, arguments: arguments.serialized())
             return state.hasCalled(call) ? nil : call

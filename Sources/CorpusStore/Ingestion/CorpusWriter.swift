@@ -158,6 +158,7 @@ public final class CorpusWriter: Sendable {
 
     static func check(id: String) throws {
         guard !id.isEmpty else { throw CorpusError(.badInput, "a document's id is empty") }
+        guard !id.utf8.contains(0) else { throw CorpusError(.badInput, "a document's id holds U+0000") }
         guard id.utf8.count <= PreparedDocument.idLimit else {
             throw CorpusError(
                 .badInput,

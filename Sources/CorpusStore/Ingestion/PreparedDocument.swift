@@ -19,6 +19,9 @@ struct PreparedDocument: Sendable {
     /// - Parameter metadata: flat: values are text, numbers, booleans or lists of these.
     init(id: String, title: String, text: String, metadata: JSONObject, splitter: PassageSplitter) {
         self.id = id
+        // SQLite's readers end a text at U+0000; its replacement character keeps all offsets in characters.
+        let title = Self.withoutNul(title)
+        let text = Self.withoutNul(text)
         self.title = title
         self.text = text
         let encoded = JSONValue.object(metadata).serialized()
@@ -30,6 +33,13 @@ struct PreparedDocument: Sendable {
         let spans = splitter.passages(in: text)
         // Every document has a passage, so that a title alone can be found.
         passages = PassageCuts.encode(spans.isEmpty ? [TextSpan(utf8: 0..<0, characters: 0..<0, wordCount: 0)] : spans)
+    }
+
+    private static func withoutNul(_ text: String) -> String {
+        guard text.utf8.contains(0) else { return text }
+        var clean = String.UnicodeScalarView()
+        clean.append(contentsOf: text.unicodeScalars.lazy.map { $0 == "\0" ? "\u{FFFD}" : $0 })
+        return String(clean)
     }
 }
 

@@ -25,6 +25,9 @@ public struct IndexBuilder {
     public var graph: GraphIndexBuilder?
     /// How many passages are encoded at a time. Default 256.
     public var batchSize = 256
+    /// A folder of vectors by encoder and text that outlasts the build and serves other corpora; nil keeps vectors only
+    /// until they stand in the index.
+    public var embeddingCache: String?
     /// Told how far it is, from the building task.
     public var onProgress: (Progress) -> Void = { _ in }
     /// Asked now and then; true ends the build with `CorpusError` `cancelled`. What was encoded stays for the next try.
@@ -118,7 +121,7 @@ public struct IndexBuilder {
             oldOrdinals = try generation.previousPassageOrdinals()
         }
         // What is encoded goes to a cache first, so that an interrupted build loses at most one batch.
-        let folder = reader.path + "/encoding"
+        let folder = embeddingCache ?? reader.path + "/encoding"
         let cache = try EmbeddingCache(folder: folder, fingerprint: fingerprint, dimension: encoder.dimension)
         let path = generation.newFile(role: IndexRole.vectors)
         let writer = try VectorIndex.Writer(path: path, dimension: encoder.dimension)
@@ -142,7 +145,7 @@ public struct IndexBuilder {
                 "dimension": .integer(encoder.dimension),
             ])
         onProgress(Progress(stage: "vectors", done: reader.passageCount, total: reader.passageCount))
-        try? FileManager.default.removeItem(atPath: folder)
+        if embeddingCache == nil { try? FileManager.default.removeItem(atPath: folder) }
         return path
     }
 

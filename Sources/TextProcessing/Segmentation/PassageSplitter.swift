@@ -4,12 +4,12 @@
 public struct PassageSplitter: Sendable {
     /// The size of passages; kept with a corpus so that updates cut as the first run did.
     public struct Options: Codable, Hashable, Sendable {
-        /// Words a passage holds at most. Default: 120.
+        /// Words a passage holds at most. Default: 200, what encoders of 256 tokens read.
         public var size: Int
         /// Words that a passage repeats from the end of the one before, in whole sentences, at most. Default: 0.
         public var overlap: Int
 
-        public init(size: Int = 120, overlap: Int = 0) {
+        public init(size: Int = 200, overlap: Int = 0) {
             self.size = size
             self.overlap = overlap
         }
