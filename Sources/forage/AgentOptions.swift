@@ -49,8 +49,7 @@ struct AgentOptions: ParsableArguments {
             throw ValidationError(
                 "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
         }
-        var registry = StrategyRegistry.standard.learning(world: { try LearnedDefaults.world(of: corpus) })
-        if let answerer = await AnswererDefaults.best() { registry = registry.answering(withoutModel: answerer) }
+        let registry = await LearnedDefaults.registry(for: corpus)
         let price = try prices.map { try PriceTable(file: $0).price(of: model?.name ?? "") } ?? ModelPrice()
         let strategy = try policyFile.strategy(registry, prices: price)
         var toolRegistry = try await openTools()
@@ -165,6 +164,14 @@ enum LearnedDefaults {
             FileManager.default.fileExists(atPath: file.directory + "/multihop.safetensors")
         else { return "hops" }
         return "multihop"
+    }
+
+    /// The strategies' parts for sessions on a corpus: the standard ones, learned policies, and the best answerer.
+    static func registry(for corpus: any RetrievalCorpus, learns: Bool = true) async -> StrategyRegistry {
+        var registry = StrategyRegistry.standard
+        if learns { registry = registry.learning(world: { try world(of: corpus) }) }
+        guard let answerer = await AnswererDefaults.best() else { return registry }
+        return registry.answering(withoutModel: answerer)
     }
 
     /// The corpus in memory, as the policy network sees it.

@@ -101,10 +101,6 @@ struct EvalRunCommand: AsyncParsableCommand {
         let registry = try await EvalOpening.tools(tools)
         var models: [String: any LanguageModel] = [:]
         for model in suite.models { models[model.name] = try EvalOpening.model(model) }
-        var answering = StrategyRegistry.standard
-        if let answerer = await AnswererDefaults.best() {
-            answering = answering.answering(withoutModel: answerer)
-        }
         let tracesFolder = traces ? folder + "/traces" : nil
         var writeTrace: (@Sendable (String, [SessionEvent]) throws -> Void)?
         if let tracesFolder {
@@ -116,8 +112,8 @@ struct EvalRunCommand: AsyncParsableCommand {
         }
         let runner = try AgentQuestionRunner(
             corpus: corpus, tools: registry,
-            policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) }, registry: answering,
-            models: models,
+            policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) },
+            registry: await LearnedDefaults.registry(for: corpus), models: models,
             embed: CorpusOpening.embedding(of: corpus),
             traces: writeTrace)
         let run = EvaluationRun(

@@ -72,6 +72,8 @@ struct ServiceArguments: ParsableArguments {
             registry = try ToolRegistry.builtIn()
         }
         let chosen = try makeModel()
+        // A learned policy knows the passages of one corpus.
+        let parts = await LearnedDefaults.registry(for: corpora[0].corpus, learns: corpora.count == 1)
         var strategies: [Strategy] = []
         for name in policy.isEmpty ? Self.policyNames() : policy {
             let file = try PolicyFile.find(name)
@@ -79,7 +81,11 @@ struct ServiceArguments: ParsableArguments {
                 if policy.isEmpty { continue }
                 throw ValidationError("the policy \(name) needs a model: name one with --model")
             }
-            strategies.append(try file.strategy())
+            do {
+                strategies.append(try file.strategy(parts))
+            } catch where policy.isEmpty {
+                note("the policy \(name) is left out: \(error)")
+            }
         }
         let store: any EventStore
         if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore() }

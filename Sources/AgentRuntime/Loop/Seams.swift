@@ -13,9 +13,15 @@ public import TensorMath
 public protocol ActionProposer: Sendable {
     /// What the candidates' `proposer` says.
     var name: String { get }
+    /// Identifies parameters that do not stand in the policy file, such as a hash of weights; empty when there are none.
+    var fingerprint: String { get }
     /// The candidates for the next action; none when there is nothing to propose.
     /// - Throws: `LanguageModelError`, `SessionError.budget`, `CancellationError`, the corpus's errors.
     func propose(in state: AgentState, using context: StepContext) async throws -> Proposal
+}
+
+extension ActionProposer {
+    public var fingerprint: String { "" }
 }
 
 /// Chooses among candidates: takes what the model asked for, follows a fixed strategy, or is a learned network.

@@ -117,9 +117,10 @@ public struct PolicyFile: Sendable, Hashable {
         guard let policy, let keeper, let answerer else {
             throw PolicyError(file: source, message: "policy, keep and answer must be named")
         }
+        let learned = proposers.map(\.fingerprint).filter { !$0.isEmpty }
+        let parts = [content.serialized(), policy.fingerprint] + learned
         return Strategy(
-            name: name,
-            fingerprint: "sha256:" + SHA256.hex(content.serialized() + "\n" + policy.fingerprint).prefix(32),
+            name: name, fingerprint: "sha256:" + SHA256.hex(parts.joined(separator: "\n")).prefix(32),
             proposers: proposers, policy: policy, gate: gate, keeper: GuardedKeeper(keeper, defences: defences),
             answerer: answerer, budget: budget,
             rules: rules, toolLimits: limits)

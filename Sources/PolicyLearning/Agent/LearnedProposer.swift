@@ -16,6 +16,7 @@ import TextProcessing
 /// with `RandomPolicy(temperature: 1)` it samples, and its log-probabilities are those of the network.
 public final class LearnedProposer: ActionProposer {
     public let name = "learned"
+    public var fingerprint: String { retriever.policy.fingerprint }
     private let retriever: LearnedRetriever
     /// How many of the best passages are proposed. Default: 8.
     private let width: Int
