@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 KNOWN_FAILURES ?= --skip sameSeedSameSamplesWhateverTheCacheHolds --skip stopTextsEndACompletionAndAreNoPartOfIt \
     --skip TrainingTests --skip MiniLMTests --skip LocalReferenceTests
 
-.PHONY: build test demo setup lint format bench install clean
+.PHONY: build test demo setup lint format bench install manual clean
 
 build: setup
 	$(SWIFT) build -c release --product forage
@@ -40,6 +40,18 @@ bench: setup
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage
+	install -d $(DESTDIR)$(PREFIX)/share/forage/Policies
+	install -m 644 Policies/* $(DESTDIR)$(PREFIX)/share/forage/Policies
+	install -D -m 644 Examples/deploy/forage.1 $(DESTDIR)$(PREFIX)/share/man/man1/forage.1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(FORAGE) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forage
+	$(FORAGE) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_forage
+	$(FORAGE) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/forage.fish
+
+# The manual page, from the commands' own help.
+manual: build
+	python3 Examples/deploy/make_manual.py $(FORAGE) > Examples/deploy/forage.1
 
 clean:
 	rm -rf .build

@@ -64,9 +64,17 @@ public struct PolicyFile: Sendable, Hashable {
         self.content = content
     }
 
+    /// Where policies are looked for: `Policies` in the working folder, then `share/forage/Policies` beside the folder
+    /// that the program is installed in.
+    public static let standardDirectories: [String] = {
+        guard let program = Bundle.main.executableURL?.resolvingSymlinksInPath() else { return ["Policies"] }
+        let prefix = program.deletingLastPathComponent().deletingLastPathComponent()
+        return ["Policies", prefix.appending(path: "share/forage/Policies").path]
+    }()
+
     /// The policy of that name or path: a path to a `.yaml` file, a file of `directories`, or a built-in one.
     /// - Throws: `PolicyError` that lists the names when there is none.
-    public static func find(_ name: String, in directories: [String] = ["Policies"]) throws -> PolicyFile {
+    public static func find(_ name: String, in directories: [String] = standardDirectories) throws -> PolicyFile {
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try PolicyFile(file: name) }
         for directory in directories {
             let path = directory + "/" + name + ".yaml"
