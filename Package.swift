@@ -114,6 +114,9 @@ var targets: [Target] = [
     .executableTarget(
         name: "LibraryExample", dependencies: ["Forage"], path: "Examples/library", swiftSettings: swiftSettings),
     .executableTarget(
+        name: "EmbeddingExample", dependencies: ["Forage", "Serving", hummingbird], path: "Examples/embed",
+        swiftSettings: swiftSettings),
+    .executableTarget(
         name: "ForageBenchmarks",
         dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
         path: "Sources/Benchmarks", exclude: ["peers"], swiftSettings: swiftSettings),

@@ -83,7 +83,7 @@ struct ServiceArguments: ParsableArguments {
             }
             do {
                 strategies.append(try file.strategy(parts))
-            } catch where policy.isEmpty {
+            } catch  where policy.isEmpty {
                 note("the policy \(name) is left out: \(error)")
             }
         }

@@ -11,7 +11,8 @@ import Testing
 
     @Test func carriedPoliciesAreThoseOfTheFolder() throws {
         var inFolder: [String: String] = [:]
-        for name in try FileManager.default.contentsOfDirectory(atPath: Self.folder.path) where name.hasSuffix(".yaml") {
+        for name in try FileManager.default.contentsOfDirectory(atPath: Self.folder.path) where name.hasSuffix(".yaml")
+        {
             let text = try String(contentsOf: Self.folder.appending(path: name), encoding: .utf8)
             // A trained policy needs its weights beside it: the program carries none.
             guard !text.contains("learned:") else { continue }
