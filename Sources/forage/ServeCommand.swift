@@ -40,6 +40,9 @@ struct ServiceArguments: ParsableArguments {
     @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
     var tasks: String?
 
+    @Option(name: .long, help: "A folder of training and evaluation runs that the web page shows. Default: runs.")
+    var runs = "runs"
+
     func validate() throws {
         guard !corpus.isEmpty else {
             throw ValidationError("--corpus is missing: name a corpus folder such as news.forage")
@@ -92,7 +95,7 @@ struct ServiceArguments: ParsableArguments {
         return try ForageService(
             corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
             retrieveCount: max(1, topk), strategies: strategies, model: chosen, encoder: encoder, sessions: store,
-            tasks: try tasks.map(Self.readTasks) ?? [])
+            tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
     }
 
     /// The files of `Policies/`, or without such a folder the policies that the program carries.

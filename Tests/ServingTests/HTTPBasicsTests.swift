@@ -1,10 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Serving
 import Testing
 import TextProcessing
 
 @Suite(.serialized) struct HTTPBasicsTests {
+    @Test func runsArePagesOfTheirFolderAlone() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "forage-runs-\(UInt64.random(in: 0 ... .max))")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (name, file) in [("first", "report.html"), ("second", "curves.html")] {
+            let place = folder.appending(path: name)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            try Data("<p>page of \(name)</p>".utf8).write(to: place.appending(path: file))
+        }
+        try Data("secret".utf8).write(to: folder.appending(path: "report.html"))
+        try await RunningServer.with(prepare: { $0.runsFolder = folder.path }) {
+            (server: RunningServer) async throws -> Void in
+            let runs = try await server.send("GET", "/api/runs").json["runs"]?.array ?? []
+            #expect(Set(runs.compactMap { $0["kind"]?.string }) == ["evaluation", "training"])
+            let page = try await server.send("GET", "/runs/evaluation/first")
+            #expect(page.status == 200 && page.text == "<p>page of first</p>")
+            #expect(page.headers["content-security-policy"]?.contains("sandbox") == true)
+            for path in ["/runs/evaluation/second", "/runs/evaluation/..", "/runs/evaluation/%2e%2e", "/runs/x/first"] {
+                #expect(try await server.send("GET", path).status == 404, "\(path)")
+            }
+        }
+    }
+
     @Test func healthMetricsAndPage() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             #expect(try await server.send("GET", "/health").json["status"] == "healthy")

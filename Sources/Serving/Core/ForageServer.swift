@@ -75,6 +75,7 @@ public final class ForageServer: Sendable {
         addMCPRoutes(to: router)
         addEnvironmentRoutes(to: router)
         addPageRoutes(to: router)
+        addRunRoutes(to: router)
     }
 
     private func addBasicRoutes<Context: RequestContext>(to router: Router<Context>) {

@@ -28,6 +28,8 @@ public struct ForageService: Sendable {
     public var sessions: any EventStore
     /// Questions with gold answers that environments play; the gold never leaves the server.
     public var tasks: [EnvironmentTask]
+    /// A folder whose subfolders hold what training and evaluation wrote, for the web page; nil shows none.
+    public var runsFolder: String?
     public var limits: ServerOptions.Limits
     /// The version that is told to clients.
     public var version: String
@@ -37,7 +39,7 @@ public struct ForageService: Sendable {
         retrieveMode: RetrievalMode = .keyword, retrieveCount: Int = 3, strategies: [Strategy] = [],
         model: (any LanguageModel)? = nil, encoder: ServedEncoder? = nil,
         sessions: any EventStore = InMemoryEventStore(), tasks: [EnvironmentTask] = [],
-        limits: ServerOptions.Limits = ServerOptions.Limits(), version: String = "0.1"
+        runsFolder: String? = nil, limits: ServerOptions.Limits = ServerOptions.Limits(), version: String = "0.1"
     ) throws(ServiceError) {
         guard !corpora.isEmpty else { throw ServiceError(.badRequest, "a server needs a corpus") }
         self.corpora = corpora
@@ -49,6 +51,7 @@ public struct ForageService: Sendable {
         self.encoder = encoder
         self.sessions = sessions
         self.tasks = tasks
+        self.runsFolder = runsFolder
         self.limits = limits
         self.version = version
     }

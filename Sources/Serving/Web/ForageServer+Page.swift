@@ -14,8 +14,9 @@ extension ForageServer {
     private static func page(_ text: String, type: String) -> Response {
         var response = Response.text(text.utf8, type: type)
         response.headers[.cacheControl] = "no-cache"
+        // Inline styles are for the pages of runs, which are shown in a frame without scripts and inherit this.
         response.headers[.contentSecurityPolicy] =
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         return response
     }
 }

@@ -11,6 +11,7 @@ enum OpenAPIDocument {
         var paths: JSONObject = [:]
         for path in [
             "/health", "/ready", "/tools", "/v1/models", "/metadata", "/schema", "/api/sessions", "/api/about",
+            "/api/runs",
         ] {
             paths[path] = ["get": operation("GET " + path, errors: path == "/ready" ? ["503"] : [])]
         }

@@ -45,6 +45,7 @@ extension WebPage {
             $("policy").replaceChildren(...about.policies.map(p => make("option", p)));
             $("go").disabled = about.policies.length === 0;
             await listSessions();
+            await listRuns();
             if (location.hash.startsWith("#s=")) openSession(location.hash.slice(3));
           } catch (error) { status(error.message, "error"); }
         }
@@ -66,6 +67,28 @@ extension WebPage {
           if (!rows.length) rows.push(make("li", "None yet"));
           $("past").replaceChildren(...rows);
           chosenChanged();
+        }
+
+        async function listRuns() {
+          const {runs} = await (await call("/api/runs")).json();
+          $("runs-part").hidden = runs.length === 0;
+          $("runs").replaceChildren(...runs.map(run => {
+            const row = make("li");
+            const button = make("button", run.name);
+            button.append(make("small", `${run.kind} · ${new Date(run.written * 1000).toLocaleString()}`));
+            // Fetched with the token and opened from memory: a link of its own could not carry the token.
+            button.addEventListener("click", async () => {
+              try {
+                const path = `/runs/${run.kind}/${encodeURIComponent(run.name)}`;
+                const text = await (await call(path)).text();
+                $("run-title").textContent = `${run.name} (${run.kind})`;
+                $("run-page").srcdoc = text;
+                $("run").showModal();
+              } catch (error) { status(error.message, "error"); }
+            });
+            row.append(button);
+            return row;
+          }));
         }
 
         function chosen() { return [...document.querySelectorAll("#past input:checked")].map(box => box.value); }

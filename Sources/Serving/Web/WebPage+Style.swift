@@ -65,6 +65,8 @@ extension WebPage {
         .item.dropped { opacity: .5; text-decoration: line-through; }
         mark { background: var(--mark); color: inherit; border-radius: .2rem; }
         dialog { max-width: min(46rem, 94vw); max-height: 85vh; color: inherit; }
+        #run { width: min(70rem, 94vw); max-width: 94vw; }
+        #run-page { width: 100%; height: 65vh; border: 1px solid var(--line); background: #fff; }
         dialog::backdrop { background: #0008; }
         #compared { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem; }
         #comparison { margin-top: 1rem; }

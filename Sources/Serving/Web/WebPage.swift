@@ -24,6 +24,10 @@ enum WebPage {
           <h2 id="past-title">Sessions</h2>
           <ul id="past"></ul>
           <p><button id="compare" type="button" hidden>Compare the two chosen</button></p>
+          <div id="runs-part" hidden>
+            <h2 id="runs-title">Runs</h2>
+            <ul id="runs" aria-labelledby="runs-title"></ul>
+          </div>
         </nav>
         <main>
           <form id="ask">
@@ -63,6 +67,11 @@ enum WebPage {
         <dialog id="passage" aria-labelledby="passage-title">
           <h2 id="passage-title"></h2>
           <div id="passage-text"></div>
+          <form method="dialog"><button>Close</button></form>
+        </dialog>
+        <dialog id="run" aria-labelledby="run-title">
+          <h2 id="run-title"></h2>
+          <iframe id="run-page" sandbox="" title="The run's page"></iframe>
           <form method="dialog"><button>Close</button></form>
         </dialog>
         <dialog id="token-dialog" aria-labelledby="token-title">
