@@ -9,7 +9,7 @@ import COpenBLAS
         commandName: "forage-benchmarks", abstract: "Measures Forage; one JSON line for each measurement.",
         subcommands: [
             KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self, LinkBenchmark.self, FusionBenchmark.self,
-            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self,
+            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, EncoderBenchmark.self,
         ])
 
     static func main() async {

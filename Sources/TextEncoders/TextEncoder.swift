@@ -53,6 +53,12 @@ public struct TokenEmbeddings: Sendable, Hashable {
     public var ids: [Int32]
     /// The UTF-8 byte range of the text that each token stands for; empty for special tokens.
     public var offsets: [Range<Int>]
+
+    public init(vectors: EmbeddingMatrix, ids: [Int32], offsets: [Range<Int>]) {
+        self.vectors = vectors
+        self.ids = ids
+        self.offsets = offsets
+    }
 }
 
 /// Why texts could not be encoded or an encoder not be opened.

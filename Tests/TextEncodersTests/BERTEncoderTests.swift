@@ -86,7 +86,7 @@ enum Fixtures {
         let quick = try BERTEncoder(folder: Fixtures.tiny, precision: .int8, threads: 2)
         let texts = try Fixtures.texts(Fixtures.tiny + "/texts.json")
         let (a, b) = (try exact.embeddings(of: texts), try quick.embeddings(of: texts))
-        for row in 0..<a.count { #expect(Fixtures.cosine(a[row], b[row]) > 0.99) }
+        for row in 0..<a.count { #expect(Fixtures.cosine(a[row], b[row]) > 0.97) }
         #expect(exact.fingerprint != quick.fingerprint)
     }
 
@@ -151,7 +151,7 @@ enum Fixtures {
 }
 
 @Suite(.enabled(if: Fixtures.hasMiniLM, "the model minilm is not installed")) struct MiniLMTests {
-    @Test(arguments: [(BERTEncoder.Precision.float32, 0.9999), (.int8, 0.97)])
+    @Test(arguments: [(BERTEncoder.Precision.float32, 0.9999), (.int8, 0.99)])
     func vectorsEqualTheReference(precision: BERTEncoder.Precision, least: Double) throws {
         let encoder = try BERTEncoder(folder: Fixtures.minilm, precision: precision)
         let texts = try Fixtures.texts(Fixtures.folder + "/minilm.texts.json")

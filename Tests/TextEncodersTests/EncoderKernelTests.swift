@@ -55,8 +55,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [(1, 16, 32), (5, 20, 64), (9, 33, 75), (4, 16, 1536)])
-    func integerProductsComeClose(rows: Int, columns: Int, depth: Int) {
+    @Test(arguments: [(1, 16, 32), (5, 20, 64), (9, 33, 75), (4, 16, 1536)], [Int32(0), 1])
+    func integerProductsComeClose(sizes: (Int, Int, Int), isWide: Int32) {
+        let (rows, columns, depth) = sizes
         var generator = SplitMix64(seed: UInt64(rows + columns + depth))
         let a = Self.random(rows * depth, &generator)
         let weights = Self.random(columns * depth, &generator)
@@ -65,16 +66,18 @@ import Testing
         var packed = [Int8](repeating: 0, count: forage_packed_i8_size(columns, depth))
         var scales = [Float](repeating: 0, count: padded)
         var sums = [Int32](repeating: 0, count: padded)
-        forage_pack_i8(weights, depth, columns, depth, &packed, &scales, &sums)
+        let inputScales = (0..<depth).map { 1 + Float($0 % 3) / 4 }
+        let factors = inputScales.map { 1 / $0 }
+        forage_pack_i8(weights, depth, columns, depth, inputScales, isWide, &packed, &scales, &sums)
         var levels: [[Float]] = []
         Self.onEveryLevel {
             var q = [UInt8](repeating: 255, count: rows * forage_quantised_stride(depth))
             var low = [Float](repeating: 0, count: rows)
             var step = low
-            forage_quantise_rows(a, depth, rows, depth, &q, &low, &step)
+            forage_quantise_rows(a, depth, rows, depth, factors, &q, &low, &step)
             var c = [Float](repeating: 0, count: rows * columns)
             forage_gemm_i8(
-                q, low, step, rows, packed, scales, sums, columns, depth, 0, padded / 16, bias, FORAGE_EPILOGUE_NONE,
+                q, low, step, rows, packed, isWide, scales, sums, columns, depth, 0, padded / 16, bias, FORAGE_EPILOGUE_NONE,
                 &c, columns)
             levels.append(c)
         }
@@ -90,7 +93,29 @@ import Testing
                 y += value * value
             }
         }
-        #expect(dot / (x * y).squareRoot() > 0.999)
+        #expect(dot / (x * y).squareRoot() > 0.99)
+    }
+
+    /// The worst inputs: everything at its largest. Sixteen bits must not overflow.
+    @Test(arguments: [Int32(0), 1]) func integerProductsDoNotSaturate(isWide: Int32) {
+        let depth = 64
+        for sign: Float in [1, -1] {
+            let weights = [Float](repeating: sign, count: 16 * depth)
+            var packed = [Int8](repeating: 0, count: forage_packed_i8_size(16, depth))
+            var scales = [Float](repeating: 0, count: 16)
+            var sums = [Int32](repeating: 0, count: 16)
+            forage_pack_i8(weights, depth, 16, depth, nil, isWide, &packed, &scales, &sums)
+            let q = [UInt8](repeating: 255, count: depth)
+            var results: [[Float]] = []
+            Self.onEveryLevel {
+                var c = [Float](repeating: 0, count: 16)
+                forage_gemm_i8(
+                    q, [0], [1], 1, packed, isWide, scales, sums, 16, depth, 0, 1, nil, FORAGE_EPILOGUE_NONE, &c, 16)
+                results.append(c)
+            }
+            #expect(results[0] == results[1])
+            #expect(results[0].allSatisfy { $0 * sign > 0 })
+        }
     }
 
     @Test(arguments: [(1, 1, 8), (5, 2, 8), (17, 4, 24), (50, 3, 32), (100, 2, 20)])

@@ -10,4 +10,5 @@
 #include "inverter.h"
 #include "keyword_kernels.h"
 #include "lm_kernels.h"
+#include "late_interaction.h"
 #include "vector_kernels.h"

@@ -44,18 +44,22 @@ void forage_attention(const float *qkv, size_t ldqkv, size_t length, size_t widt
 /// Bytes that `forage_pack_i8` writes.
 size_t forage_packed_i8_size(size_t columns, size_t depth);
 
-/// Packs weights as 7-bit integers with one scale a column. `scales` and `sums` (of the integers of a column) have
-/// room for the columns rounded up to whole panels.
-void forage_pack_i8(const float *weights, size_t ldw, size_t columns, size_t depth, int8_t *packed, float *scales,
-                    int32_t *sums);
+/// Packs weights as 8-bit integers with one scale a column. `input_scales` (may be null) multiplies each input's
+/// weights: rows must then be quantised with its inverse. `scales` and `sums` (of the integers of a column) have room
+/// for the columns rounded up to whole panels. Where neighbouring weights of one sign are so large that sums of
+/// products would leave 16 bits, the largest are reduced. Wide weights have one bit more and cost a third more time.
+void forage_pack_i8(const float *weights, size_t ldw, size_t columns, size_t depth, const float *input_scales,
+                    int is_wide, int8_t *packed, float *scales, int32_t *sums);
 
 /// The distance between rows of quantised inputs: depth rounded up to 8.
 size_t forage_quantised_stride(size_t depth);
 
-/// Quantises rows to 7 unsigned bits: x ≈ low + step * q, with low and step for each row.
-void forage_quantise_rows(const float *x, size_t ldx, size_t rows, size_t depth, uint8_t *q, float *low, float *step);
+/// Quantises rows to 8 unsigned bits: x * input_factors ≈ low + step * q, with low and step for each row.
+/// `input_factors` may be null.
+void forage_quantise_rows(const float *x, size_t ldx, size_t rows, size_t depth, const float *input_factors,
+                          uint8_t *q, float *low, float *step);
 
 /// As `forage_gemm_f32` with rows from `forage_quantise_rows` and weights from `forage_pack_i8`.
 void forage_gemm_i8(const uint8_t *q, const float *low, const float *step, size_t rows, const int8_t *packed,
-                    const float *scales, const int32_t *sums, size_t columns, size_t depth, size_t first_panel,
+                    int is_wide, const float *scales, const int32_t *sums, size_t columns, size_t depth, size_t first_panel,
                     size_t last_panel, const float *bias, forage_epilogue epilogue, float *c, size_t ldc);

@@ -12,8 +12,8 @@ public final class BERTEncoder: TextEncoder {
     /// The arithmetic of the linear layers.
     public enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
         case float32
-        /// 7-bit integers with a scale for each output and each token: more than twice as fast, cosine above 0.99 to
-        /// single precision.
+        /// 8-bit integers with a scale for each output and each token: about twice as fast, cosine above 0.99 to single
+        /// precision.
         case int8
     }
 

@@ -77,8 +77,8 @@ struct BERTModel: Sendable {
         func share(_ total: Int) -> Range<Int> { total * thread / threads..<total * (thread + 1) / threads }
         let rows = share(count)
         let isQuantised = weights.layers.first?.qkv.isQuantised ?? false
-        func quantise(_ values: UnsafePointer<Float>, _ depth: Int) {
-            if isQuantised { workspace.quantised.fill(values, range: rows, depth: depth) }
+        func quantise(_ values: UnsafePointer<Float>, for layer: LinearLayer) {
+            if isQuantised { workspace.quantised.fill(values, range: rows, for: layer) }
         }
         func normalise(
             _ values: UnsafePointer<Float>, adding residual: UnsafePointer<Float>?, _ norm: BERTWeights.Norm
@@ -92,7 +92,7 @@ struct BERTModel: Sendable {
         embed(batch, rows: rows, into: workspace.sum)
         normalise(workspace.sum, adding: nil, weights.embeddingNorm)
         for layer in weights.layers {
-            quantise(workspace.hidden, width)
+            quantise(workspace.hidden, for: layer.qkv)
             barrier.wait()
             layer.qkv.apply(
                 workspace.hidden, quantised: workspace.quantised, rows: count, panels: share(layer.qkv.panels),
@@ -101,7 +101,7 @@ struct BERTModel: Sendable {
             attend(batch, workspace, thread: thread, threads: threads)
             barrier.wait()
             if isQuantised {
-                quantise(workspace.context, width)
+                quantise(workspace.context, for: layer.attentionOutput)
                 barrier.wait()
             }
             layer.attentionOutput.apply(
@@ -109,14 +109,14 @@ struct BERTModel: Sendable {
                 panels: share(layer.attentionOutput.panels), into: workspace.sum)
             barrier.wait()
             normalise(workspace.sum, adding: workspace.hidden, layer.attentionNorm)
-            quantise(workspace.hidden, width)
+            quantise(workspace.hidden, for: layer.intermediate)
             barrier.wait()
             layer.intermediate.apply(
                 workspace.hidden, quantised: workspace.quantised, rows: count,
                 panels: share(layer.intermediate.panels), epilogue: configuration.activation, into: workspace.inner)
             barrier.wait()
             if isQuantised {
-                quantise(workspace.inner, configuration.intermediateSize)
+                quantise(workspace.inner, for: layer.output)
                 barrier.wait()
             }
             layer.output.apply(

@@ -8,6 +8,9 @@ struct BERTWeights: Sendable {
     struct Norm: Sendable {
         var gain: [Float]
         var shift: [Float]
+
+        /// About the largest magnitude of each output: normalised values rarely pass three deviations.
+        var range: [Float] { zip(gain, shift).map { 3 * abs($0) + abs($1) } }
     }
 
     struct Layer: Sendable {
@@ -47,7 +50,7 @@ struct BERTWeights: Sendable {
             }
             return try file.floats(named: prefix + name)
         }
-        func norm(_ name: String) throws -> Norm {
+        func layerNorm(_ name: String) throws -> Norm {
             let old = file.contains(prefix + name + ".gamma")
             let width = [configuration.hiddenSize]
             return Norm(
@@ -55,19 +58,23 @@ struct BERTWeights: Sendable {
                 shift: try tensor(name + (old ? ".beta" : ".bias"), width))
         }
         let width = configuration.hiddenSize
-        func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> LinearLayer {
+        func linear(
+            _ name: String, _ outputs: Int, _ inputs: Int, after norm: Norm? = nil, isWide: Bool = false
+        ) throws -> LinearLayer {
             LinearLayer(
                 weights: try tensor(name + ".weight", [outputs, inputs]), bias: try tensor(name + ".bias", [outputs]),
-                inputs: inputs, outputs: outputs, precision: precision)
+                inputs: inputs, outputs: outputs, precision: precision, inputRange: norm?.range, isWide: isWide)
         }
         words = try tensor(anchor, [configuration.vocabularySize, width])
         positions = try tensor("embeddings.position_embeddings.weight", [configuration.positionCount, width])
         let types = try tensor("embeddings.token_type_embeddings.weight", [configuration.typeCount, width])
         for index in positions.indices { positions[index] += types[index % width] }
         typeDifferences = types.indices.map { types[$0] - types[$0 % width] }
-        embeddingNorm = try norm("embeddings.LayerNorm")
+        let embeddingNorm = try layerNorm("embeddings.LayerNorm")
+        self.embeddingNorm = embeddingNorm
         let scale = 1 / Float(width / configuration.headCount).squareRoot()
-        layers = try (0..<configuration.layerCount).map { index in
+        var layers: [Layer] = []
+        for index in 0..<configuration.layerCount {
             let name = "encoder.layer.\(index)."
             var weights: [Float] = []
             var bias: [Float] = []
@@ -75,15 +82,23 @@ struct BERTWeights: Sendable {
                 weights += try tensor(name + "attention.self.\(part).weight", [width, width]).map { $0 * factor }
                 bias += try tensor(name + "attention.self.\(part).bias", [width]).map { $0 * factor }
             }
-            return Layer(
-                qkv: LinearLayer(
-                    weights: weights, bias: bias, inputs: width, outputs: 3 * width, precision: precision),
-                attentionOutput: try linear(name + "attention.output.dense", width, width),
-                attentionNorm: try norm(name + "attention.output.LayerNorm"),
-                intermediate: try linear(name + "intermediate.dense", configuration.intermediateSize, width),
-                output: try linear(name + "output.dense", width, configuration.intermediateSize),
-                outputNorm: try norm(name + "output.LayerNorm"))
+            let norm = try layerNorm(name + "attention.output.LayerNorm")
+            let before = layers.last?.outputNorm ?? embeddingNorm
+            layers.append(
+                Layer(
+                    qkv: LinearLayer(
+                        weights: weights, bias: bias, inputs: width, outputs: 3 * width, precision: precision,
+                        inputRange: before.range),
+                    attentionOutput: try linear(name + "attention.output.dense", width, width),
+                    attentionNorm: norm,
+                    intermediate: try linear(
+                        name + "intermediate.dense", configuration.intermediateSize, width, after: norm),
+                    // The products that integers hurt most: their inputs have long tails.
+                    output: try linear(
+                        name + "output.dense", width, configuration.intermediateSize, isWide: true),
+                    outputNorm: try layerNorm(name + "output.LayerNorm")))
         }
+        self.layers = layers
         hash = try Self.hash(file, prefix: prefix)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
 
-/// A linear layer with its weights packed once for the kernels: in single precision, or as 7-bit integers.
+/// A linear layer with its weights packed once for the kernels: in single precision, or as integers.
 ///
 /// `@unchecked Sendable`: the memory is written in `init` only, and freed with the last reference.
 final class LinearLayer: @unchecked Sendable {
@@ -15,11 +15,22 @@ final class LinearLayer: @unchecked Sendable {
     private let bytes: UnsafeMutablePointer<Int8>?
     private let scales: UnsafeMutablePointer<Float>
     private let sums: UnsafeMutablePointer<Int32>
+    /// What inputs are multiplied by before they are quantised; nil for nothing.
+    let inputFactors: [Float]?
+    private let isWide: Bool
 
     /// - Parameters:
     ///   - weights: `outputs` rows of `inputs`.
     ///   - bias: one number an output.
-    init(weights: [Float], bias: [Float], inputs: Int, outputs: Int, precision: BERTEncoder.Precision) {
+    ///   - inputRange: about the largest magnitude of each input, where it is known. Integers then get a share of each
+    ///     input's range moved into its weights (SmoothQuant, Xiao et al. 2023, exponent 1/2), so that a few inputs of
+    ///     large range do not cost the others their precision.
+    ///   - isWide: gives integer weights one bit more, for a third more time.
+    init(
+        weights: [Float], bias: [Float], inputs: Int, outputs: Int, precision: BERTEncoder.Precision,
+        inputRange: [Float]? = nil, isWide: Bool = false
+    ) {
+        self.isWide = isWide
         precondition(weights.count == inputs * outputs && bias.count == outputs)
         self.inputs = inputs
         self.outputs = outputs
@@ -38,11 +49,23 @@ final class LinearLayer: @unchecked Sendable {
             forage_pack_f32(weights, inputs, outputs, inputs, floats)
             self.floats = floats
             bytes = nil
+            inputFactors = nil
         case .int8:
             let count = forage_packed_i8_size(outputs, inputs)
             let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
             let bytes = raw.bindMemory(to: Int8.self, capacity: count)
-            forage_pack_i8(weights, inputs, outputs, inputs, bytes, scales, sums)
+            var inputScales: [Float]?
+            if let inputRange {
+                var largest = [Float](repeating: 0, count: inputs)
+                for row in 0..<outputs {
+                    for column in 0..<inputs {
+                        largest[column] = max(largest[column], abs(weights[row * inputs + column]))
+                    }
+                }
+                inputScales = zip(inputRange, largest).map { (max($0, 1e-5) / max($1, 1e-5)).squareRoot() }
+            }
+            forage_pack_i8(weights, inputs, outputs, inputs, inputScales, isWide ? 1 : 0, bytes, scales, sums)
+            inputFactors = inputScales?.map { 1 / $0 }
             self.bytes = bytes
             floats = nil
         }
@@ -70,7 +93,7 @@ final class LinearLayer: @unchecked Sendable {
                 output, outputs)
         } else if let bytes {
             forage_gemm_i8(
-                quantised.bytes, quantised.low, quantised.step, rows, bytes, scales, sums, outputs, inputs,
+                quantised.bytes, quantised.low, quantised.step, rows, bytes, isWide ? 1 : 0, scales, sums, outputs, inputs,
                 panels.lowerBound, panels.upperBound, bias, epilogue, output, outputs)
         }
     }
@@ -83,10 +106,12 @@ struct QuantisedRows {
     let step: UnsafeMutablePointer<Float>
 
     /// Quantises the rows `range` of `input`.
-    func fill(_ input: UnsafePointer<Float>, range: Range<Int>, depth: Int) {
+    func fill(_ input: UnsafePointer<Float>, range: Range<Int>, for layer: LinearLayer) {
+        let depth = layer.inputs
         let stride = forage_quantised_stride(depth)
         forage_quantise_rows(
-            input + range.lowerBound * depth, depth, range.count, depth, bytes + range.lowerBound * stride,
+            input + range.lowerBound * depth, depth, range.count, depth, layer.inputFactors,
+            bytes + range.lowerBound * stride,
             low + range.lowerBound, step + range.lowerBound)
     }
 }
