@@ -25,7 +25,8 @@ extension LocalCorpus: RetrievalCorpus {
     @concurrent
     public func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet {
         try Task.checkCancellation()
-        let filter = try DocumentFilter(reader: reader)
+        let matcher = try keywords.map { try KeywordTextMatcher(index: $0, reader: reader) }
+        let filter = try DocumentFilter(reader: reader, matcher: matcher)
         guard let documents else { return try filter.documents(matching: expression).ordinals }
         let candidates = DocumentBitmap(documentCount: reader.documentCount, documents)
         return try filter.documents(among: candidates, matching: expression).ordinals
