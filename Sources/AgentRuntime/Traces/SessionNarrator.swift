@@ -95,8 +95,14 @@ public struct SessionNarrator: Sendable {
         case .correct: lines = []
         case .giveUp: lines = [line("  gives up: \(candidate.reason)")]
         }
-        let others = candidates.indices.filter { $0 != choice.index }.map { candidates[$0].proposer }
-        if !others.isEmpty { lines.append(dim(line("    (rather than \(others.joined(separator: ", ")))"))) }
+        var others: OrderedDictionary<String, Int> = [:]
+        for index in candidates.indices where index != choice.index {
+            others[candidates[index].proposer, default: 0] += 1
+        }
+        let named = others.map { name, count in
+            name == candidate.proposer ? "\(count) more of \(name)" : count > 1 ? "\(count) of \(name)" : name
+        }
+        if !named.isEmpty { lines.append(dim(line("    (rather than \(named.joined(separator: ", ")))"))) }
         return lines
     }
 
