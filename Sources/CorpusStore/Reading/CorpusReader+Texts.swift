@@ -112,6 +112,8 @@ extension CorpusReader {
         try documentOrdinal(id: id).map { try document(at: $0) }
     }
 
+    private static let releasedBytes = 16 << 20
+
     /// Streams passages in order with flat memory, for index builds.
     /// - Parameter body: gets the ordinal, the document's title and the passage's text as UTF-8 bytes of the mapped
     ///   file, valid within the call.
@@ -125,6 +127,7 @@ extension CorpusReader {
             throw CorpusError(.notFound, "passage ordinal \(range.upperBound) is not below \(passageCount)")
         }
         var current: (document: DocumentOrdinal, record: Record)?
+        var read = (segment: -1, from: 0)
         for ordinal in range {
             let document = documentOrdinal(of: ordinal)
             let record: Record
@@ -133,6 +136,15 @@ extension CorpusReader {
             } else {
                 record = try self.record(of: document)
                 current = (document, record)
+                // A scan of a large corpus would otherwise hold all of its texts in memory at its end.
+                let place = PassageTable.place(try entry(document).address)
+                if place.segment != read.segment { read = (place.segment, place.offset) }
+                if place.offset - read.from >= Self.releasedBytes {
+                    let segment = segments[place.segment]
+                    let start = segment.records.lowerBound
+                    segment.file.file.release((start + read.from)..<(start + place.offset))
+                    read.from = place.offset
+                }
             }
             try body(ordinal, record.title, try text(of: ordinal, in: record))
         }

@@ -38,6 +38,15 @@ public final class MappedFile: @unchecked Sendable {
         if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 
+    /// Gives back the memory of pages that have been read; read again they come from the file. The bytes do not change.
+    public func release(_ range: Range<Int>) {
+        let page = Int(getpagesize())
+        let start = (range.lowerBound + page - 1) / page * page
+        let end = min(range.upperBound, bytes.count) / page * page
+        guard let base = bytes.baseAddress, start >= 0, start < end else { return }
+        _ = madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, Int32(MADV_DONTNEED))
+    }
+
     /// How the pages will be read, for the system's read-ahead.
     public enum Access: Sendable { case normal, random, sequential }
 
