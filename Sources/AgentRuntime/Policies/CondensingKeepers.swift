@@ -44,8 +44,7 @@ public struct RerankKeeper: EvidenceKeeper {
             }
         }
         let most = fused.values.max() ?? 1
-        let near = try await Similarity.scores(
-            of: found.map { $0.passage.title + ". " + $0.passage.text }, to: state.question.text, context)
+        let near = try await Similarity.scores(of: found.map(\.passage), to: state.question.text, context)
         let question = " " + TitleNormalizer.key(for: state.question.text) + " "
         var scores: [Double] = []
         for (index, item) in found.enumerated() {

@@ -118,7 +118,7 @@ public struct LinksProposer: ActionProposer {
         guard !ordinals.isEmpty else { return Proposal() }
         let passages = try await context.corpus.passages(at: ordinals.map(\.ordinal))
         let question = state.question.text
-        let fits = try await Similarity.scores(of: passages.map { $0.title + ". " + $0.text }, to: question, context)
+        let fits = try await Similarity.scores(of: passages, to: question, context)
         let ranked = passages.indices.sorted {
             (fits[$0] + ordinals[$0].weight, $1) > (fits[$1] + ordinals[$1].weight, $0)
         }.prefix(limit)
@@ -207,10 +207,16 @@ public struct StopProposer: ActionProposer {
     }
 }
 
-/// How alike texts are to a query: by the encoder where there is one, else by shared words.
+/// How alike passages are to a query: by the encoder where there is one, else by shared words.
 enum Similarity {
-    static func scores(of texts: [String], to query: String, _ context: StepContext) async throws -> [Double] {
+    static func scores(of passages: [Passage], to query: String, _ context: StepContext) async throws -> [Double] {
+        let texts = passages.map { $0.title.isEmpty ? $0.text : $0.title + ". " + $0.text }
         if let embed = context.embed {
+            // Encoding a passage costs a hundred times what reading its stored vector does.
+            if let stored = try await context.corpus.vectors(of: passages.map(\.ordinal)) {
+                let question = try await embed([query])
+                if let first = question.first { return stored.map { cosine(first, $0) } }
+            }
             let vectors = try await embed([query] + texts)
             guard let first = vectors.first else { return texts.map { _ in 0 } }
             return vectors.dropFirst().map { cosine(first, $0) }

@@ -32,6 +32,11 @@ extension LocalCorpus: RetrievalCorpus {
         return try filter.documents(among: candidates, matching: expression).ordinals
     }
 
+    public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? {
+        guard hasSemanticSearch, let vectors else { return nil }
+        return try ordinals.map { try vectors.vector(at: $0) }
+    }
+
     @concurrent
     public func list(_ documents: OrdinalSet, _ request: DocumentListRequest) async throws -> TablePage {
         TablePage(try reader.list(DocumentBitmap(documentCount: reader.documentCount, documents), request))

@@ -49,11 +49,17 @@ public protocol RetrievalCorpus: Sendable {
     func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
+    /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
+    /// are stored.
+    func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
 }
 
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+
+    /// No vectors.
+    public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? { nil }
 }
 
 /// A page of rows over documents, and how much there is beside it.
