@@ -47,6 +47,7 @@ struct KillBenchmark: ParsableCommand {
             moments[before, default: 0] += 1
             try check(path, "after kill \(round)")
             let writer = try CorpusWriter.open(creatingAt: path)
+            try touchSource(root)
             try writer.ingest([root + "/source.jsonl"])
             let reader = try publish(writer, round: round)
             guard reader.documentCount == expected.count else {
@@ -125,11 +126,13 @@ struct KillBenchmark: ParsableCommand {
             try writer.delete(ids: (0..<50).map { "d\(($0 * 7 + round) % documents)" })
             try writer.add((0..<20).map { Document(id: "d\($0)", text: "Worker's own version \(round) of \($0).") })
             _ = try publish(writer, round: round)
-            // A touched source is read again, which brings the deleted documents back.
-            try FileManager.default.setAttributes(
-                [.modificationDate: Date(timeIntervalSince1970: Double(round))], ofItemAtPath: root + "/source.jsonl")
-            let source = try Data(contentsOf: URL(fileURLWithPath: root + "/source.jsonl"))
-            try (source + Data("\n".utf8)).write(to: URL(fileURLWithPath: root + "/source.jsonl"), options: .atomic)
+            try touchSource(root)
         }
+    }
+
+    /// Adds an empty line: a changed source is read again, which brings back the documents that were deleted by their ids.
+    private func touchSource(_ root: String) throws {
+        let source = try Data(contentsOf: URL(fileURLWithPath: root + "/source.jsonl"))
+        try (source + Data("\n".utf8)).write(to: URL(fileURLWithPath: root + "/source.jsonl"), options: .atomic)
     }
 }
