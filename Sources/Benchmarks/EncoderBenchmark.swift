@@ -54,7 +54,8 @@ struct EncoderBenchmark: ParsableCommand {
             print(
                 "\(engine) | "
                     + String(
-                        format: "%.1f | %.1f | %.2f | %.2f", round.perSecond, round.perCPUSecond, round.queryMilliseconds,
+                        format: "%.1f | %.1f | %.2f | %.2f", round.perSecond, round.perCPUSecond,
+                        round.queryMilliseconds,
                         ratio))
         }
     }

@@ -77,7 +77,8 @@ import Testing
             forage_quantise_rows(a, depth, rows, depth, factors, &q, &low, &step)
             var c = [Float](repeating: 0, count: rows * columns)
             forage_gemm_i8(
-                q, low, step, rows, packed, isWide, scales, sums, columns, depth, 0, padded / 16, bias, FORAGE_EPILOGUE_NONE,
+                q, low, step, rows, packed, isWide, scales, sums, columns, depth, 0, padded / 16, bias,
+                FORAGE_EPILOGUE_NONE,
                 &c, columns)
             levels.append(c)
         }

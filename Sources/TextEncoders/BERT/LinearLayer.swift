@@ -93,7 +93,8 @@ final class LinearLayer: @unchecked Sendable {
                 output, outputs)
         } else if let bytes {
             forage_gemm_i8(
-                quantised.bytes, quantised.low, quantised.step, rows, bytes, isWide ? 1 : 0, scales, sums, outputs, inputs,
+                quantised.bytes, quantised.low, quantised.step, rows, bytes, isWide ? 1 : 0, scales, sums, outputs,
+                inputs,
                 panels.lowerBound, panels.upperBound, bias, epilogue, output, outputs)
         }
     }
