@@ -7,12 +7,11 @@ import OrderedCollections
 import RetrievalTools
 import TextProcessing
 
-/// Questions about the whole corpus ("how many", "which of all"): filter to everything that qualifies, verify each document,
-/// then aggregate over the whole set, never over the top k.
+/// Questions about the whole corpus ("how many", "which of all"): filter to everything that qualifies, then aggregate over
+/// the whole set, never over the top k.
 ///
-/// With a model, the model writes the filter and the aggregation as JSON for those tools, and checks the documents that the
-/// filter could not decide. Without one, phrases in quotation marks and `field: value` pairs of the question become the
-/// filter and the words of counting become the aggregation.
+/// With a model, the model writes the filter and the aggregation as JSON for those tools. Without one, phrases in quotation
+/// marks (else the names) of the question become the filter, and what qualifies is counted.
 public struct CorpusQuestionProposer: ActionProposer {
     public var name: String { "corpus" }
     public var options: SamplingOptions
@@ -95,8 +94,7 @@ public struct CorpusQuestionProposer: ActionProposer {
 
     /// The filter without a model: quoted phrases that the text must hold, all of them.
     static func filter(for question: String, fields: [String]) -> JSONValue? {
-        var phrases: [String] = []
-        for name in NameSpotter().names(in: question) where name.kind == .quoted { phrases.append(name.text) }
+        var phrases = quotedPhrases(in: question)
         if phrases.isEmpty { phrases = NameSpotter().distinctNames(in: question) }
         guard !phrases.isEmpty else { return nil }
         let tests = phrases.prefix(4).map { phrase -> JSONValue in
@@ -104,6 +102,21 @@ public struct CorpusQuestionProposer: ActionProposer {
         }
         let tree: JSONValue = tests.count == 1 ? tests[0] : ["and": .array(Array(tests))]
         return ["where": tree]
+    }
+
+    /// What stands between double quotation marks, straight or curly, in any case, in order.
+    static func quotedPhrases(in text: String) -> [String] {
+        let closers: [Character: Character] = ["\"": "\"", "“": "”", "„": "“"]
+        var phrases: [String] = []
+        var rest = text[...]
+        while let open = rest.firstIndex(where: { closers[$0] != nil }) {
+            let after = rest.index(after: open)
+            guard let closer = closers[rest[open]], let close = rest[after...].firstIndex(of: closer) else { break }
+            let phrase = rest[after..<close].trimmingCharacters(in: .whitespaces)
+            if !phrase.isEmpty, !phrases.contains(phrase) { phrases.append(phrase) }
+            rest = rest[rest.index(after: close)...]
+        }
+        return phrases
     }
 
     /// The first JSON object in a text.
