@@ -67,7 +67,7 @@ enum BuiltInPolicies {
             proposers:
               - corpus: {max_tokens: 400}
             policy: ordered
-            keep: {fusion: {limit: 10}}
+            keep: {set: {limit: 100}}
             answer: auto
             budget: {steps: 6, tool_calls: 8}
             rules: {barren_steps: 4}

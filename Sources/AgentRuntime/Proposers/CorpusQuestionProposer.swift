@@ -10,8 +10,8 @@ import TextProcessing
 /// Questions about the whole corpus ("how many", "which of all"): filter to everything that qualifies, then aggregate over
 /// the whole set, never over the top k.
 ///
-/// With a model, the model writes the filter and the aggregation as JSON for those tools. Without one, phrases in quotation
-/// marks (else the names) of the question become the filter, and what qualifies is counted.
+/// With a model, the model writes the filter and the aggregation as JSON for those tools. Without one, `CorpusQuestionParser`
+/// reads conditions and order off the question; where it finds none, the question's names become the filter.
 public struct CorpusQuestionProposer: ActionProposer {
     public var name: String { "corpus" }
     public var options: SamplingOptions
@@ -29,8 +29,18 @@ public struct CorpusQuestionProposer: ActionProposer {
             guard state.hasNote("corpus", key: "aggregate") else { return Proposal() }
             return Proposal([
                 CandidateAction(
-                    .answer(text: draft(state)), proposer: name, reason: "the whole set is aggregated", score: 2)
+                    .answer(text: try await draft(state, context)), proposer: name,
+                    reason: "the whole set is aggregated", score: 2)
             ])
+        }
+        if !context.hasModel, let request = Self.request(state, context), let order = request.orderField {
+            let arguments = Self.listing(request, order, within: filtered.handle)
+            return Proposal(
+                [
+                    .call(
+                        "filter", arguments, proposer: name,
+                        reason: "all \(filtered.total) in the order of \(order)", score: 1)
+                ], notes: [Note(kind: "corpus", key: "aggregate", text: arguments.serialized())])
         }
         let arguments: JSONValue
         if context.hasModel {
@@ -66,17 +76,44 @@ public struct CorpusQuestionProposer: ActionProposer {
             guard let object = Self.object(in: text) else { return Proposal() }
             arguments = object
         } else {
-            guard let filter = Self.filter(for: state.question.text, fields: context.corpus.summary.fields.map(\.name))
-            else { return Proposal() }
-            arguments = filter
+            if let request = Self.request(state, context) {
+                arguments = ["where": request.condition]
+            } else if let filter = Self.filter(for: state.question.text) {
+                arguments = filter
+            } else {
+                return Proposal()
+            }
         }
         return Proposal(
             [.call("filter", arguments, proposer: name, reason: "everything that qualifies", score: 1)],
             notes: [Note(kind: "corpus", key: "filter", text: arguments.serialized())])
     }
 
-    /// The aggregation's table as the answer.
-    private func draft(_ state: AgentState) -> String? {
+    private static func request(_ state: AgentState, _ context: StepContext) -> CorpusQuestionParser.Request? {
+        CorpusQuestionParser(fields: context.corpus.summary.fields).parse(state.question.text)
+    }
+
+    private static func listing(
+        _ request: CorpusQuestionParser.Request, _ order: String, within handle: String
+    ) -> JSONValue {
+        [
+            "within": .string(handle),
+            "sort": [["by": .string(order), "order": request.isAscending ? "ascending" : "descending"]],
+            "fields": [.string(order)], "limit": .integer(min(request.limit ?? 50, 50)),
+        ]
+    }
+
+    /// The aggregation's table, or the documents in the order that was asked for, as the answer.
+    private func draft(_ state: AgentState, _ context: StepContext) async throws -> String? {
+        if !context.hasModel, let request = Self.request(state, context), let order = request.orderField,
+            case .documents(let documents) = state.resultSets.values.first(where: { $0.tool == "filter" })?.content
+        {
+            let direction = AggregateRequest.Order(order, descending: !request.isAscending)
+            let page = try await context.corpus.list(
+                documents, DocumentListRequest(sort: [direction], limit: request.limit ?? max(1, documents.count)))
+            let ids = page.table.rows.compactMap { $0.first?.string }
+            return ids.isEmpty ? nil : "Answer: \(ids.joined(separator: ", "))"
+        }
         guard let set = state.resultSets.values.last(where: { $0.tool == "aggregate" }),
             case .table(let table) = set.content, let row = table.rows.first
         else { return nil }
@@ -92,31 +129,15 @@ public struct CorpusQuestionProposer: ActionProposer {
         ["over": .string(handle), "measures": [["op": "count"]]]
     }
 
-    /// The filter without a model: quoted phrases that the text must hold, all of them.
-    static func filter(for question: String, fields: [String]) -> JSONValue? {
-        var phrases = quotedPhrases(in: question)
-        if phrases.isEmpty { phrases = NameSpotter().distinctNames(in: question) }
+    /// The filter of a question without conditions: names that the text must hold, all of them.
+    static func filter(for question: String) -> JSONValue? {
+        let phrases = NameSpotter().distinctNames(in: question)
         guard !phrases.isEmpty else { return nil }
         let tests = phrases.prefix(4).map { phrase -> JSONValue in
             ["op": "match", "value": .string(phrase), "mode": "phrase"]
         }
         let tree: JSONValue = tests.count == 1 ? tests[0] : ["and": .array(Array(tests))]
         return ["where": tree]
-    }
-
-    /// What stands between double quotation marks, straight or curly, in any case, in order.
-    static func quotedPhrases(in text: String) -> [String] {
-        let closers: [Character: Character] = ["\"": "\"", "“": "”", "„": "“"]
-        var phrases: [String] = []
-        var rest = text[...]
-        while let open = rest.firstIndex(where: { closers[$0] != nil }) {
-            let after = rest.index(after: open)
-            guard let closer = closers[rest[open]], let close = rest[after...].firstIndex(of: closer) else { break }
-            let phrase = rest[after..<close].trimmingCharacters(in: .whitespaces)
-            if !phrase.isEmpty, !phrases.contains(phrase) { phrases.append(phrase) }
-            rest = rest[rest.index(after: close)...]
-        }
-        return phrases
     }
 
     /// The first JSON object in a text.

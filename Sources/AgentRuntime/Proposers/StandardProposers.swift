@@ -103,6 +103,7 @@ extension StrategyRegistry {
                 limit: try limit(&options, 10, most: 1000),
                 rankConstant: try options.double("rank_constant", default: 60, in: 0...10_000))
         },
+        "set": { options, _ in WholeSetKeeper(limit: try limit(&options, 100, most: 10_000)) },
         "rerank": { options, _ in
             RerankKeeper(
                 limit: try limit(&options, 10, most: 1000), fusion: try options.double("fusion", default: 1),

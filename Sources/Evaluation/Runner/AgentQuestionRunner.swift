@@ -82,10 +82,16 @@ public struct AgentQuestionRunner: QuestionRunner {
         outcome.fullAnswer = answer.text
         outcome.refused = answer.label == .none
         outcome.confidence = answer.confidence
-        outcome.cited = answer.citations.map(\.passageID)
-        outcome.kept = state.evidence.ranking.map(\.passageID)
-        outcome.keptTexts = state.evidence.ranking.map(\.text)
-        outcome.retrieved = Array(state.retrieved.keys)
+        // Gold names documents: passages of one document count once, at the place of the best.
+        var kept: OrderedDictionary<String, String> = [:]
+        for item in state.evidence.ranking {
+            kept[item.documentID] = (kept[item.documentID].map { $0 + "\n" } ?? "") + item.text
+        }
+        outcome.kept = Array(kept.keys)
+        outcome.keptTexts = Array(kept.values)
+        outcome.retrieved = Array(OrderedSet(state.retrieved.values.map(\.passage.documentID)))
+        let cited = answer.citations.map { state.retrieved[$0.passageID]?.passage.documentID ?? $0.passageID }
+        outcome.cited = Array(OrderedSet(cited))
         outcome.toolCalls = state.spent.toolCalls
         outcome.modelCalls = state.spent.modelCalls
         outcome.promptTokens = state.spent.promptTokens
