@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CorpusStore
+import OrderedCollections
 import RetrievalTools
 
 /// Keeps every document that the first filter selected, by its first passage: for questions whose evidence is the whole
