@@ -9,7 +9,7 @@ import COpenBLAS
         commandName: "forage-benchmarks", abstract: "Measures Forage; one JSON line for each measurement.",
         subcommands: [
             KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self, LinkBenchmark.self, FusionBenchmark.self,
-            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, EncoderBenchmark.self,
+            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self,
         ])
 
     static func main() async {

@@ -147,8 +147,17 @@ enum ModelOpening {
 
 /// The answerer of sessions without a model: the best that is there.
 enum AnswererDefaults {
-    /// Nil leaves the extractive answerer.
-    static func best() async -> (any Answerer)? { nil }
+    /// The trained span reader, where its weights and the encoder that it was trained on are at hand; nil leaves the
+    /// extractive answerer.
+    static func best() async -> (any Answerer)? {
+        guard let folder = ModelStore().resolve("minilm"),
+            let path = PolicyFile.standardDirectories.map({ $0 + "/reader.safetensors" })
+                .first(where: { FileManager.default.fileExists(atPath: $0) }),
+            let encoder = try? BERTEncoder(folder: folder, precision: .int8),
+            let reader = try? SpanReader(weights: path, encoder: encoder)
+        else { return nil }
+        return SpanAnswerer(reader)
+    }
 }
 
 /// What the trained policy needs of a corpus.

@@ -21,10 +21,8 @@ import Testing
     @Test func searchRanksAsScoringEachPassageDoes() throws {
         let world = try SmallWorld.world()
         for text in ["painter born in Arlen", "river market place", "Ada", "nothing known", ""] {
-            var query: [Int32: Float] = [:]
-            for term in world.analysis.terms(text) {
-                if let number = world.termNumbers[term] { query[number] = 1.5 }
-            }
+            let query = WeightedTerms(
+                Set(world.analysis.terms(text).compactMap { world.termNumbers[$0] }).map { ($0, 1.5) })
             let scores = world.passages.indices.map { world.score(query, $0) }
             let expected = scores.indices.filter { scores[$0] > 0 }.sorted {
                 abs(scores[$0] - scores[$1]) > 1e-5 ? scores[$0] > scores[$1] : $0 < $1
@@ -34,12 +32,38 @@ import Testing
         }
     }
 
-    @Test func nearestEqualsSortingAllCosines() throws {
+    @Test func cosinesAgreeHoweverTheyAreMade() throws {
         let world = try SmallWorld.world()
-        let vector = Array(SmallWorld.vectors(1, seed: 9).row(0))
-        let all = world.passages.indices.map { world.cosine(vector, $0) }
-        let expected = all.indices.sorted { (all[$0], $1) > (all[$1], $0) }.prefix(5)
-        #expect(Set(world.nearest(vector, count: 5)) == Set(expected))
+        let exact = world.cosines(Array(world.vectors.row(3)))
+        let coarse = world.coarseCosines(with: 3)
+        #expect(abs(exact[3] - 1) < 1e-5)
+        for passage in world.passages.indices {
+            #expect(abs(exact[passage] - world.cosine(between: 3, passage)) < 1e-5)
+            #expect(abs(exact[passage] - coarse[passage]) < 0.03)
+        }
+        let expected = exact.indices.sorted { (exact[$0], $1) > (exact[$1], $0) }.prefix(5)
+        #expect(largest(exact, count: 5) == Array(expected))
+        #expect(largest([], count: 3).isEmpty && largest([1, 2], count: 0).isEmpty)
+    }
+
+    @Test func featuresKeptUpToDateEqualThoseOfAFreshState() throws {
+        let question = try SmallWorld.prepared()[2]
+        var state = EvidenceState(question.pool)
+        for step in 0..<4 {
+            state.keep(at: (step * 3) % state.candidates.count)
+            let pairs = CandidatePool.pairNames.count
+            let decision = state.decision(allowsStop: false)
+            for (row, candidate) in state.candidates.enumerated() {
+                var best = [Float](repeating: -.infinity, count: pairs)
+                for kept in state.kept {
+                    question.pool.withPair(kept: kept, candidate) { features in
+                        for index in 0..<pairs { best[index] = max(best[index], features[index]) }
+                    }
+                }
+                let start = CandidatePool.fixedNames.count
+                #expect(Array(decision.features.row(row).dropFirst(start).prefix(pairs)) == best)
+            }
+        }
     }
 
     @Test func keepingAPassageBringsItsLinksIntoReach() throws {
@@ -107,5 +131,22 @@ import Testing
         #expect(error?.line == 2)
         try write("questions.train.jsonl", "{\"id\":\"q\",\"question\":\"Who?\",\"supporting\":[\"zz\"]}\n")
         #expect(throws: LearningDataError.self) { try LearningDataset(folder: folder) }
+    }
+
+    @Test func aSampleWithOneQuestionFileIsDivided() throws {
+        let folder = SmallWorld.folder()
+        try "{\"id\":\"a\",\"text\":\"x\"}\n".write(
+            toFile: folder + "/corpus.jsonl", atomically: true, encoding: .utf8)
+        let lines = (0..<10).map {
+            "{\"id\":\"q\($0)\",\"question\":\"Who?\",\"answers\":[\"\($0)\"],\"supporting\":[\"a\"]}\n"
+        }
+        try lines.joined().write(toFile: folder + "/questions.jsonl", atomically: true, encoding: .utf8)
+        let set = try LearningDataset(folder: folder)
+        #expect(set.questions["dev"]?.map(\.id) == ["q4", "q9"] && set.questions["train"]?.count == 8)
+        let shuffled = set.shufflingLabels(seed: 1)
+        #expect(shuffled.questions["dev"] == set.questions["dev"])
+        let (before, after) = (try #require(set.questions["train"]), try #require(shuffled.questions["train"]))
+        #expect(zip(before, after).allSatisfy { $0.id == $1.id && $0.answers != $1.answers })
+        #expect(Set(before.map(\.answers)) == Set(after.map(\.answers)))
     }
 }

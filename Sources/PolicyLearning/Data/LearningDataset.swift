@@ -17,13 +17,16 @@ public struct LearningDataError: Error, Sendable, Hashable, CustomStringConverti
 }
 
 /// The passages and questions of one data set, as `corpus.jsonl` and `questions.train.jsonl`, `questions.dev.jsonl` in a folder.
+///
+/// A folder with one file `questions.jsonl` instead, as small samples have it, is divided: each fifth question is kept
+/// for development.
 public struct LearningDataset: Sendable {
     /// The folder's name.
     public let name: String
     /// The passages of `corpus.jsonl`.
     public let passages: [WorldPassage]
     /// The questions by part of the set: `train`, `dev`.
-    public let questions: [String: [LearningQuestion]]
+    public private(set) var questions: [String: [LearningQuestion]]
 
     /// Reads a folder. A missing part of the questions is an empty one.
     ///
@@ -37,14 +40,8 @@ public struct LearningDataset: Sendable {
                 text: try line.requiredString("text"))
         }
         let known = Set(passages.map(\.id))
-        var questions: [String: [LearningQuestion]] = [:]
-        for part in parts {
-            let path = url.appendingPathComponent("questions.\(part).jsonl").path
-            guard FileManager.default.fileExists(atPath: path) else {
-                questions[part] = []
-                continue
-            }
-            questions[part] = try Self.lines(path) { line in
+        func read(_ path: String) throws -> [LearningQuestion] {
+            try Self.lines(path) { line in
                 let gold = (line["supporting"]?.array ?? []).compactMap(\.string)
                 if let missing = gold.first(where: { !known.contains($0) }) {
                     throw JSONError(message: "the gold passage '\(missing)' is not in the corpus")
@@ -55,7 +52,39 @@ public struct LearningDataset: Sendable {
                     type: line["type"]?.string ?? "", hops: line["hops"]?.int ?? max(1, gold.count))
             }
         }
+        let files = FileManager.default
+        var questions: [String: [LearningQuestion]] = [:]
+        for part in parts {
+            let path = url.appendingPathComponent("questions.\(part).jsonl").path
+            questions[part] = files.fileExists(atPath: path) ? try read(path) : []
+        }
+        let single = url.appendingPathComponent("questions.jsonl").path
+        if questions.values.allSatisfy(\.isEmpty), !parts.isEmpty, files.fileExists(atPath: single) {
+            let all = try read(single)
+            for part in parts {
+                questions[part] = all.indices.filter { ($0 % 5 == 4) == (part != "train") }.map { all[$0] }
+            }
+        }
         self.questions = questions
+    }
+
+    /// Returns the set with the labels of the training questions dealt out anew: each question gets the gold passages and
+    /// answers of another. What is learned from such labels must be worth nothing on the development questions.
+    public func shufflingLabels(seed: UInt64) -> LearningDataset {
+        var result = self
+        guard let train = questions["train"], train.count > 1 else { return self }
+        var generator = SplitMix64(seed: seed, stream: 0x5A0F)
+        var order = Array(train.indices)
+        generator.shuffle(&order)
+        result.questions["train"] = train.indices.map { index in
+            var question = train[order[index]]
+            // A ring of the shuffled order, so that none keeps its own.
+            let other = train[order[(index + 1) % order.count]]
+            question.gold = other.gold
+            question.answers = other.answers
+            return question
+        }
+        return result
     }
 
     /// Reads a file of one JSON object a line.

@@ -13,12 +13,20 @@ struct EvidenceState {
     private var reached: Set<Int>
     /// How many kept passages brought a candidate in; by position.
     private var brought: [Int: Int] = [:]
+    /// For each candidate in reach its features with the kept passages: the largest of each, and those with the last
+    /// one. Kept up to date as passages are kept, so that a decision looks at one kept passage only.
+    private var best: [Float]
+    private var last: [Float]
 
     init(_ pool: CandidatePool) {
         self.pool = pool
         candidates = pool.initial
         reached = Set(pool.initial)
+        best = [Float](repeating: 0, count: pool.initial.count * Self.pairCount)
+        last = best
     }
+
+    private static let pairCount = CandidatePool.pairNames.count
 
     /// The ordinals of the kept passages, in order.
     var keptPassages: [Int] { pool.lock.withLock { _ in kept.map { pool.passages[$0] } } }
@@ -29,11 +37,32 @@ struct EvidenceState {
     /// Keeps the candidate at an index of `candidates`, and takes in what it leads to.
     mutating func keep(at index: Int) {
         let position = candidates.remove(at: index)
-        for found in pool.lock.withLock({ _ in pool.expansion(of: position) }) {
-            brought[found, default: 0] += 1
-            if reached.insert(found).inserted { candidates.append(found) }
+        let width = Self.pairCount
+        best.removeSubrange((index * width)..<((index + 1) * width))
+        last.removeSubrange((index * width)..<((index + 1) * width))
+        pool.lock.withLock { _ in
+            for found in pool.expansion(of: position) {
+                brought[found, default: 0] += 1
+                guard reached.insert(found).inserted else { continue }
+                candidates.append(found)
+                best += [Float](repeating: 0, count: width)
+                last += [Float](repeating: 0, count: width)
+                for earlier in kept { take(earlier, row: candidates.count - 1, isFirst: earlier == kept[0]) }
+            }
+            for row in candidates.indices { take(position, row: row, isFirst: kept.isEmpty) }
         }
         kept.append(position)
+    }
+
+    /// Takes the features of a candidate with a kept passage into its row.
+    private mutating func take(_ position: Int, row: Int, isFirst: Bool) {
+        let base = row * Self.pairCount
+        pool.withPair(kept: position, candidates[row]) { features in
+            for (index, value) in features.enumerated() {
+                best[base + index] = isFirst ? value : max(best[base + index], value)
+                last[base + index] = value
+            }
+        }
     }
 
     /// Keeps the passage of an id where it is in reach; others are no part of the state.
@@ -67,35 +96,26 @@ struct EvidenceState {
 
     private func features(allowsStop: Bool) -> Matrix {
         let step = kept.count
-        let pairCount = CandidatePool.pairNames.count
+        let width = Self.pairCount
         let coverage = pool.coverage(of: kept)
         let common: [Float] =
             [step == 0 ? 1 : 0, step == 1 ? 1 : 0, step > 1 ? 1 : 0, coverage] + pool.question.cues
-        var any: [[Float]] = []
-        var last: [[Float]] = []
-        for candidate in candidates {
-            var best = [Float](repeating: 0, count: pairCount)
-            var row = best
-            for (index, position) in kept.enumerated() {
-                row = pool.pair(kept: position, candidate)
-                for feature in 0..<pairCount {
-                    best[feature] = index == 0 ? row[feature] : max(best[feature], row[feature])
-                }
-            }
-            any.append(best)
-            last.append(row)
+        var bestNext: Float = 1e-3
+        var bestResidual: Float = 1e-3
+        for row in candidates.indices {
+            bestNext = max(bestNext, best[row * width + CandidatePool.nextKeywordFeature])
+            bestResidual = max(bestResidual, best[row * width + CandidatePool.residualFeature])
         }
-        let bestNext = max(1e-3, any.map { $0[CandidatePool.nextKeywordFeature] }.max() ?? 0)
-        let bestResidual = max(1e-3, any.map { $0[CandidatePool.residualFeature] }.max() ?? 0)
         let open = pool.openTerms(after: kept)
         var elements: [Float] = []
         elements.reserveCapacity((candidates.count + 1) * Self.featureCount)
-        for (index, candidate) in candidates.enumerated() {
+        for (row, candidate) in candidates.enumerated() {
+            let pairs = (row * width)..<((row + 1) * width)
             elements += pool.fixed[candidate]
-            elements += any[index]
-            elements += last[index]
-            elements.append(any[index][CandidatePool.nextKeywordFeature] / bestNext)
-            elements.append(any[index][CandidatePool.residualFeature] / bestResidual)
+            elements += best[pairs]
+            elements += last[pairs]
+            elements.append(best[pairs.lowerBound + CandidatePool.nextKeywordFeature] / bestNext)
+            elements.append(best[pairs.lowerBound + CandidatePool.residualFeature] / bestResidual)
             elements.append(min(1, Float(brought[candidate] ?? 0) / 3))
             elements.append(pool.gain(of: candidate, open: open))
             elements.append(0)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import AgentRuntime
 import Foundation
 import TensorMath
 public import TextEncoders
+import TextProcessing
 
 /// What a span reader found.
 public struct SpanAnswer: Sendable, Hashable {
@@ -11,7 +11,7 @@ public struct SpanAnswer: Sendable, Hashable {
     public let text: String
     /// The index of the passage that holds the words; nil for yes, no and nothing.
     public let passage: Int?
-    /// The UTF-8 byte range of the words in that passage's text.
+    /// The UTF-8 byte range of the words in that passage's text; nil where they stand in its title.
     public let range: Range<Int>?
     /// The probability that the reader gives to its answer.
     public let score: Double
@@ -19,8 +19,8 @@ public struct SpanAnswer: Sendable, Hashable {
 
 /// Reads short answers off passages with a small trained head over the encoder's token vectors: milliseconds a passage.
 public struct SpanReader: Sendable {
-    private let network: SpanNetwork
-    private let parameters: ParameterSet
+    let network: SpanNetwork
+    let parameters: ParameterSet
     private let encoder: BERTEncoder
 
     /// Opens a trained head.
@@ -28,10 +28,22 @@ public struct SpanReader: Sendable {
     /// - Parameters:
     ///   - path: The weights, such as `Policies/reader.safetensors`.
     ///   - encoder: The encoder that it was trained on.
-    /// - Throws: `SafetensorsError` where the file is damaged or of another encoder's size.
+    /// - Throws: `SafetensorsError` where the file is damaged or of another size, `PolicyFileError` where it was trained
+    ///   on another encoder.
     public init(weights path: String, encoder: BERTEncoder) throws {
+        let file = try SafetensorsFile(path: path)
+        if let own = file.metadata["encoder"], own != encoder.fingerprint {
+            throw PolicyFileError.malformed(
+                path: path, reason: "the reader was trained on the encoder \(own), not on \(encoder.fingerprint)")
+        }
         network = SpanNetwork(dimension: encoder.dimension)
-        parameters = try network.initialParameters(seed: 0).loaded(from: SafetensorsFile(path: path))
+        parameters = try network.initialParameters(seed: 0).loaded(from: file)
+        self.encoder = encoder
+    }
+
+    init(network: SpanNetwork, parameters: ParameterSet, encoder: BERTEncoder) {
+        self.network = network
+        self.parameters = parameters
         self.encoder = encoder
     }
 
@@ -40,27 +52,77 @@ public struct SpanReader: Sendable {
     /// - Parameter passages: Titles and texts; each is read together with the question.
     /// - Throws: `CancellationError`, or what the encoder throws.
     public func answer(question: String, passages: [(title: String, text: String)]) async throws -> SpanAnswer {
-        guard !passages.isEmpty else { return SpanAnswer(text: "", passage: nil, range: nil, score: 0) }
-        let texts = passages.map { $0.title.isEmpty ? $0.text : $0.title + ". " + $0.text }
-        let tokens = try await encoder.encodeTokens(pairs: texts.map { (first: question, second: $0) })
-        let reading = network.read(tokens.map { ReaderPassage($0) }, parameters)
-        if reading.kind != .span {
-            return SpanAnswer(
-                text: reading.kind == .yes ? "yes" : "no", passage: nil, range: nil,
-                score: Double(reading.kindProbability))
+        let read = try await Self.read(question, passages, encoder)
+        let found = Self.best(read, network, parameters)
+        guard let place = found.place else {
+            return SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score)
         }
-        guard let (passage, span) = reading.span else {
-            return SpanAnswer(text: "", passage: nil, range: nil, score: 0)
-        }
-        let offsets = ReaderPassage(tokens[passage]).offsets
-        let bytes = Array(texts[passage].utf8)
-        let (low, high) = (offsets[span.lowerBound].lowerBound, min(bytes.count, offsets[span.upperBound].upperBound))
-        guard low < high else { return SpanAnswer(text: "", passage: nil, range: nil, score: 0) }
         // The reader saw the title before the text; ranges are given within the text alone.
-        let before = passages[passage].title.isEmpty ? 0 : passages[passage].title.utf8.count + 2
+        let before = passages[place.passage].title.isEmpty ? 0 : passages[place.passage].title.utf8.count + 2
         return SpanAnswer(
-            text: String(decoding: bytes[low..<high], as: UTF8.self), passage: passage,
-            range: low >= before ? (low - before)..<(high - before) : nil, score: Double(exp(reading.score)))
+            text: found.text, passage: place.passage,
+            range: place.utf8.lowerBound >= before
+                ? (place.utf8.lowerBound - before)..<(place.utf8.upperBound - before) : nil, score: found.score)
+    }
+
+    /// Reads passages beside a question.
+    static func read(
+        _ question: String, _ passages: [(title: String, text: String)], _ encoder: BERTEncoder
+    ) async throws -> ReaderInput {
+        let texts = passages.map { $0.title.isEmpty ? $0.text : $0.title + ". " + $0.text }
+        let tokens =
+            texts.isEmpty ? [] : try await encoder.encodeTokens(pairs: texts.map { (first: question, second: $0) })
+        return ReaderInput(question: question, titles: passages.map(\.title), texts: texts, tokens: tokens)
+    }
+
+    /// The answer whose mentions together are the most probable.
+    static func best(
+        _ read: ReaderInput, _ network: SpanNetwork, _ parameters: ParameterSet
+    ) -> (text: String, place: ReaderInput.Place?, score: Double) {
+        if read.isYesNo, !read.texts.isEmpty {
+            let yes = Double(network.yes(read.input, parameters))
+            return (yes >= 0.5 ? "yes" : "no", nil, max(yes, 1 - yes))
+        }
+        let probabilities = network.probabilities(read.input, parameters)
+        var sums: [String: Float] = [:]
+        for (place, probability) in zip(read.places, probabilities) { sums[place.key, default: 0] += probability }
+        var best: Int?
+        for index in read.places.indices {
+            guard let now = best else {
+                best = index
+                continue
+            }
+            let (sum, most) = (sums[read.places[index].key] ?? 0, sums[read.places[now].key] ?? 0)
+            if sum > most || (sum == most && probabilities[index] > probabilities[now]) { best = index }
+        }
+        guard let best else { return ("", nil, 0) }
+        let place = read.places[best]
+        return (read.text(of: place), place, Double(sums[place.key] ?? 0))
+    }
+
+    /// Returns the probability that the reader gives to the accepted answers: that of all candidates which equal one.
+    ///
+    /// - Throws: `CancellationError`, or what the encoder throws.
+    public func likelihood(
+        of answers: [String], question: String, passages: [(title: String, text: String)]
+    ) async throws -> Double {
+        guard !passages.isEmpty else { return 0 }
+        let read = try await Self.read(question, passages, encoder)
+        if read.isYesNo, let answer = answers.first?.lowercased(), answer == "yes" || answer == "no" {
+            let yes = Double(network.yes(read.input, parameters))
+            return answer == "yes" ? yes : 1 - yes
+        }
+        let keys = Set(answers.map { TitleNormalizer.key(for: $0) })
+        return zip(read.places, network.probabilities(read.input, parameters))
+            .reduce(0) { keys.contains($1.0.key) ? $0 + Double($1.1) : $0 }
+    }
+
+    /// The reader as what ``AnswerLikelihood`` asks for.
+    public var likelihoodReader: AnswerLikelihoodReader {
+        { question, answers, passages in
+            try await likelihood(
+                of: answers, question: question, passages: passages.map { (title: $0.title, text: $0.text) })
+        }
     }
 
     /// The reader as what rewards ask for.
@@ -68,35 +130,5 @@ public struct SpanReader: Sendable {
         { question, passages in
             try await answer(question: question, passages: passages.map { (title: $0.title, text: $0.text) }).text
         }
-    }
-}
-
-/// Answers in a session with the span reader.
-public struct SpanAnswerer: Answerer {
-    public var name: String { "span" }
-    private let reader: SpanReader
-    /// The most passages read. Default: 8.
-    public var passages = 8
-
-    /// Wraps a reader.
-    public init(_ reader: SpanReader) {
-        self.reader = reader
-    }
-
-    public func answer(
-        _ question: Question, from evidence: Evidence, using context: StepContext
-    ) async throws -> Answer {
-        let items = Array(evidence.items.prefix(passages))
-        let found = try await reader.answer(
-            question: question.text, passages: items.map { (title: $0.title, text: $0.text) })
-        guard !found.text.isEmpty else { return Answer(text: "", label: .none, answerer: name) }
-        let cited = found.passage.map { [items[$0]] } ?? items
-        return Answer(
-            text: found.text, short: found.text, label: .span, answerer: name,
-            citations: cited.map {
-                Citation(
-                    passageID: $0.passageID, title: $0.title, quote: found.passage == nil ? "" : found.text,
-                    support: found.score)
-            }, confidence: found.score)
     }
 }

@@ -34,6 +34,29 @@ public struct PolicyScores: Sendable, Hashable {
         recallAt5 = at5
     }
 
+    /// The scores of plain hybrid retrieval: the fused keyword and vector rankings, with nothing learned.
+    public init(hybridOn questions: [PreparedQuestion]) {
+        var at2: [Double] = []
+        var at5: [Double] = []
+        for question in questions {
+            var state = EvidenceState(question.pool)
+            for _ in 0..<5 {
+                guard let best = Oracle.hybrid.targets(state, gold: [], stopRow: nil).first else { break }
+                state.keep(at: best)
+            }
+            let kept = state.keptPassages
+            func recall(_ count: Int) -> Double {
+                let gold = Set(question.question.gold)
+                guard !gold.isEmpty else { return 0 }
+                return Double(question.gold.intersection(kept.prefix(count)).count) / Double(gold.count)
+            }
+            at2.append(recall(2))
+            at5.append(recall(5))
+        }
+        recallAt2 = at2
+        recallAt5 = at5
+    }
+
     /// The mean of some scores with a 95 % interval from 2,000 seeded bootstrap samples.
     public static func estimate(_ scores: [Double], samples: Int = 2000) -> Estimate {
         guard !scores.isEmpty else { return Estimate(mean: 0, low: 0, high: 0) }

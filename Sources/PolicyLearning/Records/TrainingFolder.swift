@@ -95,6 +95,13 @@ public struct TrainingFolder: Sendable {
             to: URL(fileURLWithPath: path + "/events.out.tfevents.forage"), options: .atomic)
     }
 
+    /// One measure of `metrics.jsonl`, iteration by iteration.
+    ///
+    /// - Throws: what reading throws.
+    public func curve(of measure: String) throws -> [Double] {
+        try metrics().compactMap { $0[measure]?.double }
+    }
+
     /// The lines of `metrics.jsonl`.
     func metrics() throws -> [JSONValue] {
         guard let data = FileManager.default.contents(atPath: metricsPath) else { return [] }

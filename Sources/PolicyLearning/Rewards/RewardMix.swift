@@ -48,5 +48,6 @@ public enum RewardTerms {
         QuestionCoverage.name: QuestionCoverage(),
         KeepingCost.name: KeepingCost(),
         StopQuality.name: StopQuality(),
+        ReadingCost.name: ReadingCost(),
     ]
 }

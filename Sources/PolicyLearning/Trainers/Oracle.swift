@@ -30,7 +30,7 @@ public enum Oracle: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    private func best(_ state: EvidenceState, _ score: (CandidatePool, Int, [Int32]) -> Float) -> [Int] {
+    private func best(_ state: EvidenceState, _ score: (CandidatePool, Int, [Int]) -> Float) -> [Int] {
         state.pool.lock.withLock { _ in
             let open = state.pool.openTerms(after: state.kept)
             return largest(state.candidates.map { score(state.pool, $0, open) }, count: 1)

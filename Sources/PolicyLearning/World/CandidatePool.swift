@@ -47,11 +47,15 @@ final class CandidatePool: @unchecked Sendable {
     /// Which candidates (positions) an episode starts with, and which each kept passage adds.
     let initial: [Int]
     private var expansions: [Int: [Int]] = [:]
-    private var pairs: [Int: [Int: [Float]]] = [:]
-    private var residuals: [Int: (vector: [Float], together: [Float])] = [:]
-    private var nextQueries: [Int: [Int32: Float]] = [:]
+    private var pairs: [Int: PairTable] = [:]
+    private var nextQueries: [Int: WeightedTerms] = [:]
+    /// Candidates × question terms: the term's weight where the candidate has it, else 0.
+    private var held: [Float] = []
 
-    private let keywordQuery: [Int32: Float]
+    private let termWeights: [Float]
+    /// BM25 and cosine with the question, of every passage.
+    private let keywordScores: [Float]
+    private let semanticScores: [Float]
     private let keywordRanks: [Int: Int]
     private let semanticRanks: [Int: Int]
     private let bestKeyword: Float
@@ -62,20 +66,23 @@ final class CandidatePool: @unchecked Sendable {
         self.question = question
         self.world = world
         self.options = options
-        let query = Dictionary(question.terms.map { ($0, Float(1)) }) { first, _ in first }
-        keywordQuery = query
-        let keyword = world.search(query, count: 50)
-        let semantic = world.nearest(question.vector, count: 50)
+        termWeights = question.terms.map { world.termWeights[Int($0)] }
+        let keywordScores = world.scores(WeightedTerms(question.terms.map { ($0, 1) }))
+        let semanticScores = world.cosines(question.vector)
+        self.keywordScores = keywordScores
+        self.semanticScores = semanticScores
+        let keyword = largest(keywordScores, count: 50).filter { keywordScores[$0] > 0 }
+        let semantic = largest(semanticScores, count: 50)
         keywordRanks = Dictionary(uniqueKeysWithValues: keyword.enumerated().map { ($0.element, $0.offset) })
         semanticRanks = Dictionary(uniqueKeysWithValues: semantic.enumerated().map { ($0.element, $0.offset) })
-        bestKeyword = max(1e-6, keyword.first.map { world.score(query, $0) } ?? 0)
-        bestSemantic = max(1e-6, semantic.first.map { world.cosine(question.vector, $0) } ?? 0)
+        bestKeyword = max(1e-6, keyword.first.map { keywordScores[$0] } ?? 0)
+        bestSemantic = max(1e-6, semantic.first.map { semanticScores[$0] } ?? 0)
         var found: [Int] = []
         var linked: [Int: Int] = [:]
         found += keyword.prefix(options.keyword)
         found += semantic.prefix(options.semantic)
         func ofTitle(_ title: Int) -> [Int] {
-            Self.passages(ofTitle: title, world, query, question.vector, count: options.perTitle)
+            Self.suited(world.titlePassages[title], keywordScores, semanticScores, count: options.perTitle)
         }
         for title in question.titles { found += ofTitle(title) }
         for top in keyword.prefix(options.linkedFrom) + semantic.prefix(options.linkedFrom) {
@@ -98,25 +105,18 @@ final class CandidatePool: @unchecked Sendable {
         if let known = positions[passage] { return known }
         positions[passage] = passages.count
         passages.append(passage)
+        for (index, term) in question.terms.enumerated() {
+            held.append(world.count(of: term, in: passage) > 0 ? termWeights[index] : 0)
+        }
         fixed.append(fixedFeatures(passage))
         return passages.count - 1
     }
 
-    /// The passages of a title, at most `count`, those that suit the question best.
-    private static func passages(
-        ofTitle title: Int, _ world: RetrievalWorld, _ query: [Int32: Float], _ vector: [Float], count: Int
-    ) -> [Int] {
-        let all = world.titlePassages[title]
-        return all.count > count ? suited(all, world, query, vector, count: count) : all
-    }
-
-    /// The passages that suit the question best by words and meaning together.
-    private static func suited(
-        _ passages: [Int], _ world: RetrievalWorld, _ query: [Int32: Float], _ vector: [Float], count: Int
-    ) -> [Int] {
+    /// The passages that suit the question best by words and meaning together, at most `count`.
+    private static func suited(_ passages: [Int], _ keyword: [Float], _ semantic: [Float], count: Int) -> [Int] {
+        guard passages.count > count else { return passages }
         // A cosine of 0.1 weighs about as much as one unit of BM25.
-        let scores = passages.map { world.score(query, $0) + 10 * world.cosine(vector, $0) }
-        return largest(scores, count: count).map { passages[$0] }
+        return largest(passages.map { keyword[$0] + 10 * semantic[$0] }, count: count).map { passages[$0] }
     }
 
     /// Returns the candidates (positions) that keeping a candidate brings in: its links both ways, passages of its title,
@@ -126,19 +126,22 @@ final class CandidatePool: @unchecked Sendable {
         let passage = passages[position]
         var found: [Int] = []
         func ofTitle(_ title: Int) -> [Int] {
-            Self.passages(ofTitle: title, world, keywordQuery, question.vector, count: options.perTitle)
+            Self.suited(world.titlePassages[title], keywordScores, semanticScores, count: options.perTitle)
         }
         for title in world.mentionedTitles[passage].prefix(options.links) { found += ofTitle(title) }
         let title = world.titleNumbers[passage]
         if title >= 0 {
             found += ofTitle(title)
             found += Self.suited(
-                world.mentioningPassages[title], world, keywordQuery, question.vector, count: options.backLinks)
+                world.mentioningPassages[title], keywordScores, semanticScores, count: options.backLinks)
         }
         found += world.search(nextQuery(passage), count: options.nextKeyword)
-        let vectors = residual(passage)
-        found += world.nearest(vectors.vector, count: options.nextSemantic)
-        found += world.nearest(vectors.together, count: options.nextSemantic)
+        // Near the question without what the passage covers of it, and near both together. As all vectors have length
+        // one, both follow from the passage's cosines with the rest, for which its coarse ones do.
+        let near = world.coarseCosines(with: passage)
+        let along = semanticScores[passage]
+        found += largest(near.indices.map { semanticScores[$0] - along * near[$0] }, count: options.nextSemantic)
+        found += largest(near.indices.map { semanticScores[$0] + near[$0] }, count: options.nextSemantic)
         var seen = Set<Int>()
         let result = found.filter { $0 != passage && seen.insert($0).inserted }.map { self.position(adding: $0) }
         expansions[position] = result
@@ -147,34 +150,13 @@ final class CandidatePool: @unchecked Sendable {
 
     /// The keyword query after keeping a passage: question terms that it lacks in full, those it has in part, and the
     /// terms of the names in it that the question does not have.
-    private func nextQuery(_ passage: Int) -> [Int32: Float] {
+    private func nextQuery(_ passage: Int) -> WeightedTerms {
         if let known = nextQueries[passage] { return known }
         var query: [Int32: Float] = [:]
         for term in question.terms { query[term] = world.count(of: term, in: passage) > 0 ? 0.3 : 1 }
-        for key in world.analysis.nameKeys(world.passages[passage].title + ". " + world.passages[passage].text) {
-            for word in world.analysis.terms(key) {
-                guard let term = world.termNumbers[word] else { continue }
-                query[term] = max(query[term] ?? 0, 0.5)
-            }
-        }
-        nextQueries[passage] = query
-        return query
-    }
-
-    /// The question's vector without what the passage covers of it, and both together; each of length one.
-    private func residual(_ passage: Int) -> (vector: [Float], together: [Float]) {
-        if let known = residuals[passage] { return known }
-        let own = Array(world.vectors.row(passage))
-        let along = world.cosine(question.vector, passage)
-        func unit(_ vector: [Float]) -> [Float] {
-            let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
-            return length > 0 ? vector.map { $0 / length } : vector
-        }
-        let result = (
-            vector: unit(zip(question.vector, own).map { $0 - along * $1 }),
-            together: unit(zip(question.vector, own).map { $0 + $1 })
-        )
-        residuals[passage] = result
+        for term in world.nameTerms[passage] { query[term] = max(query[term] ?? 0, 0.5) }
+        let result = WeightedTerms(query.map { ($0.key, $0.value) })
+        nextQueries[passage] = result
         return result
     }
 
@@ -187,8 +169,8 @@ final class CandidatePool: @unchecked Sendable {
     ]
 
     private func fixedFeatures(_ passage: Int) -> [Float] {
-        let bm25 = world.score(keywordQuery, passage)
-        let cosine = world.cosine(question.vector, passage)
+        let bm25 = keywordScores[passage]
+        let cosine = semanticScores[passage]
         let keywordRank = keywordRanks[passage].map { 1 / Float($0 + 1) } ?? 0
         let semanticRank = semanticRanks[passage].map { 1 / Float($0 + 1) } ?? 0
         let fused =
@@ -203,10 +185,7 @@ final class CandidatePool: @unchecked Sendable {
             titleWeight += world.termWeights[Int(term)]
             if asked.contains(term) { shared += world.termWeights[Int(term)] }
         }
-        var covered: Float = 0
-        for term in question.terms where world.count(of: term, in: passage) > 0 {
-            covered += world.termWeights[Int(term)]
-        }
+        let covered = held.suffix(question.terms.count).reduce(0, +)
         let ownNames = world.names[passage]
         var nameCover: Float = 0
         for name in question.names where contains(ownNames, name) { nameCover += world.nameWeights[Int(name)] }
@@ -237,24 +216,50 @@ final class CandidatePool: @unchecked Sendable {
     static let nextKeywordFeature = 5
     static let residualFeature = 3
 
-    /// Returns the features of a candidate in the light of one kept candidate.
-    func pair(kept: Int, _ candidate: Int) -> [Float] {
-        if let known = pairs[kept]?[candidate] { return known }
+    /// The pair features of the candidates with one kept passage, as far as they were asked for.
+    final class PairTable {
+        fileprivate(set) var values: [Float] = []
+        fileprivate var known: [Bool] = []
+    }
+
+    /// Gives `body` the features of a candidate in the light of one kept candidate.
+    func withPair(kept: Int, _ candidate: Int, _ body: (UnsafeBufferPointer<Float>) -> Void) {
+        let width = Self.pairNames.count
+        let table: PairTable
+        if let made = pairs[kept] {
+            table = made
+        } else {
+            table = PairTable()
+            pairs[kept] = table
+        }
+        if table.known.count < passages.count {
+            table.values += [Float](repeating: 0, count: (passages.count - table.known.count) * width)
+            table.known += [Bool](repeating: false, count: passages.count - table.known.count)
+        }
+        if !table.known[candidate] {
+            for (index, value) in pairFeatures(kept: kept, candidate).enumerated() {
+                table.values[candidate * width + index] = value
+            }
+            table.known[candidate] = true
+        }
+        table.values.withUnsafeBufferPointer { values in
+            body(UnsafeBufferPointer(rebasing: values[(candidate * width)..<((candidate + 1) * width)]))
+        }
+    }
+
+    private func pairFeatures(kept: Int, _ candidate: Int) -> [Float] {
         let (e, p) = (passages[kept], passages[candidate])
         let (titleE, titleP) = (world.titleNumbers[e], world.titleNumbers[p])
-        let vectors = residual(e)
-        let query = nextQuery(e)
         var sharedNames: Float = 0
         var bestName: Float = 0
         let namesP = world.names[p]
-        for name in world.names[e] where !contains(question.names, name) && contains(namesP, name) {
+        for name in world.names[e] where contains(namesP, name) && !contains(question.names, name) {
             sharedNames += world.nameWeights[Int(name)]
             bestName = max(bestName, world.nameWeights[Int(name)])
         }
         var newWeight: Float = 0
-        for term in question.terms where world.count(of: term, in: e) == 0 && world.count(of: term, in: p) > 0 {
-            newWeight += world.termWeights[Int(term)]
-        }
+        let count = question.terms.count
+        for term in 0..<count where held[kept * count + term] == 0 { newWeight += held[candidate * count + term] }
         var titleInE: Float = 0
         let titleTerms = world.titleTerms[p]
         if !titleTerms.isEmpty {
@@ -265,38 +270,38 @@ final class CandidatePool: @unchecked Sendable {
             }
             titleInE /= total
         }
-        let row: [Float] = [
+        let (askedE, askedP, between) = (semanticScores[e], semanticScores[p], world.cosine(between: e, p))
+        let residual = (askedP - askedE * between) / max(1e-3, 1 - askedE * askedE).squareRoot()
+        let together = (askedP + between) / max(1e-3, 2 + 2 * askedE).squareRoot()
+        return [
             titleP >= 0 && world.mentionedTitles[e].contains(titleP) ? 1 : 0,
             titleE >= 0 && world.mentionedTitles[p].contains(titleE) ? 1 : 0,
-            world.cosine(Array(world.vectors.row(e)), p), world.cosine(vectors.vector, p),
-            world.cosine(vectors.together, p),
-            world.score(query, p) / 60, min(2, sharedNames / 20), bestName / 10, newWeight / question.totalWeight,
-            titleE >= 0 && titleE == titleP ? 1 : 0, titleInE,
+            between, residual, together, world.score(nextQuery(e), p) / 60, min(2, sharedNames / 20), bestName / 10,
+            newWeight / question.totalWeight, titleE >= 0 && titleE == titleP ? 1 : 0, titleInE,
         ]
-        pairs[kept, default: [:]][candidate] = row
-        return row
+    }
+
+    /// The question's terms (their places in it) that no kept candidate has.
+    func openTerms(after kept: [Int]) -> [Int] {
+        let count = question.terms.count
+        return (0..<count).filter { term in kept.allSatisfy { held[$0 * count + term] == 0 } }
     }
 
     /// The share of the question's weight that some kept candidates cover together.
     func coverage(of kept: [Int]) -> Float {
+        let count = question.terms.count
         var covered: Float = 0
-        for term in question.terms where kept.contains(where: { world.count(of: term, in: passages[$0]) > 0 }) {
-            covered += world.termWeights[Int(term)]
+        for term in 0..<count where kept.contains(where: { held[$0 * count + term] > 0 }) {
+            covered += termWeights[term]
         }
         return covered / question.totalWeight
     }
 
-    /// The question's terms that no kept candidate has.
-    func openTerms(after kept: [Int]) -> [Int32] {
-        question.terms.filter { term in !kept.contains { world.count(of: term, in: passages[$0]) > 0 } }
-    }
-
     /// The share of the question's weight that a candidate adds of some open terms.
-    func gain(of candidate: Int, open: [Int32]) -> Float {
+    func gain(of candidate: Int, open: [Int]) -> Float {
+        let count = question.terms.count
         var weight: Float = 0
-        for term in open where world.count(of: term, in: passages[candidate]) > 0 {
-            weight += world.termWeights[Int(term)]
-        }
+        for term in open { weight += held[candidate * count + term] }
         return weight / question.totalWeight
     }
 }

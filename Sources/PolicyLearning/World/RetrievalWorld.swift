@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CKernels
 import Foundation
 public import TensorMath
 import TextProcessing
@@ -56,6 +57,11 @@ public struct RetrievalWorld: Sendable {
     let names: [[Int32]]
     let nameNumbers: [String: Int32]
     let nameWeights: [Float]
+    /// The terms of the names in each passage, each once.
+    let nameTerms: [[Int32]]
+    /// The vectors in one byte a number, for searches whose best few need not be exact, and each row's scale.
+    private let codes: [Int8]
+    private let codeScales: [Float]
     let titles: TitleMatcher
     let analysis: WorldAnalysis
 
@@ -124,42 +130,59 @@ public struct RetrievalWorld: Sendable {
         var nameNumbers: [String: Int32] = [:]
         var nameFrequencies: [Int] = []
         var names: [[Int32]] = []
+        var nameTerms: [[Int32]] = []
         for (ordinal, passage) in passages.enumerated() {
             let own = titleNumbers[ordinal]
             let found = titles.mentions(in: passage.text).filter { $0 != own }
             mentioned.append(found)
             for title in found { mentioning[title].append(ordinal) }
             var known = Set<Int32>()
+            var inNames = Set<Int32>()
             for key in analysis.nameKeys(passage.title + ". " + passage.text) {
                 let number = nameNumbers[key] ?? Int32(nameNumbers.count)
                 if nameNumbers[key] == nil {
                     nameNumbers[key] = number
                     nameFrequencies.append(0)
                 }
-                if known.insert(number).inserted { nameFrequencies[Int(number)] += 1 }
+                guard known.insert(number).inserted else { continue }
+                nameFrequencies[Int(number)] += 1
+                inNames.formUnion(analysis.terms(key).compactMap { termNumbers[$0] })
             }
             names.append(known.sorted())
+            nameTerms.append(inNames.sorted())
         }
         mentionedTitles = mentioned
         mentioningPassages = mentioning
         self.names = names
+        self.nameTerms = nameTerms
         self.nameNumbers = nameNumbers
         nameWeights = nameFrequencies.map { log(1 + (count - Float($0) + 0.5) / (Float($0) + 0.5)) }
+        var codes = [Int8](repeating: 0, count: vectors.elements.count)
+        var scales: [Float] = []
+        let width = vectors.columns
+        codes.withUnsafeMutableBufferPointer { codes in
+            vectors.elements.withUnsafeBufferPointer { elements in
+                guard let source = elements.baseAddress, let target = codes.baseAddress else { return }
+                for row in 0..<vectors.rows {
+                    scales.append(forage_quantize_i8(source + row * width, width, target + row * width))
+                }
+            }
+        }
+        self.codes = codes
+        codeScales = scales
     }
 
-    /// Returns the dot product of a vector with the vector of a passage.
-    func cosine(_ vector: [Float], _ passage: Int) -> Float {
-        vectors.elements.withUnsafeBufferPointer { all in
-            vector.withUnsafeBufferPointer { vector in
-                BLAS.dot(
-                    UnsafeBufferPointer(rebasing: all[(passage * vectors.columns)..<((passage + 1) * vectors.columns)]),
-                    vector)
-            }
+    /// Returns the dot product of the vectors of two passages.
+    func cosine(between a: Int, _ b: Int) -> Float {
+        let width = vectors.columns
+        return vectors.elements.withUnsafeBufferPointer { all in
+            guard let base = all.baseAddress else { return 0 }
+            return forage_dot(base + a * width, base + b * width, width)
         }
     }
 
-    /// Returns the passages with the largest dot products, best first, ties by ordinal.
-    func nearest(_ vector: [Float], count: Int) -> [Int] {
+    /// Returns the dot products of a vector with the vectors of all passages.
+    func cosines(_ vector: [Float]) -> [Float] {
         var scores = [Float](repeating: 0, count: passages.count)
         vectors.elements.withUnsafeBufferPointer { all in
             vector.withUnsafeBufferPointer { vector in
@@ -168,7 +191,18 @@ public struct RetrievalWorld: Sendable {
                 }
             }
         }
-        return largest(scores, count: count)
+        return scores
+    }
+
+    /// Returns the dot products of a passage's vector with those of all passages, in the precision of a byte a number.
+    func coarseCosines(with passage: Int) -> [Float] {
+        let width = vectors.columns
+        let row = codes[(passage * width)..<((passage + 1) * width)].map(Int16.init)
+        var scores = [Float](repeating: 0, count: passages.count)
+        codes.withUnsafeBufferPointer { codes in
+            forage_dot_rows_i8(codes.baseAddress, codeScales, passages.count, width, row, codeScales[passage], &scores)
+        }
+        return scores
     }
 
     /// The share that BM25 (k1 0.9, b 0.4) gives to one occurrence count in a passage.
@@ -178,31 +212,34 @@ public struct RetrievalWorld: Sendable {
         return frequency * 1.9 / (frequency + 0.9 * (0.6 + 0.4 * lengths[passage] / meanLength))
     }
 
-    /// Returns the best passages for weighted terms by BM25, best first, ties by ordinal; only those that hold a term.
-    func search(_ query: [Int32: Float], count: Int) -> [Int] {
+    /// Returns the BM25 scores of all passages for weighted terms.
+    func scores(_ query: WeightedTerms) -> [Float] {
         var scores = [Float](repeating: 0, count: passages.count)
-        for (term, weight) in query.sorted(by: { $0.key < $1.key }) {
+        for (term, weight) in query.terms {
             let factor = weight * termWeights[Int(term)]
             for posting in postings[Int(term)] {
                 scores[Int(posting.number)] += factor * saturation(posting.count, Int(posting.number))
             }
         }
+        return scores
+    }
+
+    /// Returns the best passages for weighted terms by BM25, best first, ties by ordinal; only those that hold a term.
+    func search(_ query: WeightedTerms, count: Int) -> [Int] {
+        let scores = scores(query)
         return largest(scores, count: count).filter { scores[$0] > 0 }
     }
 
     /// Returns the BM25 score of one passage for weighted terms.
-    func score(_ query: [Int32: Float], _ passage: Int) -> Float {
+    func score(_ query: WeightedTerms, _ passage: Int) -> Float {
+        let own = terms[passage]
         var total: Float = 0
-        if query.count < 24 {
-            for (term, weight) in query.sorted(by: { $0.key < $1.key }) {
-                let found = count(of: term, in: passage)
-                if found > 0 { total += weight * termWeights[Int(term)] * saturation(found, passage) }
-            }
-            return total
-        }
-        for term in terms[passage] {
-            guard let weight = query[term.number] else { continue }
-            total += weight * termWeights[Int(term.number)] * saturation(term.count, passage)
+        var index = 0
+        for (term, weight) in query.terms {
+            while index < own.count, own[index].number < term { index += 1 }
+            guard index < own.count else { break }
+            guard own[index].number == term else { continue }
+            total += weight * termWeights[Int(term)] * saturation(own[index].count, passage)
         }
         return total
     }
@@ -220,18 +257,32 @@ public struct RetrievalWorld: Sendable {
     }
 }
 
+/// Terms with weights, in ascending order of their numbers.
+struct WeightedTerms: Sendable {
+    let terms: [(number: Int32, weight: Float)]
+
+    /// Sorts terms, each of which comes once.
+    init(_ terms: [(Int32, Float)]) {
+        self.terms = terms.map { (number: $0.0, weight: $0.1) }.sorted { $0.number < $1.number }
+    }
+}
+
 /// Returns the indices of the largest numbers, largest first, ties by index.
 func largest(_ scores: [Float], count: Int) -> [Int] {
     guard count > 0 else { return [] }
     // A small sorted list: the lists asked for are short against the corpus.
     var best: [(score: Float, index: Int)] = []
     best.reserveCapacity(count + 1)
-    for (index, score) in scores.enumerated() {
-        if best.count == count, score <= best[count - 1].score { continue }
-        var position = best.count
-        while position > 0, best[position - 1].score < score { position -= 1 }
-        best.insert((score, index), at: position)
-        if best.count > count { best.removeLast() }
+    var least = -Float.infinity
+    scores.withUnsafeBufferPointer { scores in
+        for (index, score) in scores.enumerated() {
+            if best.count == count, score <= least { continue }
+            var position = best.count
+            while position > 0, best[position - 1].score < score { position -= 1 }
+            best.insert((score, index), at: position)
+            if best.count > count { best.removeLast() }
+            least = best[best.count - 1].score
+        }
     }
     return best.map(\.index)
 }
