@@ -52,6 +52,7 @@ public final class Tape {
 
     private var nodes: [Node] = []
     private let records: Bool
+    private var isSpent = false
 
     /// Starts an empty record.
     public init(records: Bool = true) {
@@ -84,10 +85,14 @@ public final class Tape {
 
     /// Returns the derivative of a 1 × 1 loss with respect to each of some variables, zero where it does not depend on one.
     ///
-    /// - Precondition: the tape records, and `loss` has one element.
+    /// Ends the record: its operations hold the tape, so that one which kept them would never be freed.
+    ///
+    /// - Precondition: the tape records and was not run backwards before, and `loss` has one element.
     public func gradients(of loss: Variable, for variables: [Variable]) -> [Matrix] {
         precondition(records, "this tape does not record")
         precondition(loss.rows == 1 && loss.columns == 1, "the loss must be one number")
+        precondition(!isSpent, "this tape was run backwards before")
+        isSpent = true
         var gradients = Gradients(
             matrices: [Matrix?](repeating: nil, count: nodes.count), needed: nodes.map(\.needsGradient))
         gradients.matrices[loss.index] = Matrix(rows: 1, columns: 1, filledWith: 1)
@@ -95,8 +100,10 @@ public final class Tape {
         for index in stride(from: loss.index, through: 0, by: -1) {
             guard let gradient = gradients.matrices[index], let backward = nodes[index].backward else { continue }
             if !wanted.contains(index) { gradients.matrices[index] = nil }
+            nodes[index].backward = nil
             backward(gradient, &gradients)
         }
+        for index in nodes.indices { nodes[index].backward = nil }
         return variables.map { variable in
             gradients.matrices[variable.index] ?? Matrix(rows: variable.rows, columns: variable.columns)
         }

@@ -110,10 +110,12 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         return (name, weight)
     }
 
-    private func rewards(_ encoder: BERTEncoder) throws -> RewardMix {
+    /// - Parameter folder: The encoder's model, which the span reader reads with.
+    private func rewards(_ folder: String) throws -> RewardMix {
         let parts = try reward.map(part)
         let reads = parts.contains { Self.readingRewards.contains($0.name) }
-        let opened = reads ? try SpanReader(weights: reader, encoder: encoder) : nil
+        let opened =
+            reads ? try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8)) : nil
         return RewardMix(
             parts.compactMap { name, weight in
                 if let term = RewardTerms.all[name] { return (weight, term) }
@@ -158,7 +160,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             let begun = Date()
             let start = try await clone(questions, base.dimension, seed, &card)
             let cloned = Date()
-            let policy = iterations > 0 ? try await improve(start, questions, seed, base, &card) : start
+            let policy = iterations > 0 ? try await improve(start, questions, seed, folder, &card) : start
             if number == 0 {
                 card.trained(cloning: cloned.timeIntervalSince(begun), rewards: Date().timeIntervalSince(cloned))
             }
@@ -189,7 +191,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     }
 
     private func improve(
-        _ policy: LearnedPolicy, _ questions: [PreparedQuestion], _ seed: UInt64, _ encoder: BERTEncoder,
+        _ policy: LearnedPolicy, _ questions: [PreparedQuestion], _ seed: UInt64, _ model: String,
         _ card: inout TrainingCard
     ) async throws -> LearnedPolicy {
         var training = RewardTraining()
@@ -208,7 +210,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         let total = iterations
         let begun = Date()
         let first = progress.iteration
-        let end = try await training.run(policy, from: progress, on: questions, rewards: rewards(encoder)) {
+        let end = try await training.run(policy, from: progress, on: questions, rewards: rewards(model)) {
             record, now, alarm in
             try folder.store(record, now)
             let seconds = Date().timeIntervalSince(begun)

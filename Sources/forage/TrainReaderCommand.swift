@@ -45,7 +45,8 @@ struct TrainReaderCommand: AsyncParsableCommand {
         guard let folder = ModelStore().resolve(encoder) else {
             throw ValidationError("no encoder '\(encoder)' in the model folder")
         }
-        let encoder = try BERTEncoder(folder: folder)
+        // In integers: reading takes less than half the time, for the same answers.
+        let encoder = try BERTEncoder(folder: folder, precision: .int8)
         var train: [SpanTraining.Reading] = []
         var judged: [(name: String, material: SpanTraining.Material)] = []
         for path in data {

@@ -240,3 +240,16 @@ private let cases: [GradientCase] = [
         #expect(LearningRateSchedule.constant(0.3).rate(at: 9) == 0.3)
     }
 }
+
+extension GradientTests {
+    @Test func aTapeThatWasRunBackwardsIsFreed() {
+        weak var freed: Tape?
+        do {
+            let tape = Tape()
+            freed = tape
+            let x = tape.variable(Matrix(row: [1, 2]))
+            #expect(tape.gradients(of: x.squared().sum(), for: [x])[0].elements == [2, 4])
+        }
+        #expect(freed == nil)
+    }
+}
