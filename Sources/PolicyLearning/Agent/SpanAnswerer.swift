@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import AgentRuntime
+import TextProcessing
 
-/// Answers in a session with the span reader.
+/// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
 public struct SpanAnswerer: Answerer {
     public var name: String { "span" }
     private let reader: SpanReader
@@ -17,6 +18,13 @@ public struct SpanAnswerer: Answerer {
     public func answer(
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
+        // The extractive answerer names one of the titles only where a comparison of years is decided.
+        let plain = ExtractiveAnswerer().extract(question, from: evidence)
+        if plain.citations.count == 2, let chosen = plain.citations.first,
+            plain.text == TitleNormalizer.withoutDisambiguation(chosen.title)
+        {
+            return plain
+        }
         let items = Array(evidence.ranking.prefix(passages))
         let found = try await reader.answer(
             question: question.text, passages: items.map { (title: $0.title, text: $0.text) })

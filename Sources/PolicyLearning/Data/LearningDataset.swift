@@ -76,14 +76,14 @@ public struct LearningDataset: Sendable {
         var generator = SplitMix64(seed: seed, stream: 0x5A0F)
         var order = Array(train.indices)
         generator.shuffle(&order)
-        result.questions["train"] = train.indices.map { index in
-            var question = train[order[index]]
+        var dealt = train
+        for (place, index) in order.enumerated() {
             // A ring of the shuffled order, so that none keeps its own.
-            let other = train[order[(index + 1) % order.count]]
-            question.gold = other.gold
-            question.answers = other.answers
-            return question
+            let other = train[order[(place + 1) % order.count]]
+            dealt[index].gold = other.gold
+            dealt[index].answers = other.answers
         }
+        result.questions["train"] = dealt
         return result
     }
 
