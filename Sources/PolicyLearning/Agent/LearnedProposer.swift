@@ -42,8 +42,15 @@ public final class LearnedProposer: ActionProposer {
         let decision = evidence.decision(allowsStop: stops && !state.evidence.isEmpty)
         let logProbabilities = retriever.policy.assess(decision).logProbabilities
         var candidates: [CandidateAction] = []
-        for row in largest(logProbabilities, count: width) {
+        // Another passage of a document that was read seldom adds one; the policy learned on documents of one passage.
+        let read = Set(state.evidence.items.map(\.documentID))
+        for row in largest(logProbabilities, count: width + 4 * read.count) where candidates.count < width {
             let score = Double(logProbabilities[row])
+            if row < decision.candidates.count,
+                read.contains(Self.document(of: retriever.world.passages[decision.candidates[row]].id))
+            {
+                continue
+            }
             guard row < decision.candidates.count else {
                 candidates.append(
                     CandidateAction(.answer(text: nil), proposer: name, reason: "the policy has enough", score: score))
@@ -53,9 +60,18 @@ public final class LearnedProposer: ActionProposer {
             candidates.append(
                 .call(
                     "read", ["ids": [.string(passage.id)]], proposer: name,
-                    reason: "\"\(passage.title)\", probability \(String(format: "%.2f", exp(score)))", score: score))
+                    reason: "reads \"\(passage.title)\" next, probability \(String(format: "%.2f", exp(score)))",
+                    score: score))
         }
         return Proposal(candidates)
+    }
+
+    /// The document of a passage's id: `doc` for `doc` and for `doc#2`.
+    private static func document(of id: String) -> String {
+        guard let mark = id.lastIndex(of: "#"), !id[id.index(after: mark)...].isEmpty,
+            id[id.index(after: mark)...].allSatisfy(\.isNumber)
+        else { return id }
+        return String(id[..<mark])
     }
 
     private func question(_ text: String, _ context: StepContext) async throws -> PreparedQuestion? {
