@@ -19,13 +19,26 @@ struct AgentOptions: ParsableArguments {
 
     @Option(
         help: """
-            The model: the URL of an OpenAI-compatible server (http://host:port/v1#model), a model's name on the server \
+            The model: a pulled model (`forage model list`), a .gguf file or a model's folder, all of which run in this \
+            process; the URL of an OpenAI-compatible server (http://host:port/v1#model), a model's name on the server \
             of OPENAI_BASE_URL, a scripted model (.yaml) or a recording (.jsonl).
             """)
     var model: String?
 
-    @Option(help: "The policy: a name (hops, react …) or a .yaml file. Default: react with a model, else hops.")
+    @Option(
+        help: """
+            The policy: a name (hops, react …) or a .yaml file. Default: react with a model that calls tools, else the \
+            trained policy or hops.
+            """)
     var policy: String?
+
+    @Option(
+        help: """
+            Who answers where the policy says "auto": extractive (the best sentence), model (the model writes), \
+            model-spans (a model in this process chooses among what the evidence offers), or auto (the trained span \
+            reader where there is no model, else the model).
+            """)
+    var answerer = AnswererChoice.auto
 
     @Option(help: "The folder of tool manifests. Default: Tools, where there is one, else the built-in tools.")
     var tools: String?
@@ -44,12 +57,14 @@ struct AgentOptions: ParsableArguments {
     func environment(quiet: Bool) async throws -> (environment: AgentEnvironment, strategy: Strategy) {
         let model = try openModel()
         let corpus = try await CorpusOpening.open(corpus)
-        let policyFile = try PolicyFile.find(policy ?? (model == nil ? LearnedDefaults.policy(for: corpus) : "react"))
+        let callsTools = model?.capabilities.toolCalls ?? false
+        let policyFile = try PolicyFile.find(policy ?? (callsTools ? "react" : LearnedDefaults.policy(for: corpus)))
         if policyFile.model == .required, model == nil {
             throw ValidationError(
                 "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
         }
-        let registry = await LearnedDefaults.registry(for: corpus)
+        let registry = try await LearnedDefaults.registry(
+            for: corpus, models: model.map { [$0] } ?? [], answerer: answerer)
         let price = try prices.map { try PriceTable(file: $0).price(of: model?.name ?? "") } ?? ModelPrice()
         let strategy = try policyFile.strategy(registry, prices: price)
         var toolRegistry = try await openTools()
@@ -127,6 +142,11 @@ enum ModelOpening {
         }
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try ScriptedModel(file: name) }
         if name.hasSuffix(".jsonl") { return try RecordedModel(file: name) }
+        if !name.contains("://"), let path = try localPath(name) {
+            do {
+                return try LocalModel(path: path, name: (name as NSString).lastPathComponent)
+            } catch { throw ValidationError("--model \(name): \(error)") }
+        }
         if name.contains("://") {
             let parts = name.split(separator: "#", maxSplits: 1).map(String.init)
             return try remote(
@@ -134,10 +154,19 @@ enum ModelOpening {
         }
         guard let base = base ?? (key == nil ? nil : "https://api.openai.com/v1") else {
             throw ValidationError(
-                "--model \(name) names a model, but no server: set OPENAI_BASE_URL, or give a URL such as http://host:port/v1#\(name)"
+                "--model \(name): there is no model of this name here (`forage model list`; `forage model pull` fetches "
+                    + "one), and no server: set OPENAI_BASE_URL, or give a URL such as http://host:port/v1#\(name)"
             )
         }
         return try remote(base, model: name, key)
+    }
+
+    /// Where a model that runs in this process lies; nil for a name that may be a server's.
+    private static func localPath(_ name: String) throws -> String? {
+        if let path = ModelStore().resolve(name) { return path }
+        if FileManager.default.fileExists(atPath: name) { return name }
+        guard name.hasSuffix(".gguf") || name.hasPrefix("/") || name.hasPrefix(".") else { return nil }
+        throw ValidationError("--model \(name): there is no such file or folder")
     }
 
     private static func remote(_ base: String, model: String, _ key: String?) throws -> any LanguageModel {
@@ -145,8 +174,17 @@ enum ModelOpening {
     }
 }
 
-/// The answerer of sessions without a model: the best that is there.
+/// Who answers where a policy leaves it open.
+enum AnswererChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto, extractive, model
+    case modelSpans = "model-spans"
+}
+
+/// The answerers that "auto" stands for in a policy file.
 enum AnswererDefaults {
+    /// The model that chooses spans where the session has none of this process.
+    static let reader = "smollm2"
+
     /// The trained span reader, where its weights and the encoder that it was trained on are at hand; nil leaves the
     /// extractive answerer.
     static func best() async -> (any Answerer)? {
@@ -157,6 +195,38 @@ enum AnswererDefaults {
             let reader = try? SpanReader(weights: path, encoder: encoder)
         else { return nil }
         return SpanAnswerer(reader)
+    }
+
+    /// The registry whose "auto" is the chosen answerer.
+    /// - Parameter models: the models that sessions will have.
+    static func apply(
+        _ choice: AnswererChoice, to registry: StrategyRegistry, models: [any LanguageModel]
+    ) async throws -> StrategyRegistry {
+        switch choice {
+        case .auto:
+            // A model that cannot call tools is too weak to be let write freely.
+            let weak = models.compactMap { $0 as? LocalModel }.filter { !$0.capabilities.toolCalls }
+            guard weak.count <= 1 else {
+                let names = weak.map(\.name).joined(separator: ", ")
+                throw ValidationError("only one model without tool calls can read at a time, found \(names)")
+            }
+            return registry.answering(
+                withoutModel: await best() ?? ExtractiveAnswerer(),
+                weakModel: weak.first.map { SpanChoiceAnswerer(reader: EvidenceAnswerer(model: $0)) })
+        case .extractive: return registry.always(ExtractiveAnswerer())
+        case .model:
+            guard !models.isEmpty else { throw ValidationError("--answerer model needs --model") }
+            return registry.always(ModelAnswerer())
+        case .modelSpans:
+            if let local = models.compactMap({ $0 as? LocalModel }).first {
+                return registry.always(SpanChoiceAnswerer(reader: EvidenceAnswerer(model: local)))
+            }
+            guard let path = ModelStore().resolve(reader) else {
+                throw ValidationError("--answerer model-spans needs a model in this process: `forage model pull \(reader)`")
+            }
+            return registry.always(
+                SpanChoiceAnswerer(reader: EvidenceAnswerer(model: try LocalModel(path: path, name: reader))))
+        }
     }
 }
 
@@ -175,12 +245,15 @@ enum LearnedDefaults {
         return "multihop"
     }
 
-    /// The strategies' parts for sessions on a corpus: the standard ones, learned policies, and the best answerer.
-    static func registry(for corpus: any RetrievalCorpus, learns: Bool = true) async -> StrategyRegistry {
+    /// The strategies' parts for sessions on a corpus: the standard ones, learned policies, and the answerer.
+    /// - Parameter models: the models that sessions will have.
+    static func registry(
+        for corpus: any RetrievalCorpus, learns: Bool = true, models: [any LanguageModel] = [],
+        answerer: AnswererChoice = .auto
+    ) async throws -> StrategyRegistry {
         var registry = StrategyRegistry.standard
         if learns { registry = registry.learning(world: { try world(of: corpus) }) }
-        guard let answerer = await AnswererDefaults.best() else { return registry }
-        return registry.answering(withoutModel: answerer)
+        return try await AnswererDefaults.apply(answerer, to: registry, models: models)
     }
 
     /// The corpus in memory, as the policy network sees it.

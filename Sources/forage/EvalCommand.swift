@@ -113,7 +113,7 @@ struct EvalRunCommand: AsyncParsableCommand {
         let runner = try AgentQuestionRunner(
             corpus: corpus, tools: registry,
             policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) },
-            registry: await LearnedDefaults.registry(for: corpus), models: models,
+            registry: try await LearnedDefaults.registry(for: corpus, models: Array(models.values)), models: models,
             embed: CorpusOpening.embedding(of: corpus),
             traces: writeTrace)
         let run = EvaluationRun(

@@ -25,7 +25,7 @@ struct ServiceArguments: ParsableArguments {
         help: "A policy file or the name of a policy; several may be given. Default: every policy there is.")
     var policy: [String] = []
 
-    @Option(name: .long, help: "An OpenAI-compatible model: URL#name, or a name at OPENAI_BASE_URL.")
+    @Option(name: .long, help: "The model: as for `forage ask`, a pulled model, a file, a folder, URL#name, or a name at OPENAI_BASE_URL.")
     var model: String?
 
     @Option(name: .long, help: "How /retrieve searches: keyword, semantic or hybrid. Default: keyword.")
@@ -74,9 +74,10 @@ struct ServiceArguments: ParsableArguments {
         } else {
             registry = try ToolRegistry.builtIn()
         }
-        let chosen = try makeModel()
+        let chosen = try model.map { try ModelOpening.open($0) } ?? nil
         // A learned policy knows the passages of one corpus.
-        let parts = await LearnedDefaults.registry(for: corpora[0].corpus, learns: corpora.count == 1)
+        let parts = try await LearnedDefaults.registry(
+            for: corpora[0].corpus, learns: corpora.count == 1, models: chosen.map { [$0] } ?? [])
         var strategies: [Strategy] = []
         for name in policy.isEmpty ? Self.policyNames() : policy {
             let file = try PolicyFile.find(name)
@@ -103,17 +104,6 @@ struct ServiceArguments: ParsableArguments {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: "Policies")) ?? []
         let names = files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
         return names.isEmpty ? ["hops", "react", "single-shot"] : names
-    }
-
-    private func makeModel() throws -> (any LanguageModel)? {
-        let environment = ProcessInfo.processInfo.environment
-        guard let text = model else { return nil }
-        let parts = text.split(separator: "#", maxSplits: 1).map(String.init)
-        guard let base = parts.count == 2 ? parts[0] : environment["OPENAI_BASE_URL"], let name = parts.last else {
-            throw ValidationError("--model must be URL#name, or OPENAI_BASE_URL must be set")
-        }
-        return try OpenAICompatibleModel(
-            OpenAICompatibleModel.Configuration(baseURL: base, model: name, apiKey: environment["OPENAI_API_KEY"]))
     }
 
     /// Reads questions with their gold answers.

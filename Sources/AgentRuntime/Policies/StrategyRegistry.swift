@@ -21,9 +21,20 @@ public struct StrategyRegistry: Sendable {
         answerers: answerers(withoutModel: ExtractiveAnswerer()))
 
     /// The registry with another answerer for sessions without a model: a trained reader, a local model.
-    public func answering(withoutModel answerer: any Answerer) -> StrategyRegistry {
+    ///
+    /// - Parameter weakModel: answers in sessions whose model cannot call tools; nil lets the model write itself.
+    public func answering(
+        withoutModel answerer: any Answerer, weakModel: (any Answerer)? = nil
+    ) -> StrategyRegistry {
         var registry = self
-        registry.answerers["auto"] = { _, _ in AutomaticAnswerer(withoutModel: answerer) }
+        registry.answerers["auto"] = { _, _ in AutomaticAnswerer(withoutModel: answerer, withWeakModel: weakModel) }
+        return registry
+    }
+
+    /// The registry whose "auto" is this answerer, with a model and without.
+    public func always(_ answerer: any Answerer) -> StrategyRegistry {
+        var registry = self
+        registry.answerers["auto"] = { _, _ in answerer }
         return registry
     }
 
@@ -74,11 +85,14 @@ public struct StrategyRegistry: Sendable {
 /// Answers with the session's model where there is one, else with what was chosen for sessions without.
 public struct AutomaticAnswerer: Answerer {
     public var withoutModel: any Answerer
+    /// Answers where the model cannot call tools and so is no good writer either; nil lets it write.
+    public var withWeakModel: (any Answerer)?
 
     public var name: String { "auto" }
 
-    public init(withoutModel: any Answerer) {
+    public init(withoutModel: any Answerer, withWeakModel: (any Answerer)? = nil) {
         self.withoutModel = withoutModel
+        self.withWeakModel = withWeakModel
     }
 
     public func answer(
@@ -86,6 +100,9 @@ public struct AutomaticAnswerer: Answerer {
     ) async throws -> Answer {
         // A model that is shown nothing can only make things up.
         if context.hasModel, !evidence.isEmpty {
+            if let withWeakModel, context.modelCapabilities?.toolCalls == false {
+                return try await withWeakModel.answer(question, from: evidence, using: context)
+            }
             return try await ModelAnswerer().answer(question, from: evidence, using: context)
         }
         return try await withoutModel.answer(question, from: evidence, using: context)

@@ -19,8 +19,12 @@ struct LocalModelTests {
     @Test func sameSeedSameSamplesWhateverTheCacheHolds() async throws {
         let model = try TinyModel().open()
         let options = SamplingOptions(temperature: 1, seed: 7, maxTokens: 24, samples: 3, topLogProbabilities: 2)
-        let first = try await model.respond(to: request(options)) { _ in }
-        let second = try await model.respond(to: request(options)) { _ in }
+        // Longer than a page of the cache: only whole pages are remembered.
+        let request = ModelRequest(
+            messages: [ChatMessage(role: .user, content: "the other one, the thin one, in the corner")],
+            options: options)
+        let first = try await model.respond(to: request) { _ in }
+        let second = try await model.respond(to: request) { _ in }
         #expect(first.completions == second.completions)
         #expect(first.usage.cachedTokens == 0)
         #expect(second.usage.cachedTokens >= 32)
@@ -78,14 +82,16 @@ struct LocalModelTests {
 
     @Test func stopTextsEndACompletionAndAreNoPartOfIt() async throws {
         let model = try TinyModel().open()
-        let free = try await model.respond(to: request(SamplingOptions(temperature: 1, seed: 1, maxTokens: 40))) { _ in
-        }
+        // Letters only: random bytes are no text that a stop text could be taken from.
+        let letters = OutputConstraint.grammar("root ::= [a-z] [a-z]*")
+        let options = SamplingOptions(temperature: 1, seed: 1, maxTokens: 40, constraint: letters)
+        let free = try await model.respond(to: request(options)) { _ in }
         let text = free.completions[0].message.content
         try #require(text.count > 8)
         let stop = String(text.dropFirst(4).prefix(3))
-        let cut = try await model.respond(
-            to: request(SamplingOptions(temperature: 1, seed: 1, maxTokens: 40, stop: [stop]))
-        ) { _ in }
+        var stopping = options
+        stopping.stop = [stop]
+        let cut = try await model.respond(to: request(stopping)) { _ in }
         let place = try #require(text.range(of: stop))
         #expect(cut.completions[0].message.content == String(text[..<place.lowerBound]))
         #expect(cut.completions[0].finishReason == .stop)

@@ -153,13 +153,11 @@ final class GenerationJob: SequenceJob {
         bytes += written
     }
 
-    /// Where a stop text begins in what has not been handed on.
+    /// Where a stop text begins in what has not been handed on: the beginning of one is never handed on.
     private func stopPlace() -> Int? {
         var first: Int?
-        for stop in stops where bytes.count >= stop.count {
-            let from = max(delivered, bytes.count - stop.count - 64)
-            guard from <= bytes.count - stop.count else { continue }
-            for at in from...(bytes.count - stop.count) where bytes[at..<at + stop.count].elementsEqual(stop) {
+        for stop in stops where bytes.count - delivered >= stop.count {
+            for at in delivered...(bytes.count - stop.count) where bytes[at..<at + stop.count].elementsEqual(stop) {
                 first = min(first ?? at, at)
                 break
             }
@@ -170,7 +168,7 @@ final class GenerationJob: SequenceJob {
     /// Takes the stop text off; tokens that lie wholly behind the cut go from the text's tokens, not from the ids.
     private func cut(at place: Int) {
         bytes.removeLast(bytes.count - place)
-        sample.tokens.removeAll { $0.byteOffset >= place && place > 0 }
+        sample.tokens.removeAll { $0.byteOffset >= place }
     }
 
     /// Hands on what is whole UTF-8 and cannot become part of a stop text.
