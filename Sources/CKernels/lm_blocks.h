@@ -66,6 +66,14 @@ LM_INLINE int lm_is_super(int type) {
     return type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K || type == FORAGE_LM_Q6_K;
 }
 
+/// Formats whose blocks store their minimum: their products use the sum in half precision, the others the exact one.
+LM_INLINE int lm_has_minimum(int type) { return type == FORAGE_LM_Q4_1 || type == FORAGE_LM_Q5_1; }
+
+/// What the offsets of a weight block are multiplied by: the sum of activation block `b`, counted over all rows.
+LM_INLINE float lm_block_sum(int type, const forage_lm_activations *a, int b) {
+    return lm_has_minimum(type) ? a->sum[b] : a->half_sum[2 * b] + a->half_sum[2 * b + 1];
+}
+
 /// Where the 32 weights of block `b` of a row start: the block, or the super-block of 256 that holds it.
 LM_INLINE const uint8_t *lm_block(int type, const uint8_t *row, int b) {
     return lm_is_super(type) ? row + (size_t)(b >> 3) * (size_t)lm_block_bytes(type)

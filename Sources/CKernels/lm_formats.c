@@ -229,10 +229,10 @@ void forage_lm_quantize_activations(const forage_lm_activations *a, int first, i
                 a->q[r * columns + b * 32 + (size_t)i] = (int8_t)q;
                 sums[i >> 4] += q;
             }
-            // The scale is kept to half precision, as the reference implementation's blocks are.
+            // Scale and sum are kept to half precision, as the reference implementation's blocks are.
+            a->sum[r * blocks + b] = lm_half(forage_lm_float_to_half(d * (float)(sums[0] + sums[1])));
             d = lm_half(forage_lm_float_to_half(d));
             a->d[r * blocks + b] = d;
-            a->sum[r * blocks + b] = d * (float)(sums[0] + sums[1]);
             a->half_sum[(r * blocks + b) * 2] = d * (float)sums[0];
             a->half_sum[(r * blocks + b) * 2 + 1] = d * (float)sums[1];
         }

@@ -34,7 +34,7 @@ void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_produc
                         total += d[1] * scale * (float)sums[1] + m[1] * s[1];
                     } else {
                         total += d[0] * scale * (float)(sums[0] + sums[1]);
-                        total += m[0] * a->sum[(size_t)t * blocks + b];
+                        total += m[0] * lm_block_sum(p->type, a, (int)((size_t)t * blocks + b));
                     }
                 }
             }

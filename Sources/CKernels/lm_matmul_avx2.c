@@ -44,9 +44,9 @@ AVX2 void lm_quantize_activations_avx2(const forage_lm_activations *a, int first
             __m128i both = _mm_hadd_epi32(low, high);
             both = _mm_hadd_epi32(both, both);
             int s0 = _mm_cvtsi128_si32(both), s1 = _mm_extract_epi32(both, 1);
+            a->sum[r * blocks + b] = _cvtsh_ss(_cvtss_sh(d * (float)(s0 + s1), _MM_FROUND_TO_NEAREST_INT));
             d = _cvtsh_ss(_cvtss_sh(d, _MM_FROUND_TO_NEAREST_INT));
             a->d[r * blocks + b] = d;
-            a->sum[r * blocks + b] = d * (float)(s0 + s1);
             a->half_sum[(r * blocks + b) * 2] = d * (float)s0;
             a->half_sum[(r * blocks + b) * 2 + 1] = d * (float)s1;
         }
@@ -219,7 +219,7 @@ AVX2_INLINE __m256 rows8(int type, const uint8_t *row, size_t stride, int blocks
             scales8(type, row, stride, b, 0, &d, &m);
             total = _mm256_fmadd_ps(
                 _mm256_mul_ps(d, scale), _mm256_cvtepi32_ps(_mm256_add_epi32(first, second)), total);
-            if (type != FORAGE_LM_Q8_0) total = _mm256_fmadd_ps(m, _mm256_set1_ps(a->sum[b]), total);
+            if (type != FORAGE_LM_Q8_0) total = _mm256_fmadd_ps(m, _mm256_set1_ps(lm_block_sum(type, a, b)), total);
         }
     }
     return total;
@@ -302,7 +302,7 @@ AVX2_INLINE void panel_tokens(
         size_t at = (size_t)(token + t);
         x[t] = a->q + at * (size_t)a->columns;
         scale[t] = a->d + at * (size_t)blocks;
-        sum[t] = type == FORAGE_LM_Q6_K ? a->half_sum + at * (size_t)blocks * 2 : a->sum + at * (size_t)blocks;
+        sum[t] = lm_has_minimum(type) ? a->sum + at * (size_t)blocks : a->half_sum + at * (size_t)blocks * 2;
     }
     int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
     // Steps of four k whose 16-bit sums cannot overflow: 2 * level * 127 * steps < 32768.
@@ -344,7 +344,10 @@ AVX2_INLINE void panel_tokens(
                 total[t][0] = _mm256_fmadd_ps(_mm256_mul_ps(d0, s), _mm256_cvtepi32_ps(wide[t][0]), total[t][0]);
                 total[t][1] = _mm256_fmadd_ps(_mm256_mul_ps(d1, s), _mm256_cvtepi32_ps(wide[t][1]), total[t][1]);
                 if (type != FORAGE_LM_Q8_0) {
-                    __m256 offset = _mm256_set1_ps(sum[t][b * groups + part]);
+                    float s32 = lm_has_minimum(type) ? sum[t][b]
+                        : groups == 2              ? sum[t][2 * b + part]
+                                                   : sum[t][2 * b] + sum[t][2 * b + 1];
+                    __m256 offset = _mm256_set1_ps(s32);
                     total[t][0] = _mm256_fmadd_ps(m0, offset, total[t][0]);
                     total[t][1] = _mm256_fmadd_ps(m1, offset, total[t][1]);
                 }

@@ -151,7 +151,7 @@ public struct EvidenceAnswerer: Sendable {
     }
 
     /// The prompt. The passages are fenced as data.
-    static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
+    public static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
         var text = ""
         for (index, passage) in passages.enumerated() {
             text += "[\(index + 1)] \(passage.title): \(passage.text)\n"
