@@ -57,7 +57,9 @@ struct ConstrainedCallMeasurement {
 
     /// Why a call breaks its tool's schema; nil for a valid one. Written out by hand, apart from the grammar.
     static func fault(_ call: ToolCall) -> String? {
-        guard let json = try? JSONValue(parsing: call.arguments), let members = json.object else { return "no object" }
+        guard let json = try? JSONValue(parsing: call.arguments),
+            let members = try? JSONSerialization.jsonObject(with: Data(call.arguments.utf8)) as? [String: Any]
+        else { return "no object" }
         func text(_ name: String, _ range: ClosedRange<Int>) -> Bool {
             json[name]?.string.map { range.contains($0.unicodeScalars.count) } ?? false
         }

@@ -49,7 +49,12 @@ struct ReaderMeasurement {
             options: SamplingOptions(temperature: 0, maxTokens: 24, stop: ["\n"], timeout: 600))
         let response = try await model.respond(to: request) { _ in }
         let text = response.completions[0].message.content
-        return (text, AnswerBenchmark.hotpotQA.score(text, gold: item.gold))
+        return (text, scores(text, item))
+    }
+
+    /// HotpotQA's own measures.
+    static func scores(_ text: String, _ item: Item) -> AnswerScores {
+        AnswerBenchmark.hotpotQA.score(text, gold: item.gold)
     }
 
     /// The candidates of a question with their features.
@@ -57,13 +62,15 @@ struct ReaderMeasurement {
         try await answerer.answer(item.question, passages: item.passages).ranked.map { ranked in
             Choice(
                 text: ranked.candidate.text, features: ranked.candidate.features,
-                f1: AnswerBenchmark.hotpotQA.score(ranked.candidate.text, gold: item.gold).f1)
+                f1: scores(ranked.candidate.text, item).f1)
         }
     }
 
     /// Weights under which the softmax over a question's candidates is near the candidates' F1: gradient descent on
     /// the cross-entropy, with features divided by their deviations and a small squared penalty.
-    static func fit(_ questions: [[Choice]], rounds: Int = 3000, rate: Double = 0.05, penalty: Double = 2e-3) -> [Double] {
+    static func fit(_ questions: [[Choice]], rounds: Int = 3000, rate: Double = 0.05, penalty: Double = 2e-3)
+        -> [Double]
+    {
         let questions = questions.filter { $0.contains { $0.f1 > 0 } }
         guard let width = questions.first?.first?.features.count else { return [] }
         var deviations = [Double](repeating: 0, count: width)

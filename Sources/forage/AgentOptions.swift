@@ -222,7 +222,8 @@ enum AnswererDefaults {
                 return registry.always(SpanChoiceAnswerer(reader: EvidenceAnswerer(model: local)))
             }
             guard let path = ModelStore().resolve(reader) else {
-                throw ValidationError("--answerer model-spans needs a model in this process: `forage model pull \(reader)`")
+                throw ValidationError(
+                    "--answerer model-spans needs a model in this process: `forage model pull \(reader)`")
             }
             return registry.always(
                 SpanChoiceAnswerer(reader: EvidenceAnswerer(model: try LocalModel(path: path, name: reader))))

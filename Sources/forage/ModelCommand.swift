@@ -126,6 +126,15 @@ struct ModelCommand: AsyncParsableCommand {
             print("open_s\t\(seconds(opened))\nfirst_token_s\t\(seconds(result.firstToken))")
             print("prefill_tok_s\tbest \(rate(result.bestPrefill))\tmedian \(rate(result.medianPrefill))")
             print("decode_tok_s\tbest \(rate(result.bestDecode))\tmedian \(rate(result.medianDecode))")
+            if let peak = Self.peakMemory { print("peak_MB\t\(rate(peak))") }
+        }
+
+        /// The most memory of the process that was resident, in MiB; nil where the system does not tell.
+        private static var peakMemory: Double? {
+            guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+                let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+            else { return nil }
+            return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }.map { $0 / 1024 }
         }
 
         private func seconds(_ duration: Duration) -> String { String(format: "%.3f", duration / .seconds(1)) }

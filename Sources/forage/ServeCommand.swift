@@ -25,7 +25,10 @@ struct ServiceArguments: ParsableArguments {
         help: "A policy file or the name of a policy; several may be given. Default: every policy there is.")
     var policy: [String] = []
 
-    @Option(name: .long, help: "The model: as for `forage ask`, a pulled model, a file, a folder, URL#name, or a name at OPENAI_BASE_URL.")
+    @Option(
+        name: .long,
+        help:
+            "The model: as for `forage ask`, a pulled model, a file, a folder, URL#name, or a name at OPENAI_BASE_URL.")
     var model: String?
 
     @Option(name: .long, help: "How /retrieve searches: keyword, semantic or hybrid. Default: keyword.")

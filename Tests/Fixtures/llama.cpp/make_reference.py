@@ -136,7 +136,8 @@ def greedy(model, prompts):
         ctx = lib.llama_init_from_model(model, cp)
         batch, out, gaps, first = ids, [], [], None
         while len(out) < 40:
-            assert lib.llama_decode(ctx, lib.llama_batch_get_one(ffi.new("llama_token[]", batch), len(batch))) == 0
+            tokens = ffi.new("llama_token[]", batch)
+            assert lib.llama_decode(ctx, lib.llama_batch_get_one(tokens, len(batch))) == 0
             row = np.frombuffer(ffi.buffer(lib.llama_get_logits_ith(ctx, -1), 4 * size), "<f4")
             if first is None:
                 first = [round(float(x), 4) for x in row[::769]]

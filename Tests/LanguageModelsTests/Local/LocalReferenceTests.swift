@@ -117,7 +117,8 @@ struct LocalReferenceTests {
         }
         let (equal, deviation, largest) = try compare(
             widened.weights, cases.map { try Case($0, results: "float") })
-        print("float weights: \(equal) of \(cases.count) continuations equal, logits within \(largest), rms \(deviation)")
+        print(
+            "float weights: \(equal) of \(cases.count) continuations equal, logits within \(largest), rms \(deviation)")
         #expect(equal >= 20)
         #expect(largest < 0.05)
         #expect(deviation < 0.01)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 import TextProcessing
 
 /// The vocabulary as a trie over the bytes that tokens write, laid out flat: children follow one another.
@@ -63,12 +64,14 @@ final class VocabularyTrie: Sendable {
 
 /// The tokens that each state of an automaton allows, found once per state. Used by the engine's thread only.
 ///
-/// `@unchecked Sendable`: made by a request's task, then touched by the engine's thread alone; the hand-over is the
-/// engine's queue.
+/// `@unchecked Sendable`: made by a request's task, then touched by the engine's thread alone, whatever request uses
+/// it; the hand-over is the engine's queue.
 final class ConstraintMasks: @unchecked Sendable {
     let automaton: any ByteAutomaton
     private let trie: VocabularyTrie
     private var masks: [Int: [UInt64]] = [:]
+    /// The most masks that are kept: some tens of MiB for the largest vocabularies.
+    private static let mostMasks = 2048
 
     init(automaton: any ByteAutomaton, trie: VocabularyTrie) {
         self.automaton = automaton
@@ -79,6 +82,7 @@ final class ConstraintMasks: @unchecked Sendable {
     func mask(_ state: Int) -> [UInt64] {
         if let known = masks[state] { return known }
         let mask = build(state, within: nil)
+        if masks.count >= Self.mostMasks { masks = [:] }
         masks[state] = mask
         return mask
     }
@@ -121,6 +125,29 @@ final class ConstraintMasks: @unchecked Sendable {
             state = to
         }
         return state
+    }
+}
+
+/// The masks of the constraints that were used last: an agent's turns share their tools, and so their masks.
+final class ConstraintCache: Sendable {
+    private static let capacity = 8
+    private let entries = Mutex<[(constraint: OutputConstraint, masks: ConstraintMasks)]>([])
+
+    /// - Throws: `ConstraintError`.
+    func masks(of constraint: OutputConstraint, trie: VocabularyTrie) throws(ConstraintError) -> ConstraintMasks {
+        let known = entries.withLock { entries -> ConstraintMasks? in
+            guard let index = entries.firstIndex(where: { $0.constraint == constraint }) else { return nil }
+            let entry = entries.remove(at: index)
+            entries.append(entry)
+            return entry.masks
+        }
+        if let known { return known }
+        let made = try ConstraintMasks(automaton: ByteAutomata.make(constraint), trie: trie)
+        entries.withLock { entries in
+            entries.append((constraint, made))
+            if entries.count > Self.capacity { entries.removeFirst() }
+        }
+        return made
     }
 }
 

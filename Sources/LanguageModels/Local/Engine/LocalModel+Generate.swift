@@ -21,9 +21,7 @@ extension LocalModel {
         var options = options
         options.maxTokens = min(options.maxTokens, contextLength - prompt.count)
         guard options.maxTokens > 0 else { return (Array(repeating: .init(), count: options.samples), 0) }
-        let constraint = try options.constraint.map { wanted in
-            try ConstraintMasks(automaton: ByteAutomata.make(wanted), trie: vocabularyTrie)
-        }
+        let constraint = try options.constraint.map { try constraints.masks(of: $0, trie: vocabularyTrie) }
         let plan = GenerationPlan(options: options, tokenizer: tokenizer, ends: ends, constraint: constraint)
         let control = RequestControl(timeout: options.timeout)
         let (stream, continuation) = AsyncStream.makeStream(of: Progress.self)

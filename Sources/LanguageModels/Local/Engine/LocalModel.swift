@@ -40,6 +40,7 @@ public final class LocalModel: ContinuationScoring {
     let bos: Int32?
     let addsBOS: Bool
     let vocabularyTrie: VocabularyTrie
+    let constraints = ConstraintCache()
 
     /// Opens a model.
     /// - Parameters:

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import LanguageModels
+import TextEncoders
+import TextProcessing
+
+/// A model in this process as a reader: its answers from gold passages, chosen and written.
+struct ReaderBenchmark: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reader", abstract: "F1 of a local model on gold passages, by choice and by free writing.",
+        discussion: "With --training, fits the weights of the choice first and prints them.")
+
+    @Option(help: "A pulled model's name or a path.") var model = "smollm2"
+    @Option(help: "JSON lines of question, answers and supporting.") var questions: String
+    @Option(help: "JSON lines of id, title and text.") var corpus: String
+    @Option(help: "Questions to fit the weights on, in the same form.") var training: String?
+    @Option(help: "How many questions to fit on.") var fitted = 200
+    @Option(help: "How many questions to answer.") var count = 200
+    @Option(help: "The most candidates that the model scores.") var candidates = 60
+    @Flag(help: "Leave the free writing out.") var choiceOnly = false
+
+    func run() async throws {
+        guard let path = ModelStore().resolve(model) else { throw ValidationError("there is no model \(model)") }
+        let model = try LocalModel(path: path)
+        var answerer = EvidenceAnswerer(model: model, mostCandidates: candidates)
+        if let training {
+            var choices: [[ReaderMeasurement.Choice]] = []
+            for item in try ReaderMeasurement.items(questions: training, corpus: corpus, skip: 0, count: fitted) {
+                choices.append(try await ReaderMeasurement.choices(item, by: answerer))
+            }
+            let weights = ReaderMeasurement.fit(choices)
+            let looks = EvidenceAnswerer.featureNames.count
+            answerer.weights = .init(
+                logProbabilities: Array(weights.dropFirst(looks)), features: Array(weights.prefix(looks)))
+            print("fitted: \(answerer.weights)")
+        }
+        var (chosen, written, match, writtenMatch, best, tokens) = (0.0, 0.0, 0.0, 0.0, 0.0, 0)
+        let items = try ReaderMeasurement.items(questions: questions, corpus: corpus, skip: 0, count: count)
+        let start = wallSeconds()
+        for item in items {
+            let answer = try await answerer.answer(item.question, passages: item.passages)
+            let scores = ReaderMeasurement.scores(answer.text, item)
+            chosen += scores.f1
+            match += scores.exactMatch
+            best += answer.ranked.map { ReaderMeasurement.scores($0.candidate.text, item).f1 }.max() ?? 0
+            tokens += answer.tokens
+        }
+        let seconds = wallSeconds() - start
+        if !choiceOnly {
+            for item in items {
+                let scores = try await ReaderMeasurement.written(item, by: model).scores
+                written += scores.f1
+                writtenMatch += scores.exactMatch
+            }
+        }
+        let number = Double(max(1, items.count))
+        var line = Measurement("local-reader")
+        line.set("questions", items.count)
+        line.set("chosen_f1", chosen / number)
+        line.set("chosen_em", match / number)
+        line.set("best_candidate_f1", best / number)
+        if !choiceOnly {
+            line.set("written_f1", written / number)
+            line.set("written_em", writtenMatch / number)
+        }
+        line.set("seconds_per_question", seconds / number)
+        line.set("tokens_per_question", Double(tokens) / number)
+        line.print()
+    }
+}
+
+/// Constrained tool calls of a model in this process.
+struct ToolCallBenchmark: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tool-calls", abstract: "Constrained tool calls: how many are valid, and what a token costs more.")
+
+    @Option(help: "A pulled model's name or a path.") var model = "smollm2"
+    @Option(help: "JSON lines of questions.") var questions: String
+    @Option(help: "How many calls.") var calls = 1000
+
+    func run() async throws {
+        guard let path = ModelStore().resolve(model) else { throw ValidationError("there is no model \(model)") }
+        let model = try LocalModel(path: path)
+        let texts = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n").compactMap {
+            try JSONValue(parsing: String($0))["question"]?.string
+        }
+        guard !texts.isEmpty else { throw ValidationError("\(questions) holds no question") }
+        var result = try await ConstrainedCallMeasurement.run(model, questions: texts, calls: calls)
+        try await result.measureOverhead(model)
+        for fault in result.faults.prefix(10) { print(fault) }
+        var line = Measurement("tool-calls")
+        line.set("calls", result.calls)
+        line.set("valid", result.valid)
+        line.set("tokens", result.tokens)
+        line.set("constrained_token_ms", result.constrainedToken * 1e3)
+        line.set("free_token_ms", result.freeToken * 1e3)
+        line.set("overhead", result.overhead)
+        line.print()
+    }
+}
