@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import LanguageModels
+import QualityMetrics
 import TextEncoders
 import TextProcessing
 
