@@ -1,12 +1,11 @@
 # Forage: `make` builds, `make test` runs the tests, `make demo` runs the main job on real input.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 SWIFT ?= swift
 PREFIX ?= /usr/local
 FORAGE := .build/release/forage
 export OPENBLAS_NUM_THREADS ?= 1
-
-# Tests that fail or were not seen to pass yet; each is an open defect, listed in the README. Run them with KNOWN_FAILURES= .
-KNOWN_FAILURES ?= --skip LocalReferenceTests
 
 .PHONY: build test demo setup lint format bench install manual clean
 
@@ -15,7 +14,9 @@ build: setup
 
 test: setup
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --disable-xctest --no-parallel $(KNOWN_FAILURES)
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(SWIFT) test --skip-build --disable-xctest --no-parallel 2>&1 | tee "$$log" \
+	    || { status=$$?; echo; echo "What failed:"; grep -A 4 -E "✘|Fatal error|Illegal|error:" "$$log"; exit $$status; }
 
 # From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
 demo: build
