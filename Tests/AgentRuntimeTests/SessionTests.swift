@@ -226,7 +226,7 @@ private final class DyingStore: EventStore {
     @Test func secondsEndTheRun() async throws {
         let (_, events) = try await World.run(
             World.magazines, strategy: World.strategy("hops"), environment: World.environment(),
-            budget: Budget(seconds: 0.004, closing: .init(seconds: 0)))
+            budget: Budget(seconds: .leastNormalMagnitude, closing: .init(seconds: 0)))
         #expect(events.stop == .budget(.seconds))
     }
 

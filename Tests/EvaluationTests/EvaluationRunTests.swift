@@ -105,13 +105,13 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
             case "q2": return RunOutcome(status: .limit, stop: "budget:steps", answer: "a2")
             case "q3":
                 // Does not answer its cancellation: the deadline leaves it behind.
-                await Task.detached { try? await Task.sleep(for: .seconds(3)) }.value
+                await Task.detached { try? await Task.sleep(for: .seconds(60)) }.value
                 return RunOutcome(status: .answered, answer: "late")
             default: return try await Self.right(question, policy, seed)
             }
         }
         var plan = plan
-        plan.deadline = 0.2
+        plan.deadline = 2
         let records = try await execute(runner, plan: plan)
         #expect(records.count == 24)
         let byQuestion = Dictionary(grouping: records, by: \.key.question)

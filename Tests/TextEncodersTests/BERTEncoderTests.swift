@@ -142,7 +142,7 @@ enum Fixtures {
 
     @Test func cancelledTasksThrow() async throws {
         let encoder = try BERTEncoder(folder: Fixtures.tiny, threads: 2)
-        let texts = Array(repeating: String(repeating: "the city of paris ", count: 15), count: 20_000)
+        let texts = Array(repeating: String(repeating: "the city of paris ", count: 15), count: 400_000)
         let task = Task { try await encoder.encode(texts) }
         try await Task.sleep(for: .milliseconds(20))
         task.cancel()

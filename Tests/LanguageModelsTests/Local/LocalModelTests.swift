@@ -99,12 +99,20 @@ struct LocalModelTests {
 
     @Test func cancellingEndsPromptly() async throws {
         let model = try TinyModel().open()
+        let (begun, beginning) = AsyncStream.makeStream(of: Void.self)
+        let cancelled = DispatchSemaphore(value: 0)
         let task = Task {
             try await model.respond(to: request(SamplingOptions(temperature: 1, seed: 2, maxTokens: 400, samples: 64)))
-            { _ in }
+            { _ in
+                // The first token waits for the cancellation: the samples cannot all have ended before it.
+                beginning.yield()
+                _ = cancelled.wait(timeout: .now() + 30)
+                cancelled.signal()
+            }
         }
-        try await Task.sleep(for: .milliseconds(20))
+        for await _ in begun { break }
         task.cancel()
+        cancelled.signal()
         await #expect(throws: CancellationError.self) { _ = try await task.value }
         let after = try await model.respond(to: request(SamplingOptions(maxTokens: 2))) { _ in }
         #expect(after.completions.count == 1)
