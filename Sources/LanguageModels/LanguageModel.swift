@@ -148,13 +148,13 @@ public struct SamplingOptions: Sendable, Hashable {
     public var topLogProbabilities: Int?
     /// What the output must be; refused by models that cannot obey.
     public var constraint: OutputConstraint?
-    /// The longest time for the whole call, in seconds. Default 120.
+    /// The longest time for the whole call, in seconds. Default 600: a long prompt on a slow processor takes minutes.
     public var timeout: Double
 
     public init(
         temperature: Double? = nil, topK: Int? = nil, topP: Double? = nil, minP: Double? = nil,
         repetitionPenalty: Double? = nil, seed: UInt64? = nil, maxTokens: Int = 512, stop: [String] = [],
-        samples: Int = 1, topLogProbabilities: Int? = nil, constraint: OutputConstraint? = nil, timeout: Double = 120
+        samples: Int = 1, topLogProbabilities: Int? = nil, constraint: OutputConstraint? = nil, timeout: Double = 600
     ) {
         self.temperature = temperature
         self.topK = topK
