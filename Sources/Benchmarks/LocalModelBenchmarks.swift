@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import LanguageModels
+import PolicyLearning
 import QualityMetrics
 import TextEncoders
 import TextProcessing
@@ -21,18 +22,25 @@ struct ReaderBenchmark: AsyncParsableCommand {
     @Option(help: "How many questions to answer.") var count = 200
     @Option(help: "The most candidates that the model scores.") var candidates = 60
     @Flag(help: "Leave the free writing out.") var choiceOnly = false
+    @Option(help: "A span reader's weights: its spans are the candidates.") var reader: String?
 
     func run() async throws {
         guard let path = ModelStore().resolve(model) else { throw ValidationError("there is no model \(model)") }
         let model = try LocalModel(path: path)
-        var answerer = EvidenceAnswerer(model: model, mostCandidates: candidates)
+        var proposer: EvidenceAnswerer.Proposer?
+        if let reader {
+            guard let folder = ModelStore().resolve("minilm") else { throw ValidationError("there is no model minilm") }
+            proposer = try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8))
+                .proposer()
+        }
+        var answerer = EvidenceAnswerer(model: model, proposer: proposer, mostCandidates: candidates)
         if let training {
             var choices: [[ReaderMeasurement.Choice]] = []
             for item in try ReaderMeasurement.items(questions: training, corpus: corpus, skip: 0, count: fitted) {
                 choices.append(try await ReaderMeasurement.choices(item, by: answerer))
             }
             let weights = ReaderMeasurement.fit(choices)
-            let looks = EvidenceAnswerer.featureNames.count
+            let looks = reader == nil ? EvidenceAnswerer.featureNames.count : 1
             answerer.weights = .init(
                 logProbabilities: Array(weights.dropFirst(looks)), features: Array(weights.prefix(looks)))
             print("fitted: \(answerer.weights)")

@@ -187,14 +187,21 @@ enum AnswererDefaults {
 
     /// The trained span reader, where its weights and the encoder that it was trained on are at hand; nil leaves the
     /// extractive answerer.
-    static func best() async -> (any Answerer)? {
+    static func best() -> (any Answerer)? { spanReader().map { SpanAnswerer($0) } }
+
+    /// A model in this process that weighs the span reader's candidates, or without that reader those of rules.
+    private static func choosing(_ model: LocalModel) -> SpanChoiceAnswerer {
+        SpanChoiceAnswerer(reader: EvidenceAnswerer(model: model, proposer: spanReader()?.proposer()))
+    }
+
+    private static func spanReader() -> SpanReader? {
         guard let folder = ModelStore().resolve("minilm"),
             let path = PolicyFile.standardDirectories.map({ $0 + "/reader.safetensors" })
                 .first(where: { FileManager.default.fileExists(atPath: $0) }),
             let encoder = try? BERTEncoder(folder: folder, precision: .int8),
             let reader = try? SpanReader(weights: path, encoder: encoder)
         else { return nil }
-        return SpanAnswerer(reader)
+        return reader
     }
 
     /// The registry whose "auto" is the chosen answerer.
@@ -211,22 +218,21 @@ enum AnswererDefaults {
                 throw ValidationError("only one model without tool calls can read at a time, found \(names)")
             }
             return registry.answering(
-                withoutModel: await best() ?? ExtractiveAnswerer(),
-                weakModel: weak.first.map { SpanChoiceAnswerer(reader: EvidenceAnswerer(model: $0)) })
+                withoutModel: best() ?? ExtractiveAnswerer(),
+                weakModel: weak.first.map(choosing))
         case .extractive: return registry.always(ExtractiveAnswerer())
         case .model:
             guard !models.isEmpty else { throw ValidationError("--answerer model needs --model") }
             return registry.always(ModelAnswerer())
         case .modelSpans:
             if let local = models.compactMap({ $0 as? LocalModel }).first {
-                return registry.always(SpanChoiceAnswerer(reader: EvidenceAnswerer(model: local)))
+                return registry.always(choosing(local))
             }
             guard let path = ModelStore().resolve(reader) else {
                 throw ValidationError(
                     "--answerer model-spans needs a model in this process: `forage model pull \(reader)`")
             }
-            return registry.always(
-                SpanChoiceAnswerer(reader: EvidenceAnswerer(model: try LocalModel(path: path, name: reader))))
+            return registry.always(choosing(try LocalModel(path: path, name: reader)))
         }
     }
 }

@@ -4,6 +4,8 @@ import RetrievalTools
 import Testing
 import TextProcessing
 
+@testable import LanguageModels
+
 /// The messages for a value against a schema, both as JSON text.
 private func messages(_ value: String, _ schema: String) throws -> [String] {
     try JSONSchemaValidator(schema: JSONValue(parsing: schema)).validate(JSONValue(parsing: value)).map(\.description)
@@ -86,6 +88,13 @@ private let searchSchema = """
         for _ in 0..<20 { schema = ["anyOf": [schema, schema]] }
         #expect(throws: JSONSchemaValidator.SchemaError.self) {
             try JSONSchemaValidator(schema: schema).validate("no number")
+        }
+    }
+
+    /// A model in this process is held to the schemas of the built-in tools: all must be of the kinds that it can obey.
+    @Test func builtInToolsCanConstrainAModel() throws {
+        for tool in try ToolRegistry.builtIn().specifications {
+            #expect(throws: Never.self, "\(tool.name)") { try ByteAutomata.make(.jsonSchema(tool.parameters)) }
         }
     }
 }

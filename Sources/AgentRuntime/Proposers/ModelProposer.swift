@@ -34,12 +34,15 @@ public struct ModelProposer: ActionProposer {
         let limit = context.modelCapabilities?.contextLength
         var options = options
         options.seed = options.seed ?? state.header.seed
+        // A small model in this process may not know the form of a call: its first turn is held to it, and shows it.
+        let isHeld = state.conversation.isEmpty && context.modelCapabilities?.constraints == true
         var trim = 0
         while true {
             let messages = ConversationPrompt.messages(
                 instructions: instructions, state: state, limit: limit.map { $0 - options.maxTokens }, trim: trim)
             let request = ModelRequest(
-                messages: messages, tools: context.tools.specifications, toolChoice: .automatic, options: options)
+                messages: messages, tools: context.tools.specifications, toolChoice: isHeld ? .required : .automatic,
+                options: options)
             do {
                 let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
                 guard let completion = response.completions.first else { return Proposal() }

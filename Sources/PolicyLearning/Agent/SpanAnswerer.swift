@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import AgentRuntime
+public import LanguageModels
 import TextProcessing
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
@@ -39,5 +40,18 @@ public struct SpanAnswerer: Answerer {
                     passageID: $0.passageID, title: $0.title, quote: found.passage == nil ? "" : found.text,
                     support: found.score)
             }, confidence: found.score)
+    }
+}
+
+extension SpanReader {
+    /// The reader as the finder of candidates for a model in this process, which then weighs them.
+    ///
+    /// - Parameter most: The most candidates. Default: 8.
+    public func proposer(most: Int = 8) -> EvidenceAnswerer.Proposer {
+        { question, passages in
+            try await candidates(
+                question: question, passages: passages.map { (title: $0.title, text: $0.text) }, most: most
+            ).map { .init(text: $0.text, passage: $0.passage, probability: $0.score) }
+        }
     }
 }

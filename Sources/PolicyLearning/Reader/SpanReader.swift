@@ -65,6 +65,36 @@ public struct SpanReader: Sendable {
                 ? (place.utf8.lowerBound - before)..<(place.utf8.upperBound - before) : nil, score: found.score)
     }
 
+    /// The most probable answers, each text once, the best first; yes and no for a question that asks for one of them.
+    ///
+    /// - Parameters:
+    ///   - passages: Titles and texts; each is read together with the question.
+    ///   - most: The most answers returned.
+    /// - Throws: `CancellationError`, or what the encoder throws.
+    public func candidates(
+        question: String, passages: [(title: String, text: String)], most: Int = 12
+    ) async throws -> [SpanAnswer] {
+        let read = try await Self.read(question, passages, encoder)
+        guard !read.texts.isEmpty else { return [] }
+        if read.isYesNo {
+            let yes = Double(network.yes(read.input, parameters))
+            return [("yes", yes), ("no", 1 - yes)].sorted { $0.1 > $1.1 }
+                .map { SpanAnswer(text: $0.0, passage: nil, range: nil, score: $0.1) }
+        }
+        let probabilities = network.probabilities(read.input, parameters)
+        var found: [String: (place: Int, sum: Double)] = [:]
+        for (index, probability) in probabilities.enumerated() {
+            let known = found[read.places[index].key]
+            let place = known.map { probability > probabilities[$0.place] ? index : $0.place } ?? index
+            found[read.places[index].key] = (place, (known?.sum ?? 0) + Double(probability))
+        }
+        return found.values.sorted { $0.sum != $1.sum ? $0.sum > $1.sum : $0.place < $1.place }.prefix(most).map {
+            let place = read.places[$0.place]
+            return SpanAnswer(
+                text: read.text(of: place), passage: place.passage, range: nil, score: $0.sum)
+        }
+    }
+
     /// Reads passages beside a question.
     static func read(
         _ question: String, _ passages: [(title: String, text: String)], _ encoder: BERTEncoder

@@ -86,9 +86,31 @@ struct ConstraintTests {
     @Test func whatASchemaCannotPromiseIsRefused() {
         let bad: [JSONValue] = [
             ["type": "string", "pattern": "a+"], ["type": "wrong"], ["$ref": "#/nowhere"], ["enum": []], 5,
-            ["type": "integer", "maximum": 4], ["type": "object", "required": ["q"]],
+            ["type": "integer", "minimum": 5, "maximum": 4], ["type": "object", "required": ["q"]],
         ]
         for schema in bad { #expect(throws: ConstraintError.self) { try ByteAutomata.make(.jsonSchema(schema)) } }
+    }
+
+    @Test(arguments: [
+        (0, 50), (1, 1), (7, 13), (99, 101), (-12, 5), (-40, -7), (0, 100_000), (2, 19), (1990, 2026), (305, 1044),
+    ]) func integersStayInTheirRange(_ low: Int, _ high: Int) throws {
+        let automaton = try ByteAutomata.make(
+            .jsonSchema(["type": "integer", "minimum": .integer(low), "maximum": .integer(high)]))
+        for value in max(-1200, low - 30)...min(1200, high + 30) {
+            #expect(accepts(automaton, String(value)) == (low...high).contains(value), "\(value)")
+        }
+        for value in [low, high, low - 1, high + 1, high * 10, 99_999, 100_000, 100_001] {
+            #expect(accepts(automaton, String(value)) == (low...high).contains(value), "\(value)")
+        }
+        for text in ["", "-", "-0", "00", "01", "1.5"] { #expect(!accepts(automaton, text), "\(text)") }
+    }
+
+    @Test func numbersAboveZero() throws {
+        let above = try ByteAutomata.make(.jsonSchema(["type": "number", "exclusiveMinimum": 0]))
+        for text in ["1", "0.5", "10.25", "0.001"] { #expect(accepts(above, text), "\(text)") }
+        for text in ["0", "0.0", "-1", "00.5", "1."] { #expect(!accepts(above, text), "\(text)") }
+        let least = try ByteAutomata.make(.jsonSchema(["type": "number", "minimum": 0]))
+        #expect(accepts(least, "0") && accepts(least, "0.0") && !accepts(least, "-0.1"))
     }
 
     /// Random walks over a mask's tokens, with any number of tokens from the least that suffices: always whole.

@@ -91,6 +91,7 @@ struct SchemaGrammar {
             "properties": ["object"], "required": ["object"], "additionalProperties": ["object"], "items": ["array"],
             "minItems": ["array"], "maxItems": ["array"], "minLength": ["string"], "maxLength": ["string"],
             "minimum": ["integer", "number"], "maximum": ["integer", "number"],
+            "exclusiveMinimum": ["integer", "number"], "exclusiveMaximum": ["integer", "number"],
         ]
         return owners[key]?.contains(type) ?? true
     }
@@ -106,8 +107,8 @@ struct SchemaGrammar {
             return try string(least, min(most, 4096))
         case "integer": return try integer(members)
         case "number":
-            try allow(members, ["type"])
-            return try number()
+            try allow(members, ["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
+            return try number(members)
         case "array":
             try allow(members, ["type", "items", "minItems", "maxItems"])
             let item: Grammar.Symbol
@@ -178,29 +179,79 @@ struct SchemaGrammar {
     }
 
     private mutating func integer(_ members: JSONObject) throws(ConstraintError) -> Grammar.Symbol {
-        try allow(members, ["type", "minimum", "maximum"])
+        try allow(members, ["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
+        let low = members["exclusiveMinimum"]?.int.map { $0 + 1 } ?? members["minimum"]?.int
+        let high = members["exclusiveMaximum"]?.int.map { $0 - 1 } ?? members["maximum"]?.int
+        let farthest = 999_999_999_999_999
+        let range = (low ?? -farthest, high ?? farthest)
+        guard range.0 <= range.1, range.0 >= -farthest, range.1 <= farthest else {
+            throw .unsupported("an integer between \(range.0) and \(range.1)")
+        }
+        return try once("integer \(range.0) \(range.1)") { (me) throws(ConstraintError) in
+            var alternatives: [[Grammar.Symbol]] = []
+            if range.1 >= 0 { alternatives += try me.naturals(max(0, range.0), range.1) }
+            if range.0 < 0 {
+                let negative = try me.grammar.add(try me.naturals(max(1, -range.1), -range.0))
+                alternatives.append(Grammar.literal("-") + [negative])
+            }
+            return try me.grammar.add(alternatives)
+        }
+    }
+
+    /// The decimal numbers from low to high, both of which are 0 or more: alternatives by the number of digits.
+    private mutating func naturals(_ low: Int, _ high: Int) throws(ConstraintError) -> [[Grammar.Symbol]] {
+        var alternatives: [[Grammar.Symbol]] = []
+        var (first, last) = (0, 9)
+        while first <= high {
+            let (from, to) = (max(low, first), min(high, last))
+            if from <= to { alternatives.append(try digits(Array(String(from).utf8), Array(String(to).utf8))) }
+            first = last + 1
+            last = last * 10 + 9
+        }
+        return alternatives
+    }
+
+    /// The strings of digits between two of the same length.
+    private mutating func digits(_ low: [UInt8], _ high: [UInt8]) throws(ConstraintError) -> [Grammar.Symbol] {
+        guard let from = low.first, let to = high.first else { return [] }
+        let (lowRest, highRest) = (Array(low.dropFirst()), Array(high.dropFirst()))
+        let (least, most) = (lowRest.allSatisfy { $0 == 0x30 }, highRest.allSatisfy { $0 == 0x39 })
+        let free = Array(repeating: Grammar.Symbol.bytes(.init(0x30...0x39)), count: lowRest.count)
+        if from == to { return [.bytes(.init(from...from))] + (least && most ? free : try digits(lowRest, highRest)) }
+        var alternatives: [[Grammar.Symbol]] = []
+        let (start, end) = (least ? from : from + 1, most ? to : to - 1)
+        if !least {
+            let nines = Array(repeating: UInt8(0x39), count: lowRest.count)
+            alternatives.append([.bytes(.init(from...from))] + (try digits(lowRest, nines)))
+        }
+        if start <= end { alternatives.append([.bytes(.init(start...end))] + free) }
+        if !most {
+            let zeros = Array(repeating: UInt8(0x30), count: highRest.count)
+            alternatives.append([.bytes(.init(to...to))] + (try digits(zeros, highRest)))
+        }
+        return [try grammar.add(alternatives)]
+    }
+
+    /// A number with bounds of 0 or none; other bounds are left to whoever reads the value.
+    private mutating func number(_ members: JSONObject) throws(ConstraintError) -> Grammar.Symbol {
+        guard let bound = members["exclusiveMinimum"]?.double ?? members["minimum"]?.double, bound >= 0 else {
+            return try number()
+        }
+        let isAboveZero = members["exclusiveMinimum"] != nil
         let digits = try digits()
-        let low = members["minimum"]?.int
-        let high = members["maximum"]?.int
-        if let low, let high {
-            guard low <= high, high - low < 4096 else { throw .unsupported("an integer between \(low) and \(high)") }
-            return try literals((low...high).map { .integer($0) })
-        }
-        if high != nil { throw .unsupported("a maximum without a minimum") }
-        if let low {
-            guard (0...4096).contains(low) else { throw .unsupported("the minimum \(low)") }
-            if low == 0 { return digits }
-            // Numbers with more digits than the minimum, or as many and not below it.
-            let width = String(low).count
-            let top = Int(String(repeating: "9", count: width)) ?? low
-            let first = Grammar.Symbol.bytes(.init(0x31...0x39))
+        return try once(isAboveZero ? "number above 0" : "number from 0") { (me) throws(ConstraintError) in
             let digit = Grammar.Symbol.bytes(.init(0x30...0x39))
-            var alternatives = (low...max(low, top)).map { Grammar.literal(String($0)) }
-            let more = try grammar.repeated([digit], 0, 14 - width)
-            alternatives.append([first] + Array(repeating: digit, count: width) + more)
-            return try grammar.add(alternatives)
+            let some = Grammar.Symbol.bytes(.init(0x31...0x39))
+            let fraction = try me.grammar.repeated([digit], 1, 8)
+            guard isAboveZero else {
+                return try me.grammar.add([[digits], [digits] + Grammar.literal(".") + fraction])
+            }
+            let whole = [some] + (try me.grammar.repeated([digit], 0, 14))
+            return try me.grammar.add([
+                whole, whole + Grammar.literal(".") + fraction,
+                Grammar.literal("0.") + (try me.grammar.repeated([digit], 0, 7)) + [some],
+            ])
         }
-        return try grammar.add([[digits], Grammar.literal("-") + [digits]])
     }
 
     private mutating func number() throws(ConstraintError) -> Grammar.Symbol {
