@@ -38,12 +38,16 @@ public struct ModelCapabilities: Sendable, Hashable {
     public var logProbabilities: Bool
     /// Obeys an `OutputConstraint`.
     public var constraints: Bool
+    /// Small enough that it may not know the form of a call by itself: better required to call, and so held to the form.
+    public var needsRequiredCalls: Bool
     /// The longest conversation, in tokens; nil when unknown.
     public var contextLength: Int?
 
     public init(
-        toolCalls: Bool = false, logProbabilities: Bool = false, constraints: Bool = false, contextLength: Int? = nil
+        toolCalls: Bool = false, logProbabilities: Bool = false, constraints: Bool = false,
+        needsRequiredCalls: Bool = false, contextLength: Int? = nil
     ) {
+        self.needsRequiredCalls = needsRequiredCalls
         self.toolCalls = toolCalls
         self.logProbabilities = logProbabilities
         self.constraints = constraints

@@ -34,8 +34,8 @@ public struct ModelProposer: ActionProposer {
         let limit = context.modelCapabilities?.contextLength
         var options = options
         options.seed = options.seed ?? state.header.seed
-        // A small model in this process may not know the form of a call: its first turn is held to it, and shows it.
-        let isHeld = state.conversation.isEmpty && context.modelCapabilities?.constraints == true
+        // The first call shows such a model the form of those that follow.
+        let isHeld = state.conversation.isEmpty && context.modelCapabilities?.needsRequiredCalls == true
         var trim = 0
         while true {
             let messages = ConversationPrompt.messages(

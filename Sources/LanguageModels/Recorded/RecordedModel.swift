@@ -55,7 +55,9 @@ public final class RecordedModel: LanguageModel {
         fingerprint = header["fingerprint"]?.string ?? "recorded"
         capabilities = ModelCapabilities(
             toolCalls: can?["tool_calls"]?.bool ?? false, logProbabilities: can?["logprobs"]?.bool ?? false,
-            constraints: can?["constraints"]?.bool ?? false, contextLength: can?["context_length"]?.int)
+            constraints: can?["constraints"]?.bool ?? false,
+            needsRequiredCalls: can?["needs_required_calls"]?.bool ?? false,
+            contextLength: can?["context_length"]?.int)
         self.entries = entries
     }
 
@@ -98,7 +100,7 @@ public final class RecordingModel: LanguageModel {
         let can = model.capabilities
         var capabilities: [(String, JSONValue)] = [
             ("tool_calls", .bool(can.toolCalls)), ("logprobs", .bool(can.logProbabilities)),
-            ("constraints", .bool(can.constraints)),
+            ("constraints", .bool(can.constraints)), ("needs_required_calls", .bool(can.needsRequiredCalls)),
         ]
         if let length = can.contextLength { capabilities.append(("context_length", .integer(length))) }
         try write([

@@ -71,6 +71,7 @@ public final class LocalModel: ContinuationScoring {
         let context = min(options.contextLength ?? configuration.contextLength, configuration.contextLength)
         capabilities = ModelCapabilities(
             toolCalls: files.template?.contains("tools") ?? false, logProbabilities: true, constraints: true,
+            needsRequiredCalls: true,
             contextLength: context)
         engine = InferenceEngine(
             pass: try ForwardPass(weights: weights, threads: options.threads, cacheBytes: options.cacheBytes))
