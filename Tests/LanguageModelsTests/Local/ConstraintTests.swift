@@ -96,7 +96,7 @@ struct ConstraintTests {
     ]) func integersStayInTheirRange(_ low: Int, _ high: Int) throws {
         let automaton = try ByteAutomata.make(
             .jsonSchema(["type": "integer", "minimum": .integer(low), "maximum": .integer(high)]))
-        for value in max(-1200, low - 30)...min(1200, high + 30) {
+        for value in Array(low - 30...low + 30) + Array(high - 30...high + 30) {
             #expect(accepts(automaton, String(value)) == (low...high).contains(value), "\(value)")
         }
         for value in [low, high, low - 1, high + 1, high * 10, 99_999, 100_000, 100_001] {
