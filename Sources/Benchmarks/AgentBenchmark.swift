@@ -6,7 +6,6 @@ import CorpusStore
 import Foundation
 import LanguageModels
 import RetrievalTools
-import Synchronization
 import TextProcessing
 
 /// The loop's own cost: time a step without model and tool time, and the memory of many sessions at once.
@@ -19,51 +18,61 @@ struct AgentBenchmark: AsyncParsableCommand {
 
     func run() async throws {
         try await overhead()
+        try await durable()
         try await concurrency()
+    }
+
+    private func world(steps: Int) throws -> (AgentEnvironment, Strategy) {
+        let corpus = try InMemoryCorpus(documents: [Document(id: "a", text: "nothing")])
+        let strategy = Strategy(
+            name: "overhead", fingerprint: "overhead", proposers: [EndlessProposer()], policy: OrderedPolicy(),
+            keeper: NothingKeeper(), answerer: ExtractiveAnswerer(), budget: Budget(steps: steps, toolCalls: nil))
+        return (AgentEnvironment(corpus: corpus, tools: try ToolRegistry([NothingTool()])), strategy)
     }
 
     /// A long session with a tool that does nothing and a proposer that always has another call.
     private func overhead() async throws {
-        let registry = try ToolRegistry([NothingTool()])
-        let corpus = try InMemoryCorpus(documents: [Document(id: "a", text: "nothing")])
-        let environment = AgentEnvironment(corpus: corpus, tools: registry)
-        let strategy = Strategy(
-            name: "overhead", fingerprint: "overhead", proposers: [EndlessProposer()], policy: OrderedPolicy(),
-            keeper: NothingKeeper(), answerer: ExtractiveAnswerer(), budget: Budget(steps: steps, toolCalls: nil))
+        let (environment, strategy) = try world(steps: steps)
         var times: [Double] = []
+        var folds: [Double] = []
         for round in 0..<5 {
+            let store = InMemoryEventStore()
             let session = AgentSession(
-                Question("question \(round)"), strategy: strategy, environment: environment, store: InMemoryEventStore()
-            )
-            let clock = ContinuousClock()
-            let start = clock.now
+                Question("question \(round)"), strategy: strategy, environment: environment, store: store)
+            let start = wallSeconds()
             _ = try await session.run()
-            let elapsed = clock.now - start
-            times.append(
-                (Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18) / Double(steps))
-        }
-        times.sort()
-        print(
-            String(
-                format: "loop overhead a step (7 events, one tool call, in-memory store): median %.1f µs, best %.1f µs",
-                times[times.count / 2] * 1e6, times[0] * 1e6))
-        var loopTimes: [Double] = []
-        let store = InMemoryEventStore()
-        let session = AgentSession(Question("fold"), strategy: strategy, environment: environment, store: store)
-        _ = try await session.run()
-        let events = try await store.events(of: session.id)
-        for _ in 0..<5 {
-            let clock = ContinuousClock()
-            let start = clock.now
+            times.append((wallSeconds() - start) / Double(steps))
+            let events = try await store.events(of: session.id)
             guard case .started(let header) = events.first?.kind else { return }
             var loop = AgentLoop(header: header)
+            let folding = wallSeconds()
             for event in events { loop.receive(event) }
-            let elapsed = clock.now - start
-            loopTimes.append(
-                (Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18) / Double(steps))
+            folds.append((wallSeconds() - folding) / Double(steps))
         }
-        loopTimes.sort()
-        print(String(format: "of it the state machine alone: median %.2f µs", loopTimes[loopTimes.count / 2] * 1e6))
+        times.sort()
+        folds.sort()
+        var measurement = Measurement("agent loop, 7 events and one call of a tool a step, in-memory store")
+        measurement.set("steps", steps)
+        measurement.set("us_per_step", times[times.count / 2] * 1e6)
+        measurement.set("best_us_per_step", times[0] * 1e6)
+        measurement.set("state_machine_us_per_step", folds[folds.count / 2] * 1e6)
+        measurement.print()
+    }
+
+    /// The same steps, each event on disk before it is acted on.
+    private func durable() async throws {
+        let folder = NSTemporaryDirectory() + "forage-agent-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try SQLiteEventStore(path: folder + "/sessions.sqlite")
+        let steps = min(steps, 100)
+        let (environment, strategy) = try world(steps: steps)
+        let session = AgentSession(Question("durable"), strategy: strategy, environment: environment, store: store)
+        let start = wallSeconds()
+        _ = try await session.run()
+        var measurement = Measurement("agent loop, every event synchronised to disk")
+        measurement.set("steps", steps)
+        measurement.set("us_per_step", (wallSeconds() - start) / Double(steps) * 1e6)
+        measurement.print()
     }
 
     /// Scripted model-driven sessions, all in flight before the first ends.
@@ -88,9 +97,7 @@ struct AgentBenchmark: AsyncParsableCommand {
               - content: "Place 3 [d3].\\nAnswer: Place 3"
             """, name: "script")
         let model = try ScriptedModel(script: script, source: "script")
-        let before = Self.residentMemory()
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = wallSeconds()
         let gate = Gate(count: sessions)
         let answers = try await withThrowingTaskGroup(of: Int.self) { group in
             for index in 0..<sessions {
@@ -107,22 +114,13 @@ struct AgentBenchmark: AsyncParsableCommand {
             for try await count in group { total += count }
             return total
         }
-        let elapsed = clock.now - start
-        print(
-            "\(sessions) concurrent scripted sessions: \(elapsed), \(answers) citations, "
-                + "resident memory before \(before / 1_048_576) MiB, peak \(Self.peakMemory() / 1_048_576) MiB")
+        var measurement = Measurement("concurrent scripted sessions")
+        measurement.set("sessions", sessions)
+        measurement.set("seconds", wallSeconds() - start)
+        measurement.set("citations", answers)
+        measurement.setMemory()
+        measurement.print()
     }
-
-    private static func status(_ key: String) -> Int {
-        let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        for line in text.split(separator: "\n") where line.hasPrefix(key) {
-            return (Int(line.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "0") ?? 0) * 1024
-        }
-        return 0
-    }
-
-    private static func residentMemory() -> Int { status("VmRSS:") }
-    private static func peakMemory() -> Int { status("VmHWM:") }
 }
 
 /// Holds every session at its last model call until all have come so far.

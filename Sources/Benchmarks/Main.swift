@@ -9,7 +9,8 @@ import COpenBLAS
         commandName: "forage-benchmarks", abstract: "Measures Forage; one JSON line for each measurement.",
         subcommands: [
             KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self, LinkBenchmark.self, FusionBenchmark.self,
-            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self,
+            FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, PoisonBenchmark.self, EncoderBenchmark.self,
+            PolicyBenchmark.self,
             ReaderBenchmark.self, ToolCallBenchmark.self,
         ])
 

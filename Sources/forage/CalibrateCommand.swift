@@ -73,6 +73,7 @@ struct CalibrateCommand: AsyncParsableCommand {
             FileHandle.standardError.write(Data("\(index + 1) questions\n".utf8))
         }
         let calibration = GateCalibration(measure: measure, observations: observations)
+        if let svg { try Data(calibration.svg().utf8).write(to: URL(fileURLWithPath: svg), options: .atomic) }
         if json {
             for point in calibration.curve {
                 let record: JSONValue = [
@@ -88,7 +89,6 @@ struct CalibrateCommand: AsyncParsableCommand {
                     "\ngate: {threshold: {measure: \(measure), value: \(best.threshold), samples: \(samples)}}")
             }
         }
-        if let svg { try Data(calibration.svg().utf8).write(to: URL(fileURLWithPath: svg), options: .atomic) }
     }
 
     private func answer(

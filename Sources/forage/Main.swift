@@ -28,7 +28,7 @@ import Foundation
                 subcommands: [
                     AskCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self, CalibrateCommand.self,
                 ]),
-            CommandGroup(name: "Policies", subcommands: [TrainCommand.self, EvalCommand.self]),
+            CommandGroup(name: "Policies", subcommands: [PolicyCommand.self, TrainCommand.self, EvalCommand.self]),
             CommandGroup(
                 name: "Servers and models", subcommands: [ServeCommand.self, MCPCommand.self, ModelCommand.self]),
         ])

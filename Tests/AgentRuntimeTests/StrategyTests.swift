@@ -3,6 +3,7 @@
 import AgentRuntime
 import CorpusStore
 import LanguageModels
+import OrderedCollections
 import RetrievalTools
 import Testing
 import TextProcessing
@@ -85,6 +86,81 @@ import TextProcessing
         let notes = try Trajectory(events: events).final.notes
         #expect(notes.contains { $0.kind == "jargon" && $0.key == "RAG" })
         #expect(notes.contains { $0.kind == "unknown_term" && $0.key == "XQZ" })
+        // The explained question is searched, by words and by meaning, and the raw one is not searched again.
+        let calls = events.compactMap { event -> String? in
+            if case .toolCalled(let record) = event.kind { return record.invocation.arguments }
+            return nil
+        }
+        #expect(!calls.isEmpty && calls.allSatisfy { $0.contains("retrieval-augmented generation") })
+    }
+
+    /// A fact that a hop kept is judged at the next one by the question and the other facts, not punished for being
+    /// known, and does not keep a new one out by repeating itself.
+    @Test func theCondenserIsFairToWhatItKnows() async throws {
+        let documents = [
+            Document(id: "fact", title: "Vane Light", text: "The Vane Light was designed by the engineer Ada Lind."),
+            Document(id: "born", title: "Ada Lind", text: "Ada Lind was born in the port of Karrow."),
+            Document(id: "noise", title: "Ada Lind Street", text: "Ada Lind Street is a street in a town."),
+        ]
+        for (facts, expected) in [(1, ["fact"]), (2, ["born", "fact"])] {
+            var strategy = try World.strategy("baleen")
+            strategy.proposers = [
+                QuestionProposer(tools: ["keyword_search"], limit: 1),
+                QueryGenerationProposer(tools: ["keyword_search"], limit: 5),
+            ]
+            strategy.keeper = SentenceKeeper(candidates: 9, facts: facts)
+            let state = try Trajectory(
+                events: await World.run(
+                    "In which port was the engineer born who designed the Vane Light?", strategy: strategy,
+                    environment: World.environment(documents: documents)
+                ).events
+            ).final
+            #expect(state.retrieved.count == 3)
+            #expect(state.evidence.items.map(\.passageID).sorted() == expected)
+        }
+    }
+
+    @Test func aCorpusQuestionsModelIsToldWhatAToolRefuses() async throws {
+        let script = """
+            select: call
+            turns:
+              - {content: '{"where": {"field": "place", "op": "==", "value": "Hamburg"}}'}
+              - {when: {contains: The tool refused}, content: '{"where": {"op": "match", "value": "Hamburg"}}'}
+              - {content: '{"measures": [{"op": "most"}]}'}
+              - {when: {contains: The tool refused}, content: '{"measures": [{"op": "count"}]}'}
+            """
+        let (answer, events) = try await World.run(
+            "How many documents mention Hamburg?", strategy: World.strategy("corpus"),
+            environment: World.environment(model: World.model(script)))
+        #expect(answer.short == "2")
+        #expect(answer.label == .aggregate)
+        #expect(answer.answerer == "corpus")
+        #expect(events.stop == .answered)
+        #expect(events.spent?.modelCalls == 4)
+        // A model that never gets the aggregation right leaves the count of what qualifies.
+        let stubborn = """
+            select: call
+            turns:
+              - {content: '{"where": {"op": "match", "value": "Hamburg"}}'}
+              - {content: '{"measures": [{"op": "most"}]}'}
+              - {content: '{"measures": [{"op": "worst"}]}'}
+              - {content: '{"measures": [{"op": "best"}]}'}
+            """
+        let counted = try await World.run(
+            "How many documents mention Hamburg?", strategy: World.strategy("corpus"),
+            environment: World.environment(model: World.model(stubborn))
+        ).answer
+        #expect(counted.short == "2")
+    }
+
+    @Test func aCorpusAnswerWithoutAModelIsAnAggregate() async throws {
+        let (answer, events) = try await World.run(
+            "How many documents mention Hamburg?", strategy: World.strategy("corpus"), environment: World.environment())
+        #expect(answer.label == .aggregate)
+        #expect(answer.short == "2")
+        for event in events {
+            #expect(try SessionEvent(json: event.json).json.serialized() == event.json.serialized())
+        }
     }
 
     @Test func theOracleFindsTheQueryThatFindsTheGold() async throws {

@@ -109,3 +109,27 @@ final class CountingModel: LanguageModel {
         return try await base.respond(to: request, onEvent: onEvent)
     }
 }
+
+/// Lets a session write so many events and then fails every append, as a process that dies does.
+final class DyingStore: EventStore {
+    let base: any EventStore
+    private let left: Mutex<Int>
+
+    init(_ base: any EventStore, after count: Int) {
+        self.base = base
+        left = Mutex(count)
+    }
+
+    func append(_ event: SessionEvent, to session: String) async throws {
+        let isAlive = left.withLock { left in
+            left -= 1
+            return left >= 0
+        }
+        guard isAlive else { throw SessionError.store("the process is gone") }
+        try await base.append(event, to: session)
+    }
+
+    func events(of session: String) async throws -> [SessionEvent] { try await base.events(of: session) }
+    func sessions() async throws -> [SessionSummary] { try await base.sessions() }
+    func delete(_ session: String) async throws { try await base.delete(session) }
+}

@@ -78,8 +78,14 @@ struct EvidenceWords {
         Set(analyzer?.terms(in: text) ?? text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
     }
 
-    init(question: String, items: [EvidenceItem]) {
-        questionTerms = EvidenceWords.terms(question)
+    /// - Parameter facts: sentences that are known, which the others should be about as well. A fact among the items'
+    ///   sentences is judged by the question and the other facts, never by itself.
+    init(question: String, facts: [String] = [], items: [EvidenceItem]) {
+        let asked = EvidenceWords.terms(question)
+        var known: [String: Int] = [:]
+        for fact in facts { for term in EvidenceWords.terms(fact) { known[term, default: 0] += 1 } }
+        let factTexts = Set(facts)
+        questionTerms = asked.union(known.keys)
         let splitter = SentenceSplitter()
         var frequency: [String: Int] = [:]
         var titles: [Set<String>] = []
@@ -96,18 +102,24 @@ struct EvidenceWords {
         }
         let count = Double(max(1, sentences.count))
         func weight(_ term: String) -> Double { Foundation.log(1 + count / Double(frequency[term] ?? 1)) }
-        let total = questionTerms.sorted().reduce(0) { $0 + weight($1) }
+        func total(_ terms: Set<String>) -> Double { terms.sorted().reduce(0) { $0 + weight($1) } }
+        let whole = total(questionTerms)
         let top = items.first?.score ?? 1
         let bottom = items.last?.score ?? 0
         for index in sentences.indices {
             let sentence = sentences[index]
-            let own = questionTerms.intersection(sentence.terms).sorted().reduce(0) { $0 + weight($1) }
-            let title = questionTerms.intersection(titles[sentence.item]).subtracting(sentence.terms).sorted()
-                .reduce(0) { $0 + weight($1) }
-            sentences[index].coverage = total > 0 ? min(1, (own + title) / total) : 0
+            let isFact = factTexts.contains(sentence.text)
+            let wanted =
+                isFact
+                ? asked.union(known.keys.filter { known[$0, default: 0] > (sentence.terms.contains($0) ? 1 : 0) })
+                : questionTerms
+            let all = isFact ? total(wanted) : whole
+            let own = total(wanted.intersection(sentence.terms))
+            let title = total(wanted.intersection(titles[sentence.item]).subtracting(sentence.terms))
+            sentences[index].coverage = all > 0 ? min(1, (own + title) / all) : 0
             let score = items[sentence.item].score
             let standing = top > bottom ? (score - bottom) / (top - bottom) : 1
-            let news = sentence.terms.subtracting(questionTerms).count
+            let news = sentence.terms.subtracting(wanted).count
             // A sentence that only repeats the question answers nothing; a very long one says too much.
             let length = news == 0 ? 0.5 : 1 / (1 + max(0, Double(sentence.terms.count - 40)) / 40)
             sentences[index].value = (sentences[index].coverage + 0.35 * standing) * length

@@ -54,8 +54,12 @@ public struct ModelAnswerer: Answerer {
                 else { throw LanguageModelError.malformedReply("an empty answer") }
                 // The session resolves the citations against what it retrieved.
                 let state = AgentState.reading(evidence, of: question)
-                return CitationResolver(state: state).answer(
+                let answer = CitationResolver(state: state).answer(
                     fromDraft: completion.message.content, model: response.model)
+                guard !answer.text.isEmpty else {
+                    throw LanguageModelError.malformedReply("reasoning or a call, and no answer")
+                }
+                return answer
             } catch LanguageModelError.contextOverflow where shown > 1 {
                 shown = (shown + 1) / 2
             } catch SessionError.budget(.promptTokens) where shown > 1 {

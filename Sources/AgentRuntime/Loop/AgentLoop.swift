@@ -13,6 +13,9 @@ import RetrievalTools
 ///                                              closing ←──────────────────────┴──────────────────────────────┘
 ///                                              → answered → finished
 ///
+/// A run that a failing model ends before anything was retrieved searches for the question itself before it answers:
+/// `closing → proposed → chose → tool_called… → tool_returned… → kept → answered`.
+///
 /// `pending` holds the actions that are still to be done; the event that reports an action takes it off. So a loop that
 /// was fed the events of an interrupted session knows what is left to do.
 public struct AgentLoop: Sendable {
@@ -30,6 +33,8 @@ public struct AgentLoop: Sendable {
         case callTools([ToolCallRecord])
         /// Ask the keeper about these calls; report with `kept`.
         case keep([String])
+        /// Ask for a search that needs no model; report with `proposed`.
+        case proposeUnaided
         /// Answer from the evidence; report with `answered`.
         case answer
     }
@@ -47,6 +52,8 @@ public struct AgentLoop: Sendable {
     private var candidates: [CandidateAction] = []
     private var toolCallCount = 0
     private var correctionsInRow = 0
+    /// Whether the model was told in this step what was wrong with a call or a turn, and can do better in the next.
+    private var wasRefused = false
     private var isInterrupted = false
 
     public init(header: SessionHeader, rules: LoopRules = LoopRules()) {
@@ -63,6 +70,7 @@ public struct AgentLoop: Sendable {
         case .stepStarted(let step):
             state.step = step
             state.spent.steps += 1
+            wasRefused = false
             pending = [rules.isGated ? .assess : .propose]
         case .assessed(let decision):
             state.uncertainty = decision
@@ -72,12 +80,16 @@ public struct AgentLoop: Sendable {
         case .modelFailed(let id, _):
             if let record = openModelCalls.removeValue(forKey: id) {
                 state.spent.completionTokens -= record.completionTokens
-                state.spent.money -= rules.prices.money(prompt: 0, completion: record.completionTokens)
+                state.spent.money -= state.header.prices.money(prompt: 0, completion: record.completionTokens)
             }
         case .proposed(let proposal):
             state.notes += proposal.notes
             candidates = proposal.candidates
-            pending = candidates.isEmpty ? [.record(.closing(.exhausted))] : [.choose(candidates)]
+            if state.stop != nil {
+                pending = candidates.isEmpty ? [.answer] : [.record(.chose(PolicyChoice(index: 0)))]
+            } else {
+                pending = candidates.isEmpty ? [.record(.closing(.exhausted))] : [.choose(candidates)]
+            }
         case .chose(let choice): act(on: choice)
         case .toolCalled(let record):
             state.spent.toolCalls += 1
@@ -91,7 +103,7 @@ public struct AgentLoop: Sendable {
             if case .record(.stepStarted) = pending.first { pending = [.record(.closing(.interrupted))] }
         case .closing(let reason):
             state.stop = reason
-            pending = [.answer]
+            pending = [isLeftEmptyHanded(by: reason) ? .proposeUnaided : .answer]
         case .answered(let answer):
             state.answer = answer
             pending = [.record(.finished(state.stop ?? .answered, state.spent))]
@@ -105,16 +117,36 @@ public struct AgentLoop: Sendable {
     private mutating func beginStep() {
         if isInterrupted {
             pending = [.record(.closing(.interrupted))]
-        } else if let limit = Ledger(state: state, rules: rules).reachedLimit {
+        } else if let limit = Ledger(state: state).reachedLimit {
             pending = [.record(.closing(.budget(limit)))]
         } else {
             pending = [.record(.stepStarted(state.step + 1))]
         }
     }
 
+    /// Whether the model's failure, and not a decision, ends a run in which nothing was searched yet.
+    private func isLeftEmptyHanded(by reason: StopReason) -> Bool {
+        switch reason {
+        case .failed, .unreadableModel, .budget(.promptTokens), .budget(.completionTokens), .budget(.money):
+            return state.retrieved.isEmpty && state.resultSets.isEmpty && state.toolCallsLeft != 0
+        default: return false
+        }
+    }
+
     private mutating func endStep() {
-        if let last = state.actions.indices.last, case .call = state.actions[last].candidate.kind {
-            state.barrenSteps = state.actions[last].newPassages > 0 ? 0 : state.barrenSteps + 1
+        guard state.stop == nil else {
+            pending = [.answer]
+            return
+        }
+        let news = state.actions.last?.newPassages ?? 0
+        if wasRefused, news == 0 {
+            // What was wrong was said, and says nothing about what there is to find.
+            correctionsInRow += 1
+        } else {
+            correctionsInRow = 0
+            if case .call = state.actions.last?.candidate.kind {
+                state.barrenSteps = news > 0 ? 0 : state.barrenSteps + 1
+            }
         }
         if correctionsInRow >= rules.corrections {
             pending = [.record(.closing(.unreadableModel))]
@@ -141,8 +173,9 @@ public struct AgentLoop: Sendable {
                 if let found = state.retrieved[id] { items.append(found.evidence(reason: candidate.reason)) }
             }
             pending = [.record(.kept(Keeping(kept: items)))]
-        case .answer(let text):
+        case .answer(let text, let label):
             state.draft = text
+            state.draftLabel = label
             pending = [.record(.closing(.answered))]
         case .correct(let message): pending = [.record(.corrected(callID: "", message: message))]
         case .giveUp: pending = [.record(.closing(.exhausted))]
@@ -184,11 +217,10 @@ public struct AgentLoop: Sendable {
             }
         }
         if let last = state.actions.indices.last { state.actions[last].failures += 1 }
+        // A repeated call was right; it only brings nothing.
+        if message != rules.messages.repeated { wasRefused = true }
         if !pending.isEmpty { pending.removeFirst() }
-        if pending.isEmpty {
-            correctionsInRow += 1
-            endStep()
-        }
+        if pending.isEmpty { endStep() }
     }
 
     // MARK: Results
@@ -214,8 +246,12 @@ public struct AgentLoop: Sendable {
         if let last = state.actions.indices.last {
             state.actions[last].callIDs.append(id)
             state.actions[last].newPassages += news
-            if output.isError { state.actions[last].failures += 1 }
+            if output.isError {
+                state.actions[last].failures += 1
+                state.actions[last].errors.append(output.text)
+            }
         }
+        if output.isError, !record.invocation.callID.isEmpty { wasRefused = true }
         if let last = state.conversation.indices.last, !record.invocation.callID.isEmpty {
             let fence = Fence(seed: state.header.seed, call: id)
             state.conversation[last].replies[record.invocation.callID] =
@@ -227,8 +263,6 @@ public struct AgentLoop: Sendable {
             pending = [.callTools(batch)]
             return
         }
-        correctionsInRow =
-            state.actions.last.map { $0.failures > 0 && $0.newPassages == 0 } ?? false ? correctionsInRow + 1 : 0
         pending = [.keep(state.actions.last?.callIDs ?? [])]
     }
 
@@ -245,7 +279,7 @@ public struct AgentLoop: Sendable {
         state.spent.modelCalls += 1
         state.spent.promptTokens += record.promptTokens
         state.spent.completionTokens += record.completionTokens
-        state.spent.money += rules.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
+        state.spent.money += state.header.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
     }
 
     /// Replaces the estimate by what the call cost; a server that reports nothing is charged the estimate.
@@ -256,8 +290,8 @@ public struct AgentLoop: Sendable {
             state.spent.promptTokens += usage.promptTokens - record.promptTokens
             state.spent.completionTokens += usage.completionTokens - record.completionTokens
             state.spent.money +=
-                rules.prices.money(prompt: usage.promptTokens, completion: usage.completionTokens)
-                - rules.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
+                state.header.prices.money(prompt: usage.promptTokens, completion: usage.completionTokens)
+                - state.header.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
         }
         if record.purpose == LoopRules.actingPurpose, let message = response.completions.first?.message {
             state.conversation.append(ConversationTurn(message: message))

@@ -15,6 +15,7 @@ extension AgentSession {
         case .choose(let candidates): try await choose(among: candidates)
         case .callTools(let records): try await callTools(records)
         case .keep(let calls): try await keep(after: calls)
+        case .proposeUnaided: try await proposeUnaided()
         case .answer: try await answer()
         }
     }
@@ -72,6 +73,16 @@ extension AgentSession {
         }
     }
 
+    /// The search that is left when the model failed before anything was found.
+    private func proposeUnaided() async throws {
+        let proposer = QuestionProposer()
+        var proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
+        for index in proposal.candidates.indices {
+            proposal.candidates[index].reason = "the model failed: search for the question itself"
+        }
+        try await append(.proposed(proposal))
+    }
+
     private func choose(among candidates: [CandidateAction]) async throws {
         let state = seen
         var random = SplitMix64(seed: state.header.seed, stream: UInt64(state.step))
@@ -114,9 +125,16 @@ extension AgentSession {
     private func answer() async throws {
         let state = seen
         let resolver = CitationResolver(state: state)
-        if let draft = state.draft, !draft.allSatisfy(\.isWhitespace) {
-            try await append(.answered(resolver.answer(fromDraft: draft, model: state.header.model.name)))
-            return
+        if let draft = state.draft {
+            let proposer = state.actions.last?.candidate.proposer ?? ""
+            let answer = resolver.answer(
+                fromDraft: draft, model: state.draftLabel == .model ? state.header.model.name : proposer,
+                label: state.draftLabel)
+            // Reasoning alone, or a tool call as text, is no answer.
+            if !answer.text.isEmpty {
+                try await append(.answered(answer))
+                return
+            }
         }
         let context = context(for: "answerer", closing: true)
         var answer: Answer

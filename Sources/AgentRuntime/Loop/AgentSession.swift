@@ -58,7 +58,7 @@ public actor AgentSession {
             corpus: .init(name: environment.corpus.summary.name, value: environment.corpus.fingerprint),
             model: AgentSession.fingerprint(of: environment.model),
             policy: .init(name: strategy.name, value: strategy.fingerprint), seed: seed,
-            budget: budget ?? strategy.budget, tools: environment.tools.names)
+            budget: budget ?? strategy.budget, prices: strategy.rules.prices, tools: environment.tools.names)
         let digits = String(XXH64.hash(header.json.serialized()), radix: 16)
         header.session = id ?? String(repeating: "0", count: 16 - digits.count) + digits
         self.init(header: header, strategy: strategy, environment: environment, store: store, offset: 0)
@@ -97,7 +97,7 @@ public actor AgentSession {
         func check(_ what: String, _ recorded: SessionHeader.Fingerprint, _ given: SessionHeader.Fingerprint) throws {
             guard recorded != given else { return }
             func text(_ value: SessionHeader.Fingerprint) -> String {
-                value == .init() ? "none" : "\(value.name) (\(value.value.prefix(24)))"
+                value == .init() ? "none" : "\(value.name) (\(value.value.prefix(100)))"
             }
             throw SessionError.mismatch(what: what, recorded: text(recorded), given: text(given))
         }
@@ -258,7 +258,7 @@ public actor AgentSession {
         for record in records where !startedToolCalls.contains(record.id) { try await append(.toolCalled(record)) }
         let sets = resultSets(namedIn: records)
         let tools = environment.tools
-        let seconds = Ledger(state: loop.state, rules: strategy.rules).secondsLeft(closing: false)
+        let seconds = Ledger(state: loop.state).secondsLeft(closing: false)
         var operations: [@Sendable () async throws -> SessionEvent.Kind] = []
         for record in records {
             let call = ToolCall(
@@ -281,7 +281,7 @@ public actor AgentSession {
         }
         var calls: [(record: ModelCallRecord, request: ModelRequest)] = []
         for var request in requests {
-            let ledger = Ledger(state: loop.state, rules: strategy.rules)
+            let ledger = Ledger(state: loop.state)
             if cursor < journal.count {
                 // Paid for already: the grant was computed from a state that did not hold this very charge.
                 let record = journal[cursor]

@@ -16,7 +16,7 @@ public struct LoopRules: Sendable, Hashable {
     public var barrenSteps: Int
     /// After how many turns in a row that had to be corrected the run closes. Default 3.
     public var corrections: Int
-    /// What the session's model costs.
+    /// What the session's model costs; recorded with the session, and kept when it is resumed.
     public var prices: ModelPrice
     /// What the model is told when the loop refuses a call.
     public var messages: Messages
@@ -63,8 +63,8 @@ public struct ModelPrice: Sendable, Hashable {
 /// Reads a state's accounts: what may still be spent.
 struct Ledger {
     var state: AgentState
-    var rules: LoopRules
 
+    private var prices: ModelPrice { state.header.prices }
     private var budget: Budget { state.budget }
     private var spent: Spending { state.spent }
 
@@ -94,7 +94,7 @@ struct Ledger {
 
     private func closingMoney(of limit: Double) -> Double {
         min(
-            rules.prices.money(prompt: budget.closing.promptTokens, completion: budget.closing.completionTokens),
+            prices.money(prompt: budget.closing.promptTokens, completion: budget.closing.completionTokens),
             limit / 2)
     }
 
@@ -115,10 +115,10 @@ struct Ledger {
         }
         if let limit = budget.money {
             let left = limit - (closing ? 0 : closingMoney(of: limit)) - spent.money
-            let rest = left - rules.prices.money(prompt: prompt, completion: 0)
+            let rest = left - prices.money(prompt: prompt, completion: 0)
             if rest <= 0 { return .failure(.budget(.money)) }
-            if rules.prices.completionPerMillion > 0 {
-                granted = min(granted, Int(rest / rules.prices.completionPerMillion * 1_000_000))
+            if prices.completionPerMillion > 0 {
+                granted = min(granted, Int(rest / prices.completionPerMillion * 1_000_000))
                 if granted <= 0 { return .failure(.budget(.money)) }
             }
         }

@@ -30,8 +30,10 @@ public struct AgentState: Sendable {
     public internal(set) var uncertainty: GateDecision?
     /// How many steps in a row brought no passage that was new.
     public internal(set) var barrenSteps = 0
-    /// The answer that the acting model wrote itself.
+    /// The answer that a proposer brought: the acting model's own, or what was computed.
     public internal(set) var draft: String?
+    /// Who made the draft.
+    public internal(set) var draftLabel = Answer.Label.model
     /// Why the run is ending; nil while it goes on.
     public internal(set) var stop: StopReason?
     /// The answer, once it is there.
@@ -101,6 +103,8 @@ public struct PastAction: Sendable, Hashable {
     public var newPassages: Int
     /// How many of its calls failed or were refused.
     public var failures: Int
+    /// What its calls that failed said.
+    public var errors: [String]
 
     public init(step: Int, candidate: CandidateAction, choice: PolicyChoice) {
         self.step = step
@@ -109,6 +113,7 @@ public struct PastAction: Sendable, Hashable {
         callIDs = []
         newPassages = 0
         failures = 0
+        errors = []
     }
 }
 

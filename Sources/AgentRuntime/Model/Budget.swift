@@ -132,7 +132,7 @@ public enum StopReason: Sendable, Hashable, JSONRepresentable {
     case budget(Limit)
     /// The same calls, or calls without anything new, kept coming.
     case repeating
-    /// The model kept writing turns that cannot be read.
+    /// The model kept writing turns that cannot be read, or calls that failed.
     case unreadableModel
     /// The model or a proposer failed; the text says how.
     case failed(String)
@@ -171,7 +171,7 @@ public enum StopReason: Sendable, Hashable, JSONRepresentable {
         case .budget(let limit):
             return "the budget of \(limit.rawValue.replacing("_", with: " ")) was used up"
         case .repeating: return "the last calls brought nothing new"
-        case .unreadableModel: return "the model kept writing turns that cannot be read"
+        case .unreadableModel: return "the model kept writing turns that cannot be read, or calls that failed"
         case .failed(let message): return message
         case .interrupted: return "you asked to finish"
         }

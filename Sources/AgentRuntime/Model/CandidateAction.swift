@@ -11,8 +11,9 @@ public struct CandidateAction: Sendable, Hashable, JSONRepresentable {
         case call([ToolInvocation])
         /// Keeps these passages of what has been retrieved, by id, best first.
         case keep([String])
-        /// Answers from the evidence; `text` is the answer that a model wrote already, nil to have one written.
-        case answer(text: String?)
+        /// Answers from the evidence; `text` is the answer that is there already, nil to have one written, and `label`
+        /// says who made it.
+        case answer(text: String?, label: Answer.Label = .model)
         /// Tells the model what was wrong with its turn.
         case correct(message: String)
         /// Ends the run: what was found so far is all there is.
@@ -54,7 +55,9 @@ public struct CandidateAction: Sendable, Hashable, JSONRepresentable {
         switch try json.requiredString("action") {
         case "call": kind = .call(try json.requiredArray("calls").map(ToolInvocation.init(json:)))
         case "keep": kind = .keep(try json.requiredArray("passages").compactMap(\.string))
-        case "answer": kind = .answer(text: json["text"]?.string)
+        case "answer":
+            kind = .answer(
+                text: json["text"]?.string, label: json["label"]?.string.flatMap(Answer.Label.init) ?? .model)
         case "correct": kind = .correct(message: try json.requiredString("message"))
         case "give_up": kind = .giveUp
         case let other:
@@ -75,9 +78,10 @@ public struct CandidateAction: Sendable, Hashable, JSONRepresentable {
         case .keep(let passages):
             members["action"] = "keep"
             members["passages"] = .array(passages.map(JSONValue.string))
-        case .answer(let text):
+        case .answer(let text, let label):
             members["action"] = "answer"
             if let text { members["text"] = .string(text) }
+            if label != .model { members["label"] = .string(label.rawValue) }
         case .correct(let message):
             members["action"] = "correct"
             members["message"] = .string(message)

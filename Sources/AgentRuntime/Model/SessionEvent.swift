@@ -77,6 +77,8 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
     public var policy: Fingerprint
     public var seed: UInt64
     public var budget: Budget
+    /// What the model costs: what was spent is counted by it, here and wherever the events are read.
+    public var prices: ModelPrice
     /// The names of the tools.
     public var tools: [String]
 
@@ -93,7 +95,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
 
     public init(
         session: String, question: Question, corpus: Fingerprint, model: Fingerprint, policy: Fingerprint,
-        seed: UInt64, budget: Budget, tools: [String]
+        seed: UInt64, budget: Budget, prices: ModelPrice = ModelPrice(), tools: [String]
     ) {
         self.session = session
         self.question = question.withoutGold
@@ -102,6 +104,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
         self.policy = policy
         self.seed = seed
         self.budget = budget
+        self.prices = prices
         self.tools = tools
     }
 
@@ -122,6 +125,9 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
             question: Question(try json.requiredString("question"), id: json["question_id"]?.string ?? ""),
             corpus: try fingerprint("corpus"), model: try fingerprint("model"), policy: try fingerprint("policy"),
             seed: seed, budget: try Budget(json: try json.required("budget")),
+            prices: ModelPrice(
+                promptPerMillion: json["prices"]?["prompt"]?.double ?? 0,
+                completionPerMillion: json["prices"]?["completion"]?.double ?? 0),
             tools: try json.requiredArray("tools").compactMap(\.string))
     }
 
@@ -138,6 +144,11 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
         members["policy"] = object(policy)
         members["seed"] = .string(String(seed, radix: 16))
         members["budget"] = budget.json
+        if prices != ModelPrice() {
+            members["prices"] = [
+                "prompt": .number(prices.promptPerMillion), "completion": .number(prices.completionPerMillion),
+            ]
+        }
         members["tools"] = .array(tools.map(JSONValue.string))
         return .object(members)
     }

@@ -120,7 +120,6 @@ public struct SentenceKeeper: EvidenceKeeper {
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
         let found = state.retrieved.values.filter { calls.contains($0.callID) }.map { $0.evidence() }
         let known = state.evidence.items
-        let query = state.question.text + " " + known.map(\.shownText).joined(separator: " ")
         var items = known
         for item in found where !state.evidence.contains(item.passageID) {
             var item = item
@@ -128,7 +127,7 @@ public struct SentenceKeeper: EvidenceKeeper {
             items.append(item)
         }
         guard !items.isEmpty else { return Keeping() }
-        let words = EvidenceWords(question: query, items: items)
+        let words = EvidenceWords(question: state.question.text, facts: known.flatMap(\.sentences), items: items)
         var pairs = words.sentences.sorted { ($0.value, $1.item, $1.text) > ($1.value, $0.item, $0.text) }
         pairs = Array(pairs.prefix(candidates))
         if context.hasModel, pairs.count > facts {
@@ -147,7 +146,7 @@ public struct SentenceKeeper: EvidenceKeeper {
                 ], toolChoice: .none, options: SamplingOptions(temperature: 0, maxTokens: 32))
             let text = try await context.respond(to: request, purpose: "condense").completions.first?.message.content
             var chosen: [Int] = []
-            for number in (text ?? "").split(whereSeparator: { !$0.isNumber }).compactMap({ Int($0) })
+            for number in AnswerText.written(text ?? "").split(whereSeparator: { !$0.isNumber }).compactMap({ Int($0) })
             where pairs.indices.contains(number - 1) && !chosen.contains(number - 1) { chosen.append(number - 1) }
             // A model that names no number has not judged; the scores decide.
             if !chosen.isEmpty { pairs = chosen.map { pairs[$0] } }

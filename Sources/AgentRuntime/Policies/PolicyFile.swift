@@ -88,6 +88,26 @@ public struct PolicyFile: Sendable, Hashable {
             file: name, message: "there is no such policy; there are \(names), or give the path of a .yaml file")
     }
 
+    /// Every policy that can be found by its name, by name: a file hides a built-in one, and one of an earlier folder
+    /// hides one of a later.
+    /// - Throws: `YAMLError`, `PolicyError`.
+    public static func all(in directories: [String] = standardDirectories) throws -> [PolicyFile] {
+        var names = Set(BuiltInPolicies.all.map(\.name))
+        for directory in directories {
+            let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+            names.formUnion(files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
+        }
+        return try names.sorted().map { try find($0, in: directories) }
+    }
+
+    /// The text of the policy of that name or path.
+    /// - Throws: as `find(_:in:)` does.
+    public static func text(of name: String, in directories: [String] = standardDirectories) throws -> String {
+        let file = try find(name, in: directories)
+        guard file.directory.isEmpty else { return try String(contentsOfFile: file.source, encoding: .utf8) }
+        return BuiltInPolicies.all.first { $0.name == name }?.yaml ?? ""
+    }
+
     /// Puts the strategy together.
     /// - Parameters:
     ///   - registry: the components that files can name.

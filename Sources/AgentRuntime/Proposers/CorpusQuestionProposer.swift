@@ -12,24 +12,37 @@ import TextProcessing
 ///
 /// With a model, the model writes the filter and the aggregation as JSON for those tools. Without one, `CorpusQuestionParser`
 /// reads conditions and order off the question; where it finds none, the question's names become the filter.
+///
+/// Arguments that a tool refuses go back to the model with what the tool said, a few times; an aggregation that never
+/// becomes right is a count.
 public struct CorpusQuestionProposer: ActionProposer {
     public var name: String { "corpus" }
     public var options: SamplingOptions
+    /// How often the model may correct the arguments of a tool. Default 2.
+    public var corrections: Int
 
-    public init(options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 400)) {
+    public init(
+        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 400), corrections: Int = 2
+    ) {
         self.options = options
+        self.corrections = corrections
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         guard context.tools["filter"] != nil, context.tools["aggregate"] != nil else { return Proposal() }
-        if !state.hasNote("corpus", key: "filter") { return try await proposeFilter(state, context) }
-        guard let filtered = state.resultSets.values.last(where: { $0.tool == "filter" }),
-            !state.hasNote("corpus", key: "aggregate")
-        else {
-            guard state.hasNote("corpus", key: "aggregate") else { return Proposal() }
+        guard let filtered = state.resultSets.values.last(where: { $0.tool == "filter" }) else {
+            let asked = Self.attempts("filter", state)
+            guard asked.isEmpty || (context.hasModel && asked.count <= corrections) else { return Proposal() }
+            return try await proposeFilter(state, context)
+        }
+        let attempts = Self.attempts("aggregate", state)
+        let isRefused = !attempts.isEmpty && state.actions.last?.errors.isEmpty == false
+        if !attempts.isEmpty,
+            !isRefused || !context.hasModel || attempts.last == Self.count(filtered.handle).serialized()
+        {
             return Proposal([
                 CandidateAction(
-                    .answer(text: try await draft(state, context)), proposer: name,
+                    .answer(text: try await draft(state, context), label: .aggregate), proposer: name,
                     reason: "the whole set is aggregated", score: 2)
             ])
         }
@@ -43,13 +56,14 @@ public struct CorpusQuestionProposer: ActionProposer {
                 ], notes: [Note(kind: "corpus", key: "aggregate", text: arguments.serialized())])
         }
         let arguments: JSONValue
-        if context.hasModel {
+        if context.hasModel, attempts.count <= corrections {
             let text = try await ModelText.ask(
                 """
                 Write the arguments of the tool `aggregate` that answer the question over \(filtered.handle), as one JSON \
                 object and nothing else. Its schema:
                 \(context.tools["aggregate"]?.specification.parameters.serialized() ?? "{}")
-                """, state.question.text, evidence: nil, options: options, purpose: "aggregate", state: state,
+                """, Self.request(state, after: attempts), evidence: nil, options: options, purpose: "aggregate",
+                state: state,
                 context: context)
             arguments = Self.object(in: text)?.with("over", .string(filtered.handle)) ?? Self.count(filtered.handle)
         } else {
@@ -71,7 +85,8 @@ public struct CorpusQuestionProposer: ActionProposer {
                 Write the arguments of the tool `filter` that select every document that the question is about, as one \
                 JSON object and nothing else. Metadata fields: \(fields.isEmpty ? "none" : fields). Its schema:
                 \(context.tools["filter"]?.specification.parameters.serialized() ?? "{}")
-                """, state.question.text, evidence: nil, options: options, purpose: "filter", state: state,
+                """, Self.request(state, after: Self.attempts("filter", state)), evidence: nil, options: options,
+                purpose: "filter", state: state,
                 context: context)
             guard let object = Self.object(in: text) else { return Proposal() }
             arguments = object
@@ -87,6 +102,22 @@ public struct CorpusQuestionProposer: ActionProposer {
         return Proposal(
             [.call("filter", arguments, proposer: name, reason: "everything that qualifies", score: 1)],
             notes: [Note(kind: "corpus", key: "filter", text: arguments.serialized())])
+    }
+
+    /// The arguments that a tool was called with so far.
+    private static func attempts(_ tool: String, _ state: AgentState) -> [String] {
+        state.notes.filter { $0.kind == "corpus" && $0.key == tool }.map(\.text)
+    }
+
+    /// What the model is asked: the question, and what the tool said about the arguments that it refused.
+    private static func request(_ state: AgentState, after attempts: [String]) -> String {
+        guard let last = attempts.last, let error = state.actions.last?.errors.last else { return state.question.text }
+        // A tool's message may quote documents.
+        return """
+            \(state.question.text)
+
+            The tool refused \(last): \(Fence.neutralised(String(error.prefix(1000)))) Write arguments that it takes.
+            """
     }
 
     private static func request(_ state: AgentState, _ context: StepContext) -> CorpusQuestionParser.Request? {

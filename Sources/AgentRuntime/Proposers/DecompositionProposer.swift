@@ -155,7 +155,7 @@ public struct DecompositionProposer: ActionProposer {
                 ], toolChoice: .none, options: SamplingOptions(temperature: 0, maxTokens: 48))
         }
         return try await context.respond(toAll: requests, purpose: "sub_answer").map {
-            ModelText.firstLine($0.completions.first?.message.content ?? "")
+            ModelText.firstLine(AnswerText.written($0.completions.first?.message.content ?? ""))
         }
     }
 }

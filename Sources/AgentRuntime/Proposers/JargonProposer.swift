@@ -40,6 +40,12 @@ public struct JargonProposer: ActionProposer {
         return dictionary
     }
 
+    /// The question with the meanings that were looked up.
+    static func explained(_ question: String, by notes: [Note]) -> String {
+        let meanings = notes.filter { $0.kind == "jargon" }.map { "(\($0.key): \($0.text))" }
+        return ([question] + meanings).joined(separator: " ")
+    }
+
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         guard !state.notes.contains(where: { $0.kind == "jargon" || $0.kind == "unknown_term" }) else {
             return Proposal()
@@ -63,7 +69,7 @@ public struct JargonProposer: ActionProposer {
         }
         let meanings = notes.filter { $0.kind == "jargon" }
         guard !meanings.isEmpty else { return Proposal([], notes: notes) }
-        let query = question + " " + meanings.map { "(\($0.key): \($0.text))" }.joined(separator: " ")
+        let query = Self.explained(question, by: notes)
         let calls = SearchCalls.calls(query, tools: tools, limit: limit, state: state, context: context)
         guard !calls.isEmpty else { return Proposal([], notes: notes) }
         let reason = meanings.map { "\($0.key) means \($0.text)" }.joined(separator: "; ")

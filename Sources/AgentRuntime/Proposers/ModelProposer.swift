@@ -78,6 +78,13 @@ public struct ModelProposer: ActionProposer {
                 .correct(message: "Your turn was empty. Call a tool, or answer."), proposer: proposer,
                 reason: "the turn was empty")
         }
+        if AnswerText.written(message.content).allSatisfy(\.isWhitespace) {
+            return CandidateAction(
+                .correct(
+                    message: "Your turn held reasoning or a call written as text, which is not read. Call a tool "
+                        + "through the interface for tool calls, or answer."),
+                proposer: proposer, reason: "neither a call nor an answer")
+        }
         return CandidateAction(.answer(text: message.content), proposer: proposer, reason: "the model answers")
     }
 

@@ -3,7 +3,8 @@
 import RetrievalTools
 import TextProcessing
 
-/// Searches for the question as it stands, by words and by meaning at the same time.
+/// Searches for the question as it stands, by words and by meaning at the same time; where jargon of it was looked up,
+/// with the meanings, so that it is not searched twice.
 public struct QuestionProposer: ActionProposer {
     public var name: String { "question" }
     /// The search tools that are called; those that the session does not have are left out.
@@ -17,7 +18,8 @@ public struct QuestionProposer: ActionProposer {
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
-        let calls = SearchCalls.calls(state.question.text, tools: tools, limit: limit, state: state, context: context)
+        let query = JargonProposer.explained(state.question.text, by: state.notes)
+        let calls = SearchCalls.calls(query, tools: tools, limit: limit, state: state, context: context)
         guard !calls.isEmpty else { return Proposal() }
         return Proposal([
             CandidateAction(.call(calls), proposer: name, reason: "search for the question itself", score: 1)

@@ -151,7 +151,9 @@ public struct HypotheticalPassageProposer: ActionProposer {
                 ChatMessage(role: .user, content: state.question.text),
             ], toolChoice: .none, options: options)
         return try await context.respond(to: request, purpose: "passage").completions
-            .map { String($0.message.content.prefix(1500)) }.filter { !$0.allSatisfy(\.isWhitespace) }
+            .map { String(AnswerText.written($0.message.content).prefix(1500)) }.filter {
+                !$0.allSatisfy(\.isWhitespace)
+            }
     }
 }
 
@@ -221,7 +223,7 @@ enum ModelText {
         let messages = [ChatMessage(role: .system, content: system), ChatMessage(role: .user, content: content)]
         let response = try await context.respond(
             to: ModelRequest(messages: messages, toolChoice: .none, options: options), purpose: purpose)
-        return response.completions.first?.message.content ?? ""
+        return AnswerText.written(response.completions.first?.message.content ?? "")
     }
 
     static func firstSentence(_ text: String) -> String {

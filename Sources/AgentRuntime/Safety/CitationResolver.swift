@@ -165,38 +165,6 @@ public struct CitationResolver: Sendable {
     }
 }
 
-/// Takes an answer apart as models write it.
-enum AnswerText {
-    /// The text without its last `Answer:` line, and what that line, `<answer>…</answer>` or `\boxed{…}` holds.
-    static func split(_ draft: String) -> (text: String, short: String?) {
-        if let range = lastTag("answer", in: draft) {
-            return (String(draft[..<range.open] + draft[range.end...]), String(draft[range.content]))
-        }
-        var lines = draft.split(separator: "\n", omittingEmptySubsequences: false)
-        while let last = lines.last, last.allSatisfy(\.isWhitespace) { lines.removeLast() }
-        guard let last = lines.last else { return ("", nil) }
-        let trimmed = last.trimmingCharacters(in: .whitespaces.union(CharacterSet(charactersIn: "*")))
-        for prefix in ["answer:", "final answer:", "short answer:"] where trimmed.lowercased().hasPrefix(prefix) {
-            let short = trimmed.dropFirst(prefix.count).trimmingCharacters(
-                in: .whitespaces.union(CharacterSet(charactersIn: "*")))
-            return (lines.dropLast().joined(separator: "\n"), short)
-        }
-        if let range = draft.range(of: "\\boxed{"), let close = draft[range.upperBound...].firstIndex(of: "}") {
-            return (draft, String(draft[range.upperBound..<close]))
-        }
-        return (draft, nil)
-    }
-
-    private static func lastTag(
-        _ name: String, in text: String
-    ) -> (open: String.Index, content: Range<String.Index>, end: String.Index)? {
-        guard let open = text.range(of: "<\(name)>", options: .backwards),
-            let close = text.range(of: "</\(name)>", range: open.upperBound..<text.endIndex)
-        else { return nil }
-        return (open.lowerBound, open.upperBound..<close.lowerBound, close.upperBound)
-    }
-}
-
 /// The edit distance (insertions, deletions, replacements) of short texts.
 enum EditDistance {
     /// 1 minus the distance over the longer length; 0 when it cannot reach `floor`.

@@ -176,37 +176,40 @@ public struct TracePage: Sendable {
 
     private func accounts() -> String {
         struct Row {
-            var calls = 0
-            var prompt = 0
-            var completion = 0
+            var spent = Spending()
             var seconds = 0.0
         }
+        // The loop's own accounts, so that a call which reported nothing costs here what it was charged.
+        var loop = AgentLoop(header: trajectory.final.header)
         var rows: [Int: Row] = [:]
-        var step = 0
         var last = 0.0
         for event in events {
-            rows[step, default: Row()].seconds += max(0, event.time - last)
+            let before = loop.state.spent
+            loop.receive(event)
+            let after = loop.state.spent
+            var row = rows[loop.state.step] ?? Row()
+            row.spent.toolCalls += after.toolCalls - before.toolCalls
+            row.spent.promptTokens += after.promptTokens - before.promptTokens
+            row.spent.completionTokens += after.completionTokens - before.completionTokens
+            row.spent.money += after.money - before.money
+            row.seconds += max(0, event.time - last)
+            rows[loop.state.step] = row
             last = event.time
-            switch event.kind {
-            case .stepStarted(let number): step = number
-            case .toolCalled: rows[step, default: Row()].calls += 1
-            case .modelReturned(_, let response):
-                rows[step, default: Row()].prompt += response.usage.promptTokens
-                rows[step, default: Row()].completion += response.usage.completionTokens
-            default: break
-            }
         }
-        var html =
-            "<section><h2>Accounts</h2><table><tr><th>step<th>tool calls<th>prompt tokens<th>completion tokens<th>seconds</tr>"
+        let isPriced = trajectory.final.header.prices != ModelPrice()
+        func line(_ name: String, _ spent: Spending, _ seconds: Double, _ cell: String) -> String {
+            var cells = [name, "\(spent.toolCalls)", "\(spent.promptTokens)", "\(spent.completionTokens)"]
+            if isPriced { cells.append(SessionNarrator.number(spent.money)) }
+            cells.append(String(format: "%.3f", seconds))
+            return "<tr>" + cells.map { "<\(cell)>" + $0 }.joined() + "</tr>"
+        }
+        var html = "<section><h2>Accounts</h2><table><tr><th>step<th>tool calls<th>prompt tokens<th>completion tokens"
+        html += isPriced ? "<th>cost<th>seconds</tr>" : "<th>seconds</tr>"
         for (step, row) in rows.sorted(by: { $0.key < $1.key }) {
-            html +=
-                "<tr><td>\(step)<td>\(row.calls)<td>\(row.prompt)<td>\(row.completion)<td>\(String(format: "%.3f", row.seconds))</tr>"
+            html += line("\(step)", row.spent, row.seconds, "td")
         }
         let spent = trajectory.final.spent
-        html += "<tr><th>all<th>\(spent.toolCalls)<th>\(spent.promptTokens)<th>\(spent.completionTokens)"
-        html += "<th>\(String(format: "%.3f", spent.seconds))</tr></table>"
-        if spent.money > 0 { html += "<p>cost \(SessionNarrator.number(spent.money))</p>" }
-        return html + "</section>\n"
+        return html + line("all", spent, spent.seconds, "th") + "</table></section>\n"
     }
 
     private static func handles(in text: String) -> [String] {
