@@ -34,8 +34,9 @@ public struct ModelProposer: ActionProposer {
         let limit = context.modelCapabilities?.contextLength
         var options = options
         options.seed = options.seed ?? state.header.seed
-        // The first call shows such a model the form of those that follow.
-        let isHeld = state.conversation.isEmpty && context.modelCapabilities?.needsRequiredCalls == true
+        // The first call that finds something shows such a model the form of those that follow.
+        let isHeld =
+            state.retrieved.isEmpty && state.resultSets.isEmpty && context.modelCapabilities?.needsRequiredCalls == true
         var trim = 0
         while true {
             let messages = ConversationPrompt.messages(
