@@ -45,6 +45,7 @@ public struct TagProposer: ActionProposer {
         guard context.hasModel else { return Proposal() }
         var options = options
         options.stop = dialect.stops
+        if context.modelCapabilities?.constraints == true { options.constraint = .grammar(dialect.grammar) }
         options.seed = options.seed ?? state.header.seed
         let request = ModelRequest(messages: messages(state, context), toolChoice: .none, options: options)
         let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
