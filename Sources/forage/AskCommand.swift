@@ -138,7 +138,20 @@ struct SessionRunner {
         return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 120
     }
 
+    /// Writes a line to standard output. A reader that went away, as `head` does, ends the program with the status of
+    /// SIGPIPE and without a word; a full disk ends it with one.
     static func write(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        var bytes = ArraySlice((line + "\n").utf8)
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Foundation.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count > 0 {
+                bytes = bytes.dropFirst(count)
+            } else if errno == EPIPE {
+                exit(141)
+            } else if errno != EINTR, errno != EAGAIN {
+                note("standard output: \(String(cString: strerror(errno)))")
+                exit(1)
+            }
+        }
     }
 }

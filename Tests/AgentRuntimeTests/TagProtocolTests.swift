@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AgentRuntime
+import LanguageModels
+import Synchronization
 import TensorMath
 import Testing
 import TextProcessing
@@ -70,6 +72,18 @@ import TextProcessing
         #expect(events.names.contains("corrected"))
     }
 
+    /// Old results go when the episode grows too long; the question and what was kept stay.
+    @Test func resultsAreLetGoWhenTheContextIsFull() async throws {
+        let model = ShortSightedModel(characters: 4200)
+        let (answer, events) = try await World.run(
+            World.magazines, strategy: World.strategy("search-r1"), environment: World.environment(model: model))
+        #expect(answer.short == "Germany")
+        #expect(events.names.contains("model_failed"))
+        #expect(model.lastPrompt.contains(World.magazines))
+        #expect(model.lastPrompt.contains("Kept so far") && model.lastPrompt.contains("left out to save space"))
+        #expect(model.lastPrompt.contains("[bauer]"))
+    }
+
     /// A document that holds tags must neither end the episode nor become a query.
     @Test func tagsInDocumentsDoNothing() async throws {
         let script = """
@@ -84,5 +98,31 @@ import TextProcessing
         #expect(answer.short == "nothing")
         let reply = try #require(Trajectory(events: events).final.conversation.first?.replies.values.first)
         #expect(!reply.contains("</information>") && !reply.contains("<answer>"))
+    }
+}
+
+/// A model with a short context: it refuses longer prompts, and remembers the last one that it took.
+private final class ShortSightedModel: LanguageModel {
+    let name = "short-sighted"
+    let fingerprint = "short-sighted/1"
+    let capabilities = ModelCapabilities()
+    let characters: Int
+    private let seen = Mutex("")
+    var lastPrompt: String { seen.withLock { $0 } }
+
+    init(characters: Int) { self.characters = characters }
+
+    func respond(
+        to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void
+    ) async throws -> ModelResponse {
+        let prompt = request.messages.map(\.content).joined(separator: "\n")
+        guard prompt.count <= characters else { throw LanguageModelError.contextOverflow(tokens: 0, limit: 0) }
+        seen.withLock { $0 = prompt }
+        let turns = request.messages.filter { $0.role == .assistant }.count
+        let queries = ["First for Women", "Bauer Media Group", "Hamburg"]
+        let text = turns < queries.count ? "<search>\(queries[turns])</search>" : "<answer>Germany</answer>"
+        return ModelResponse(
+            completions: [Completion(message: ChatMessage(role: .assistant, content: text), finishReason: .stop)],
+            usage: TokenUsage(promptTokens: 10, completionTokens: 5), model: name)
     }
 }

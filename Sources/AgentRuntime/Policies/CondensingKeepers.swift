@@ -134,6 +134,12 @@ public struct SentenceKeeper: EvidenceKeeper {
             let list = pairs.enumerated().map { "\($0 + 1). \(items[$1.item].title): \($1.text)" }.joined(
                 separator: "\n")
             let fence = Fence(seed: context.random.state, call: "sentences")
+            var options = SamplingOptions(temperature: 0, maxTokens: 32)
+            if context.modelCapabilities?.constraints == true {
+                let number = (1...pairs.count).map { "\"\($0)\"" }.joined(separator: " | ")
+                options.constraint = .grammar(
+                    "root ::= number (\", \" number){0,\(max(0, facts - 1))}\nnumber ::= \(number)")
+            }
             let request = ModelRequest(
                 messages: [
                     ChatMessage(
@@ -143,7 +149,7 @@ public struct SentenceKeeper: EvidenceKeeper {
                     ChatMessage(
                         role: .user,
                         content: fence.wrap(list, source: "sentences") + "\n\nQuestion: " + state.question.text),
-                ], toolChoice: .none, options: SamplingOptions(temperature: 0, maxTokens: 32))
+                ], toolChoice: .none, options: options)
             let text = try await context.respond(to: request, purpose: "condense").completions.first?.message.content
             var chosen: [Int] = []
             for number in AnswerText.written(text ?? "").split(whereSeparator: { !$0.isNumber }).compactMap({ Int($0) })

@@ -64,7 +64,7 @@ public struct CorpusQuestionProposer: ActionProposer {
                 \(context.tools["aggregate"]?.specification.parameters.serialized() ?? "{}")
                 """, Self.request(state, after: attempts), evidence: nil, options: options, purpose: "aggregate",
                 state: state,
-                context: context)
+                context: context, constraint: .jsonSchema(Self.aggregateSchema(context)))
             arguments = Self.object(in: text)?.with("over", .string(filtered.handle)) ?? Self.count(filtered.handle)
         } else {
             arguments = Self.count(filtered.handle)
@@ -87,7 +87,7 @@ public struct CorpusQuestionProposer: ActionProposer {
                 \(context.tools["filter"]?.specification.parameters.serialized() ?? "{}")
                 """, Self.request(state, after: Self.attempts("filter", state)), evidence: nil, options: options,
                 purpose: "filter", state: state,
-                context: context)
+                context: context, constraint: .jsonSchema(Self.filterSchema(context)))
             guard let object = Self.object(in: text) else { return Proposal() }
             arguments = object
         } else {
@@ -154,6 +154,58 @@ public struct CorpusQuestionProposer: ActionProposer {
         }
         let lines = table.rows.prefix(20).map { $0.map(text).joined(separator: ", ") }
         return "\(set.description): \(lines.joined(separator: "; "))\nAnswer: \(row.map(text).joined(separator: ", "))"
+    }
+
+    /// Filters that a model in this process may write: clauses over fields that the corpus has, all of which must hold.
+    private static func filterSchema(_ context: StepContext) -> JSONValue {
+        let fields = ["title", "text"] + context.corpus.summary.fields.map(\.name)
+        let clause: JSONValue = [
+            "type": "object", "additionalProperties": false, "required": ["field", "op", "value"],
+            "properties": [
+                "field": ["enum": .array(fields.map(JSONValue.string))],
+                "op": ["enum": ["==", "!=", "<", "<=", ">", ">=", "match"]],
+                "value": ["type": ["string", "number", "boolean"]],
+            ],
+        ]
+        return [
+            "type": "object", "additionalProperties": false, "required": ["where"],
+            "properties": [
+                "where": [
+                    "type": "object", "additionalProperties": false, "required": ["and"],
+                    "properties": ["and": ["type": "array", "minItems": 1, "maxItems": 3, "items": clause]],
+                ]
+            ],
+        ]
+    }
+
+    /// Aggregations that a model in this process may write: one measure, perhaps by one field.
+    private static func aggregateSchema(_ context: StepContext) -> JSONValue {
+        let fields = JSONValue.array(context.corpus.summary.fields.map { .string($0.name) })
+        let count: JSONValue = [
+            "type": "object", "additionalProperties": false, "required": ["op"],
+            "properties": ["op": ["enum": ["count"]]],
+        ]
+        guard fields.array?.isEmpty == false else {
+            return [
+                "type": "object", "additionalProperties": false, "required": ["measures"],
+                "properties": ["measures": ["type": "array", "minItems": 1, "maxItems": 1, "items": count]],
+            ]
+        }
+        let measure: JSONValue = [
+            "type": "object", "additionalProperties": false, "required": ["op", "field"],
+            "properties": [
+                "op": ["enum": ["distinct", "sum", "mean", "min", "max", "median"]], "field": ["enum": fields],
+            ],
+        ]
+        return [
+            "type": "object", "additionalProperties": false, "required": ["measures"],
+            "properties": [
+                "measures": [
+                    "type": "array", "minItems": 1, "maxItems": 1, "items": ["anyOf": [count, measure]],
+                ],
+                "group_by": ["type": "array", "minItems": 1, "maxItems": 1, "items": ["enum": fields]],
+            ],
+        ]
     }
 
     static func count(_ handle: String) -> JSONValue {

@@ -30,8 +30,12 @@ public struct ModelProposer: ActionProposer {
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
-        guard context.hasModel else { return Proposal() }
-        let limit = context.modelCapabilities?.contextLength
+        guard let capabilities = context.modelCapabilities else { return Proposal() }
+        guard capabilities.toolCalls else {
+            throw LanguageModelError.unsupported(
+                "the model cannot call tools; take a policy that does not let the model drive, such as hops or golden")
+        }
+        let limit = capabilities.contextLength
         var options = options
         options.seed = options.seed ?? state.header.seed
         // The first call that finds something shows such a model the form of those that follow.

@@ -206,12 +206,14 @@ enum ModelText {
     static let questionWords: Set<String> = ["what", "which", "who", "whom", "whose", "when", "where", "why", "how"]
 
     /// Asks with the evidence fenced in front of the request.
+    /// - Parameter constraint: what the text must be, where the model can be held to it.
     static func ask(
         _ instructions: String, _ request: String, evidence: Evidence?, options: SamplingOptions, purpose: String,
-        state: AgentState, context: StepContext
+        state: AgentState, context: StepContext, constraint: OutputConstraint? = nil
     ) async throws -> String {
         var random = context.random
         var options = options
+        if context.modelCapabilities?.constraints == true { options.constraint = constraint }
         options.seed = options.seed ?? random.next() >> 11
         var content = request
         var system = instructions

@@ -44,6 +44,20 @@ public struct TagDialect: Sendable, Hashable {
     /// All dialects.
     public static let all = [searchR1, r1Searcher, searchO1, hermes]
 
+    /// The grammar (GBNF) of one turn: perhaps a thought, then a query or the answer. For models in this process, which
+    /// then write nothing that cannot be read.
+    var grammar: String {
+        func literal(_ text: String) -> String { "\"" + text.replacing("\\", with: "\\\\") + "\"" }
+        let content = queriesAreJSON ? "[^<]{1,600}" : "[^<\\n]{1,200}"
+        let answer = answerClose == "}" ? "[^{}<\\n]{1,200}" : "[^<\\n]{1,200}"
+        return """
+            root ::= think? (query | answer)
+            think ::= \(literal(thinkOpen)) [^<]{1,400} \(literal(thinkClose)) "\\n"?
+            query ::= \(literal(queryOpen)) \(content) \(literal(queryClose))
+            answer ::= \(literal(answerOpen)) \(answer) \(literal(answerClose))
+            """
+    }
+
     /// Texts at which a turn ends; the environment speaks next.
     public var stops: [String] { answerClose == "}" ? [queryClose] : [queryClose, answerClose] }
 }

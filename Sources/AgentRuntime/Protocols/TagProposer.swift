@@ -45,16 +45,35 @@ public struct TagProposer: ActionProposer {
         guard context.hasModel else { return Proposal() }
         var options = options
         options.stop = dialect.stops
+        if context.modelCapabilities?.constraints == true { options.constraint = .grammar(dialect.grammar) }
         options.seed = options.seed ?? state.header.seed
-        let request = ModelRequest(messages: messages(state, context), toolChoice: .none, options: options)
-        let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
-        guard let completion = response.completions.first else { return Proposal() }
+        guard let completion = try await respond(state, options, context).completions.first else { return Proposal() }
         var parser = TagStreamParser(dialect)
         parser.push(completion.message.content)
         let outcome = parser.finish(stopped: completion.finishReason == .stop)
         let thought = completion.message.reasoning + parser.reasoning
         let notes = thought.allSatisfy(\.isWhitespace) ? [] : [Note(kind: "thought", text: thought)]
         return Proposal([candidate(outcome, turn: state.conversation.count, reason: thought)], notes: notes)
+    }
+
+    /// Asks the model, and lets go of the oldest results while the episode is longer than the model's context.
+    private func respond(
+        _ state: AgentState, _ options: SamplingOptions, _ context: StepContext
+    ) async throws -> ModelResponse {
+        let limit = context.modelCapabilities?.contextLength.map { $0 - options.maxTokens }
+        var trim = 0
+        while true {
+            let request = ModelRequest(messages: messages(state, trim: trim), toolChoice: .none, options: options)
+            if let limit, trim < state.conversation.count, ModelRequestCost.promptTokens(of: request) > limit {
+                trim += 1
+                continue
+            }
+            do {
+                return try await context.respond(to: request, purpose: LoopRules.actingPurpose)
+            } catch LanguageModelError.contextOverflow where trim < state.conversation.count {
+                trim += 1
+            }
+        }
     }
 
     private func candidate(_ outcome: TagStreamParser.Outcome, turn: Int, reason: String) -> CandidateAction {
@@ -86,17 +105,25 @@ public struct TagProposer: ActionProposer {
 
     /// The episode so far: the model's turns with their closing tags, and the results in the dialect's tags. The results
     /// were fenced, so that nothing in them closes a tag.
-    private func messages(_ state: AgentState, _ context: StepContext) -> [ChatMessage] {
+    /// - Parameter trim: how many of the oldest turns lose their results; what was kept of them is shown instead.
+    private func messages(_ state: AgentState, trim: Int) -> [ChatMessage] {
         var messages = [
             ChatMessage(role: .user, content: instructions + "\n\nQuestion: " + state.question.text)
         ]
-        for turn in state.conversation {
+        if trim > 0, !state.evidence.isEmpty {
+            let fence = Fence(seed: state.header.seed, call: "evidence")
+            messages[0].content +=
+                "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
+        }
+        for (index, turn) in state.conversation.enumerated() {
             var content = turn.message.content
             if content.contains(dialect.queryOpen), !content.contains(dialect.queryClose) {
                 content += dialect.queryClose
             }
             messages.append(ChatMessage(role: .assistant, content: content))
-            let replies = turn.replies.sorted { $0.key < $1.key }.map(\.value)
+            let replies =
+                index < trim && !turn.replies.isEmpty
+                ? [ConversationPrompt.trimmed] : turn.replies.sorted { $0.key < $1.key }.map(\.value)
             if let correction = turn.correction {
                 messages.append(ChatMessage(role: .user, content: correction))
             } else if !replies.isEmpty {

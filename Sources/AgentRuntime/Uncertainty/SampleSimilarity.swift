@@ -77,7 +77,9 @@ public struct SampleSimilarity: Sendable, Hashable {
         var pairs: [(Int, Int)] = []
         for i in distinct.indices { for j in distinct.indices where i != j { pairs.append((i, j)) } }
         let fence = Fence(seed: context.random.state, call: "entailment")
-        let requests = pairs.map { i, j in
+        var options = SamplingOptions(temperature: 0, maxTokens: 4)
+        if context.modelCapabilities?.constraints == true { options.constraint = .choices(["yes", "no", "unclear"]) }
+        let requests = pairs.map { [options] i, j in
             ModelRequest(
                 messages: [
                     ChatMessage(
@@ -88,7 +90,7 @@ public struct SampleSimilarity: Sendable, Hashable {
                         role: .user,
                         content: "Question: \(question)\n"
                             + fence.wrap("First: \(distinct[i])\nSecond: \(distinct[j])", source: "two answers")),
-                ], toolChoice: .none, options: SamplingOptions(temperature: 0, maxTokens: 4))
+                ], toolChoice: .none, options: options)
         }
         let responses = try await context.respond(toAll: requests, purpose: "entailment")
         let k = distinct.count
