@@ -10,7 +10,7 @@ import COpenBLAS
         subcommands: [
             KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self, LinkBenchmark.self, FusionBenchmark.self,
             FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self,
-            ReaderBenchmark.self, ToolCallBenchmark.self,
+            ReaderBenchmark.self, ToolCallBenchmark.self, EvalKillBenchmark.self,
         ])
 
     static func main() async {

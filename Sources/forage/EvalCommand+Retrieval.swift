@@ -37,10 +37,10 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
         let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
         let wanted = modes.isEmpty ? opened.summary.modes : modes
         let trec = trec
-        let rows = try await cancellable {
+        let rows = try await Interruption.cancelling {
             var rows: [RetrievalEvaluation.Row] = []
             for mode in wanted {
-                say(
+                note(
                     "\(mode.rawValue): \(evaluation.set.questions.count) questions over \(opened.summary.passageCount) passages …"
                 )
                 let rankings = try await evaluation.rankings(mode, in: opened)
@@ -81,6 +81,13 @@ struct EvalGenerateCommand: ParsableCommand {
     @Option(help: "What a document is called in the questions.") var noun = "document"
     @Option(help: "The largest gold set.") var largestGold = 50
     @Option(parsing: .upToNextOption, help: "Fields that are not used.") var exclude: [String] = []
+    @Option(parsing: .upToNextOption, help: "easy (one condition), medium (two), hard (three, or, not); default: all.")
+    var difficulty: [String] = []
+    @Option(
+        parsing: .upToNextOption,
+        help:
+            "count, minimum, maximum, sort_asc, sort_desc, topk_largest, topk_smallest; default: all.")
+    var family: [String] = []
     @Option(help: "Uses only documents whose metadata has this value, as field=value.") var only: String?
 
     func run() throws {
@@ -98,6 +105,8 @@ struct EvalGenerateCommand: ParsableCommand {
         options.seed = seed
         options.noun = noun
         options.largestGold = largestGold
+        if !difficulty.isEmpty { options.difficulties = try difficulty.map { try one($0, "--difficulty") } }
+        if !family.isEmpty { options.families = try family.map { try one($0, "--family") } }
         let generator = CorpusQuestionGenerator(passages: passages, excludedFields: Set(exclude))
         let sets = generator.generate(options)
         for (name, set) in [("train", sets.train), ("test", sets.test)] {
@@ -105,9 +114,19 @@ struct EvalGenerateCommand: ParsableCommand {
                 set.questions.map { $0.json.serialized() + "\n" }.joined(),
                 to: "\(output)/questions.\(name).jsonl")
         }
-        say(
+        note(
             "\(sets.train.questions.count) training and \(sets.test.questions.count) test questions from \(passages.count) documents in \(output)"
         )
+    }
+
+    /// One of the values that an option takes.
+    private func one<Value: RawRepresentable<String> & CaseIterable>(_ text: String, _ option: String) throws -> Value {
+        guard let value = Value(rawValue: text) else {
+            throw ValidationError(
+                "\(option): expected one of \(Value.allCases.map(\.rawValue).joined(separator: ", ")), found \"\(text)\""
+            )
+        }
+        return value
     }
 }
 
@@ -140,8 +159,8 @@ struct EvalDataCommand: ParsableCommand {
             try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
             ?? (set.passages.isEmpty ? nil : Set(set.passages.map(\.id)))
         let issues = set.issues(passageIDs: ids)
-        for issue in issues.prefix(50) { say("\(questions): \(issue)") }
-        if issues.count > 50 { say("… and \(issues.count - 50) more") }
+        for issue in issues.prefix(50) { note("\(questions): \(issue)") }
+        if issues.count > 50 { note("… and \(issues.count - 50) more") }
         let types = Dictionary(grouping: set.questions, by: \.type).sorted { $0.key < $1.key }
         print(
             "\(set.name): \(set.questions.count) questions, \(set.passages.count) passages, scored as \(set.benchmark.rawValue)"

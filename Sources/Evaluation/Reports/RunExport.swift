@@ -83,8 +83,19 @@ public enum RunExport {
                 ],
                 "events": [],
             ]
-            if record.outcome.status == .limit { members["limit"] = ["type": "custom", "limit": 0] }
-            if record.outcome.status == .error { members["error"] = ["message": .string(record.outcome.error)] }
+            if record.outcome.status == .limit {
+                let isTime = record.outcome.stop == "deadline" || record.outcome.stop.contains("seconds")
+                members["limit"] = [
+                    "type": isTime ? "time" : "custom", "limit": 0, "reason": .string(record.outcome.stop),
+                ]
+            }
+            if !record.isScored {
+                // The reader wants all three; there is no stack to show.
+                members["error"] = [
+                    "message": .string("\(record.outcome.status.rawValue): \(record.outcome.error)"), "traceback": "",
+                    "traceback_ansi": "",
+                ]
+            }
             members["total_time"] = .number(record.outcome.seconds)
             return .object(members)
         }

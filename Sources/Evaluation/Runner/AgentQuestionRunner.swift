@@ -46,7 +46,10 @@ public struct AgentQuestionRunner: QuestionRunner {
 
     public func fingerprint(policies: [String], models names: [String]) async throws -> RunFingerprint {
         var parts: OrderedDictionary<String, String> = ["corpus": corpus.fingerprint]
-        for name in policies { parts["policy \(name)"] = strategies[name]?.fingerprint ?? "missing" }
+        for name in policies {
+            parts["policy \(name)"] = strategies[name]?.fingerprint ?? "missing"
+            parts["answerer of \(name)"] = strategies[name].map { SHA256.hex($0.answerer.fingerprint).prefix(16) + "" }
+        }
         for name in names { parts["model \(name)"] = models[name].map { SHA256.hex($0.fingerprint) } ?? "none" }
         parts["tools"] = SHA256.hex(
             tools.specifications.map { "\($0.name)\n\($0.description)\n\($0.parameters.serialized())" }.joined())
