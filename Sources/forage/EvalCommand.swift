@@ -19,7 +19,7 @@ struct EvalCommand: AsyncParsableCommand {
             "Exit codes: 0 done, 1 failure, 2 a gate or a scenario failed, 64 usage, 130 cancelled.",
         subcommands: [
             EvalRunCommand.self, EvalCompareCommand.self, EvalGateCommand.self, EvalReportCommand.self,
-            EvalRescoreCommand.self,
+            EvalRescoreCommand.self, EvalScoreCommand.self,
             EvalRetrievalCommand.self, EvalScenariosCommand.self, EvalGenerateCommand.self,
             EvalDataCommand.self,
         ])

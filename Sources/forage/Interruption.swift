@@ -55,14 +55,14 @@ final class ProgressLine {
         guard isTerminal, Date().timeIntervalSince(lastDraw) > 0.1 else { return }
         lastDraw = Date()
         isDrawn = true
-        FileHandle.standardError.write(Data(("\r\u{1B}[K" + text()).utf8))
+        writeForPeople("\r\u{1B}[K" + text())
     }
 
     /// Removes the line.
     func clear() {
         guard isDrawn else { return }
         isDrawn = false
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        writeForPeople("\r\u{1B}[K")
     }
 
     /// A bar with a share, a note and the time left.
@@ -86,4 +86,7 @@ final class ProgressLine {
 }
 
 /// Writes a line for people to standard error.
-func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+func note(_ text: String) { writeForPeople(text + "\n") }
+
+/// Writes to standard error. A reader that went away (`2>&1 | head`) does not end the work.
+func writeForPeople(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }

@@ -34,7 +34,7 @@ final class LiveTable: Sendable {
             let lines = progress.table(width: size.columns, height: size.rows - 1)
             var text = Self.upward(state.drawnLines)
             for line in lines { text += "\u{1B}[2K" + line + "\n" }
-            FileHandle.standardError.write(Data((text + "\u{1B}[J").utf8))
+            writeForPeople(text + "\u{1B}[J")
             state.drawnLines = lines.count
         }
     }

@@ -41,6 +41,10 @@ import TextProcessing
         process.standardOutput = output ?? FileHandle.nullDevice
         process.standardError = errors ?? FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
+        // Without the models that this user may have: opening them would take most of the time.
+        var environment = ProcessInfo.processInfo.environment
+        environment["FORAGE_MODELS"] = folder.path + "/no-models"
+        process.environment = environment
         try process.run()
         return process
     }

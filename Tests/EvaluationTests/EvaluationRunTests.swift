@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AgentRuntime
 import Evaluation
 import Foundation
 import LanguageModels
 import OrderedCollections
 import QualityMetrics
+import RetrievalTools
 import Synchronization
 import Testing
 import TextProcessing
@@ -377,6 +379,31 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         let lines = last.table(width: 120, height: 40)
         #expect(lines.count == 14)
         #expect(lines[1].contains("22/22 100%") && lines[2].contains("24/24 100%"))
+    }
+
+    @Test func theQuestionsOfASeedAreDrawnIndependently() async throws {
+        let policy = try PolicyFile(
+            yaml:
+                "{name: coin, model: none, proposers: [{question: {tools: [keyword_search, semantic_search], limit: 2}}], "
+                + "policy: random, keep: {fusion: {limit: 2}}, answer: extractive, budget: {steps: 1}}", source: "coin")
+        let first = Mutex<[String]>([])
+        let runner = try AgentQuestionRunner(
+            corpus: EvalCorpus.inMemory([EvalPassage(id: "a", title: "A", text: "A lantern.")], name: "c"),
+            tools: ToolRegistry.builtIn(), policies: [(name: "coin", file: policy)],
+            traces: { _, events in
+                for event in events {
+                    if case .toolCalled(let call) = event.kind {
+                        first.withLock { $0.append(call.invocation.tool) }
+                    }
+                }
+            })
+        for number in 0..<60 {
+            let question = EvalQuestion(id: "q\(number)", text: "Where is lantern \(number)?")
+            _ = try await runner.run(question, policy: "coin", model: "none", seed: 1)
+        }
+        let keyword = first.withLock { $0.count { $0 == "keyword_search" } }
+        // Of 60 fair draws; outside of this once in ten thousand.
+        #expect((15...45).contains(keyword), "\(keyword) of 60 questions drew the same tool")
     }
 
     @Test func reportsShowEverythingAndEscapeIt() async throws {

@@ -66,9 +66,11 @@ public struct AgentQuestionRunner: QuestionRunner {
         let environment = AgentEnvironment(
             corpus: corpus, tools: try policyTools[policy].map { try tools.selecting($0) } ?? tools,
             model: models[model], embed: embed)
+        // One stream of draws a question: with one for all, a seed would be lucky or unlucky on every question alike, and
+        // the questions of a run would not be independent, as its statistics take them to be.
         let session = AgentSession(
             Question(question.text, id: question.id), strategy: strategy, environment: environment, store: store,
-            seed: seed)
+            seed: XXH64.hash(question.id, seed: seed))
         let answer = try await session.run()
         let events = try await store.events(of: session.id)
         try traces?("\(policy)-\(model)-\(seed)-\(question.id)", events)
