@@ -259,10 +259,12 @@ struct EvalReportCommand: ParsableCommand {
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             let date = attributes[.modificationDate] as? Date ?? Date(timeIntervalSince1970: 0)
             for (index, summary) in report.summaries.enumerated() {
+                let created = date.ISO8601Format()
                 let log = RunExport.inspect(
-                    summary, records: contents.records, name: contents.name, created: date.ISO8601Format())
+                    summary, records: contents.records, name: contents.name, created: created)
                 try writeFile(
-                    log.serialized(indented: true), to: "\(inspect)/\(contents.name)-\(index + 1).json")
+                    log.serialized(indented: true),
+                    to: inspect + "/" + RunExport.inspectFileName(contents.name, index + 1, created: created))
             }
         }
         if json { print(report.json.serialized()) } else { print(report.markdown, terminator: "") }

@@ -436,5 +436,17 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
                 "version", "status", "eval", "plan", "results", "stats", "samples",
             ])
         #expect(Set(log["samples"]?.array?.compactMap { $0["epoch"]?.int } ?? []) == [1, 2])
+        // A sample without a score has an error with the three members that inspect's reader demands.
+        var broken = records
+        broken[0].outcome.status = .error
+        broken[0].outcome.error = "it broke"
+        broken[0].scores = [:]
+        let brokenLog = RunExport.inspect(
+            try #require(report.summaries.first), records: broken, name: "n", created: "2026-01-01T00:00:00Z")
+        let error = brokenLog["samples"]?.array?.compactMap { $0["error"] }.first?.object
+        #expect(error.map { Array($0.keys) } == ["message", "traceback", "traceback_ansi"])
+        #expect(
+            RunExport.inspectFileName("my/run_1", 2, created: "2026-01-01T00:00:00Z")
+                == "2026-01-01T00-00-00Z_my-run-1_2.json")
     }
 }

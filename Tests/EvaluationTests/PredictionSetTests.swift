@@ -4,6 +4,7 @@ import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics
+import RetrievalTools
 import Testing
 import TextProcessing
 
@@ -97,6 +98,27 @@ import TextProcessing
         let scores = try PredictionSet.read(run).trecScores(qrels)
         #expect(scores.missing == 1 && scores.unknown == 1)
         #expect(scores.means["map"] == 0.25 && scores.means["recip_rank"] == 0.5 && scores.means["recall_5"] == 0.5)
+    }
+
+    @Test func aDocumentOfSeveralPassagesCountsOnce() async throws {
+        // Two hundred words make two passages; both hold the query's word.
+        let long = (0..<200).map { $0 % 20 == 0 ? "lantern" : "word\($0)" }.joined(separator: " ")
+        let corpus = try EvalCorpus.inMemory(
+            [
+                EvalPassage(id: "long", title: "", text: long),
+                EvalPassage(id: "gold", title: "", text: "One lantern among some other things that are said here."),
+            ], name: "split")
+        #expect(corpus.summary.passageCount == 3)
+        func ranked(_ gold: String) async throws -> [String] {
+            let evaluation = RetrievalEvaluation(
+                set: QuestionSet(
+                    name: "s", benchmark: .hotpotQA,
+                    questions: [EvalQuestion(id: "q", text: "lantern", supporting: [gold])]), cutoffs: [2])
+            return try await evaluation.rankings(.keyword, in: corpus)[0].ranked
+        }
+        #expect(try await Set(ranked("gold")) == ["long", "gold"])
+        // A gold passage by its own id: then passages are what is ranked.
+        #expect(try await ranked("long#2").contains { $0.hasPrefix("long#") })
     }
 
     @Test func damagedFilesAreRefusedWithTheirLine() throws {

@@ -43,6 +43,12 @@ public enum RunExport {
         summary.means.map { "\($0.key == "contains" ? "acc" : $0.key): \($0.value.mean)\n" }.joined()
     }
 
+    /// The file name of a log. `inspect view` lists only names of the form `<time>_<task>_<id>.json`.
+    public static func inspectFileName(_ name: String, _ number: Int, created: String) -> String {
+        let task = String(name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" })
+        return "\(created.replacing(":", with: "-"))_\(task)_\(number).json"
+    }
+
     /// A log of `inspect view` for one configuration, with its keys in the order in which that program reads them.
     /// - Parameter created: when the run was made, ISO 8601.
     public static func inspect(
