@@ -105,6 +105,8 @@ public enum RunExport {
             members["total_time"] = .number(record.outcome.seconds)
             return .object(members)
         }
+        // One a configuration: logs with one id count as one.
+        let id = String(XXH64.hash("\(name)\n\(created)\n\(summary.configuration)"), radix: 16)
         let model = summary.configuration.model.isEmpty ? "none/none" : summary.configuration.model
         let metrics = summary.means.map { measure, mean -> JSONValue in
             [
@@ -115,9 +117,9 @@ public enum RunExport {
         return [
             "version": 2, "status": "success",
             "eval": [
-                "eval_id": .string(name), "run_id": .string(name), "created": .string(created),
+                "eval_id": .string(id), "run_id": .string(name), "created": .string(created),
                 "task": .string("\(summary.configuration.set)/\(summary.configuration.policy)"),
-                "task_id": .string(name),
+                "task_id": .string(id),
                 "task_version": 0, "task_file": "", "task_attribs": [:], "task_args": [:],
                 "dataset": [
                     "name": .string(summary.configuration.set), "samples": .integer(summary.questions),
