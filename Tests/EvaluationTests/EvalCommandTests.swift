@@ -200,7 +200,7 @@ import TextProcessing
 
     @Test func aPlantedRegressionClosesTheGateOfRealRuns() throws {
         let good = try suite(policy: Self.policy("good", limit: 5), name: "good")
-        // The regression: the search forgets the last word of what it should ask for.
+        // The regression: nothing is searched for any more.
         let bad = try suite(policy: Self.policy("bad", limit: 1, extra: "budget: {tool_calls: 0}"), name: "bad")
         let a = folder.path + "/a"
         let b = folder.path + "/b"
