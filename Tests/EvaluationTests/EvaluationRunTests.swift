@@ -384,7 +384,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
     @Test func theQuestionsOfASeedAreDrawnIndependently() async throws {
         let policy = try PolicyFile(
             yaml:
-                "{name: coin, model: none, proposers: [{question: {tools: [keyword_search, semantic_search], limit: 2}}], "
+                "{name: coin, model: none, proposers: [{question: {tools: [keyword_search], limit: 2}}, "
+                + "{question: {tools: [semantic_search], limit: 2}}], "
                 + "policy: random, keep: {fusion: {limit: 2}}, answer: extractive, budget: {steps: 1}}", source: "coin")
         let first = Mutex<[String]>([])
         let runner = try AgentQuestionRunner(
