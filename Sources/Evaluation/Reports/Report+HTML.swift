@@ -36,7 +36,7 @@ extension Report {
             table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
             th, td { padding: .3rem .7rem; border-bottom: 1px solid #d9dee7; text-align: right; white-space: nowrap; }
             th:first-child, td:first-child { text-align: left; } td.wide { white-space: normal; text-align: left; min-width: 12rem; }
-            thead th { background: #f2f4f8; } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(360px, 480px)); gap: 1.5rem; }
+            thead th { background: #f2f4f8; } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(360px, 400px)); gap: 1.5rem; }
             figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: .3rem; } svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #1c2330; }
             @media (prefers-color-scheme: dark) { body { background: #14181f; color: #e4e8ef; } thead th { background: #222936; }
             th, td { border-color: #333c4b; } svg text { fill: #e4e8ef; } svg .axis { stroke: #a3adbd; } }
