@@ -21,9 +21,13 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
         2, 5, 10, 100,
     ]
     @Option(help: "Writes the runs in TREC form into this folder, one file a mode.") var trec: String?
+    @Option(help: "A file of published recall (Examples/suites/published-recall.yaml) to print the rows beside.")
+    var beside: String?
+    @Option(help: "The question set's name in that file; default: by the question file.") var name: String?
     @Flag(help: "Print the results as JSON.") var json = false
 
     func run() async throws {
+        let published = try beside.map { try PublishedRecall(file: $0) }
         let modes = try mode.map { name in
             guard let mode = RetrievalMode(rawValue: name) else {
                 throw ValidationError("unknown mode \"\(name)\"; expected one of keyword, semantic, hybrid")
@@ -31,16 +35,17 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             return mode
         }
         let opened = try await EvalOpening.corpus(corpus)
+        let summary = opened.summary
         var set = try DatasetReader.read(questions[0])
         for file in questions.dropFirst() { set.questions += try DatasetReader.read(file).questions }
         if let limit { set = set.sample(limit, seed: 1) }
         let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
         let wanted = modes.isEmpty ? opened.summary.modes : modes
         let trec = trec
-        let rows = try await cancellable {
+        let rows = try await Interruption.cancelling {
             var rows: [RetrievalEvaluation.Row] = []
             for mode in wanted {
-                say(
+                note(
                     "\(mode.rawValue): \(evaluation.set.questions.count) questions over \(opened.summary.passageCount) passages …"
                 )
                 let rankings = try await evaluation.rankings(mode, in: opened)
@@ -60,8 +65,71 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
         }
         if json {
             print(RetrievalEvaluation.json(rows).serialized())
+        } else if let published {
+            let title = name ?? set.name
+            guard published.rows[title] != nil else {
+                throw ValidationError(
+                    "\(beside ?? "") has no set \"\(title)\"; it has \(published.rows.keys.sorted().joined(separator: ", ")): give --name"
+                )
+            }
+            let questions = rows.first?.means.values.first?.count ?? 0
+            print("## \(title)\n")
+            print(
+                published.markdown(
+                    title, own: rows,
+                    source: "this run, \(questions) questions, \(summary.passageCount) passages; 95% interval"))
         } else {
             print(RetrievalEvaluation.markdown(rows), terminator: "")
+        }
+    }
+}
+
+struct EvalScoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "score",
+        abstract: "Score the released predictions of any system as the benchmark's own script does.",
+        discussion: """
+            GOLD is a question file, the folder of a BEIR set, or TREC judgments. PREDICTIONS is HotpotQA's or \
+            2WikiMultihopQA's {"answer": …, "sp": …}, {id: answer}, MuSiQue's lines, FlashRAG's intermediate_data.json, \
+            MultiHop-RAG's list, lines of {"id", "answer", "retrieved"}, or a TREC run.
+            """)
+
+    @Argument(help: "The gold answers.") var gold: String
+    @Argument(help: "The predictions.") var predictions: String
+    @Option(help: "The benchmark whose scoring is used; default: by the question file.") var benchmark: String?
+    @Flag(help: "Print the scores as JSON.") var json = false
+
+    func run() throws {
+        let given = try PredictionSet.read(predictions)
+        let scores: PredictionSet.Scores
+        if given.predictions.values.contains(where: { $0.run != nil }),
+            let qrels = try? TRECFiles.qrels(gold)
+        {
+            scores = given.trecScores(qrels)
+        } else {
+            var set = try DatasetReader.read(gold)
+            if let benchmark {
+                guard let known = AnswerBenchmark(rawValue: benchmark) else {
+                    throw ValidationError(
+                        "unknown benchmark \"\(benchmark)\"; expected one of "
+                            + AnswerBenchmark.allCases.map(\.rawValue).joined(separator: ", "))
+                }
+                set.benchmark = known
+            }
+            scores = given.scores(set)
+        }
+        if scores.missing > 0 { note("\(scores.missing) of \(scores.questions) questions have no prediction") }
+        if scores.unknown > 0 { note("\(scores.unknown) predictions are of questions that are not in \(gold)") }
+        guard scores.missing < scores.questions else {
+            throw ValidationError("no question of \(gold) has a prediction in \(predictions)")
+        }
+        if json {
+            print(
+                JSONValue.object(
+                    JSONObject(uniqueKeysWithValues: scores.means.map { ($0.key, JSONValue.number($0.value)) })
+                ).serialized())
+        } else {
+            for (name, value) in scores.means { print("\(name): \(value)") }
         }
     }
 }
@@ -81,6 +149,13 @@ struct EvalGenerateCommand: ParsableCommand {
     @Option(help: "What a document is called in the questions.") var noun = "document"
     @Option(help: "The largest gold set.") var largestGold = 50
     @Option(parsing: .upToNextOption, help: "Fields that are not used.") var exclude: [String] = []
+    @Option(parsing: .upToNextOption, help: "easy (one condition), medium (two), hard (three, or, not); default: all.")
+    var difficulty: [String] = []
+    @Option(
+        parsing: .upToNextOption,
+        help:
+            "count, minimum, maximum, sort_asc, sort_desc, topk_largest, topk_smallest; default: all.")
+    var family: [String] = []
     @Option(help: "Uses only documents whose metadata has this value, as field=value.") var only: String?
 
     func run() throws {
@@ -98,6 +173,8 @@ struct EvalGenerateCommand: ParsableCommand {
         options.seed = seed
         options.noun = noun
         options.largestGold = largestGold
+        if !difficulty.isEmpty { options.difficulties = try difficulty.map { try one($0, "--difficulty") } }
+        if !family.isEmpty { options.families = try family.map { try one($0, "--family") } }
         let generator = CorpusQuestionGenerator(passages: passages, excludedFields: Set(exclude))
         let sets = generator.generate(options)
         for (name, set) in [("train", sets.train), ("test", sets.test)] {
@@ -105,9 +182,19 @@ struct EvalGenerateCommand: ParsableCommand {
                 set.questions.map { $0.json.serialized() + "\n" }.joined(),
                 to: "\(output)/questions.\(name).jsonl")
         }
-        say(
+        note(
             "\(sets.train.questions.count) training and \(sets.test.questions.count) test questions from \(passages.count) documents in \(output)"
         )
+    }
+
+    /// One of the values that an option takes.
+    private func one<Value: RawRepresentable<String> & CaseIterable>(_ text: String, _ option: String) throws -> Value {
+        guard let value = Value(rawValue: text) else {
+            throw ValidationError(
+                "\(option): expected one of \(Value.allCases.map(\.rawValue).joined(separator: ", ")), found \"\(text)\""
+            )
+        }
+        return value
     }
 }
 
@@ -140,8 +227,8 @@ struct EvalDataCommand: ParsableCommand {
             try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
             ?? (set.passages.isEmpty ? nil : Set(set.passages.map(\.id)))
         let issues = set.issues(passageIDs: ids)
-        for issue in issues.prefix(50) { say("\(questions): \(issue)") }
-        if issues.count > 50 { say("… and \(issues.count - 50) more") }
+        for issue in issues.prefix(50) { note("\(questions): \(issue)") }
+        if issues.count > 50 { note("… and \(issues.count - 50) more") }
         let types = Dictionary(grouping: set.questions, by: \.type).sorted { $0.key < $1.key }
         print(
             "\(set.name): \(set.questions.count) questions, \(set.passages.count) passages, scored as \(set.benchmark.rawValue)"

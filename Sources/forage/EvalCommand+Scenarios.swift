@@ -6,7 +6,6 @@ import Evaluation
 import Foundation
 import LanguageModels
 import RetrievalTools
-import Synchronization
 import TextProcessing
 
 struct EvalScenariosCommand: AsyncParsableCommand {
@@ -30,7 +29,7 @@ struct EvalScenariosCommand: AsyncParsableCommand {
         }
         let runner = ScenarioRunner(policyDirectories: policies, updates: update)
         let filter = filter
-        let results = try await cancellable {
+        let results = try await Interruption.cancelling {
             var results: [ScenarioResult] = []
             for file in files {
                 try Task.checkCancellation()
@@ -45,7 +44,7 @@ struct EvalScenariosCommand: AsyncParsableCommand {
                 for event in result.trace?.events ?? [] { print(event.serialized()) }
             }
         }
-        say(ScenarioReport.text(results))
+        note(ScenarioReport.text(results))
         if let junit { try writeFile(ScenarioReport.junit(results), to: junit) }
         if results.isEmpty || results.contains(where: { !$0.passed }) { throw gateFailure }
     }
@@ -85,6 +84,20 @@ enum EvalOpening {
         }
     }
 
+    /// The records of one policy and model of a run.
+    static func configuration(
+        _ records: [RunRecord], policy: String?, model: String?, side: String
+    ) throws -> [RunRecord] {
+        let chosen = records.filter {
+            (policy ?? $0.key.policy) == $0.key.policy && (model ?? $0.key.model) == $0.key.model
+        }
+        guard Set(chosen.map { [$0.key.policy, $0.key.model] }).count == 1 else {
+            let names = Set(records.map { $0.key.policy + " with " + $0.key.model }).sorted().joined(separator: "; ")
+            throw ValidationError("\(side) must be narrowed to one policy and model; it has \(names)")
+        }
+        return chosen
+    }
+
     /// The record file of a run named by its folder or by the file.
     static func recordsPath(_ path: String) -> String {
         path.hasSuffix(".jsonl") ? path : path + "/records.jsonl"
@@ -95,45 +108,4 @@ enum EvalOpening {
         try writeFile(report.markdown, to: folder + "/report.md")
         try writeFile(report.html, to: folder + "/report.html")
     }
-}
-
-/// Shows where a run stands: redrawn on a terminal, silent in a pipe.
-final class LiveTable: Sendable {
-    private struct State {
-        var right = 0
-        var scored = 0
-        var statuses: [RunStatus: Int] = [:]
-        var lastDrawn = -1.0
-    }
-
-    private let state = Mutex(State())
-    private let isTerminal = isatty(STDERR_FILENO) == 1
-
-    func update(_ progress: RunProgress) {
-        guard isTerminal else { return }
-        let line = state.withLock { state -> String? in
-            if let record = progress.latest {
-                state.statuses[record.outcome.status, default: 0] += 1
-                if record.isScored {
-                    state.scored += 1
-                    if record.isRight { state.right += 1 }
-                }
-            }
-            guard progress.seconds - state.lastDrawn > 0.1 || progress.done == progress.total else {
-                return nil
-            }
-            state.lastDrawn = progress.seconds
-            let fresh = progress.done - progress.resumed
-            let rate = progress.seconds > 0 ? Double(fresh) / progress.seconds : 0
-            let left = rate > 0 ? Int(Double(progress.total - progress.done) / rate) : 0
-            let share = state.scored > 0 ? 100 * state.right / state.scored : 0
-            return
-                "\(progress.done)/\(progress.total)  running \(progress.running)  right \(state.right)/\(state.scored) (\(share)%)"
-                + "  limit \(state.statuses[.limit] ?? 0)  error \(state.statuses[.error] ?? 0)"
-                + "  incomplete \(state.statuses[.incomplete] ?? 0)  \(left) s left"
-        }
-        if let line { FileHandle.standardError.write(Data(("\r\u{1B}[K" + line).utf8)) }
-    }
-
-    func finish() { if isTerminal { say("") } }
 }

@@ -18,7 +18,8 @@ struct EvalCommand: AsyncParsableCommand {
         discussion:
             "Exit codes: 0 done, 1 failure, 2 a gate or a scenario failed, 64 usage, 130 cancelled.",
         subcommands: [
-            EvalRunCommand.self, EvalCompareCommand.self, EvalReportCommand.self, EvalRescoreCommand.self,
+            EvalRunCommand.self, EvalCompareCommand.self, EvalGateCommand.self, EvalReportCommand.self,
+            EvalRescoreCommand.self, EvalScoreCommand.self,
             EvalRetrievalCommand.self, EvalScenariosCommand.self, EvalGenerateCommand.self,
             EvalDataCommand.self,
         ])
@@ -27,9 +28,6 @@ struct EvalCommand: AsyncParsableCommand {
 /// The exit code of a gate that is closed: not a crash, and not a usage error.
 let gateFailure = ExitCode(2)
 
-/// Writes for people: to standard error.
-func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-
 /// Writes a file whole or not at all.
 func writeFile(_ text: String, to path: String) throws {
     try FileManager.default.createDirectory(
@@ -37,26 +35,6 @@ func writeFile(_ text: String, to path: String) throws {
             ? "." : (path as NSString).deletingLastPathComponent,
         withIntermediateDirectories: true)
     try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-}
-
-/// Runs work that the first interrupt cancels and the second ends at once.
-func cancellable<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws
-    -> Value
-{
-    let task = Task { try await work() }
-    signal(SIGINT, SIG_IGN)
-    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-    source.setEventHandler {
-        if task.isCancelled { _exit(130) }
-        say("finishing what is running; press again to end at once")
-        task.cancel()
-    }
-    source.resume()
-    defer {
-        source.cancel()
-        signal(SIGINT, SIG_DFL)
-    }
-    do { return try await task.value } catch is CancellationError { throw ExitCode(130) }
 }
 
 struct EvalRunCommand: AsyncParsableCommand {
@@ -89,7 +67,7 @@ struct EvalRunCommand: AsyncParsableCommand {
             sets.reduce(0) { $0 + $1.questions.count } * plan.policies.count * plan.models.count
             * plan.seeds.count
         if dryRun {
-            say(
+            note(
                 "\(total) runs: \(sets.map { "\($0.name) \($0.questions.count)" }.joined(separator: ", ")) questions × "
                     + "\(plan.policies.count) policies × \(plan.models.count) models × \(plan.seeds.count) seeds"
             )
@@ -121,20 +99,25 @@ struct EvalRunCommand: AsyncParsableCommand {
             judge: try suite.judge.flatMap { try EvalOpening.model($0) }.map { Judge(model: $0) })
         let table = LiveTable()
         let resume = resume
-        let records = try await cancellable {
-            try await run.execute(
-                file: folder + "/records.jsonl", name: suite.name, suite: suite.content, resume: resume,
-                onProgress: { table.update($0) })
+        let records: [RunRecord]
+        do {
+            records = try await Interruption.cancelling(announce: { table.say($0) }) {
+                try await run.execute(
+                    file: folder + "/records.jsonl", name: suite.name, suite: suite.content, resume: resume,
+                    onProgress: { table.update($0) })
+            }
+        } catch let code as ExitCode where code == Interruption.exitCode {
+            note("the run was cut off; go on with: forage eval run \(self.suite) --output \(folder) --resume")
+            throw code
         }
-        table.finish()
         let report = Report(
             name: suite.name, fingerprint: try await run.fingerprint(), records: records)
         try EvalOpening.write(report, to: folder)
-        say(report.markdown)
-        say("written: \(folder)/records.jsonl, results.json, report.md, report.html")
+        note(report.markdown)
+        note("written: \(folder)/records.jsonl, results.json, report.md, report.html")
         if json { print(report.json.serialized()) }
         if records.contains(where: { $0.outcome.status == .error }) {
-            say("some questions ended in an error; --resume runs them again")
+            note("some questions ended in an error; --resume runs them again")
         }
     }
 }
@@ -168,14 +151,23 @@ struct EvalCompareCommand: ParsableCommand {
     func run() throws {
         let first = try RunFile.read(EvalOpening.recordsPath(a))
         let second = try RunFile.read(EvalOpening.recordsPath(b))
-        let recordsA = try select(first.records, policyA, modelA, "A")
-        let recordsB = try select(second.records, policyB, modelB, "B")
+        let recordsA = try EvalOpening.configuration(first.records, policy: policyA, model: modelA, side: "run A")
+        let recordsB = try EvalOpening.configuration(second.records, policy: policyB, model: modelB, side: "run B")
         let gated = gate.isEmpty ? first.suite["gate"]?.array?.compactMap(\.string) ?? ["f1"] : gate
         let comparison = RunComparison(a: recordsA, b: recordsB, gated: gated, alpha: alpha, seed: seed)
         guard comparison.shared > 0 else { throw ValidationError("the two runs share no question") }
+        guard comparison.incomplete < comparison.shared else {
+            throw ValidationError("all \(comparison.shared) shared questions are incomplete: nothing can be compared")
+        }
         for name in gated where !comparison.measures.contains(where: { $0.name == name }) {
             let names = comparison.measures.map(\.name).joined(separator: ", ")
             throw ValidationError("the runs have no measure \"\(name)\"; they have \(names)")
+        }
+        if comparison.onlyA > 0 { note("\(comparison.onlyA) questions of A are not in B and were not compared") }
+        if comparison.incomplete > 0 {
+            note(
+                "\(comparison.incomplete) shared questions are incomplete and were not compared; --resume runs them again"
+            )
         }
         if json {
             print(comparison.json.serialized())
@@ -185,19 +177,45 @@ struct EvalCompareCommand: ParsableCommand {
         if comparison.isWorse { throw gateFailure }
     }
 
-    private func select(_ records: [RunRecord], _ policy: String?, _ model: String?, _ side: String)
-        throws -> [RunRecord]
-    {
-        let chosen = records.filter {
-            (policy ?? $0.key.policy) == $0.key.policy && (model ?? $0.key.model) == $0.key.model
+}
+
+/// How often noise closes the gate, measured on a run of several seeds.
+struct EvalGateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gate",
+        abstract: "Measure a gate on a run of several seeds: false alarms of noise, and the losses that it catches.",
+        discussion: """
+            Each null comparison sets two seeds of one configuration against each other on drawn questions, as `compare` \
+            would; nothing but noise tells them apart. For the power, answers of the second side are spoiled.
+            """)
+
+    @Argument(help: "The run: its folder or records.jsonl.") var folder: String
+    @Option(help: "The measures that decide. Default: the suite's gate, else f1.") var gate: [String] = []
+    @Option(help: "How often noise alone may close the gate.") var alpha = 0.05
+    @Option(help: "How many null comparisons, and how many of each loss.") var comparisons = 200
+    @Option(help: "How many questions each comparison draws; default: all.") var questions: Int?
+    @Option(parsing: .upToNextOption, help: "Shares of answers to spoil.") var loss: [Double] = [0.05, 0.1, 0.2]
+    @Option(help: "The policy, where the run has several.") var policy: String?
+    @Option(help: "The model, where the run has several.") var model: String?
+    @Option(help: "Seeds the drawing.") var seed: UInt64 = 1
+    @Flag(help: "Print the result as JSON.") var json = false
+
+    func validate() throws {
+        guard alpha > 0, alpha < 1 else { throw ValidationError("--alpha must be between 0 and 1, found \(alpha)") }
+        guard comparisons > 0 else { throw ValidationError("--comparisons must be positive, found \(comparisons)") }
+        for one in loss where !(0...1).contains(one) {
+            throw ValidationError("--loss must be a share of 0 to 1, found \(one)")
         }
-        let configurations = Set(chosen.map { $0.key.policy + " with " + $0.key.model })
-        guard configurations.count == 1 else {
-            let names = Set(records.map { $0.key.policy + " with " + $0.key.model }).sorted().joined(
-                separator: "; ")
-            throw ValidationError("run \(side) must be narrowed to one policy and model; it has \(names)")
-        }
-        return chosen
+    }
+
+    func run() throws {
+        let contents = try RunFile.read(EvalOpening.recordsPath(folder))
+        let records = try EvalOpening.configuration(contents.records, policy: policy, model: model, side: "the run")
+        let gated = gate.isEmpty ? contents.suite["gate"]?.array?.compactMap(\.string) ?? ["f1"] : gate
+        let check = try GateCheck(
+            records, gated: gated, alpha: alpha, comparisons: comparisons, questions: questions, losses: loss,
+            seed: seed)
+        print(json ? check.json.serialized() + "\n" : check.markdown, terminator: "")
     }
 }
 
@@ -241,10 +259,12 @@ struct EvalReportCommand: ParsableCommand {
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             let date = attributes[.modificationDate] as? Date ?? Date(timeIntervalSince1970: 0)
             for (index, summary) in report.summaries.enumerated() {
+                let created = date.ISO8601Format()
                 let log = RunExport.inspect(
-                    summary, records: contents.records, name: contents.name, created: date.ISO8601Format())
+                    summary, records: contents.records, name: contents.name, created: created)
                 try writeFile(
-                    log.serialized(indented: true), to: "\(inspect)/\(contents.name)-\(index + 1).json")
+                    log.serialized(indented: true),
+                    to: inspect + "/" + RunExport.inspectFileName(contents.name, index + 1, created: created))
             }
         }
         if json { print(report.json.serialized()) } else { print(report.markdown, terminator: "") }
@@ -257,27 +277,24 @@ struct EvalRescoreCommand: ParsableCommand {
         abstract: "Score a run again from its records, without running anything.")
 
     @Argument(help: "The run: its folder or records.jsonl.") var folder: String
-    @Option(help: "The benchmark whose scoring is used; default: by the question set's name.")
+    @Option(help: "The benchmark whose scoring is used; default: the run's.")
     var benchmark: String?
-    @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
-        2, 5, 10,
-    ]
+    @Option(parsing: .upToNextOption, help: "The cut-offs of recall; default: the run's.") var cutoffs: [Int] = []
 
     func run() throws {
-        var chosen: AnswerBenchmark?
+        let path = EvalOpening.recordsPath(folder)
+        var contents = try RunFile.read(path)
+        var scoring = contents.scoring ?? RunScoring(benchmarks: [:])
         if let benchmark {
             guard let known = AnswerBenchmark(rawValue: benchmark) else {
                 throw ValidationError(
                     "unknown benchmark \"\(benchmark)\"; expected one of "
                         + AnswerBenchmark.allCases.map(\.rawValue).joined(separator: ", "))
             }
-            chosen = known
+            for set in Set(contents.records.map(\.key.set)) { scoring.benchmarks[set] = known }
         }
-        let path = EvalOpening.recordsPath(folder)
-        let cutoffs = cutoffs
-        let contents = try RunFile.rescore(path) { set in
-            Scorer(benchmark: chosen ?? DatasetFormat.benchmark(named: set), cutoffs: cutoffs)
-        }
+        if !cutoffs.isEmpty { scoring.cutoffs = cutoffs.filter { $0 > 0 }.sorted() }
+        contents = try RunFile.rescore(path, scoring: scoring)
         let report = Report(
             name: contents.name, fingerprint: contents.fingerprint, records: contents.records)
         let folder = (path as NSString).deletingLastPathComponent

@@ -23,6 +23,25 @@ enum Interruption {
 
     /// The exit code of a cancelled command.
     static let exitCode = ExitCode(130)
+
+    /// Runs work that the first Ctrl-C cancels; what it has on disk by then stays.
+    /// - Parameter announce: says that the first one was understood.
+    /// - Throws: `exitCode` when the work was cancelled so, else what the work throws.
+    static func cancelling<Value: Sendable>(
+        announce: @escaping @Sendable (String) -> Void = { note($0) },
+        _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        listen()
+        let task = Task { try await work() }
+        // A signal handler may do next to nothing, so the request is looked for here.
+        let watch = Task {
+            while !isRequested { try await Task.sleep(for: .milliseconds(50)) }
+            announce("finishing what is running; press Ctrl-C again to end at once")
+            task.cancel()
+        }
+        defer { watch.cancel() }
+        do { return try await task.value } catch is CancellationError where isRequested { throw exitCode }
+    }
 }
 
 /// A line on the terminal that is written over and over; nothing where standard error is no terminal.
@@ -36,14 +55,14 @@ final class ProgressLine {
         guard isTerminal, Date().timeIntervalSince(lastDraw) > 0.1 else { return }
         lastDraw = Date()
         isDrawn = true
-        FileHandle.standardError.write(Data(("\r\u{1B}[K" + text()).utf8))
+        writeForPeople("\r\u{1B}[K" + text())
     }
 
     /// Removes the line.
     func clear() {
         guard isDrawn else { return }
         isDrawn = false
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        writeForPeople("\r\u{1B}[K")
     }
 
     /// A bar with a share, a note and the time left.
@@ -67,4 +86,7 @@ final class ProgressLine {
 }
 
 /// Writes a line for people to standard error.
-func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+func note(_ text: String) { writeForPeople(text + "\n") }
+
+/// Writes to standard error. A reader that went away (`2>&1 | head`) does not end the work.
+func writeForPeople(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }

@@ -85,11 +85,20 @@ import TextProcessing
     }
 
     @Test func noTestQuestionHasATwinInTraining() throws {
+        /// A condition with its parts in one order: "a and b" asks the same as "b and a".
+        func ordered(_ condition: JSONValue) -> String {
+            for key in ["all", "any"] {
+                if let parts = condition[key]?.array {
+                    return key + "(" + parts.map(ordered).sorted().joined(separator: ",") + ")"
+                }
+            }
+            return condition.serialized()
+        }
         func conditions(_ set: QuestionSet) -> Set<String> {
-            Set(set.questions.compactMap { $0.extra["plan"]?["where"]?.serialized() })
+            Set(set.questions.compactMap { $0.extra["plan"]?["where"].map(ordered) })
         }
         func golds(_ set: QuestionSet) -> Set<String> {
-            Set(set.questions.map { $0.type + $0.supporting.joined(separator: ",") })
+            Set(set.questions.map { $0.supporting.joined(separator: ",") })
         }
         #expect(conditions(Self.sets.train).isDisjoint(with: conditions(Self.sets.test)))
         #expect(golds(Self.sets.train).isDisjoint(with: golds(Self.sets.test)))
@@ -107,6 +116,36 @@ import TextProcessing
             (families["count"] ?? []).map { $0.text.split(separator: " ").prefix(3).joined(separator: " ") })
         #expect(openings.count >= 4)
         #expect(questions.allSatisfy { $0.supporting.count <= 50 && !$0.text.contains("{") })
+    }
+
+    @Test(arguments: CorpusQuestionGenerator.Difficulty.allCases)
+    func theDifficultyIsTheNumberOfConditions(difficulty: CorpusQuestionGenerator.Difficulty) throws {
+        var options = CorpusQuestionGenerator.Options()
+        options.train = 40
+        options.test = 20
+        options.difficulties = [difficulty]
+        options.families = [.count, .maximum]
+        func atoms(_ condition: JSONValue) -> Int {
+            for key in ["all", "any"] {
+                if let parts = condition[key]?.array { return parts.reduce(0) { $0 + atoms($1) } }
+            }
+            return 1
+        }
+        let sets = CorpusQuestionGenerator(passages: Self.corpus).generate(options)
+        let questions = sets.train.questions + sets.test.questions
+        #expect(questions.count >= 30, "\(difficulty): \(questions.count)")
+        for question in questions {
+            let condition = try #require(question.extra["plan"]?["where"])
+            let count = atoms(condition)
+            switch difficulty {
+            case .easy: #expect(count == 1)
+            case .medium: #expect(count == 2)
+            case .hard:
+                let text = condition.serialized()
+                #expect(count >= 2 && (text.contains("\"any\"") || text.contains("is_not") || count == 3), "\(text)")
+            }
+            #expect(question.type == "count" || question.type == "maximum")
+        }
     }
 
     @Test func theSameSeedGivesTheSameQuestions() {

@@ -15,6 +15,7 @@ public struct SpanChoiceAnswerer: Answerer {
     public var passages: Int
 
     public var name: String { reader.model.name }
+    public var fingerprint: String { reader.model.fingerprint }
 
     public init(reader: EvidenceAnswerer, passages: Int = 5) {
         self.reader = reader

@@ -49,10 +49,16 @@ public protocol RetrievalPolicy: Sendable {
 public protocol Answerer: Sendable {
     /// What the answer's `answerer` says.
     var name: String { get }
+    /// Identifies the answerer with its weights. Default: the name.
+    var fingerprint: String { get }
     /// The answer.
     /// - Throws: `LanguageModelError`, `SessionError.budget`, `CancellationError`; then the session falls back to
     ///   `ExtractiveAnswerer`.
     func answer(_ question: Question, from evidence: Evidence, using context: StepContext) async throws -> Answer
+}
+
+extension Answerer {
+    public var fingerprint: String { name }
 }
 
 /// Decides what to keep of what was retrieved: the condenser of multi-hop retrieval.

@@ -89,6 +89,7 @@ public struct AutomaticAnswerer: Answerer {
     public var withWeakModel: (any Answerer)?
 
     public var name: String { "auto" }
+    public var fingerprint: String { "auto \(withoutModel.fingerprint) \(withWeakModel?.fingerprint ?? "")" }
 
     public init(withoutModel: any Answerer, withWeakModel: (any Answerer)? = nil) {
         self.withoutModel = withoutModel

@@ -164,13 +164,19 @@ private struct SetBuilder {
 
     private mutating func musique(_ json: JSONValue) throws -> EvalQuestion {
         var supporting: [String] = []
-        for paragraph in try json.requiredArray("paragraphs") {
+        var places: [JSONValue] = []
+        for (place, paragraph) in try json.requiredArray("paragraphs").enumerated() {
             let id = passage(paragraph["title"]?.string ?? "", try paragraph.requiredString("paragraph_text"))
-            if paragraph["is_supporting"]?.bool == true { supporting.append(id) }
+            if paragraph["is_supporting"]?.bool == true {
+                supporting.append(id)
+                places.append(.integer(paragraph["idx"]?.int ?? place))
+            }
         }
         let id = try json.requiredString("id")
         var extra: JSONObject = [:]
         if let steps = json["question_decomposition"] { extra["decomposition"] = steps }
+        // MuSiQue's script compares paragraphs by their places.
+        extra["support_idxs"] = .array(places)
         let type = String(id.prefix { $0 != "_" })
         return EvalQuestion(
             id: id, text: try json.requiredString("question"),

@@ -9,7 +9,7 @@ import TextProcessing
 ///
 /// Construction runs backwards, as in GlobalQA: a plan is drawn and run, and its exact answer and complete gold set come from
 /// the corpus itself; a plan whose answer would not be the only right one is thrown away. No question of the test part has a
-/// twin in the training part: a condition belongs to one side, and so does a gold set of one family.
+/// twin in the training part: a condition belongs to one side, and so does a gold set, whatever is asked of it.
 public struct CorpusQuestionGenerator: Sendable {
     /// What to make.
     public struct Options: Sendable, Hashable {
@@ -28,8 +28,6 @@ public struct CorpusQuestionGenerator: Sendable {
         public var longestList = 8
         /// What a document is called in the questions. Default "document".
         public var noun = "document"
-        /// Fields that are not used.
-        public var excludedFields: Set<String> = []
 
         public init() {}
     }
@@ -84,7 +82,7 @@ public struct CorpusQuestionGenerator: Sendable {
         var parts: [[EvalQuestion]] = [[], []]
         var seenPlans: Set<String> = []
         var seenTexts: Set<String> = []
-        // Which side a gold set of a family belongs to.
+        // Which side a gold set belongs to.
         var goldSide: [String: Int] = [:]
         let wanted = [options.train, options.test]
         var attempts = 0
@@ -102,7 +100,7 @@ public struct CorpusQuestionGenerator: Sendable {
             else { continue }
             let side = side(of: plan.condition, options.seed, wanted)
             guard parts[side].count < wanted[side], seenPlans.insert(plan.canonical).inserted else { continue }
-            let goldKey = family.rawValue + "|" + outcome.gold.joined(separator: "\u{1}")
+            let goldKey = outcome.gold.joined(separator: "\u{1}")
             guard goldSide[goldKey, default: side] == side else { continue }
             let isDate = documents.lazy.compactMap { plan.orderField.flatMap($0.single) }.first.map {
                 if case .date = $0 { true } else { false }

@@ -36,10 +36,10 @@ extension Report {
             table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
             th, td { padding: .3rem .7rem; border-bottom: 1px solid #d9dee7; text-align: right; white-space: nowrap; }
             th:first-child, td:first-child { text-align: left; } td.wide { white-space: normal; text-align: left; min-width: 12rem; }
-            thead th { background: #f2f4f8; } .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; }
-            figure { margin: 0; } figcaption { font-size: .9rem; color: #4a5568; } svg text { font: 11px system-ui, sans-serif; fill: #1c2330; }
+            thead th { background: #f2f4f8; } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(360px, 400px)); gap: 1.5rem; }
+            figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: .3rem; } svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #1c2330; }
             @media (prefers-color-scheme: dark) { body { background: #14181f; color: #e4e8ef; } thead th { background: #222936; }
-            th, td { border-color: #333c4b; } svg text { fill: #e4e8ef; } figcaption { color: #a3adbd; } svg .axis { stroke: #a3adbd; } }
+            th, td { border-color: #333c4b; } svg text { fill: #e4e8ef; } svg .axis { stroke: #a3adbd; } }
             </style></head><body>
             \(body)</body></html>
 
@@ -102,9 +102,12 @@ extension Report {
         guard !points.isEmpty else { return nil }
         let most = max(1, points.map(\.x).max() ?? 1) * 1.15
         var plot = Plot(xLabel: "tool and model calls a question", yLabel: mainMeasure, xMax: most)
+        for tick in [0, most / 2, most] { plot.tick(x: tick, fixed(tick, 1)) }
         for (index, point) in points.enumerated() {
             plot.error(x: point.x, from: point.mean.lower, to: point.mean.upper, color: Self.color(index))
-            plot.point(x: point.x, y: point.mean.mean, color: Self.color(index))
+            plot.point(
+                x: point.x, y: point.mean.mean, color: Self.color(index),
+                title: "\(point.2.configuration): \(fixed(point.mean.mean, 3)) with \(fixed(point.x, 1)) calls")
             plot.legend(point.2.configuration.description, color: Self.color(index), row: index)
         }
         return plot.figure("Quality against cost")
@@ -119,12 +122,16 @@ extension Report {
         for (index, summary) in summaries.enumerated() {
             let own = records.filter { $0.configuration == summary.configuration }
             var line: [(Double, Double)] = []
+            var titles: [String] = []
             for (place, hop) in hops.enumerated() {
                 let values = RunSummary.byQuestion(own.filter { $0.hops == hop && $0.isScored }, measure).values
                 guard !values.isEmpty else { continue }
                 line.append((Double(place) + 0.75, values.reduce(0, +) / Double(values.count)))
+                titles.append("\(hop) hops: \(fixed(line[line.count - 1].1, 3)) over \(values.count) questions")
             }
-            for point in line { plot.point(x: point.0, y: point.1, color: Self.color(index)) }
+            for (point, title) in zip(line, titles) {
+                plot.point(x: point.0, y: point.1, color: Self.color(index), title: title)
+            }
             plot.line(line, color: Self.color(index))
             plot.legend(summary.configuration.description, color: Self.color(index), row: index)
         }
@@ -140,7 +147,14 @@ extension Report {
         for (index, summary) in with.enumerated() {
             let bins = CalibrationMetrics.reliability(confidence: summary.confidence, correct: summary.correct)
                 .filter { $0.count > 0 }
-            for bin in bins { plot.point(x: bin.meanConfidence, y: bin.accuracy, color: Self.color(index)) }
+            // The area tells how many answers a point stands for: few say little.
+            let most = Double(bins.map(\.count).max() ?? 1)
+            for bin in bins {
+                plot.point(
+                    x: bin.meanConfidence, y: bin.accuracy, color: Self.color(index),
+                    radius: 2 + 6 * (Double(bin.count) / most).squareRoot(),
+                    title: "\(bin.count) answers, \(fixed(100 * bin.accuracy, 0))% right")
+            }
             plot.line(bins.map { ($0.meanConfidence, $0.accuracy) }, color: Self.color(index))
             plot.legend(summary.configuration.description, color: Self.color(index), row: index)
         }
@@ -171,6 +185,7 @@ private struct Plot {
     private static let width = 300.0
     private static let height = 200.0
     private static let left = 40.0
+    private static let top = 26.0
 
     init(xLabel: String, yLabel: String, xMax: Double) {
         self.xLabel = xLabel
@@ -179,10 +194,12 @@ private struct Plot {
     }
 
     private func x(_ value: Double) -> String { fixed(Self.left + Self.width * min(max(value / xMax, 0), 1), 1) }
-    private func y(_ value: Double) -> String { fixed(10 + Self.height * (1 - min(max(value, 0), 1)), 1) }
+    private func y(_ value: Double) -> String { fixed(Self.top + Self.height * (1 - min(max(value, 0), 1)), 1) }
 
-    mutating func point(x: Double, y: Double, color: String) {
-        marks += "<circle cx=\"\(self.x(x))\" cy=\"\(self.y(y))\" r=\"4\" fill=\"\(color)\"/>\n"
+    mutating func point(x: Double, y: Double, color: String, radius: Double = 4, title: String) {
+        marks +=
+            "<circle cx=\"\(self.x(x))\" cy=\"\(self.y(y))\" r=\"\(fixed(radius, 1))\" fill=\"\(color)\" fill-opacity=\".85\">"
+            + "<title>\(Report.escaped(title))</title></circle>\n"
     }
 
     mutating func error(x: Double, from: Double, to: Double, color: String) {
@@ -198,34 +215,34 @@ private struct Plot {
 
     mutating func tick(x value: Double, _ text: String) {
         marks +=
-            "<text x=\"\(x(value))\" y=\"\(fixed(Self.height + 24, 0))\" text-anchor=\"middle\">\(Report.escaped(text))</text>\n"
+            "<text x=\"\(x(value))\" y=\"\(fixed(Self.top + Self.height + 14, 0))\" text-anchor=\"middle\">\(Report.escaped(text))</text>\n"
     }
 
     mutating func legend(_ text: String, color: String, row: Int) {
         guard row < 12 else { return }
         rows = max(rows, row + 1)
-        let place = Self.height + 58 + 16 * Double(row)
+        let place = Self.top + Self.height + 48 + 16 * Double(row)
         marks +=
             "<rect x=\"\(fixed(Self.left, 0))\" y=\"\(fixed(place - 9, 0))\" width=\"10\" height=\"10\" fill=\"\(color)\"/>"
         marks += "<text x=\"\(fixed(Self.left + 16, 0))\" y=\"\(fixed(place, 0))\">\(Report.escaped(text))</text>\n"
     }
 
     func figure(_ caption: String) -> String {
-        let total = Self.height + 62 + 16 * Double(rows)
+        let total = Self.top + Self.height + 40 + 16 * Double(rows)
         var axes = ""
         for value in [0.0, 0.25, 0.5, 0.75, 1.0] {
             axes +=
                 "<text x=\"\(fixed(Self.left - 5, 0))\" y=\"\(y(value))\" text-anchor=\"end\">\(fixed(value, 2))</text>"
         }
         axes +=
-            "<path class=\"axis\" d=\"M\(fixed(Self.left, 0)) 10V\(fixed(Self.height + 10, 0))H\(fixed(Self.left + Self.width, 0))\" fill=\"none\" stroke=\"#4a5568\"/>"
+            "<path class=\"axis\" d=\"M\(fixed(Self.left, 0)) \(fixed(Self.top, 0))V\(fixed(Self.top + Self.height, 0))H\(fixed(Self.left + Self.width, 0))\" fill=\"none\" stroke=\"#4a5568\"/>"
         axes +=
-            "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.height + 40, 0))\" text-anchor=\"middle\">\(Report.escaped(xLabel))</text>"
-        axes += "<text x=\"\(fixed(Self.left + 6, 0))\" y=\"20\">\(Report.escaped(yLabel))</text>"
+            "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.top + Self.height + 30, 0))\" text-anchor=\"middle\">\(Report.escaped(xLabel))</text>"
+        axes += "<text x=\"\(fixed(Self.left, 0))\" y=\"12\">\(Report.escaped(yLabel))</text>"
         return """
-            <figure><svg role="img" aria-label="\(Report.escaped(caption))" width="360" height="\(fixed(total, 0))" viewBox="0 0 360 \(fixed(total, 0))">
+            <figure><figcaption>\(Report.escaped(caption))</figcaption><svg role="img" aria-label="\(Report.escaped(caption))" width="360" height="\(fixed(total, 0))" viewBox="0 0 360 \(fixed(total, 0))">
             \(axes)
-            \(marks)</svg><figcaption>\(Report.escaped(caption))</figcaption></figure>
+            \(marks)</svg></figure>
             """
     }
 }

@@ -43,6 +43,12 @@ public enum RunExport {
         summary.means.map { "\($0.key == "contains" ? "acc" : $0.key): \($0.value.mean)\n" }.joined()
     }
 
+    /// The file name of a log. `inspect view` lists only names of the form `<time>_<task>_<id>.json`.
+    public static func inspectFileName(_ name: String, _ number: Int, created: String) -> String {
+        let task = String(name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" })
+        return "\(created.replacing(":", with: "-"))_\(task)_\(number).json"
+    }
+
     /// A log of `inspect view` for one configuration, with its keys in the order in which that program reads them.
     /// - Parameter created: when the run was made, ISO 8601.
     public static func inspect(
@@ -83,11 +89,24 @@ public enum RunExport {
                 ],
                 "events": [],
             ]
-            if record.outcome.status == .limit { members["limit"] = ["type": "custom", "limit": 0] }
-            if record.outcome.status == .error { members["error"] = ["message": .string(record.outcome.error)] }
+            if record.outcome.status == .limit {
+                let isTime = record.outcome.stop == "deadline" || record.outcome.stop.contains("seconds")
+                members["limit"] = [
+                    "type": isTime ? "time" : "custom", "limit": 0, "reason": .string(record.outcome.stop),
+                ]
+            }
+            if !record.isScored {
+                // The reader wants all three; there is no stack to show.
+                members["error"] = [
+                    "message": .string("\(record.outcome.status.rawValue): \(record.outcome.error)"), "traceback": "",
+                    "traceback_ansi": "",
+                ]
+            }
             members["total_time"] = .number(record.outcome.seconds)
             return .object(members)
         }
+        // One a configuration: logs with one id count as one.
+        let id = String(XXH64.hash("\(name)\n\(created)\n\(summary.configuration)"), radix: 16)
         let model = summary.configuration.model.isEmpty ? "none/none" : summary.configuration.model
         let metrics = summary.means.map { measure, mean -> JSONValue in
             [
@@ -98,9 +117,9 @@ public enum RunExport {
         return [
             "version": 2, "status": "success",
             "eval": [
-                "eval_id": .string(name), "run_id": .string(name), "created": .string(created),
+                "eval_id": .string(id), "run_id": .string(name), "created": .string(created),
                 "task": .string("\(summary.configuration.set)/\(summary.configuration.policy)"),
-                "task_id": .string(name),
+                "task_id": .string(id),
                 "task_version": 0, "task_file": "", "task_attribs": [:], "task_args": [:],
                 "dataset": [
                     "name": .string(summary.configuration.set), "samples": .integer(summary.questions),

@@ -46,7 +46,10 @@ public struct AgentQuestionRunner: QuestionRunner {
 
     public func fingerprint(policies: [String], models names: [String]) async throws -> RunFingerprint {
         var parts: OrderedDictionary<String, String> = ["corpus": corpus.fingerprint]
-        for name in policies { parts["policy \(name)"] = strategies[name]?.fingerprint ?? "missing" }
+        for name in policies {
+            parts["policy \(name)"] = strategies[name]?.fingerprint ?? "missing"
+            parts["answerer of \(name)"] = strategies[name].map { SHA256.hex($0.answerer.fingerprint).prefix(16) + "" }
+        }
         for name in names { parts["model \(name)"] = models[name].map { SHA256.hex($0.fingerprint) } ?? "none" }
         parts["tools"] = SHA256.hex(
             tools.specifications.map { "\($0.name)\n\($0.description)\n\($0.parameters.serialized())" }.joined())
@@ -63,9 +66,11 @@ public struct AgentQuestionRunner: QuestionRunner {
         let environment = AgentEnvironment(
             corpus: corpus, tools: try policyTools[policy].map { try tools.selecting($0) } ?? tools,
             model: models[model], embed: embed)
+        // One stream of draws a question: with one for all, a seed would be lucky or unlucky on every question alike, and
+        // the questions of a run would not be independent, as its statistics take them to be.
         let session = AgentSession(
             Question(question.text, id: question.id), strategy: strategy, environment: environment, store: store,
-            seed: seed)
+            seed: XXH64.hash(question.id, seed: seed))
         let answer = try await session.run()
         let events = try await store.events(of: session.id)
         try traces?("\(policy)-\(model)-\(seed)-\(question.id)", events)

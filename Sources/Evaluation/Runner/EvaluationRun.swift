@@ -31,11 +31,6 @@ public struct RunPlan: Sendable {
         self.cutoffs = cutoffs
     }
 
-    /// The scorer of a question set.
-    public func scorer(of set: QuestionSet, usesJudge: Bool = false) -> Scorer {
-        Scorer(benchmark: set.benchmark, cutoffs: cutoffs, usesJudge: usesJudge)
-    }
-
     /// One unit of work.
     struct Unit: Sendable {
         var key: RunKey
@@ -43,10 +38,10 @@ public struct RunPlan: Sendable {
         var scorer: Scorer
     }
 
-    func units(usesJudge: Bool) -> [Unit] {
+    func units(_ scoring: RunScoring) -> [Unit] {
         var result: [Unit] = []
         for set in sets {
-            let scorer = scorer(of: set, usesJudge: usesJudge)
+            let scorer = scoring.scorer(of: set.name)
             for policy in policies {
                 for model in models {
                     for question in set.questions {
@@ -76,20 +71,6 @@ public struct RunPlan: Sendable {
     }
 }
 
-/// Where a run stands, for a live table.
-public struct RunProgress: Sendable {
-    public var total: Int
-    /// Recorded, those of an earlier attempt included.
-    public var done: Int
-    /// Of them, those that this attempt did not have to run.
-    public var resumed: Int
-    public var running: Int
-    /// The newest record; nil at the start.
-    public var latest: RunRecord?
-    /// Seconds since this attempt started.
-    public var seconds: Double
-}
-
 /// Runs a plan: concurrently, each result on disk before it counts, every failure kept to its question.
 public struct EvaluationRun: Sendable {
     public var plan: RunPlan
@@ -105,10 +86,19 @@ public struct EvaluationRun: Sendable {
         self.judge = judge
     }
 
+    /// How the run is scored.
+    public var scoring: RunScoring {
+        RunScoring(
+            benchmarks: Dictionary(plan.sets.map { ($0.name, $0.benchmark) }, uniquingKeysWith: { first, _ in first }),
+            cutoffs: plan.cutoffs, usesJudge: judge != nil)
+    }
+
     /// The fingerprint of the run: the runner's parts, the questions and the program.
     public func fingerprint() async throws -> RunFingerprint {
         var result = try await runner.fingerprint(policies: plan.policies, models: plan.models)
         result.parts["questions"] = plan.questionsFingerprint
+        result.parts["deadline"] = "\(plan.deadline) s"
+        result.parts["scoring"] = scoring.json.serialized()
         if let judge { result.parts["judge"] = judge.fingerprint }
         result.parts["code"] = RunFingerprint.program()
         return result
@@ -123,8 +113,8 @@ public struct EvaluationRun: Sendable {
         onProgress: @escaping @Sendable (RunProgress) -> Void = { _ in }
     ) async throws -> [RunRecord] {
         let (file, recorded) = try RunFile.open(
-            path, name: name, fingerprint: try await fingerprint(), suite: suite, resume: resume)
-        let units = plan.units(usesJudge: judge != nil)
+            path, name: name, fingerprint: try await fingerprint(), suite: suite, scoring: scoring, resume: resume)
+        let units = plan.units(scoring)
         let wanted = Set(units.map(\.key))
         var records: [RunKey: RunRecord] = [:]
         for record in recorded where wanted.contains(record.key) {
@@ -134,8 +124,7 @@ public struct EvaluationRun: Sendable {
         let todo = units.filter { records[$0.key] == nil }
         let clock = ContinuousClock()
         let start = clock.now
-        var progress = RunProgress(
-            total: units.count, done: records.count, resumed: records.count, running: 0, latest: nil, seconds: 0)
+        var progress = RunProgress(units.map(\.key.configuration), recorded: records.values)
         onProgress(progress)
         try await withThrowingTaskGroup(of: RunRecord.self) { group in
             var next = 0
@@ -151,8 +140,7 @@ public struct EvaluationRun: Sendable {
                 try file.append(record)
                 records[record.key] = record
                 progress.running -= 1
-                progress.done = records.count
-                progress.latest = record
+                progress.add(record)
                 progress.seconds = seconds(clock.now - start)
                 onProgress(progress)
                 startOne()

@@ -34,17 +34,23 @@ public struct RetrievalEvaluation: Sendable {
 
     /// Searches for every question that has gold passages.
     ///
-    /// Gold ids may name documents or passages: a retrieved passage counts under its document's id where the gold names that.
+    /// Where the gold names documents, a document counts once, at the place of its best passage, whether it is gold or not.
+    /// Where it names a passage of a document with several, passages are counted.
     public func rankings(_ mode: RetrievalMode, in corpus: any RetrievalCorpus) async throws -> [Ranking] {
         var result: [Ranking] = []
         let limit = cutoffs.max() ?? 10
+        var namesPassages = false
+        for id in Set(set.questions.flatMap { $0.relevance.keys }).sorted() where id.contains("#") {
+            namesPassages = try await corpus.passages(withID: id).contains { $0.id == id && $0.documentID != id }
+            if namesPassages { break }
+        }
         for question in set.questions where !question.relevance.isEmpty {
-            let hits = try await corpus.search(mode, query: question.text, limit: limit, within: nil)
+            // Passages of one document fall together, so more of them are asked for than are counted.
+            let hits = try await corpus.search(mode, query: question.text, limit: 2 * limit, within: nil)
             let passages = try await corpus.passages(at: hits.map(\.ordinal))
-            let gold = question.relevance
             var ids: OrderedSet<String> = []
-            for passage in passages {
-                ids.append(gold[passage.id] == nil && gold[passage.documentID] != nil ? passage.documentID : passage.id)
+            for passage in passages where ids.count < limit {
+                ids.append(namesPassages ? passage.id : passage.documentID)
             }
             result.append(
                 Ranking(

@@ -54,6 +54,8 @@ public final class RunFile: Sendable {
         public var fingerprint: RunFingerprint
         /// The resolved suite.
         public var suite: JSONValue
+        /// How the records were scored; nil in a file that does not say.
+        public var scoring: RunScoring?
         /// One record a key, in the order of the keys; of repeats the last counts.
         public var records: [RunRecord]
         /// Bytes up to the end of the last whole line.
@@ -65,12 +67,10 @@ public final class RunFile: Sendable {
     /// - Returns: the file and the records that are in it already.
     /// - Throws: `RunFileError.mismatch` when the fingerprint of an existing file differs.
     public static func open(
-        _ path: String, name: String, fingerprint: RunFingerprint, suite: JSONValue, resume: Bool
+        _ path: String, name: String, fingerprint: RunFingerprint, suite: JSONValue, scoring: RunScoring, resume: Bool
     ) throws(RunFileError) -> (file: RunFile, done: [RunRecord]) {
-        let fd = openDescriptor(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard fd >= 0 else { throw .io(path, String(cString: strerror(errno))) }
-        let file = RunFile(path: path, descriptor: fd)
-        guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw .busy(path) }
+        let file = try locked(path, O_CREAT)
+        let fd = file.descriptor.withLock { $0 }
         var info = stat()
         guard fstat(fd, &info) == 0 else { throw .io(path, String(cString: strerror(errno))) }
         if info.st_size > 0, let contents = try read(path, tolerant: true) {
@@ -84,11 +84,33 @@ public final class RunFile: Sendable {
         }
         // Empty, or cut off inside the header: start anew.
         guard ftruncate(fd, 0) == 0 else { throw .io(path, String(cString: strerror(errno))) }
-        let header: JSONValue = [
+        try file.write(header(name, fingerprint, suite, scoring))
+        return (file, [])
+    }
+
+    /// Opens the file and holds it against other processes until the value goes away.
+    private static func locked(_ path: String, _ flags: Int32 = 0) throws(RunFileError) -> RunFile {
+        while true {
+            let fd = openDescriptor(path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0o644)
+            guard fd >= 0 else { throw .io(path, String(cString: strerror(errno))) }
+            let file = RunFile(path: path, descriptor: fd)
+            guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw .busy(path) }
+            var opened = stat()
+            var named = stat()
+            // Another process may have replaced the file by a rescored one between opening and locking.
+            guard fstat(fd, &opened) == 0, stat(path, &named) == 0 else { continue }
+            if opened.st_ino == named.st_ino { return file }
+        }
+    }
+
+    private static func header(
+        _ name: String, _ fingerprint: RunFingerprint, _ suite: JSONValue, _ scoring: RunScoring?
+    ) -> JSONValue {
+        var members: JSONObject = [
             "forage_run": .integer(version), "name": .string(name), "fingerprint": fingerprint.json, "suite": suite,
         ]
-        try file.write(header)
-        return (file, [])
+        members["scoring"] = scoring?.json
+        return .object(members)
     }
 
     private init(path: String, descriptor: Int32) {
@@ -146,7 +168,8 @@ public final class RunFile: Sendable {
                     contents = Contents(
                         name: value["name"]?.string ?? "",
                         fingerprint: try RunFingerprint(json: value.required("fingerprint")),
-                        suite: value["suite"] ?? .null, records: [], wholeBytes: end + 1)
+                        suite: value["suite"] ?? .null, scoring: try value["scoring"].map { try RunScoring(json: $0) },
+                        records: [], wholeBytes: end + 1)
                 } else {
                     let record = try RunRecord(json: value)
                     byKey[record.key] = record
@@ -160,20 +183,22 @@ public final class RunFile: Sendable {
     }
 
     /// Scores every record of a run again and replaces the file in one step.
-    /// - Parameter scorer: gives the scorer of a question set's name.
-    public static func rescore(
-        _ path: String, scorer: (String) -> Scorer
-    ) throws(RunFileError) -> Contents {
+    /// - Parameter scoring: nil scores as the run's header says.
+    /// - Throws: `RunFileError.busy` while the run goes on.
+    public static func rescore(_ path: String, scoring: RunScoring? = nil) throws(RunFileError) -> Contents {
+        let file = try locked(path)
+        defer { withExtendedLifetime(file) {} }
         var contents = try read(path)
+        let scoring = scoring ?? contents.scoring ?? RunScoring(benchmarks: [:])
+        contents.scoring = scoring
+        if contents.fingerprint.parts["scoring"] != nil {
+            contents.fingerprint.parts["scoring"] = scoring.json.serialized()
+        }
         var bytes: [UInt8] = []
-        let header: JSONValue = [
-            "forage_run": .integer(version), "name": .string(contents.name), "fingerprint": contents.fingerprint.json,
-            "suite": contents.suite,
-        ]
-        header.append(to: &bytes)
+        header(contents.name, contents.fingerprint, contents.suite, scoring).append(to: &bytes)
         bytes.append(0x0A)
         for index in contents.records.indices {
-            contents.records[index].score(scorer(contents.records[index].key.set))
+            contents.records[index].score(scoring.scorer(of: contents.records[index].key.set))
             contents.records[index].json.append(to: &bytes)
             bytes.append(0x0A)
         }

@@ -16,6 +16,7 @@ public import TextProcessing
 ///     tools: [keyword_search, read]          # default: all built in
 ///     tool_failures: {keyword_search: [error, ok, timeout, garbage]}   # what happens at each call, then ok
 ///     budget: {tool_calls: 2}
+///     vectors: true                          # policies may embed texts: letter trigrams stand for an encoder
 ///     seed: 1
 ///     crash_after: [3, 9]                    # also cut off after so many events and resumed: same trace
 ///     golden: true                           # the trace equals golden/two-hops.jsonl
@@ -45,6 +46,8 @@ public struct ScenarioFile: Sendable {
     public var tools: [String]?
     public var toolFailures: [String: [String]]
     public var budget: JSONValue?
+    /// Whether policies may embed texts, with the in-memory corpus's own vectors (letter trigrams).
+    public var hasVectors: Bool
     public var seed: UInt64
     public var crashAfter: [Int]
     public var hasGolden: Bool
@@ -52,7 +55,8 @@ public struct ScenarioFile: Sendable {
     public var cases: [Case]
 
     private static let keys = [
-        "scenario", "about", "corpus", "question", "policy", "model", "tools", "tool_failures", "budget", "seed",
+        "scenario", "about", "corpus", "question", "policy", "model", "tools", "tool_failures", "budget", "vectors",
+        "seed",
         "crash_after", "golden", "expect", "contrast",
     ]
     static let failureKinds = ["ok", "error", "timeout", "garbage", "empty"]
@@ -105,6 +109,7 @@ public struct ScenarioFile: Sendable {
             }
         }
         budget = content["budget"]
+        hasVectors = content["vectors"]?.bool ?? false
         seed = UInt64(max(0, content["seed"]?.int ?? 1))
         crashAfter = (content["crash_after"]?.array ?? []).compactMap(\.int)
         hasGolden = content["golden"]?.bool ?? false

@@ -5,7 +5,9 @@ import CorpusStore
 import Foundation
 import LanguageModels
 import OrderedCollections
+import PolicyLearning
 import RetrievalTools
+import TensorMath
 import TextProcessing
 
 /// What came of one case of a scenario.
@@ -174,6 +176,15 @@ public struct ScenarioRunner: Sendable {
         return nil
     }
 
+    /// The corpus as a learned policy sees it, with the corpus's own vectors.
+    private static func world(of corpus: InMemoryCorpus) throws -> RetrievalWorld {
+        try RetrievalWorld(
+            passages: corpus.passages.map { WorldPassage(id: $0.id, title: $0.title, text: $0.text) },
+            vectors: Matrix(
+                rows: corpus.passages.count, columns: corpus.vectors.first?.count ?? 0,
+                elements: corpus.vectors.flatMap { $0 }))
+    }
+
     /// Runs one session; cut off after so many events and resumed with everything made anew, when asked to.
     private func session(
         _ one: ScenarioFile.Case, of scenario: ScenarioFile, crashAfter: Int? = nil
@@ -188,7 +199,7 @@ public struct ScenarioRunner: Sendable {
         }
         let corpus = try InMemoryCorpus(name: scenario.name, documents: documents)
         let file = try scenario.policyFile(in: policyDirectories)
-        let strategy = try file.strategy(registry)
+        let strategy = try file.strategy(registry.learning(world: { try Self.world(of: corpus) }))
         func environment() throws -> (AgentEnvironment, ObservedModel?) {
             var tools = try ToolRegistry.builtIn()
             if let names = scenario.tools ?? file.tools { tools = try tools.selecting(names) }
@@ -199,9 +210,12 @@ public struct ScenarioRunner: Sendable {
                     })
             }
             let model = try one.model.map { try ObservedModel(scenario.languageModel($0)) }
-            return (
-                AgentEnvironment(corpus: corpus, tools: tools, model: model, clock: TickingClock(tick: 0.001)), model
-            )
+            var environment = AgentEnvironment(
+                corpus: corpus, tools: tools, model: model, clock: TickingClock(tick: 0.001))
+            if scenario.hasVectors {
+                environment.embed = { texts in texts.map { InMemoryCorpus.normalized(corpus.embed($0)) } }
+            }
+            return (environment, model)
         }
         var budget: Budget?
         if let edits = scenario.budget, case .object(let members) = edits {

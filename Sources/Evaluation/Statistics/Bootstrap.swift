@@ -96,7 +96,9 @@ public struct PairedComparison: Sendable, Hashable {
         meanA = a.reduce(0, +) / n
         meanB = b.reduce(0, +) / n
         let differences = zip(a, b).map { $1 - $0 }
-        difference = Bootstrap.mean(differences, confidence: confidence, resamples: resamples, seed: seed)
+        // An interval needs fewer draws than a small p-value.
+        difference = Bootstrap.mean(
+            differences, confidence: confidence, resamples: min(resamples, Bootstrap.defaultResamples), seed: seed)
         // Questions without a difference change nothing when signs are drawn.
         let nonzero = differences.filter { $0 != 0 }
         guard !nonzero.isEmpty else {

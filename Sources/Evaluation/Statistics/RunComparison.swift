@@ -15,7 +15,14 @@ public struct RunComparison: Sendable {
         public var adjustedPWorse: Double
         /// Whether the measure decides the gate.
         public var isGated: Bool
+        /// Whether less of it is better, as of calls and seconds.
+        public var lessIsBetter: Bool { RunComparison.lessIsBetter.contains(name) }
     }
+
+    /// The measures of which less is better.
+    public static let lessIsBetter: Set<String> = [
+        "false_refusal", "tool_calls", "model_calls", "tokens", "cost", "seconds",
+    ]
 
     public var a: RunConfiguration
     public var b: RunConfiguration
@@ -39,9 +46,10 @@ public struct RunComparison: Sendable {
     /// - Parameters:
     ///   - gated: the measures that decide; default `f1` alone. Several are corrected by Holm's method.
     ///   - alpha: how often the gate may raise a false alarm. Default 0.05.
+    ///   - onlyGated: whether the other measures are left out.
     public init(
         a: [RunRecord], b: [RunRecord], gated: [String] = ["f1"], alpha: Double = 0.05, resamples: Int = 10_000,
-        seed: UInt64 = 1
+        seed: UInt64 = 1, onlyGated: Bool = false
     ) {
         self.a = a.first?.configuration ?? RunConfiguration(set: "", policy: "", model: "")
         self.b = b.first?.configuration ?? RunConfiguration(set: "", policy: "", model: "")
@@ -54,6 +62,9 @@ public struct RunComparison: Sendable {
         onlyB = groupB.count - common.count
         var names: OrderedSet<String> = []
         for record in a + b { names.formUnion(record.scores.keys) }
+        let effort = Self.efforts.keys.filter { name in (a + b).contains { (Self.efforts[name]?($0) ?? 0) > 0 } }
+        names.formUnion(effort)
+        if onlyGated { names.formIntersection(gated) }
         func isIncomplete(_ key: QuestionKey) -> Bool {
             ((groupA[key] ?? []) + (groupB[key] ?? [])).contains { $0.outcome.status == .incomplete }
         }
@@ -67,15 +78,20 @@ public struct RunComparison: Sendable {
                 let recordsA = groupA[key] ?? []
                 let recordsB = groupB[key] ?? []
                 // A measure that a question does not have (recall without gold) is missing on both sides.
-                guard (recordsA + recordsB).contains(where: { $0.scores[name] != nil }) else { continue }
+                guard (recordsA + recordsB).contains(where: { Self.value(name, $0) != nil }) else { continue }
                 valuesA.append(Self.mean(recordsA, name))
                 valuesB.append(Self.mean(recordsB, name))
             }
             guard !valuesA.isEmpty else { continue }
-            let binary = (valuesA + valuesB).allSatisfy { $0 == 0 || $0 == 1 }
+            let binary = (valuesA + valuesB).allSatisfy { $0 == 0 || $0 == 1 } && !Self.efforts.keys.contains(name)
+            var paired = PairedComparison(a: valuesA, b: valuesB, resamples: resamples, seed: seed)
+            if Self.lessIsBetter.contains(name) {
+                paired.pWorse =
+                    PairedComparison(a: valuesB, b: valuesA, resamples: resamples, seed: seed).pWorse
+            }
             measures.append(
                 Measure(
-                    name: name, paired: PairedComparison(a: valuesA, b: valuesB, resamples: resamples, seed: seed),
+                    name: name, paired: paired,
                     mcNemar: binary ? McNemarTest(a: valuesA.map { $0 == 1 }, b: valuesB.map { $0 == 1 }) : nil,
                     adjustedPWorse: 1, isGated: gated.contains(name)))
         }
@@ -93,8 +109,19 @@ public struct RunComparison: Sendable {
         }
     }
 
+    /// What a run took, by measure.
+    private static let efforts: OrderedDictionary<String, @Sendable (RunRecord) -> Double> = [
+        "tool_calls": { Double($0.outcome.toolCalls) }, "model_calls": { Double($0.outcome.modelCalls) },
+        "tokens": { Double($0.outcome.promptTokens + $0.outcome.completionTokens) }, "cost": { $0.outcome.cost },
+        "seconds": { $0.outcome.seconds },
+    ]
+
+    private static func value(_ measure: String, _ record: RunRecord) -> Double? {
+        efforts[measure]?(record) ?? record.scores[measure]
+    }
+
     private static func mean(_ records: [RunRecord], _ measure: String) -> Double {
-        records.reduce(0) { $0 + ($1.scores[measure] ?? 0) } / Double(max(1, records.count))
+        records.reduce(0) { $0 + (value(measure, $1) ?? 0) } / Double(max(1, records.count))
     }
 
     /// The comparison as a Markdown table.

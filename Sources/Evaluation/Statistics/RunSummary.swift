@@ -23,9 +23,14 @@ public struct RunConfiguration: Sendable, Hashable, Comparable, CustomStringConv
     public var description: String { "\(set) · \(policy)" + (model.isEmpty || model == "none" ? "" : " · \(model)") }
 }
 
+extension RunKey {
+    /// The configuration that the unit of work belongs to.
+    public var configuration: RunConfiguration { RunConfiguration(set: set, policy: policy, model: model) }
+}
+
 extension RunRecord {
     /// The configuration that the record belongs to.
-    public var configuration: RunConfiguration { RunConfiguration(set: key.set, policy: key.policy, model: key.model) }
+    public var configuration: RunConfiguration { key.configuration }
 }
 
 /// What one configuration of a run came to.

@@ -7,6 +7,7 @@ import TextProcessing
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
 public struct SpanAnswerer: Answerer {
     public var name: String { "span" }
+    public var fingerprint: String { reader.fingerprint }
     private let reader: SpanReader
     /// The most passages read. Default: 5.
     public var passages = 5

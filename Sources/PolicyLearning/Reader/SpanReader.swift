@@ -47,6 +47,13 @@ public struct SpanReader: Sendable {
         self.encoder = encoder
     }
 
+    /// Identifies the weights and the encoder that they read with.
+    public var fingerprint: String {
+        var hash = SHA256()
+        for value in parameters.values { value.elements.withUnsafeBytes { hash.update($0) } }
+        return "span/\(hash.finalizeHex().prefix(16))/\(encoder.fingerprint)"
+    }
+
     /// Reads the best answer to a question off some passages.
     ///
     /// - Parameter passages: Titles and texts; each is read together with the question.

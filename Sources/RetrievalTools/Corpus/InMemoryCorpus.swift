@@ -18,16 +18,17 @@ public struct InMemoryCorpus: Sendable {
     public let schema: FilterSchema
     /// The documents, in the order of their ordinals.
     public let documents: [Document]
-    let passages: [Passage]
+    package let passages: [Passage]
     let passageRanges: [Range<PassageOrdinal>]
     private let idRanges: [String: Range<PassageOrdinal>]
     private let analyzer: TextAnalyzer
-    private let embed: Embedding
+    package let embed: Embedding
     private let termCounts: [[String: Int]]
     private let lengths: [Int]
     private let documentFrequencies: [String: Int]
     private let averageLength: Double
-    private let vectors: [[Float]]
+    /// The passages' vectors, of length one.
+    package let vectors: [[Float]]
 
     /// Takes documents in the order of their ordinals.
     /// - Parameters:
@@ -62,8 +63,10 @@ public struct InMemoryCorpus: Sendable {
             }
             if spans.count > 1 { for ordinal in range { idRanges[passages[Int(ordinal)].id] = ordinal..<ordinal + 1 } }
             ranges.append(range)
-            for part in [document.id, document.title, document.text] {
-                (part + "\u{0}").utf8.withContiguousStorageIfAvailable { hash.update(UnsafeRawBufferPointer($0)) }
+            let metadata = document.metadata.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            for part in [document.id, document.title, document.text] + metadata {
+                var text = part + "\u{0}"
+                text.withUTF8 { hash.update(UnsafeRawBufferPointer($0)) }
             }
         }
         fingerprint = "memory-" + hash.finalizeHex().prefix(16)
@@ -120,7 +123,7 @@ public struct InMemoryCorpus: Sendable {
         return vector
     }
 
-    private static func normalized(_ vector: [Float]) -> [Float] {
+    package static func normalized(_ vector: [Float]) -> [Float] {
         let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return length > 0 ? vector.map { $0 / length } : vector
     }
