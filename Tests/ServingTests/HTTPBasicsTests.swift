@@ -45,6 +45,13 @@ import TextProcessing
             let id = try await server.send("GET", "/health", headers: [("X-Request-Id", "abc")]).headers["x-request-id"]
             #expect(id == "abc")
             #expect(try await server.send("GET", "/nowhere").status == 404)
+            for (method, path, allowed) in [
+                ("GET", "/retrieve", "POST"), ("TRACE", "/tools/x", "POST"), ("PUT", "/", "GET"),
+            ] {
+                let refused = try await server.send(method, path)
+                #expect(refused.status == 405 && refused.headers["allow"] == allowed, "\(method) \(path)")
+            }
+            #expect(try await server.send("HEAD", "/health").status == 200)
         }
     }
 
