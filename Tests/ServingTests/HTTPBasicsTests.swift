@@ -66,6 +66,9 @@ import TextProcessing
             let second = try await server.post("/tools/keyword_search", body.serialized()).json
             #expect(second["passages"]?[0]?["id"] == "first")
             #expect(try await server.post("/tools/nope", "{}").status == 404)
+            for body in ["{}", #"{"arguments":{"query":""}}"#, #"{"arguments":{"query":"x","nope":1}}"#] {
+                #expect(try await server.post("/tools/keyword_search", body).status == 422)
+            }
         }
     }
 

@@ -80,6 +80,31 @@ private struct RawClient: ~Copyable {
         }
     }
 
+    /// Clients that leave while an agent answers, at any moment: the server stays, and the sessions end.
+    @Test(arguments: [true, false]) func clientsThatLeaveDuringAnAnswer(streams: Bool) async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            let body =
+                #"{"model":"hops","stream":\#(streams),"messages":[{"role":"user","content":"Which was first?"}]}"#
+            for index in 0..<40 {
+                let client = try RawClient(port: server.port)
+                #expect(
+                    client.send(
+                        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"))
+                try await Task.sleep(for: .milliseconds(index))
+            }
+            var running = "?"
+            for _ in 0..<100 where running != "0" {
+                try await Task.sleep(for: .milliseconds(100))
+                let metrics = try await server.send("GET", "/metrics").text
+                running =
+                    metrics.split(separator: "\n").first { $0.hasPrefix("forage_agent_sessions_running ") }
+                    .map { String($0.split(separator: " ")[1]) } ?? "?"
+            }
+            #expect(running == "0")
+        }
+    }
+
     @Test func headersAreBounded() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let client = try RawClient(port: server.port)
