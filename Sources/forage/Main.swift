@@ -30,7 +30,8 @@ import Foundation
                 ]),
             CommandGroup(name: "Policies", subcommands: [PolicyCommand.self, TrainCommand.self, EvalCommand.self]),
             CommandGroup(
-                name: "Servers and models", subcommands: [ServeCommand.self, MCPCommand.self, ModelCommand.self]),
+                name: "Servers and models",
+                subcommands: [ServeCommand.self, MCPCommand.self, HarnessCommand.self, ModelCommand.self]),
         ])
 
     static func main() async {

@@ -45,6 +45,13 @@ import TextProcessing
             let id = try await server.send("GET", "/health", headers: [("X-Request-Id", "abc")]).headers["x-request-id"]
             #expect(id == "abc")
             #expect(try await server.send("GET", "/nowhere").status == 404)
+            for (method, path, allowed) in [
+                ("GET", "/retrieve", "POST"), ("TRACE", "/tools/x", "POST"), ("PUT", "/", "GET"),
+            ] {
+                let refused = try await server.send(method, path)
+                #expect(refused.status == 405 && refused.headers["allow"] == allowed, "\(method) \(path)")
+            }
+            #expect(try await server.send("HEAD", "/health").status == 200)
         }
     }
 
@@ -59,6 +66,9 @@ import TextProcessing
             let second = try await server.post("/tools/keyword_search", body.serialized()).json
             #expect(second["passages"]?[0]?["id"] == "first")
             #expect(try await server.post("/tools/nope", "{}").status == 404)
+            for body in ["{}", #"{"arguments":{"query":""}}"#, #"{"arguments":{"query":"x","nope":1}}"#] {
+                #expect(try await server.post("/tools/keyword_search", body).status == 422)
+            }
         }
     }
 

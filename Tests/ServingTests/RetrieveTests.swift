@@ -30,20 +30,48 @@ import TextProcessing
         }
     }
 
+    /// Batches of random sizes and orders, with repetitions, in each dialect.
     @Test func aQueryGetsTheSameAloneAndInABatchInAnyOrder() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
-            let queries = ["first magazine", "radio", "philadelphia", "women started", ""]
-            var alone: [JSONValue?] = []
-            for query in queries {
-                let body: JSONValue = ["queries": [.string(query)], "topk": 3, "return_scores": true]
-                alone.append(try await server.post("/retrieve", body.serialized()).json["result"]?[0])
+            let words = [
+                "first", "magazine", "radio", "philadelphia", "women", "started", "1844", "gold", "zzz", "é\u{0}\"",
+            ]
+            var generator = SplitMix(state: 11)
+            var queries = [""]
+            for _ in 0..<40 {
+                let count = Int.random(in: 1...4, using: &generator)
+                queries.append(
+                    (0..<count).map { _ in words.randomElement(using: &generator) ?? "" }.joined(separator: " "))
             }
-            for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 0, 4, 1]] {
-                let body: JSONValue = [
-                    "queries": .array(order.map { .string(queries[$0]) }), "topk": 3, "return_scores": true,
-                ]
-                let batch = try await server.post("/retrieve", body.serialized()).json["result"]
-                for (place, index) in order.enumerated() { #expect(batch?[place] == alone[index]) }
+            for mode in ["keyword", "semantic", "hybrid"] {
+                var alone: [JSONValue?] = []
+                for query in queries {
+                    let body: JSONValue = ["query": .string(query), "topk": 3, "mode": .string(mode)]
+                    alone.append(try await server.post("/retrieve", body.serialized()).json["result"]?[0])
+                }
+                for round in 0..<24 {
+                    let size = round == 0 ? 300 : Int.random(in: 0...40, using: &generator)
+                    let order = (0..<size).map { _ in Int.random(in: 0..<queries.count, using: &generator) }
+                    var body: JSONObject = [
+                        "queries": .array(order.map { .string(queries[$0]) }), "mode": .string(mode),
+                    ]
+                    let isBare = round % 4 == 1
+                    switch round % 4 {
+                    case 0: body["topk"] = 3
+                    case 1: body["return_scores"] = false
+                    case 2:
+                        body["topk_retrieval"] = 10
+                        body["topk_rerank"] = 3
+                    default: break
+                    }
+                    let answer = try await server.post("/retrieve", JSONValue.object(body).serialized())
+                    let batch = answer.json["result"]?.array ?? []
+                    #expect(answer.status == 200 && batch.count == size)
+                    for (result, index) in zip(batch, order) {
+                        let expected = alone[index]?.array ?? []
+                        #expect(result == .array(isBare ? expected.map { $0["document"] ?? nil } : expected))
+                    }
+                }
             }
         }
     }

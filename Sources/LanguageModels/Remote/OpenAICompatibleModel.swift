@@ -86,7 +86,7 @@ public final class OpenAICompatibleModel: LanguageModel {
             let left = (deadline - ContinuousClock.now).seconds
             guard left > 0 else { throw LanguageModelError.timedOut(seconds: request.options.timeout) }
             do {
-                return try await exchange(body, request, seconds: left, onEvent)
+                return try await exchange(body, request, attempt: attempt, seconds: left, onEvent)
             } catch let failure as RetryableFailure {
                 attempt += 1
                 guard attempt <= configuration.retries else {
@@ -110,10 +110,13 @@ public final class OpenAICompatibleModel: LanguageModel {
     }
 
     private func exchange(
-        _ body: [UInt8], _ request: ModelRequest, seconds: Double, _ onEvent: @Sendable (ModelStreamEvent) -> Void
+        _ body: [UInt8], _ request: ModelRequest, attempt: Int, seconds: Double,
+        _ onEvent: @Sendable (ModelStreamEvent) -> Void
     ) async throws -> ModelResponse {
         var headers: [(name: String, value: String)] = [("Content-Type", "application/json")]
         headers.append(("Accept", configuration.streams ? "text/event-stream" : "application/json"))
+        // Proxies that record calls recognise retries by it, as OpenAI's own clients send it.
+        headers.append(("X-Stainless-Retry-Count", String(attempt)))
         if let key = configuration.apiKey, !key.isEmpty { headers.append(("Authorization", "Bearer \(key)")) }
         let http = HTTPRequest(
             method: "POST", url: endpoint, headers: headers, body: body, timeout: seconds,

@@ -23,21 +23,14 @@ struct ChatCompletionRequest: Sendable {
         guard let messages = json["messages"]?.array, !messages.isEmpty else {
             throw ServiceError(.badRequest, "\"messages\" must be a list with a message", location: ["messages"])
         }
-        guard let last = messages.last(where: { $0["role"]?.string == "user" }), let content = last["content"] else {
+        var newest: String?
+        for (index, message) in messages.enumerated() {
+            newest = try Self.question(message, ["messages", String(index)], limits) ?? newest
+        }
+        guard let newest else {
             throw ServiceError(.badRequest, "there is no message of the user", location: ["messages"])
         }
-        if let text = content.string {
-            question = text
-        } else if let parts = content.array {
-            question = parts.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }.joined(
-                separator: "\n")
-        } else {
-            throw ServiceError(.badRequest, "a message's content must be text", location: ["messages"])
-        }
-        guard question.contains(where: { !$0.isWhitespace }), question.count <= limits.queryCharacters else {
-            throw ServiceError(
-                .badRequest, "the question must have 1 to \(limits.queryCharacters) characters", location: ["messages"])
-        }
+        question = newest
         if let count = json["n"]?.int, count != 1 {
             throw ServiceError(.badRequest, "an agent gives one answer: n must be 1", location: ["n"])
         }
@@ -48,6 +41,35 @@ struct ChatCompletionRequest: Sendable {
         streams = json["stream"]?.bool ?? false
         includesUsage = json["stream_options"]?["include_usage"]?.bool ?? false
         user = json["user"]?.string
+    }
+
+    /// The text of a message of the user; nil for the messages of others.
+    private static func question(
+        _ message: JSONValue, _ location: [String], _ limits: ServerOptions.Limits
+    ) throws(ServiceError) -> String? {
+        let role = message["role"]?.string ?? ""
+        guard ["system", "developer", "user", "assistant", "tool"].contains(role) else {
+            throw ServiceError(.badRequest, "a message needs a role", location: location + ["role"])
+        }
+        let content = message["content"] ?? nil
+        let text: String
+        if let whole = content.string {
+            text = whole
+        } else if let parts = content.array {
+            text = parts.compactMap { $0["type"]?.string == "text" ? $0["text"]?.string : nil }.joined(separator: "\n")
+        } else {
+            guard content.isNull else {
+                throw ServiceError(.badRequest, "a message's content must be text", location: location + ["content"])
+            }
+            text = ""
+        }
+        guard role == "user" else { return nil }
+        guard text.contains(where: { !$0.isWhitespace }), text.count <= limits.queryCharacters else {
+            throw ServiceError(
+                .badRequest, "a message of the user must have 1 to \(limits.queryCharacters) characters",
+                location: location + ["content"])
+        }
+        return text
     }
 }
 

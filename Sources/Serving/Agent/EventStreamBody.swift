@@ -20,9 +20,7 @@ enum EventStreamBody {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     defer { continuation.finish() }
-                    try await request.body.consumeWithCancellationOnInboundClose { _ in
-                        try await produce { continuation.yield($0) }
-                    }
+                    try await request.whileConnected { try await produce { continuation.yield($0) } }
                 }
                 group.addTask {
                     while true {
@@ -54,5 +52,17 @@ enum EventStreamBody {
         if let name { text += "event: \(name)\n" }
         if let id { text += "id: \(id)\n" }
         return text + "data: \(data)\n\n"
+    }
+}
+
+extension Request {
+    /// Works as long as the client is there, and cancels the work when the connection closes; the body has been read.
+    func whileConnected<Value: Sendable>(_ operation: () async throws -> Value) async throws -> Value {
+        try await body.consumeWithCancellationOnInboundClose { rest in
+            // Hummingbird does not finish the stream of what follows, and NIO ends the process when the source of an unfinished
+            // stream goes away before the stream does. A stream whose iterator is gone counts as finished, whatever goes first.
+            do { _ = rest.makeAsyncIterator() }
+            return try await operation()
+        }
     }
 }

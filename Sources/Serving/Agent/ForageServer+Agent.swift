@@ -85,7 +85,7 @@ extension ForageServer {
             asked.question, strategy: agent.strategy, corpus: agent.corpus, seed: asked.seed, thread: thread)
         let reply = ChatCompletionReply(runID: run.session.id, model: asked.model)
         guard asked.streams else {
-            return try await request.body.consumeWithCancellationOnInboundClose { _ in
+            return try await request.whileConnected {
                 try await Self.cancellingOnCancel(run) {
                     var summary = RunSummary()
                     var lines: [String] = []

@@ -42,7 +42,8 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
                 },
                 upgradePipelineHandler: { channel, _ in
                     channel.eventLoop.makeCompletedFuture {
-                        .webSocket(try Frames(wrappingChannelSynchronously: channel))
+                        try FirstRequestTimeout.end(in: channel)
+                        return .webSocket(try Frames(wrappingChannelSynchronously: channel))
                     }
                 })
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
@@ -50,7 +51,9 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
                     upgraders: [upgrader],
                     notUpgradingCompletionHandler: { channel in
                         channel.eventLoop.makeCompletedFuture {
+                            try FirstRequestTimeout.end(in: channel)
                             try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+                            try channel.pipeline.syncOperations.addHandler(RequestTimeout(seconds: limits.idleSeconds))
                             try channel.pipeline.syncOperations.addHandler(
                                 HTTPConnectionStateHandler(idleTimeout: .seconds(limits.idleSeconds), logger: logger))
                             return .http(
@@ -86,8 +89,8 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
     }
 }
 
-/// Closes a connection whose first bytes do not come in time.
-private final class FirstRequestTimeout: ChannelInboundHandler, RemovableChannelHandler {
+/// Closes a connection whose first request has no whole head in time, however its bytes drip.
+private final class FirstRequestTimeout: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
@@ -96,14 +99,45 @@ private final class FirstRequestTimeout: ChannelInboundHandler, RemovableChannel
 
     init(seconds: Int) { self.seconds = seconds }
 
+    /// Stops the clock: the head is there.
+    static func end(in channel: any Channel) throws {
+        let handler = try channel.pipeline.syncOperations.handler(type: FirstRequestTimeout.self)
+        handler.scheduled?.cancel()
+        handler.scheduled = nil
+    }
+
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         scheduled = context.eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { channel.close(promise: nil) }
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    func channelInactive(context: ChannelHandlerContext) {
         scheduled?.cancel()
-        scheduled = nil
+        context.fireChannelInactive()
+    }
+}
+
+/// Closes a connection whose request does not end in time after its head, however its body drips: while it comes, it
+/// holds a place that others wait for.
+private final class RequestTimeout: ChannelInboundHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+
+    private let seconds: Int
+    private var scheduled: Scheduled<Void>?
+
+    init(seconds: Int) { self.seconds = seconds }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            let channel = context.channel
+            scheduled = context.eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { channel.close(promise: nil) }
+        case .body: break
+        case .end:
+            scheduled?.cancel()
+            scheduled = nil
+        }
         context.fireChannelRead(data)
     }
 

@@ -48,7 +48,7 @@ public final class ForageServer: Sendable {
         logger: Logger = Logger(label: "forage.serve"), onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) async throws {
         try options.validate()
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         addRoutes(to: router)
         let limits = options.limits
         var application = Application(
@@ -66,6 +66,7 @@ public final class ForageServer: Sendable {
 
     /// Adds every route, with the guard before them.
     public func addRoutes<Context: RequestContext>(to router: Router<Context>) {
+        let others = Set(router.routes.map(\.path.description))
         router.add(
             middleware: GuardMiddleware<Context>(
                 requestGuard: RequestGuard(options: options), gate: gate, metrics: metrics,
@@ -76,6 +77,25 @@ public final class ForageServer: Sendable {
         addEnvironmentRoutes(to: router)
         addPageRoutes(to: router)
         addRunRoutes(to: router)
+        refuseOtherMethods(of: router, except: others)
+    }
+
+    /// A path that is there answers other methods with 405 and those that it has, rather than with 404. `HEAD` is left out:
+    /// applications choose whether their router answers it.
+    private func refuseOtherMethods<Context: RequestContext>(of router: Router<Context>, except others: Set<String>) {
+        let methods: [HTTPRequest.Method] = [.get, .put, .post, .delete, .options, .trace, .patch]
+        for (path, routes) in Dictionary(grouping: router.routes, by: \.path.description) where !others.contains(path) {
+            let allowed = routes.map(\.method.rawValue).sorted().joined(separator: ", ")
+            for method in methods where !routes.contains(where: { $0.method == method }) {
+                router.on(RouterPath(path), method: method) { _, _ in
+                    var response = Response.json(
+                        ServiceError(.methodNotAllowed, "this path answers \(allowed)").detail,
+                        status: .methodNotAllowed)
+                    response.headers[.allow] = allowed
+                    return response
+                }
+            }
+        }
     }
 
     private func addBasicRoutes<Context: RequestContext>(to router: Router<Context>) {

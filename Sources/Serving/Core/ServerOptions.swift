@@ -37,7 +37,8 @@ public struct ServerOptions: Sendable {
         public var environmentSessions = 256
         /// Seconds after which an unused environment session is ended. Default 600.
         public var environmentIdleSeconds = 600.0
-        /// Seconds after which a silent connection is closed. Default 60.
+        /// Seconds after which a silent connection is closed, and in which the head of a connection's first request and the
+        /// body of every request must have come, however they drip. Default 60.
         public var idleSeconds = 60
         /// The largest header, and the largest sum of headers, in bytes. Default 16 KiB.
         public var headerBytes = 16 << 10

@@ -3,6 +3,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOHTTP1
 import TextProcessing
 
 /// Applies the request guard, gives every request an id, bounds how many run, counts, and turns errors into answers.
@@ -42,6 +43,9 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
             response = Self.response(to: ServiceError(status, error.body ?? error.status.reasonPhrase), path: path)
         } catch let error as JSONError {
             response = Self.response(to: ServiceError(.invalid, error.description), path: path)
+        } catch is HTTPParserError {
+            // The client went away within its body, or wrote no HTTP: nothing that the operator could mend.
+            response = Self.response(to: ServiceError(.badRequest, "the request is not whole"), path: path)
         } catch is CancellationError {
             response = Self.response(to: ServiceError(.timedOut, "the request was cancelled"), path: path)
         } catch {

@@ -59,7 +59,7 @@ extension ForageServer {
         }
         // In the stateless era closing the connection cancels the request; in the other one only a notification does.
         guard isModern else { return Self.response(try await mcp.handle(message, from: sender)) }
-        return try await request.body.consumeWithCancellationOnInboundClose { _ in
+        return try await request.whileConnected {
             var response = Self.response(try await mcp.handle(message, from: sender))
             response.headers[.connection] = "close"
             return response

@@ -203,7 +203,7 @@ extension ForageService {
     /// Answers `POST /tools/{name}`: `{"arguments": {…}, "corpus"}`, or the arguments themselves. Without a session there
     /// are no earlier results: `resultSets` may give them back as an earlier answer had them.
     func callTool(_ name: String, _ json: JSONValue) async throws -> JSONValue {
-        guard tools[name] != nil else {
+        guard let tool = tools[name] else {
             throw ServiceError(
                 .notFound, "there is no tool \"\(name.prefix(64))\"; there are \(tools.names.joined(separator: ", "))")
         }
@@ -213,8 +213,14 @@ extension ForageService {
             let set = try ResultSet(json: entry)
             sets[set.handle] = set
         }
+        let arguments = json["arguments"] ?? json
+        let violations = try JSONSchemaValidator(schema: tool.specification.parameters).validate(arguments)
+        guard violations.isEmpty else {
+            throw ServiceError(
+                .invalid, violations.prefix(5).map(\.description).joined(separator: "; "), location: ["arguments"])
+        }
         let output = try await tools.run(
-            name, json["arguments"] ?? json,
+            name, arguments,
             in: ToolContext(corpus: corpus, resultSets: sets, handle: "r\(sets.count + 1)"))
         return Self.json(output)
     }

@@ -50,11 +50,35 @@ enum OpenAPIDocument {
             paths["/tools/\(tool.name)"] = [
                 "post": operation(
                     tool.description,
-                    body: ["type": "object", "required": ["arguments"], "properties": ["arguments": tool.parameters]],
+                    body: [
+                        "anyOf": [
+                            [
+                                "type": "object", "required": ["arguments"],
+                                "properties": ["arguments": tool.parameters],
+                            ], tool.parameters,
+                        ]
+                    ],
                     errors: ["413", "422", "429"])
             ]
         }
         if !service.strategies.isEmpty {
+            // Every message of the user has a text; the newest is the question.
+            let question: JSONValue = [
+                "type": "object", "required": ["role", "content"],
+                "properties": [
+                    "role": ["const": "user"],
+                    "content": [
+                        "type": "string", "pattern": "\\S", "maxLength": .integer(service.limits.queryCharacters),
+                    ],
+                ],
+            ]
+            let other: JSONValue = [
+                "type": "object", "required": ["role"],
+                "properties": [
+                    "role": ["enum": ["system", "developer", "assistant", "tool"]],
+                    "content": ["type": ["string", "null"]],
+                ],
+            ]
             paths["/v1/chat/completions"] = [
                 "post": operation(
                     "Ask an agent",
@@ -64,12 +88,7 @@ enum OpenAPIDocument {
                             "model": ["type": "string", "enum": .array(service.agentNames.map(JSONValue.string))],
                             "messages": [
                                 "type": "array", "minItems": 1,
-                                "items": [
-                                    "type": "object", "required": ["role", "content"],
-                                    "properties": [
-                                        "role": ["const": "user"], "content": ["type": "string", "minLength": 1],
-                                    ],
-                                ],
+                                "items": ["anyOf": [question, other]], "contains": question,
                             ],
                         ],
                     ], errors: ["400", "404", "409", "413", "422", "429"])

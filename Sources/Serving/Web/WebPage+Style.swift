@@ -70,6 +70,8 @@ extension WebPage {
         dialog::backdrop { background: #0008; }
         #compared { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem; }
         #comparison { margin-top: 1rem; }
+        #compared td:first-child { white-space: nowrap; overflow-wrap: normal; width: 1%; color: var(--faint); }
+        #compared td { white-space: pre-wrap; overflow-wrap: anywhere; vertical-align: top; }
         table { border-collapse: collapse; width: 100%; font-size: .9rem; }
         td { padding: .2rem .4rem .2rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
         [hidden] { display: none !important; }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Serving
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A client that sends what it likes, as slowly as it likes.
+private struct RawClient: ~Copyable {
+    let socket: Int32
+
+    init(port: Int) throws {
+        #if canImport(Glibc)
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+        socket = Foundation.socket(AF_INET, SOCK_STREAM, 0)
+        #endif
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(status == 0)
+    }
+
+    deinit { close(socket) }
+
+    /// Sends bytes; false when the server has closed the connection.
+    func send(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return Foundation.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count
+    }
+
+    /// Whether the server has closed the connection; what it sent before is read and dropped.
+    func isClosed() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+            if count > 0 { continue }
+            return count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)
+        }
+    }
+}
+
+@Suite(.serialized) struct SlowClientTests {
+    /// However a request drips, its connection ends, and what it held is free again.
+    @Test(arguments: [
+        ("", ""), ("G", ""), ("GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "x"),
+        (
+            "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n",
+            " "
+        ), ("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nX-Slow: ", "x"),
+    ])
+    func aDrippingRequestIsEnded(opening: String, drop: String) async throws {
+        var options = ServerOptions(port: 0)
+        options.limits.idleSeconds = 1
+        options.limits.concurrentRequests = 1
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
+            let client = try RawClient(port: server.port)
+            if !opening.isEmpty { #expect(client.send(opening)) }
+            var isClosed = false
+            // Ten times the limit: a machine under load is late, a connection without a limit never ends.
+            for _ in 0..<100 where !isClosed {
+                try await Task.sleep(for: .milliseconds(100))
+                isClosed = client.isClosed() || (!drop.isEmpty && !client.send(drop))
+            }
+            #expect(isClosed)
+            #expect(try await server.post("/retrieve", #"{"queries":["radio"]}"#).status == 200)
+        }
+    }
+
+    /// Clients that leave while an agent answers, at any moment: the server stays, and the sessions end.
+    @Test(arguments: [true, false]) func clientsThatLeaveDuringAnAnswer(streams: Bool) async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            let body =
+                #"{"model":"hops","stream":\#(streams),"messages":[{"role":"user","content":"Which was first?"}]}"#
+            for index in 0..<40 {
+                let client = try RawClient(port: server.port)
+                #expect(
+                    client.send(
+                        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"))
+                try await Task.sleep(for: .milliseconds(index))
+            }
+            var running = "?"
+            for _ in 0..<100 where running != "0" {
+                try await Task.sleep(for: .milliseconds(100))
+                let metrics = try await server.send("GET", "/metrics").text
+                running =
+                    metrics.split(separator: "\n").first { $0.hasPrefix("forage_agent_sessions_running ") }
+                    .map { String($0.split(separator: " ")[1]) } ?? "?"
+            }
+            #expect(running == "0")
+        }
+    }
+
+    @Test func headersAreBounded() async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            let client = try RawClient(port: server.port)
+            _ = client.send(
+                "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Big: \(String(repeating: "x", count: 1 << 20))\r\n\r\n")
+            var isClosed = false
+            for _ in 0..<100 where !isClosed {
+                try await Task.sleep(for: .milliseconds(50))
+                isClosed = client.isClosed()
+            }
+            #expect(isClosed)
+            #expect(try await server.send("GET", "/health").status == 200)
+        }
+    }
+
+    /// What a client writes before it goes away does no harm.
+    @Test func bytesAtRandomAreRefused() async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            var generator = SplitMix(state: 7)
+            let parts = [
+                "GET ", "POST ", "/retrieve", "/ws", " HTTP/1.1\r\n", "Host: localhost\r\n", "\r\n", "\r\n\r\n",
+                "Content-Length: 5\r\n", "Content-Length: -1\r\n", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n",
+                "{\"queries\":[",
+                "Upgrade: websocket\r\n", "Connection: upgrade\r\n", "\u{0}", "é", "%00", "ffffffffffffffff\r\n",
+            ]
+            for _ in 0..<200 {
+                let client = try RawClient(port: server.port)
+                let count = Int.random(in: 1...12, using: &generator)
+                let text = (0..<count).map { _ in parts[Int.random(in: 0..<parts.count, using: &generator)] }.joined()
+                _ = client.send(text)
+            }
+            #expect(try await server.post("/retrieve", #"{"queries":["radio"]}"#).status == 200)
+        }
+    }
+}
+
+/// Numbers that are the same in every run.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
