@@ -152,7 +152,7 @@ import Testing
             decision: EvidenceState(prepared.pool).decision(allowsStop: true), choice: 0, logProbability: 0, value: 0)
         let episode = Episode(
             question: question, steps: [step, step], kept: Array(SmallWorld.passages().prefix(2)), stopped: false,
-            coverage: [0, 0], rewards: [0, 0])
+            coverage: [0, 0], reach: [.keyword, .link], rewards: [0, 0])
         let term = AnswerLikelihood { _, answers, passages in
             passages.contains { $0.text.contains(answers[0]) } ? 0.75 : 0.25
         }
