@@ -106,7 +106,8 @@ import TextProcessing
         let world = try RetrievalWorld(passages: passages, vectors: SmallWorld.vectors(passages.count, seed: 1))
         let vectors = SmallWorld.vectors(SmallWorld.people.count, seed: 2)
         var options = PoolOptions()
-        (options.keyword, options.semantic, options.nextKeyword, options.nextSemantic) = (8, 4, 3, 2)
+        // All passages are in reach: nothing but the reward keeps the policy from the heap.
+        (options.keyword, options.semantic, options.nextKeyword, options.nextSemantic) = (40, 40, 3, 2)
         let asked = SmallWorld.questions()
         let questions = asked.enumerated().map { index, question in
             PreparedQuestion(question, vector: Array(vectors.row(index)), world: world, options: options)

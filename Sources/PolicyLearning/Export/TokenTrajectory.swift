@@ -242,7 +242,7 @@ public struct TokenTrajectory: Sendable {
     /// One line of a traces file: task, nodes, rewards.
     public var json: JSONValue {
         let data: JSONObject = [
-            "answerer": .string(header.policy.name), "id": .string(header.question.id),
+            "id": .string(header.question.id), "policy": .string(header.policy.name),
             "question": .string(header.question.text), "seed": .string(String(header.seed, radix: 16)),
         ]
         let row = JSONValue.object(data).serialized()

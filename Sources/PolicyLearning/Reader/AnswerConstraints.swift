@@ -9,6 +9,7 @@ struct AnswerConstraints {
     private let asksWhere: Bool
     private let asksBirth: Bool
     private let asksDeath: Bool
+    private let asksDate: Bool
 
     /// What is left of a candidate's probability.
     static let penalty: Float = 0.1
@@ -17,12 +18,18 @@ struct AnswerConstraints {
         "in", "at", "from", "near", "to", "of", "outside", "around", "within", "into",
     ]
 
+    private static let months: Set<String> = [
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "december",
+    ]
+
     init(_ question: ReaderQuestion) {
         self.question = question
         let words = Set(question.text.words.map(\.lower))
         let opening = question.text.words.prefix(6).map(\.lower)
         asksBirth = !words.isDisjoint(with: ["born", "birth"])
         asksDeath = !words.isDisjoint(with: ["die", "died", "death"])
+        asksDate = words.contains("date")
         asksWhere = opening.contains("where") || (opening.contains("place") && (asksBirth || asksDeath))
     }
 
@@ -49,11 +56,19 @@ struct AnswerConstraints {
         }
         if question.asked == .time {
             guard words[span].contains(where: \.hasDigit) else { return true }
+            // Who asks for a date wants the day as well, where it is there.
+            if asksDate, span.count == 1, span.lowerBound > 0, Self.months.contains(wordBefore) || isDay(wordBefore) {
+                return true
+            }
             let isSecond = followsDash(span, text)
             if asksDeath, !asksBirth, !isSecond, precedesDash(span, text) { return true }
             if asksBirth, !asksDeath, isSecond { return true }
         }
         return false
+    }
+
+    private func isDay(_ word: String) -> Bool {
+        word.utf8.count <= 2 && Int(word).map { (1...31).contains($0) } == true
     }
 
     /// Whether a comma stands right before the span, as in "Dirleton, East Lothian".
