@@ -121,28 +121,24 @@ import TextProcessing
         training.episodes.allowsStop = false
         // Twelve answers and twenty more: a heap by any count.
         let known = asked + (0..<20).map { LearningQuestion(id: "l\($0)", text: "", answers: ["Lake\($0)"]) }
-        func trained(_ rewards: RewardMix) async throws -> (heaps: Int, rivers: Int) {
+        /// On how many questions a policy trained by some rewards keeps the heap among its first three passages.
+        func heaps(_ rewards: RewardMix) async throws -> Int {
             let end = try await training.run(
                 start, from: .init(from: start.parameters), on: questions, rewards: rewards)
             let policy = LearnedPolicy(network: start.network, parameters: end.parameters)
-            var counts = (heaps: 0, rivers: 0)
-            for question in questions {
+            return questions.filter { question in
                 var generator = SplitMix64(seed: 0)
-                let kept = question.run(policy, options: .ranking, using: &generator).kept.prefix(3)
-                if kept.contains(where: { $0.id == "heap" }) { counts.heaps += 1 }
-                if kept.contains(where: { question.question.gold.last == $0.id }) { counts.rivers += 1 }
-            }
-            return counts
+                return question.run(policy, options: .ranking, using: &generator).kept.prefix(3).contains {
+                    $0.id == "heap"
+                }
+            }.count
         }
-        // Early answers pay much more than late ones, and each passage costs: the heap pays best where it pays at all.
+        // Early answers pay much more than late ones: the heap pays best where it pays at all.
         var (open, closed) = (AnswerSupport(), AnswerSupport(questions: known))
         (open.decay, closed.decay) = (0.4, 0.4)
-        // Without the rule the hack is found: the test would notice if there were nothing to hack.
-        let hacked = try await trained(RewardMix([(1, open)]))
-        let honest = try await trained(RewardMix([(1, closed)]))
-        print("hacked", hacked, "honest", honest)
-        #expect(hacked.heaps >= 9)
-        #expect(honest.heaps < hacked.heaps && honest.rivers > hacked.rivers)
+        // Without the rule the hack is found on nearly every question: there is something to hack.
+        #expect(try await heaps(RewardMix([(1, open)])) >= 9)
+        #expect(try await heaps(RewardMix([(1, closed)])) <= 4)
     }
 
     @Test func theOracleOfQueriesTakesThePassageThatIsFoundBest() async throws {
