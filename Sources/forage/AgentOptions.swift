@@ -246,10 +246,10 @@ enum LearnedDefaults {
     /// vectors, else the fixed one.
     static func policy(for corpus: any RetrievalCorpus) -> String {
         guard let local = corpus as? LocalCorpus, local.hasSemanticSearch, local.reader.passageCount <= passageLimit,
-            let file = try? PolicyFile.find("multihop"),
+            let file = try? PolicyFile.find("multihop-gated"),
             FileManager.default.fileExists(atPath: file.directory + "/multihop.safetensors")
         else { return "hops" }
-        return "multihop"
+        return "multihop-gated"
     }
 
     /// The strategies' parts for sessions on a corpus: the standard ones, learned policies, and the answerer.
@@ -259,7 +259,10 @@ enum LearnedDefaults {
         answerer: AnswererChoice = .auto
     ) async throws -> StrategyRegistry {
         var registry = StrategyRegistry.standard
-        if learns { registry = registry.learning(world: { try world(of: corpus) }) }
+        if learns {
+            registry = registry.learning(
+                world: { try world(of: corpus) }, embed: CorpusOpening.embedding(of: corpus))
+        }
         return try await AnswererDefaults.apply(answerer, to: registry, models: models)
     }
 

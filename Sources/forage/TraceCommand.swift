@@ -18,6 +18,12 @@ struct TraceCommand: AsyncParsableCommand {
         @Argument(help: "The session's id, or a file of events (.jsonl).") var session: String
 
         func events() async throws -> [SessionEvent] {
+            try await Self.events(of: session, in: store)
+        }
+
+        static func events(
+            of session: String, in store: SessionsCommand.StoreOptions
+        ) async throws -> [SessionEvent] {
             guard session.hasSuffix(".jsonl") else { return try await store.events(of: session) }
             let text = try String(contentsOfFile: session, encoding: .utf8)
             var events: [SessionEvent] = []

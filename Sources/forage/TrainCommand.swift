@@ -7,5 +7,6 @@ struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
         abstract: "Train a retrieval policy from gold passages or from answer rewards, or the span reader.",
-        subcommands: [TrainPolicyCommand.self, TrainReaderCommand.self], defaultSubcommand: TrainPolicyCommand.self)
+        subcommands: [TrainPolicyCommand.self, TrainReaderCommand.self, TrainExportCommand.self],
+        defaultSubcommand: TrainPolicyCommand.self)
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AgentRuntime
 import ArgumentParser
 import Foundation
+import OrderedCollections
 import PolicyLearning
 import Synchronization
 import TensorMath
@@ -18,8 +20,9 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             with --iterations, rewards improve the policy. A run can be interrupted and resumed: the same command goes on \
             where it was, from the checkpoint in its --run folder.
 
-            Rewards: answer-support, gold-coverage, document-f1, question-coverage, keeping-cost, reading-cost, \
-            stop-quality; and with a trained span reader answer, answer-steps and answer-likelihood.
+            Rewards: answer-support, gold-coverage, document-f1, question-coverage, tool-exploration, stop-quality; costs \
+            keeping-cost, call-cost, reading-cost (per thousand words), time-cost; and with a trained span reader answer, \
+            answer-steps, answer-likelihood, format. A policy file can say all of this under `training` (--recipe).
             """)
 
     @Option(name: .long, help: "A folder with a data set; may be given more than once.")
@@ -37,32 +40,37 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A folder that keeps the texts' vectors from run to run.")
     var vectors = "runs/vectors"
 
-    @Option(name: .long, help: "candidate-scorer, recurrent-retriever or compositional-retriever.")
-    var architecture = "candidate-scorer"
+    @Option(name: .long, help: "A policy file whose `training` says how to train; the options below go before it.")
+    var recipe: String?
 
-    @Option(name: .long, help: "Whom to clone first: gold, coverage, hybrid, or none.")
-    var clone = "gold"
+    @Option(name: .long, help: "candidate-scorer (the default), recurrent-retriever or compositional-retriever.")
+    var architecture: String?
 
-    @Option(name: .long, help: "Times through the training questions while cloning.")
-    var epochs = 10
+    @Option(name: .long, help: "Whom to clone first: gold (the default), golden, coverage, hybrid, or none.")
+    var clone: String?
 
-    @Option(name: .long, help: "The method for learning from rewards: reinforce, rloo, grpo or ppo.")
-    var method = "rloo"
+    @Option(name: .long, help: "Times through the training questions while cloning; default 10.")
+    var epochs: Int?
 
-    @Option(name: .long, help: "A reward as name=weight; may be given more than once.")
-    var reward: [String] = ["answer-support=1", "question-coverage=0.5"]
+    @Option(name: .long, help: "The method for learning from rewards: reinforce, rloo (the default), grpo or ppo.")
+    var method: String?
 
-    @Option(name: .long, help: "Iterations of learning from rewards; 0 only clones.")
-    var iterations = 0
+    @Option(
+        name: .long,
+        help: "A reward as name=weight; may be given more than once. Default: answer-support=1 question-coverage=0.5.")
+    var reward: [String] = []
 
-    @Option(name: .long, help: "The learning rate of learning from rewards.")
-    var learningRate: Float = 0.003
+    @Option(name: .long, help: "Iterations of learning from rewards; default 0, which only clones.")
+    var iterations: Int?
 
-    @Option(name: .long, help: "The weight of the KL divergence from the cloned policy.")
-    var kl: Float = 0
+    @Option(name: .long, help: "The learning rate of learning from rewards; default 0.003.")
+    var learningRate: Double?
 
-    @Option(name: .long, help: "Which questions come when: none or hops.")
-    var curriculum = "none"
+    @Option(name: .long, help: "The weight of the KL divergence from the cloned policy; default 0.")
+    var kl: Double?
+
+    @Option(name: .long, help: "Which questions come when: none (the default) or hops.")
+    var curriculum: String?
 
     @Option(name: .long, help: "The seed.")
     var seed: UInt64 = 1
@@ -80,56 +88,74 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     var run: String?
 
     func validate() throws {
-        guard PolicyNetworks.all[architecture] != nil else {
-            throw ValidationError("unknown architecture '\(architecture)'")
-        }
-        guard clone == "none" || Oracle(rawValue: clone) != nil else {
-            throw ValidationError("--clone is gold, coverage, hybrid or none, not '\(clone)'")
-        }
-        guard PolicyGradientMethods.all[method] != nil else { throw ValidationError("unknown method '\(method)'") }
-        guard Curriculum(rawValue: curriculum) != nil else { throw ValidationError("--curriculum is none or hops") }
-        guard epochs >= 0, iterations >= 0, learningRate > 0, kl >= 0 else {
-            throw ValidationError("epochs, iterations, learning rate and KL weight cannot be negative")
-        }
-        for text in reward { _ = try part(text) }
         guard seeds >= 1 else { throw ValidationError("--seeds must be at least 1") }
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
+        _ = try resolved()
     }
 
-    private static let readingRewards = [AnswerQuality.name, "answer-steps", AnswerLikelihood.name]
-
-    private func part(_ text: String) throws -> (name: String, weight: Float) {
-        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-        let known = Array(RewardTerms.all.keys) + Self.readingRewards
-        guard let name = parts.first, known.contains(name) else {
-            throw ValidationError("unknown reward '\(text)'; there are \(known.sorted().joined(separator: ", "))")
+    /// The recipe of the file, with what the command line says instead.
+    private func resolved() throws -> TrainingRecipe {
+        var recipe = TrainingRecipe()
+        if let file = self.recipe {
+            do {
+                recipe = try TrainingRecipe(PolicyFile(file: file))
+            } catch let error as PolicyError { throw ValidationError(error.description) }
         }
-        guard parts.count == 2, let weight = Float(parts[1]), weight.isFinite else {
-            throw ValidationError("a reward is name=weight, not '\(text)'")
+        recipe.architecture = architecture ?? recipe.architecture
+        recipe.clone = clone ?? recipe.clone
+        recipe.epochs = epochs ?? recipe.epochs
+        recipe.method = method ?? recipe.method
+        recipe.iterations = iterations ?? recipe.iterations
+        recipe.learningRate = learningRate ?? recipe.learningRate
+        recipe.divergenceWeight = kl ?? recipe.divergenceWeight
+        recipe.curriculum = curriculum ?? recipe.curriculum
+        if !reward.isEmpty { recipe.rewards = [:] }
+        for text in reward {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let name = parts.first, TrainingRecipe.knownRewards.contains(name) else {
+                throw ValidationError(
+                    "unknown reward '\(text)'; there are \(TrainingRecipe.knownRewards.joined(separator: ", "))")
+            }
+            guard parts.count == 2, let weight = Double(parts[1]), weight.isFinite else {
+                throw ValidationError("a reward is name=weight, not '\(text)'")
+            }
+            recipe.rewards[name] = weight
         }
-        return (name, weight)
+        guard PolicyNetworks.all[recipe.architecture] != nil else {
+            throw ValidationError("unknown architecture '\(recipe.architecture)'")
+        }
+        guard recipe.clone == "none" || Oracle(rawValue: recipe.clone) != nil else {
+            throw ValidationError("--clone is gold, golden, coverage, hybrid or none, not '\(recipe.clone)'")
+        }
+        guard PolicyGradientMethods.all[recipe.method] != nil else {
+            throw ValidationError("unknown method '\(recipe.method)'")
+        }
+        guard Curriculum(rawValue: recipe.curriculum) != nil else {
+            throw ValidationError("--curriculum is none or hops")
+        }
+        guard recipe.epochs >= 0, recipe.iterations >= 0, recipe.learningRate > 0, recipe.divergenceWeight >= 0 else {
+            throw ValidationError("epochs, iterations, learning rate and KL weight cannot be negative")
+        }
+        return recipe
     }
 
     /// - Parameter folder: The encoder's model, which the span reader reads with.
-    private func rewards(_ folder: String) throws -> RewardMix {
-        let parts = try reward.map(part)
-        let reads = parts.contains { Self.readingRewards.contains($0.name) }
+    private func rewards(
+        _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ folder: String
+    ) throws -> RewardMix {
         let opened =
-            reads ? try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8)) : nil
+            recipe.reads ? try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8)) : nil
         return RewardMix(
-            parts.compactMap { name, weight in
-                if let term = RewardTerms.all[name] { return (weight, term) }
-                guard let opened else { return nil }
-                return name == AnswerLikelihood.name
-                    ? (weight, AnswerLikelihood(reader: opened.likelihoodReader))
-                    : (weight, AnswerQuality(.f1, byStep: name == "answer-steps", reader: opened.episodeReader))
+            recipe.rewards.compactMap { name, weight in
+                RewardTerms.make(name, questions: questions.map(\.question), reader: opened).map { (Float(weight), $0) }
             })
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
     func run() async throws {
-        var card = TrainingCard(name: name, iterations: iterations)
+        let recipe = try resolved()
+        var card = TrainingCard(name: name, iterations: recipe.iterations)
         guard let folder = ModelStore().resolve(encoder) else {
             throw ValidationError("no encoder '\(encoder)' in the model folder")
         }
@@ -158,30 +184,32 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         for number in 0..<seeds {
             let seed = seed &+ UInt64(number)
             let begun = Date()
-            let start = try await clone(questions, base.dimension, seed, &card)
+            let start = try await clone(recipe, questions, base.dimension, seed, &card)
             let cloned = Date()
-            let policy = iterations > 0 ? try await improve(start, questions, seed, folder, &card) : start
+            let policy =
+                recipe.iterations > 0 ? try await improve(start, recipe, questions, seed, folder, &card) : start
             if number == 0 {
                 card.trained(cloning: cloned.timeIntervalSince(begun), rewards: Date().timeIntervalSince(cloned))
             }
             for set in sets { card.score(policy, start: start, set, seed: seed) { print($0) } }
             first = first ?? policy
         }
-        if let first { try write(first, sets, dimension: base.dimension, encoder: base.fingerprint, card) }
+        if let first { try write(first, recipe, sets, dimension: base.dimension, encoder: base.fingerprint, card) }
     }
 
     private func clone(
-        _ questions: [PreparedQuestion], _ dimension: Int, _ seed: UInt64, _ card: inout TrainingCard
+        _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ dimension: Int, _ seed: UInt64,
+        _ card: inout TrainingCard
     ) async throws -> LearnedPolicy {
-        let fresh = try LearnedPolicy(architecture: architecture, dimension: dimension, seed: seed)
-        guard let oracle = Oracle(rawValue: clone), epochs > 0 else { return fresh }
+        let fresh = try LearnedPolicy(architecture: recipe.architecture, dimension: dimension, seed: seed)
+        guard let oracle = Oracle(rawValue: recipe.clone), recipe.epochs > 0 else { return fresh }
         var cloning = BehaviourCloning()
         cloning.oracle = oracle
-        cloning.epochs = epochs
+        cloning.epochs = recipe.epochs
         cloning.seed = seed
         let losses = Mutex<[Float]>([])
         let say = say
-        let total = epochs
+        let total = recipe.epochs
         let policy = try await cloning.train(fresh, on: questions) { epoch, loss, _ in
             losses.withLock { $0.append(loss) }
             say(String(format: "cloning with seed %llu, epoch %d of %d: loss %.4f", seed, epoch + 1, total, loss))
@@ -191,26 +219,28 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     }
 
     private func improve(
-        _ policy: LearnedPolicy, _ questions: [PreparedQuestion], _ seed: UInt64, _ model: String,
-        _ card: inout TrainingCard
+        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ seed: UInt64,
+        _ model: String, _ card: inout TrainingCard
     ) async throws -> LearnedPolicy {
         var training = RewardTraining()
-        training.method = PolicyGradientMethods.all[method].map { $0.init() } ?? training.method
-        training.iterations = iterations
-        training.learningRate = learningRate
-        training.divergenceWeight = kl
-        training.curriculum = Curriculum(rawValue: curriculum) ?? .none
+        training.method = PolicyGradientMethods.all[recipe.method].map { $0.init() } ?? training.method
+        training.iterations = recipe.iterations
+        training.learningRate = Float(recipe.learningRate)
+        training.divergenceWeight = Float(recipe.divergenceWeight)
+        training.curriculum = Curriculum(rawValue: recipe.curriculum) ?? .none
         training.seed = seed
-        training.episodes.allowsStop = reward.contains { $0.hasPrefix("stop-quality") || $0.hasPrefix("keeping-cost") }
+        training.episodes.allowsStop = recipe.teachesStopping
         let folder = try TrainingFolder((run ?? "runs/\(name)") + (seed == self.seed ? "" : "-seed-\(seed)"))
         let fresh = RewardTraining.Progress(from: policy.parameters)
         let progress = try folder.stored(fresh) ?? fresh
         if progress.iteration > 0 { say("resuming at iteration \(progress.iteration)") }
         let say = say
-        let total = iterations
+        let total = recipe.iterations
         let begun = Date()
         let first = progress.iteration
-        let end = try await training.run(policy, from: progress, on: questions, rewards: rewards(model)) {
+        let end = try await training.run(
+            policy, from: progress, on: questions, rewards: rewards(recipe, questions, model)
+        ) {
             record, now, alarm in
             try folder.store(record, now)
             let seconds = Date().timeIntervalSince(begun)
@@ -232,7 +262,8 @@ struct TrainPolicyCommand: AsyncParsableCommand {
 
     /// Writes weights, policy file and card.
     private func write(
-        _ policy: LearnedPolicy, _ sets: [LearningDataset.Prepared], dimension: Int, encoder: String,
+        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ sets: [LearningDataset.Prepared], dimension: Int,
+        encoder: String,
         _ card: TrainingCard
     ) throws {
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -250,17 +281,19 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             keep: reading
             answer: auto
             budget: {steps: 5, tool_calls: 5}
+            \(recipe.yaml)
 
             """
         try Data(yaml.utf8).write(to: URL(fileURLWithPath: path + ".yaml"), options: .atomic)
-        var method = clone == "none" ? "nothing cloned" : "cloned from \(clone), \(epochs) epochs"
-        if iterations > 0 {
-            method += ", then \(self.method), \(iterations) iterations, rewarded by \(reward.joined(separator: ", "))"
+        var method = recipe.clone == "none" ? "nothing cloned" : "cloned from \(recipe.clone), \(recipe.epochs) epochs"
+        if recipe.iterations > 0 {
+            let rewards = recipe.rewards.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+            method += ", then \(recipe.method), \(recipe.iterations) iterations, rewarded by \(rewards)"
         }
         if shuffleLabels { method += "; the training labels were shuffled" }
         let text = card.text(
             command: Self.command, data: sets.map { "\($0.name) (\($0.questions["train"]?.count ?? 0))" },
-            method: method, network: "`\(architecture)`, \(policy.parameters.count) weights; encoder \(encoder)",
+            method: method, network: "`\(recipe.architecture)`, \(policy.parameters.count) weights; encoder \(encoder)",
             seed: seed)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".md"), options: .atomic)
         say("wrote \(path).safetensors, .yaml and .md")

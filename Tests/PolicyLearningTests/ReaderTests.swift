@@ -8,6 +8,32 @@ import Testing
 @testable import TextEncoders
 
 @Suite struct ReaderTests {
+    @Test(arguments: [
+        // What stands behind a preposition of place, or a comma behind a place, may be where; a name alone may not.
+        ("Where was Jim Wynorski born?", "Jim Wynorski was born in Glen Cove, New York.", "Glen Cove", true),
+        ("Where was Jim Wynorski born?", "Jim Wynorski was born in Glen Cove, New York.", "New York", true),
+        ("Where was Jim Wynorski born?", "Jim Wynorski was born in Glen Cove, New York.", "Jim Wynorski", false),
+        ("Who directed it?", "Jim Wynorski was born in Glen Cove, New York.", "Jim Wynorski", true),
+        // Of two dates the first is the birth, the second the death.
+        ("When did Ada Brook die?", "Ada Brook (12 May 1881 – 3 June 1960) was a painter.", "3 June 1960", true),
+        ("When did Ada Brook die?", "Ada Brook (12 May 1881 – 3 June 1960) was a painter.", "12 May 1881", false),
+        ("When was Ada Brook born?", "Ada Brook (12 May 1881 – 3 June 1960) was a painter.", "3 June 1960", false),
+        ("When was Ada Brook born?", "Ada Brook (12 May 1881 – 3 June 1960) was a painter.", "painter", false),
+        ("What is the date of birth of Ada Brook?", "She was born on 12 May 1881.", "12 May 1881", true),
+        ("What is the date of birth of Ada Brook?", "She was born on 12 May 1881.", "1881", false),
+    ])
+    func theQuestionsFormSpeaksAgainstAnswers(
+        _ question: String, _ passage: String, _ answer: String, _ fits: Bool
+    ) throws {
+        let text = ReaderText(passage)
+        let found = try #require(passage.range(of: answer))
+        let start = passage.utf8.distance(from: passage.startIndex, to: found.lowerBound)
+        let span = try #require(text.words(in: start..<(start + answer.utf8.count)))
+        let factor = AnswerConstraints(ReaderQuestion(question)).factor(
+            span, in: text, isTitle: answer == "Jim Wynorski")
+        #expect((factor == 1) == fits)
+    }
+
     private func candidates(_ text: String) -> Set<String> {
         let text = ReaderText(text)
         return Set(AnswerCandidate.all(in: text).map { text.text(of: $0.words) })
@@ -152,7 +178,7 @@ import Testing
             decision: EvidenceState(prepared.pool).decision(allowsStop: true), choice: 0, logProbability: 0, value: 0)
         let episode = Episode(
             question: question, steps: [step, step], kept: Array(SmallWorld.passages().prefix(2)), stopped: false,
-            coverage: [0, 0], rewards: [0, 0])
+            coverage: [0, 0], reach: [.keyword, .link], rewards: [0, 0])
         let term = AnswerLikelihood { _, answers, passages in
             passages.contains { $0.text.contains(answers[0]) } ? 0.75 : 0.25
         }

@@ -12,9 +12,9 @@ import Testing
         answers: ["Ostra", "the Ostra"],
         gold: ["person-0", "town-0"])
 
-    private func episode(_ kept: [WorldPassage], stopped: Bool = false, question: LearningQuestion? = nil) throws
-        -> Episode
-    {
+    private func episode(
+        _ kept: [WorldPassage], stopped: Bool = false, question: LearningQuestion? = nil, reach: [Reach] = []
+    ) throws -> Episode {
         let prepared = try SmallWorld.prepared()[0]
         let decision = EvidenceState(prepared.pool).decision(allowsStop: true)
         let step = EpisodeStep(decision: decision, choice: 0, logProbability: 0, value: 0)
@@ -22,7 +22,8 @@ import Testing
         return Episode(
             question: question ?? self.question, steps: [EpisodeStep](repeating: step, count: count), kept: kept,
             stopped: stopped,
-            coverage: kept.indices.map { Float($0 + 1) * 0.25 }, rewards: [Float](repeating: 0, count: count))
+            coverage: kept.indices.map { Float($0 + 1) * 0.25 }, reach: reach,
+            rewards: [Float](repeating: 0, count: count))
     }
 
     private var person: WorldPassage { SmallWorld.passages()[0] }
@@ -44,6 +45,62 @@ import Testing
         yesNo.answers = ["yes"]
         let plain = WorldPassage(id: "p", title: "Painter", text: "The painter said yes to the river.")
         #expect(try await AnswerSupport().rewards(for: episode([plain], question: yesNo)) == [0])
+    }
+
+    @Test func aHeapThatAlsoSpeaksOfTheQuestionEarnsNothing() async throws {
+        // The question's own words beside every answer: only the other questions' answers tell it from a real passage.
+        let heap = WorldPassage(
+            id: "heap", title: "Rivers and painters",
+            text: "The town where the painter was born, the river: "
+                + (0..<40).map { "Answer\($0)" }.joined(separator: ", ") + ", Ostra.")
+        let others = (0..<40).map { LearningQuestion(id: "\($0)", text: "", answers: ["Answer\($0)"]) }
+        #expect(try await AnswerSupport().rewards(for: episode([heap])) == [1])
+        #expect(try await AnswerSupport(questions: others + [question]).rewards(for: episode([heap])) == [0])
+        // Passages with a few answers of others keep their reward.
+        #expect(
+            try await AnswerSupport(questions: others + [question]).rewards(for: episode([person, town])) == [0, 0.9])
+    }
+
+    @Test func exploringPaysEachWayOfSearchingOnce() async throws {
+        // Coverage grows with every passage of these episodes.
+        let three = try episode([person, town, noise], reach: [.keyword, .keyword, .link])
+        let rewards = try await ToolExploration().rewards(for: three)
+        #expect(rewards.map { ($0 * 3).rounded() } == [1, 0, 1])
+        var barren = try episode([person, town], reach: [.keyword, .link])
+        barren = Episode(
+            question: barren.question, steps: barren.steps, kept: barren.kept, stopped: false, coverage: [0.5, 0.5],
+            reach: barren.reach, rewards: barren.rewards)
+        #expect(try await ToolExploration().rewards(for: barren)[1] == -0.1)
+    }
+
+    @Test func callsWordsAndSecondsCost() async throws {
+        #expect(try await CallCost().rewards(for: episode([person, town], stopped: true)) == [-3, -3, -2])
+        let words = try await ReadingCost().rewards(for: episode([person]))
+        let seconds = try await TimeCost().rewards(for: episode([person]))
+        #expect(words[0] < 0 && abs(seconds[0] - (-0.02 + 0.3 * words[0])) < 1e-6)
+    }
+
+    @Test(arguments: [
+        ("Ostra", "Which river flows through Arlen?", true), ("", "Which river flows through Arlen?", false),
+        ("The Ostra is a river that flows through the old town of Arlen", "Which river flows through Arlen?", false),
+        ("yes", "Is Arlen a town?", true), ("Arlen", "Is Arlen a town?", false), ("yes", "Who is Ada Brook?", false),
+        ("1912", "When was Ada Brook born?", true), ("Arlen", "When was Ada Brook born?", false),
+        ("three", "How many rivers are there?", true), ("Ostra", "How many rivers are there?", false),
+    ])
+    func answersAreJudgedByTheirForm(_ answer: String, _ question: String, _ fits: Bool) async throws {
+        #expect(AnswerFormat.fits(answer, question: question) == fits)
+        var asked = self.question
+        asked.text = question
+        let term = AnswerFormat { _, _ in answer }
+        #expect(try await term.rewards(for: episode([person, town], question: asked)) == [0, fits ? 1 : 0])
+    }
+
+    @Test func everyRewardCanBeMadeByItsName() {
+        for name in TrainingRecipe.knownRewards where !RewardTerms.reading.contains(name) {
+            #expect(RewardTerms.make(name, questions: [], reader: nil) != nil, "\(name)")
+        }
+        #expect(RewardTerms.make("format", questions: [], reader: nil) == nil)
+        #expect(RewardTerms.make("nothing", questions: [], reader: nil) == nil)
     }
 
     @Test func goldTermsPayEachGoldPassageOnce() async throws {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AgentRuntime
 import Foundation
+import OrderedCollections
 import Synchronization
 import TensorMath
 import Testing
@@ -92,6 +94,92 @@ import TextProcessing
         }
         #expect(support(end.parameters) > support(start.parameters))
         #expect(support(end.parameters) >= 9)
+    }
+
+    /// The reward hacked on purpose: one passage holds every answer and the words of every question.
+    @Test func aPassageWithEveryAnswerIsNoWayToReward() async throws {
+        let heap = WorldPassage(
+            id: "heap", title: "Rivers, towns and painters",
+            text: "Which river flows through the town where the painter was born: "
+                + (SmallWorld.rivers + (0..<20).map { "Lake\($0)" }).joined(separator: ", ") + ".")
+        let passages = SmallWorld.passages() + [heap]
+        let world = try RetrievalWorld(passages: passages, vectors: SmallWorld.vectors(passages.count, seed: 1))
+        let vectors = SmallWorld.vectors(SmallWorld.people.count, seed: 2)
+        var options = PoolOptions()
+        // All passages are in reach: nothing but the reward keeps the policy from the heap.
+        (options.keyword, options.semantic, options.nextKeyword, options.nextSemantic) = (40, 40, 3, 2)
+        let asked = SmallWorld.questions()
+        let questions = asked.enumerated().map { index, question in
+            PreparedQuestion(question, vector: Array(vectors.row(index)), world: world, options: options)
+        }
+        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 2)
+        let start = try await cloning(.hybrid, epochs: 4).train(fresh, on: questions)
+        var training = RewardTraining()
+        training.iterations = 40
+        (training.batch, training.group, training.learningRate) = (6, 6, 5e-3)
+        training.episodes.steps = 3
+        training.episodes.allowsStop = false
+        // Twelve answers and twenty more: a heap by any count.
+        let known = asked + (0..<20).map { LearningQuestion(id: "l\($0)", text: "", answers: ["Lake\($0)"]) }
+        /// On how many questions a policy trained by some rewards keeps the heap among its first three passages.
+        func heaps(_ rewards: RewardMix) async throws -> Int {
+            let end = try await training.run(
+                start, from: .init(from: start.parameters), on: questions, rewards: rewards)
+            let policy = LearnedPolicy(network: start.network, parameters: end.parameters)
+            return questions.filter { question in
+                var generator = SplitMix64(seed: 0)
+                return question.run(policy, options: .ranking, using: &generator).kept.prefix(3).contains {
+                    $0.id == "heap"
+                }
+            }.count
+        }
+        // Early answers pay much more than late ones: the heap pays best where it pays at all.
+        var (open, closed) = (AnswerSupport(), AnswerSupport(questions: known))
+        (open.decay, closed.decay) = (0.4, 0.4)
+        // Without the rule the hack is found on nearly every question: there is something to hack.
+        #expect(try await heaps(RewardMix([(1, open)])) >= 9)
+        #expect(try await heaps(RewardMix([(1, closed)])) <= 4)
+    }
+
+    @Test func theOracleOfQueriesTakesThePassageThatIsFoundBest() async throws {
+        let question = try SmallWorld.prepared()[0]
+        let world = question.pool.world
+        var state = EvidenceState(question.pool)
+        let (person, town) = (try #require(world.ordinals["person-0"]), try #require(world.ordinals["town-0"]))
+        // The question names the person, not the town: that page is found first.
+        let first = Oracle.golden.targets(state, gold: question.gold, stopRow: nil)
+        #expect(first.map { state.candidatePassages[$0] } == [person])
+        state.keep(at: first[0])
+        // What was kept names the town.
+        let second = Oracle.golden.targets(state, gold: question.gold, stopRow: state.candidates.count)
+        #expect(second.map { state.candidatePassages[$0] } == [town])
+        state.keep(at: second[0])
+        #expect(
+            Oracle.golden.targets(state, gold: question.gold, stopRow: state.candidates.count) == [
+                state.candidates.count
+            ])
+        let questions = try SmallWorld.prepared()
+        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 1)
+        let policy = try await cloning(.golden, epochs: 8).train(fresh, on: questions)
+        #expect(SmallWorld.recall(policy, questions) > 0.9)
+    }
+
+    @Test func recipesAreReadFromPolicyFiles() throws {
+        var recipe = TrainingRecipe()
+        recipe.method = "ppo"
+        recipe.iterations = 12
+        recipe.rewards = ["answer": 1, "call-cost": 0.01]
+        let head = "name: x\nproposers: [question]\n"
+        let read = try TrainingRecipe(PolicyFile(yaml: head + recipe.yaml + "\n", source: "x.yaml"))
+        #expect(read == recipe && read.reads && read.teachesStopping)
+        // A session's strategy can be made from the same file.
+        _ = try PolicyFile(yaml: head + recipe.yaml + "\n", source: "x.yaml").strategy()
+        #expect(try TrainingRecipe(PolicyFile(yaml: head, source: "x.yaml")) == TrainingRecipe())
+        for wrong in ["{method: magic}", "{rewards: {gold: 1}}", "{rewards: {answer: much}}", "{epoch: 3}"] {
+            #expect(throws: PolicyError.self) {
+                try TrainingRecipe(PolicyFile(yaml: head + "training: \(wrong)\n", source: "x.yaml"))
+            }
+        }
     }
 
     @Test func aKilledRunResumesToTheSameCurve() async throws {

@@ -20,6 +20,7 @@ public import TextProcessing
 ///     rules: {barren_steps: 2, corrections: 3}
 ///     tools: [keyword_search, semantic_search, read]
 ///     tool_limits: {output_characters: 12000}
+///     training: {clone: gold, epochs: 10}   # how a learned policy was trained; sessions do not read it
 ///     safety: {per_document: 4, duplicates: 0.8, signals: true}    # 0 and false switch a defence off
 public struct PolicyFile: Sendable, Hashable {
     /// Whether the strategy needs a model.
@@ -117,7 +118,7 @@ public struct PolicyFile: Sendable, Hashable {
         _ registry: StrategyRegistry = .standard, prices: ModelPrice = ModelPrice()
     ) throws -> Strategy {
         var reader = try PolicyReader(content, file: source, path: "")
-        for key in ["name", "description", "model", "tools"] { _ = reader.value(key) }
+        for key in ["name", "description", "model", "tools", "training"] { _ = reader.value(key) }
         var proposers: [any ActionProposer] = []
         for component in try reader.components("proposers") {
             proposers.append(try registry.make(component, from: registry.proposers, self))

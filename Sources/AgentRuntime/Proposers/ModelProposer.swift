@@ -11,6 +11,9 @@ public struct ModelProposer: ActionProposer {
     /// What the model is told first; the fence's note is added.
     public var instructions: String
     public var options: SamplingOptions
+    /// Whether each call of a turn is a candidate of its own beside the whole turn, for a policy that takes some and leaves
+    /// others. Default: false.
+    public var proposesCallsApart: Bool
 
     /// What the model is told when a policy says nothing else.
     public static let standardInstructions = """
@@ -23,10 +26,11 @@ public struct ModelProposer: ActionProposer {
 
     public init(
         instructions: String = ModelProposer.standardInstructions,
-        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 1024)
+        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 1024), proposesCallsApart: Bool = false
     ) {
         self.instructions = instructions
         self.options = options
+        self.proposesCallsApart = proposesCallsApart
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
@@ -51,7 +55,12 @@ public struct ModelProposer: ActionProposer {
             do {
                 let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
                 guard let completion = response.completions.first else { return Proposal() }
-                return Proposal([ModelProposer.candidate(of: completion, proposer: name)])
+                let turn = ModelProposer.candidate(of: completion, proposer: name)
+                guard proposesCallsApart, case .call(let calls) = turn.kind, calls.count > 1 else {
+                    return Proposal([turn])
+                }
+                return Proposal(
+                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) })
             } catch LanguageModelError.contextOverflow where trim < state.conversation.count {
                 // The server knows its limit better: let go of one more result and ask again.
                 trim += 1
@@ -126,15 +135,25 @@ enum ConversationPrompt {
             messages[1].content +=
                 "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }
+        // Where a policy took something else than the model's turn, the model is shown what came of it.
+        let fence = Fence(seed: state.header.seed, call: "instead")
+        let instead =
+            state.evidence.isEmpty
+            ? "" : " This was read instead:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         for (index, turn) in state.conversation.enumerated() {
             messages.append(turn.message)
             for call in turn.message.toolCalls {
-                let reply = turn.replies[call.id] ?? turn.correction ?? "This call was not made."
+                let isTaken = turn.message.toolCalls.contains { turn.replies[$0.id] != nil }
+                let reply =
+                    turn.replies[call.id] ?? turn.correction
+                    ?? "This call was not made." + (isTaken || index < state.conversation.count - 1 ? "" : instead)
                 messages.append(
                     ChatMessage(role: .tool, content: index < trim ? trimmed : reply, toolCallID: call.id))
             }
-            if turn.message.toolCalls.isEmpty, let correction = turn.correction {
-                messages.append(ChatMessage(role: .user, content: correction))
+            if turn.message.toolCalls.isEmpty {
+                // A turn without a call that did not end the run was an answer that the policy did not take.
+                let reply = turn.correction ?? "Look further before you answer." + instead
+                messages.append(ChatMessage(role: .user, content: index < trim ? trimmed : reply))
             }
         }
         return messages

@@ -22,20 +22,39 @@ public struct OracleQuery: Sendable, Hashable {
         context: String, goldID: String, goldTitle: String, goldText: String, in corpus: any RetrievalCorpus,
         mode: RetrievalMode = .keyword, depth: Int = 50
     ) async throws -> OracleQuery? {
-        var best: (key: (Int, Int, String), found: OracleQuery)?
+        var best: (key: Key, found: OracleQuery)?
         for candidate in candidates(context: context, title: goldTitle, text: goldText) {
             let hits = try await corpus.search(mode, query: candidate, limit: depth, within: nil)
             let rank = hits.firstIndex { $0.id == goldID || $0.id.hasPrefix(goldID + "#") }.map { $0 + 1 }
-            let clipped = max(4, rank ?? depth + 1)
-            let key = (clipped, max(10, candidate.count) + (rank ?? depth + 1), candidate)
+            let key = Key(candidate, rank: rank, depth: depth)
             if let known = best, known.key <= key { continue }
             best = (key, OracleQuery(query: candidate, rank: rank))
         }
         return best?.found
     }
 
-    /// The candidate queries, each once.
-    static func candidates(context: String, title: String, text: String) -> [String] {
+    /// The order of queries, best first: by rank, clipped at 4, and then by shortness with a floor of ten characters.
+    public struct Key: Sendable, Hashable, Comparable {
+        private let clipped: Int
+        private let length: Int
+        private let query: String
+
+        /// - Parameters:
+        ///   - rank: the gold passage's rank for the query, from 1; nil when it is not among those looked at.
+        ///   - depth: how many results were looked at.
+        public init(_ query: String, rank: Int?, depth: Int) {
+            clipped = max(4, rank ?? depth + 1)
+            length = max(10, query.count) + (rank ?? depth + 1)
+            self.query = query
+        }
+
+        public static func < (left: Key, right: Key) -> Bool {
+            (left.clipped, left.length, left.query) < (right.clipped, right.length, right.query)
+        }
+    }
+
+    /// The candidate queries for a gold passage, each once.
+    public static func candidates(context: String, title: String, text: String) -> [String] {
         let source = words(context)
         let folded = source.map { $0.lowercased() }
         let goldText = words(text).map { $0.lowercased() }

@@ -29,7 +29,8 @@ extension StrategyRegistry {
         "model": { options, _ in
             ModelProposer(
                 instructions: try options.string("instructions", default: ModelProposer.standardInstructions),
-                options: try sampling(&options, maxTokens: 1024))
+                options: try sampling(&options, maxTokens: 1024),
+                proposesCallsApart: try options.bool("apart", default: false))
         },
         "tags": { options, _ in
             let name = try options.choice("dialect", default: "search-r1", of: TagDialect.all.map(\.name))

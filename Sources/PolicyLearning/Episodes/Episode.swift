@@ -48,6 +48,8 @@ public struct Episode: Sendable {
     public let stopped: Bool
     /// The share of the question's term weight covered after each kept passage.
     public let coverage: [Float]
+    /// What brought each kept passage into reach.
+    public let reach: [Reach]
     /// The reward of each step; filled in by a `RewardMix`.
     public var rewards: [Float]
 
@@ -110,7 +112,7 @@ public struct PreparedQuestion: Sendable {
         return Episode(
             question: question, steps: steps, kept: state.keptPassages.map { pool.world.passages[$0] },
             stopped: stopped,
-            coverage: coverage, rewards: [Float](repeating: 0, count: steps.count))
+            coverage: coverage, reach: state.keptReach, rewards: [Float](repeating: 0, count: steps.count))
     }
 }
 

@@ -11,6 +11,10 @@ struct EvidenceState {
     /// Candidates in reach and not yet kept, in the order in which they came into reach.
     private(set) var candidates: [Int]
     private var reached: Set<Int>
+    /// What brought each candidate into reach first; by position.
+    private var reach: [Int: Reach]
+    /// The same of the kept passages, in order.
+    private(set) var keptReach: [Reach] = []
     /// How many kept passages brought a candidate in; by position.
     private var brought: [Int: Int] = [:]
     /// For each candidate in reach its features with the kept passages: the largest of each, and those with the last
@@ -22,6 +26,7 @@ struct EvidenceState {
         self.pool = pool
         candidates = pool.initial
         reached = Set(pool.initial)
+        reach = Dictionary(uniqueKeysWithValues: zip(pool.initial, pool.initialReach))
         best = [Float](repeating: 0, count: pool.initial.count * Self.pairCount)
         last = best
     }
@@ -41,9 +46,10 @@ struct EvidenceState {
         best.removeSubrange((index * width)..<((index + 1) * width))
         last.removeSubrange((index * width)..<((index + 1) * width))
         pool.lock.withLock { _ in
-            for found in pool.expansion(of: position) {
+            for (found, way) in pool.expansion(of: position) {
                 brought[found, default: 0] += 1
                 guard reached.insert(found).inserted else { continue }
+                reach[found] = way
                 candidates.append(found)
                 best += [Float](repeating: 0, count: width)
                 last += [Float](repeating: 0, count: width)
@@ -52,6 +58,7 @@ struct EvidenceState {
             for row in candidates.indices { take(position, row: row, isFirst: kept.isEmpty) }
         }
         kept.append(position)
+        keptReach.append(reach[position] ?? .link)
     }
 
     /// Takes the features of a candidate with a kept passage into its row.

@@ -15,7 +15,7 @@ struct AnswerCandidate: Sendable, Hashable {
         "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
         "december",
     ]
-    private static let numerals: Set<String> = [
+    static let numerals: Set<String> = [
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty",
         "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion",
     ]

@@ -3,6 +3,7 @@
 import QualityMetrics
 import TensorMath
 import TextEncoders
+import TextProcessing
 
 /// A question and its passages, read: the candidates with what the network sees of each.
 struct ReaderInput: Sendable {
@@ -12,6 +13,8 @@ struct ReaderInput: Sendable {
         var passage: Int
         var utf8: Range<Int>
         var key: String
+        /// What the question's form leaves of its probability.
+        var factor: Float = 1
     }
 
     let places: [Place]
@@ -31,6 +34,8 @@ struct ReaderInput: Sendable {
         let features = AnswerFeatures(asked, titles: titles, texts: analysed)
         let dimension = tokens.first?.vectors.dimension ?? 0
         let pairs = tokens.map { TokenPair($0) }
+        let constraints = AnswerConstraints(asked)
+        let titleKeys = Set(titles.map { TitleNormalizer.key(for: $0) })
         var places: [Place] = []
         var rows: [Float] = []
         var spans: [Float] = []
@@ -43,7 +48,12 @@ struct ReaderInput: Sendable {
                 .lowerBound..<words[candidate.words.upperBound - 1].utf8.upperBound
             // Behind the encoder's last token nothing was read.
             guard let own = pairs[passage].tokens(in: utf8) else { continue }
-            places.append(Place(passage: passage, utf8: utf8, key: features.keys[index]))
+            let key = features.keys[index]
+            places.append(
+                Place(
+                    passage: passage, utf8: utf8, key: key,
+                    factor: constraints.factor(
+                        candidate.words, in: analysed[passage], isTitle: titleKeys.contains(key))))
             rows += features.rows[index]
             spans += pairs[passage].mean(own)
             let wide =

@@ -120,7 +120,7 @@ public struct SpanReader: Sendable {
             let yes = Double(network.yes(read.input, parameters))
             return (yes >= 0.5 ? "yes" : "no", nil, max(yes, 1 - yes))
         }
-        let probabilities = network.probabilities(read.input, parameters)
+        let probabilities = Self.constrained(network.probabilities(read.input, parameters), read.places)
         var sums: [String: Float] = [:]
         for (place, probability) in zip(read.places, probabilities) { sums[place.key, default: 0] += probability }
         var best: Int?
@@ -137,6 +137,13 @@ public struct SpanReader: Sendable {
         return (read.text(of: place), place, Double(sums[place.key] ?? 0))
     }
 
+    /// The candidates' probabilities once those were reduced that the question's form speaks against.
+    private static func constrained(_ probabilities: [Float], _ places: [ReaderInput.Place]) -> [Float] {
+        let reduced = zip(probabilities, places).map { $0 * $1.factor }
+        let total = max(1e-12, reduced.reduce(0, +))
+        return reduced.map { $0 / total }
+    }
+
     /// Returns the probability that the reader gives to the accepted answers: that of all candidates which equal one.
     ///
     /// - Throws: `CancellationError`, or what the encoder throws.
@@ -150,7 +157,7 @@ public struct SpanReader: Sendable {
             return answer == "yes" ? yes : 1 - yes
         }
         let keys = Set(answers.map { TitleNormalizer.key(for: $0) })
-        return zip(read.places, network.probabilities(read.input, parameters))
+        return zip(read.places, Self.constrained(network.probabilities(read.input, parameters), read.places))
             .reduce(0) { keys.contains($1.0.key) ? $0 + Double($1.1) : $0 }
     }
 

@@ -38,7 +38,7 @@ public final class AnswerLikelihood: RewardTerm {
     }
 }
 
-/// Takes one for each thousand words kept: what reading them costs.
+/// Takes one for each thousand words kept: what reading them costs, in a model's tokens as well.
 public struct ReadingCost: RewardTerm {
     public static let name = "reading-cost"
 

@@ -6,20 +6,29 @@ import TextProcessing
 /// Pays when a kept passage contains an accepted answer: at the step that brought it, less for later steps.
 ///
 /// Needs answers only, no gold passages. A passage counts only where it also has to do with the question: it shares a
-/// word of four letters or more with it, or a passage kept before mentions its title. A heap of answers earns nothing.
+/// word of four letters or more with it, or a passage kept before mentions its title. And a passage that holds the
+/// answers of many other questions supports none of them: a heap of answers earns nothing, whatever else is in it.
 public struct AnswerSupport: RewardTerm {
     public static let name = "answer-support"
     /// What each further step leaves of the reward.
     public var decay: Float = 0.9
+    /// The answers of all training questions, to know heaps of answers by.
+    private let heaps: AnswerHeaps?
 
-    /// Makes the default.
-    public init() {}
+    /// Makes the term.
+    ///
+    /// - Parameter questions: The training questions; without them heaps of answers are not known.
+    public init(questions: [LearningQuestion] = []) {
+        heaps = questions.isEmpty ? nil : AnswerHeaps(questions)
+    }
 
     public func rewards(for episode: Episode) async throws -> [Float] {
         var rewards = [Float](repeating: 0, count: episode.steps.count)
         var factor: Float = 1
         for index in episode.kept.indices {
-            if Self.supports(episode.kept, at: index, question: episode.question) {
+            if Self.supports(episode.kept, at: index, question: episode.question),
+                heaps?.isHeap(episode.kept[index]) != true
+            {
                 rewards[index] = factor
                 break
             }

@@ -67,3 +67,48 @@ public final class AnswerQuality: RewardTerm {
         }
     }
 }
+
+/// Pays one at the end for an answer in the form that the question asks for, right or wrong: short, and yes or no, a
+/// number or a date where that is what is asked.
+public final class AnswerFormat: RewardTerm {
+    public static let name = "format"
+    /// The most words of an answer.
+    public static let longest = 8
+
+    private let reader: EpisodeReader
+    private let cache = Mutex<[String: Float]>([:])
+
+    /// Wraps a reader.
+    public init(reader: @escaping EpisodeReader) {
+        self.reader = reader
+    }
+
+    public func rewards(for episode: Episode) async throws -> [Float] {
+        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        guard let last = rewards.indices.last else { return rewards }
+        let key = episode.question.id + "\u{0}" + episode.kept.map(\.id).joined(separator: "\u{0}")
+        if let known = cache.withLock({ $0[key] }) {
+            rewards[last] = known
+        } else {
+            let answer = try await reader(episode.question.text, episode.kept)
+            rewards[last] = Self.fits(answer, question: episode.question.text) ? 1 : 0
+            let reward = rewards[last]
+            cache.withLock { $0[key] = reward }
+        }
+        return rewards
+    }
+
+    /// Whether an answer has the form that a question asks for.
+    static func fits(_ answer: String, question: String) -> Bool {
+        let words = ReaderText(answer).words
+        guard (1...longest).contains(words.count) else { return false }
+        let asked = ReaderQuestion(question)
+        let polar = words.count == 1 && ["yes", "no"].contains(words[0].lower)
+        guard asked.isYesNo == polar else { return false }
+        switch asked.asked {
+        case .time: return words.contains(where: \.hasDigit)
+        case .count: return words.contains { $0.hasDigit || AnswerCandidate.numerals.contains($0.lower) }
+        default: return true
+        }
+    }
+}

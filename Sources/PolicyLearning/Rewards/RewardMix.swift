@@ -38,16 +38,39 @@ public struct RewardMix: Sendable {
     }
 }
 
-/// The terms that need nothing but the episode, by name.
+/// The terms that policy files can name.
 public enum RewardTerms {
-    /// Every term that a policy file can name without a reader.
+    /// The terms that need nothing but the episode, by name.
     public static let all: [String: any RewardTerm] = [
         AnswerSupport.name: AnswerSupport(),
         GoldCoverage.name: GoldCoverage(),
         DocumentF1.name: DocumentF1(),
         QuestionCoverage.name: QuestionCoverage(),
+        ToolExploration.name: ToolExploration(),
         KeepingCost.name: KeepingCost(),
-        StopQuality.name: StopQuality(),
+        CallCost.name: CallCost(),
         ReadingCost.name: ReadingCost(),
+        TimeCost.name: TimeCost(),
+        StopQuality.name: StopQuality(),
     ]
+
+    /// The names of the terms that read: they need a reader.
+    public static let reading = [AnswerQuality.name, "answer-steps", AnswerLikelihood.name, AnswerFormat.name]
+
+    /// Makes a term.
+    ///
+    /// - Parameters:
+    ///   - questions: The training questions, by which heaps of answers are known.
+    ///   - reader: Reads, for the terms of `reading`.
+    /// - Returns: nil for an unknown name, and for a term that reads without a reader.
+    public static func make(_ name: String, questions: [LearningQuestion], reader: SpanReader?) -> (any RewardTerm)? {
+        switch name {
+        case AnswerSupport.name: return AnswerSupport(questions: questions)
+        case AnswerQuality.name: return reader.map { AnswerQuality(.f1, reader: $0.episodeReader) }
+        case "answer-steps": return reader.map { AnswerQuality(.f1, byStep: true, reader: $0.episodeReader) }
+        case AnswerLikelihood.name: return reader.map { AnswerLikelihood(reader: $0.likelihoodReader) }
+        case AnswerFormat.name: return reader.map { AnswerFormat(reader: $0.episodeReader) }
+        default: return all[name]
+        }
+    }
 }

@@ -27,6 +27,16 @@ public struct PoolOptions: Sendable, Hashable, Codable {
     public init() {}
 }
 
+/// What brought a candidate into reach: the ways of searching that an agent's tools have.
+public enum Reach: String, Sendable, Hashable, CaseIterable {
+    /// A search for words.
+    case keyword
+    /// A search for meaning.
+    case semantic
+    /// A title in the question or in a passage, followed either way.
+    case link
+}
+
 /// The candidates of one question, and everything about them that decisions look at; grows as passages are kept.
 ///
 /// What one kept passage adds does not depend on what was kept before it, so all episodes of a question share this cache
@@ -46,7 +56,9 @@ final class CandidatePool: @unchecked Sendable {
     private(set) var fixed: [[Float]] = []
     /// Which candidates (positions) an episode starts with, and which each kept passage adds.
     let initial: [Int]
-    private var expansions: [Int: [Int]] = [:]
+    /// What brought each of the first candidates in; in their order.
+    let initialReach: [Reach]
+    private var expansions: [Int: [(position: Int, reach: Reach)]] = [:]
     private var pairs: [Int: PairTable] = [:]
     private var nextQueries: [Int: WeightedTerms] = [:]
     /// Candidates × question terms: the term's weight where the candidate has it, else 0.
@@ -98,6 +110,8 @@ final class CandidatePool: @unchecked Sendable {
         var seen = Set<Int>()
         for passage in found where seen.insert(passage).inserted { members.append(passage) }
         initial = Array(members.indices)
+        let (byWords, byMeaning) = (Set(keyword.prefix(options.keyword)), Set(semantic.prefix(options.semantic)))
+        initialReach = members.map { byWords.contains($0) ? .keyword : byMeaning.contains($0) ? .semantic : .link }
         for passage in members { _ = position(adding: passage) }
     }
 
@@ -121,7 +135,7 @@ final class CandidatePool: @unchecked Sendable {
 
     /// Returns the candidates (positions) that keeping a candidate brings in: its links both ways, passages of its title,
     /// and what searches with the question and this passage find.
-    func expansion(of position: Int) -> [Int] {
+    func expansion(of position: Int) -> [(position: Int, reach: Reach)] {
         if let known = expansions[position] { return known }
         let passage = passages[position]
         var found: [Int] = []
@@ -135,7 +149,9 @@ final class CandidatePool: @unchecked Sendable {
             found += Self.suited(
                 world.mentioningPassages[title], keywordScores, semanticScores, count: options.backLinks)
         }
+        let links = found.count
         found += world.search(nextQuery(passage), count: options.nextKeyword)
+        let words = found.count
         // Near the question without what the passage covers of it, and near both together. As all vectors have length
         // one, both follow from the passage's cosines with the rest, for which its coarse ones do.
         let near = world.coarseCosines(with: passage)
@@ -143,7 +159,12 @@ final class CandidatePool: @unchecked Sendable {
         found += largest(near.indices.map { semanticScores[$0] - along * near[$0] }, count: options.nextSemantic)
         found += largest(near.indices.map { semanticScores[$0] + near[$0] }, count: options.nextSemantic)
         var seen = Set<Int>()
-        let result = found.filter { $0 != passage && seen.insert($0).inserted }.map { self.position(adding: $0) }
+        let result = found.enumerated().filter { $0.element != passage && seen.insert($0.element).inserted }.map {
+            (
+                position: self.position(adding: $0.element),
+                reach: $0.offset < links ? Reach.link : $0.offset < words ? .keyword : .semantic
+            )
+        }
         expansions[position] = result
         return result
     }

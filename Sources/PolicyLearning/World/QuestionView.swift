@@ -31,6 +31,7 @@ public struct LearningQuestion: Sendable, Hashable {
 
 /// What is read from a question once, before any search: its terms, names, vector and the titles that it mentions.
 struct QuestionView: Sendable {
+    let text: String
     let vector: [Float]
     /// Its terms that the corpus knows, each once.
     let terms: [Int32]
@@ -47,6 +48,7 @@ struct QuestionView: Sendable {
     ]
 
     init(_ text: String, vector: [Float], world: RetrievalWorld) {
+        self.text = text
         self.vector = vector
         var seen = Set<Int32>()
         terms = world.analysis.terms(text).compactMap { world.termNumbers[$0] }.filter { seen.insert($0).inserted }

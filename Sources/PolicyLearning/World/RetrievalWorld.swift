@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CKernels
+import Dispatch
 import Foundation
+import Synchronization
 public import TensorMath
 import TextProcessing
 
@@ -81,9 +83,14 @@ public struct RetrievalWorld: Sendable {
         precondition(vectors.rows == passages.count, "one vector for each passage")
         self.passages = passages
         self.vectors = vectors
-        analysis = try WorldAnalysis()
+        let analysis = try WorldAnalysis()
+        self.analysis = analysis
         ordinals = Dictionary(passages.enumerated().map { ($0.element.id, $0.offset) }) { _, last in last }
 
+        // Reading the texts takes nearly all the time: on all cores, the numbering after it in order.
+        let read = Self.concurrentMap(passages) { passage in
+            (title: analysis.terms(passage.title), text: analysis.terms(passage.text))
+        }
         var termNumbers: [String: Int32] = [:]
         var frequencies: [Int] = []
         var terms: [[TermCount]] = []
@@ -96,9 +103,9 @@ public struct RetrievalWorld: Sendable {
             frequencies.append(0)
             return new
         }
-        for passage in passages {
-            let title = analysis.terms(passage.title).map(number)
-            let all = title + analysis.terms(passage.text).map(number)
+        for passage in read {
+            let title = passage.title.map(number)
+            let all = title + passage.text.map(number)
             var counts: [Int32: Int32] = [:]
             for term in all { counts[term, default: 0] += 1 }
             for term in counts.keys { frequencies[Int(term)] += 1 }
@@ -131,14 +138,24 @@ public struct RetrievalWorld: Sendable {
         var nameFrequencies: [Int] = []
         var names: [[Int32]] = []
         var nameTerms: [[Int32]] = []
-        for (ordinal, passage) in passages.enumerated() {
+        let matcher = titles
+        let numbers = termNumbers
+        let readNames = Self.concurrentMap(passages) { passage in
+            (
+                mentions: matcher.mentions(in: passage.text),
+                names: analysis.nameKeys(passage.title + ". " + passage.text).map { key in
+                    (key: key, terms: analysis.terms(key).compactMap { numbers[$0] })
+                }
+            )
+        }
+        for (ordinal, read) in readNames.enumerated() {
             let own = titleNumbers[ordinal]
-            let found = titles.mentions(in: passage.text).filter { $0 != own }
+            let found = read.mentions.filter { $0 != own }
             mentioned.append(found)
             for title in found { mentioning[title].append(ordinal) }
             var known = Set<Int32>()
             var inNames = Set<Int32>()
-            for key in analysis.nameKeys(passage.title + ". " + passage.text) {
+            for (key, terms) in read.names {
                 let number = nameNumbers[key] ?? Int32(nameNumbers.count)
                 if nameNumbers[key] == nil {
                     nameNumbers[key] = number
@@ -146,7 +163,7 @@ public struct RetrievalWorld: Sendable {
                 }
                 guard known.insert(number).inserted else { continue }
                 nameFrequencies[Int(number)] += 1
-                inNames.formUnion(analysis.terms(key).compactMap { termNumbers[$0] })
+                inNames.formUnion(terms)
             }
             names.append(known.sorted())
             nameTerms.append(inNames.sorted())
@@ -170,6 +187,20 @@ public struct RetrievalWorld: Sendable {
         }
         self.codes = codes
         codeScales = scales
+    }
+
+    /// Maps passages on all cores, in order.
+    private static func concurrentMap<Result: Sendable>(
+        _ passages: [WorldPassage], _ read: @Sendable (WorldPassage) -> Result
+    ) -> [Result] {
+        let size = 256
+        let blocks = (passages.count + size - 1) / size
+        let results = Mutex([[Result]](repeating: [], count: blocks))
+        DispatchQueue.concurrentPerform(iterations: blocks) { block in
+            let own = passages[(block * size)..<min(passages.count, (block + 1) * size)].map(read)
+            results.withLock { $0[block] = own }
+        }
+        return results.withLock { Array($0.joined()) }
     }
 
     /// Returns the dot product of the vectors of two passages.
@@ -228,6 +259,12 @@ public struct RetrievalWorld: Sendable {
     func search(_ query: WeightedTerms, count: Int) -> [Int] {
         let scores = scores(query)
         return largest(scores, count: count).filter { scores[$0] > 0 }
+    }
+
+    /// Returns the best passages for a query in words.
+    func search(_ query: String, count: Int) -> [Int] {
+        let terms = Set(analysis.terms(query).compactMap { termNumbers[$0] })
+        return search(WeightedTerms(terms.map { ($0, 1) }), count: count)
     }
 
     /// Returns the BM25 score of one passage for weighted terms.

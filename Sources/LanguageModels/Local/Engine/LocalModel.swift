@@ -83,14 +83,17 @@ public final class LocalModel: ContinuationScoring {
     var contextLength: Int { capabilities.contextLength ?? configuration.contextLength }
 
     /// The exact tokens of a conversation, with the beginning of the model's turn.
+    /// - Parameter opening: whether the model's turn is begun; without it the tokens end with the last message.
     /// - Throws: `ChatTemplateError`.
-    public func promptTokens(for messages: [ChatMessage], tools: [ToolSpecification] = []) throws -> [Int] {
+    public func promptTokens(
+        for messages: [ChatMessage], tools: [ToolSpecification] = [], opening: Bool = true
+    ) throws -> [Int] {
         let specials = tokenizer.controlNames
         let text = try template.render(
             messages: messages, tools: tools,
             bos: bos.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
             eos: ends.sorted().first.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
-            specials: specials)
+            specials: specials, opening: opening)
         var ids = tokenizer.encode(text, frame: true)
         if addsBOS, let bos, ids.first != Int(bos) { ids.insert(Int(bos), at: 0) }
         return ids
@@ -140,6 +143,9 @@ public final class LocalModel: ContinuationScoring {
                 tokens: sample.tokens, promptTokenIDs: prompt, tokenIDs: sample.ids.map(Int.init))
         }
     }
+
+    /// Whether a token ends the model's turn.
+    public func endsTurn(_ token: Int) -> Bool { ends.contains(Int32(token)) }
 
     /// Forgets all remembered prefixes.
     public func clearCache() { engine.enqueue { $0.pass?.cache.clear() } }

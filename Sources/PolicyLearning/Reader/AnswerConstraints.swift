@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What kind of answer a question cannot have: rules that hold for every corpus and need no training.
+///
+/// "Where was X born?" is answered by what stands behind a preposition of place, not by the person's name; "When did X
+/// die?" not by the first of the two dates behind the name. A candidate that breaks a rule keeps a tenth of its probability.
+struct AnswerConstraints {
+    private let question: ReaderQuestion
+    private let asksWhere: Bool
+    private let asksBirth: Bool
+    private let asksDeath: Bool
+    private let asksDate: Bool
+
+    /// What is left of a candidate's probability.
+    static let penalty: Float = 0.1
+
+    private static let places: Set<String> = [
+        "in", "at", "from", "near", "to", "of", "outside", "around", "within", "into",
+    ]
+
+    private static let months: Set<String> = [
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "december",
+    ]
+
+    init(_ question: ReaderQuestion) {
+        self.question = question
+        let words = Set(question.text.words.map(\.lower))
+        let opening = question.text.words.prefix(6).map(\.lower)
+        asksBirth = !words.isDisjoint(with: ["born", "birth"])
+        asksDeath = !words.isDisjoint(with: ["die", "died", "death"])
+        asksDate = words.contains("date")
+        asksWhere = opening.contains("where") || (opening.contains("place") && (asksBirth || asksDeath))
+    }
+
+    /// The factor of a candidate.
+    ///
+    /// - Parameters:
+    ///   - isTitle: Whether it is the title of one of the passages.
+    func factor(_ span: Range<Int>, in text: ReaderText, isTitle: Bool) -> Float {
+        breaks(span, text, isTitle) ? Self.penalty : 1
+    }
+
+    private func breaks(_ span: Range<Int>, _ text: ReaderText, _ isTitle: Bool) -> Bool {
+        let words = text.words
+        let (before, _) = text.around(span)
+        let wordBefore = span.lowerBound > 0 ? words[span.lowerBound - 1].lower : ""
+        if asksWhere {
+            if isTitle || words[span].contains(where: { !$0.isCapitalised && $0.isContent }) { return true }
+            // "in the city of X", "in Y, X": a place within a place stands behind a comma.
+            let twoBefore = span.lowerBound > 1 ? words[span.lowerBound - 2].lower : ""
+            let isPlaced =
+                Self.places.contains(wordBefore) || (wordBefore == "the" && Self.places.contains(twoBefore))
+                || commaBefore(span, text, before)
+            return !isPlaced
+        }
+        if question.asked == .time {
+            guard words[span].contains(where: \.hasDigit) else { return true }
+            // Who asks for a date wants the day as well, where it is there.
+            if asksDate, span.count == 1, span.lowerBound > 0, Self.months.contains(wordBefore) || isDay(wordBefore) {
+                return true
+            }
+            let isSecond = followsDash(span, text)
+            if asksDeath, !asksBirth, !isSecond, precedesDash(span, text) { return true }
+            if asksBirth, !asksDeath, isSecond { return true }
+        }
+        return false
+    }
+
+    private func isDay(_ word: String) -> Bool {
+        word.utf8.count <= 2 && Int(word).map { (1...31).contains($0) } == true
+    }
+
+    /// Whether a comma stands right before the span, as in "Dirleton, East Lothian".
+    private func commaBefore(_ span: Range<Int>, _ text: ReaderText, _ before: UInt8) -> Bool {
+        let start = text.words[span.lowerBound].utf8.lowerBound
+        return before == 0x20 && start > 1 && text.bytes[start - 2] == UInt8(ascii: ",")
+    }
+
+    /// Whether a dash stands between the date before and this one: the second of "(1881 – 1960)".
+    private func followsDash(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        let start = text.words[span.lowerBound].utf8.lowerBound
+        return Self.isDash(text.bytes[max(0, start - 5)..<start])
+    }
+
+    private func precedesDash(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        let end = text.words[span.upperBound - 1].utf8.upperBound
+        return Self.isDash(text.bytes[end..<min(text.bytes.count, end + 5)])
+    }
+
+    /// Whether there is nothing but spaces and a hyphen or a dash in some bytes, around a dash.
+    private static func isDash(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.contains("–") || text.contains("—") || text.contains(" - ") || text.contains("-")
+    }
+}
