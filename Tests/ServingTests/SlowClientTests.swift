@@ -13,7 +13,7 @@ import Darwin
 #endif
 
 /// A client that sends what it likes, as slowly as it likes.
-private struct RawClient: ~Copyable {
+private final class RawClient: Sendable {
     let socket: Int32
 
     init(port: Int) throws {
@@ -39,14 +39,14 @@ private struct RawClient: ~Copyable {
     /// Sends bytes; false when the server has closed the connection.
     func send(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
-        return Foundation.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count
+        return Foundation.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
     /// Whether the server has closed the connection; what it sent before is read and dropped.
     func isClosed() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 { continue }
             return count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)
         }

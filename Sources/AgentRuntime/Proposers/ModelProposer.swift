@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import LanguageModels
+import OrderedCollections
 import RetrievalTools
 import TextProcessing
 
@@ -44,7 +45,7 @@ public struct ModelProposer: ActionProposer {
         options.seed = options.seed ?? state.header.seed
         // The first call that finds something shows such a model the form of those that follow.
         let isHeld =
-            state.retrieved.isEmpty && state.resultSets.isEmpty && context.modelCapabilities?.needsRequiredCalls == true
+            state.retrieved.isEmpty && state.resultSets.isEmpty && capabilities.needsRequiredCalls
         var trim = 0
         while true {
             let messages = ConversationPrompt.messages(

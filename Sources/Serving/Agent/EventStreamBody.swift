@@ -57,7 +57,7 @@ enum EventStreamBody {
 
 extension Request {
     /// Works as long as the client is there, and cancels the work when the connection closes; the body has been read.
-    func whileConnected<Value: Sendable>(_ operation: () async throws -> Value) async throws -> Value {
+    func whileConnected<Value: Sendable>(_ operation: @Sendable () async throws -> Value) async throws -> Value {
         try await body.consumeWithCancellationOnInboundClose { rest in
             // Hummingbird does not finish the stream of what follows, and NIO ends the process when the source of an unfinished
             // stream goes away before the stream does. A stream whose iterator is gone counts as finished, whatever goes first.

@@ -2,6 +2,7 @@
 
 import CorpusStore
 import Foundation
+import LanguageModels
 import OrderedCollections
 import RetrievalTools
 import TextProcessing
