@@ -74,7 +74,11 @@ import TextProcessing
 
     /// Old results go when the episode grows too long; the question and what was kept stay.
     @Test func resultsAreLetGoWhenTheContextIsFull() async throws {
-        let model = ShortSightedModel(characters: 4200)
+        let farSighted = ShortSightedModel(characters: .max)
+        _ = try await World.run(
+            World.magazines, strategy: World.strategy("search-r1"), environment: World.environment(model: farSighted))
+        #expect(!farSighted.lastPrompt.contains("left out to save space"))
+        let model = ShortSightedModel(characters: farSighted.lastPrompt.count - 1)
         let (answer, events) = try await World.run(
             World.magazines, strategy: World.strategy("search-r1"), environment: World.environment(model: model))
         #expect(answer.short == "Germany")

@@ -101,8 +101,8 @@ import TextProcessing
     }
 
     @Test func aDocumentOfSeveralPassagesCountsOnce() async throws {
-        // Two hundred words in short sentences make two passages; both hold the query's word.
-        let long = (0..<40).map { "The lantern number \($0) burns." }.joined(separator: " ")
+        // Three hundred words in short sentences make two passages; both hold the query's word.
+        let long = (0..<60).map { "The lantern number \($0) burns." }.joined(separator: " ")
         let corpus = try EvalCorpus.inMemory(
             [
                 EvalPassage(id: "long", title: "", text: long),

@@ -72,6 +72,7 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
             try channel.pipeline.syncOperations.addHandler(FirstRequestTimeout(seconds: limits.idleSeconds))
             let negotiation = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
+            try channel.pipeline.syncOperations.addHandler(UnreadableRequestCloser())
             return Value(channel: channel, negotiation: negotiation)
         }
     }
@@ -86,6 +87,20 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
             logger.trace("connection ended", metadata: ["error": "\(error)"])
             try? await value.channel.close()
         }
+    }
+}
+
+/// Ends a connection whose bytes are no HTTP: the client has been told so with status 400, and nothing after it can be
+/// understood.
+private final class UnreadableRequestCloser: ChannelInboundHandler {
+    typealias InboundIn = Any
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is HTTPParserError else { return context.fireErrorCaught(error) }
+        let channel = context.channel
+        // Closed at once, bytes that were not read yet would reset the connection and the answer with it.
+        context.close(mode: .output, promise: nil)
+        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
     }
 }
 
