@@ -35,8 +35,11 @@ lint:
 format:
 	$(SWIFT) format -i --parallel --recursive Sources Tests Package.swift
 
+# The comparison with the alternatives in one run. Needs Python with what Sources/Benchmarks/peers/requirements.txt names.
 bench: setup
-	$(SWIFT) run -c release ForageBenchmarks table
+	$(SWIFT) build -c release --product ForageBenchmarks
+	mkdir -p runs/bench
+	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage

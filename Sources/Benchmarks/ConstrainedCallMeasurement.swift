@@ -121,7 +121,8 @@ struct ConstrainedCallMeasurement {
             let options = SamplingOptions(temperature: 0, maxTokens: tokens, constraint: constraint, timeout: 3600)
             let start = wallSeconds()
             let completion = try await model.complete(prompt: prompt, options: options)[0]
-            return (wallSeconds() - start) / Double(max(1, completion.tokenIDs.count))
+            // A text that ended early would count the prompt's time instead of its tokens'.
+            return completion.tokenIDs.count == tokens ? (wallSeconds() - start) / Double(tokens) : .infinity
         }
         var least = (Double.infinity, Double.infinity)
         for _ in 0..<rounds {

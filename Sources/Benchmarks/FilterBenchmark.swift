@@ -2,20 +2,20 @@
 
 import ArgumentParser
 import CorpusStore
-import Dispatch
 import Foundation
 import TextProcessing
 
 /// Filters and aggregates over a million documents: the queries of the comparison with DuckDB, SQLite and numpy.
 ///
 /// The rows are (category of 100 Zipf values, year 1950 to 2025, score in [0, 1)). A latency is from typed request to
-/// all result rows.
+/// all result rows. The rows stay beside the corpus as JSON lines for `peers/peer.py`.
 struct FilterBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "filter", abstract: "Filters and aggregates over a million documents.")
 
     @Option(help: "Documents.") var documents = 1_000_000
-    @Option(help: "Folder for the corpus, kept between runs; default: a temporary one.") var folder: String?
+    @Option(help: "Folder for the corpus and its rows, kept between runs; default: a temporary one.") var folder:
+        String?
     @Option(help: "Repetitions of each query.") var repetitions = 51
 
     func run() throws {
@@ -23,27 +23,27 @@ struct FilterBenchmark: ParsableCommand {
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         let path = root + "/filter-\(documents).forage"
         if (try? CorpusReader(path: path)) == nil { try build(path, input: root + "/filter-\(documents).jsonl") }
-        let opened = DispatchTime.now().uptimeNanoseconds
+        let opened = wallSeconds()
         let reader = try CorpusReader(path: path)
-        print("open \(milliseconds(since: opened)) ms, \(reader.documentCount) documents")
-        print("query | matched or rows | p50 ms | p95 ms")
+        var open = Measurement("filter-open")
+        open.set("documents", reader.documentCount)
+        open.set("open_ms", (wallSeconds() - opened) * 1e3)
+        open.print()
         for (name, query) in try queries(reader) {
             let size = try query()
             _ = try query()
             var times: [Double] = []
             for _ in 0..<repetitions {
-                let start = DispatchTime.now().uptimeNanoseconds
+                let start = wallSeconds()
                 _ = try query()
-                times.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+                times.append(wallSeconds() - start)
             }
-            times.sort()
-            let (middle, tail) = (times[times.count / 2], times[min(times.count - 1, times.count * 95 / 100)])
-            print("\(name) | \(size) | \(String(format: "%.4f | %.4f", middle, tail))")
+            var line = Measurement("filter")
+            line.set("query", name)
+            line.set("matched_or_rows", size)
+            line.set(latencies: times)
+            line.print()
         }
-    }
-
-    private func milliseconds(since start: UInt64) -> String {
-        String(format: "%.2f", Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
     }
 
     private func build(_ path: String, input: String) throws {
@@ -78,20 +78,17 @@ struct FilterBenchmark: ParsableCommand {
         }
         try file.write(contentsOf: lines)
         try file.close()
-        let start = DispatchTime.now().uptimeNanoseconds
+        let start = wallSeconds()
         let writer = try CorpusWriter.open(creatingAt: path)
         let summary = try writer.ingest([input])
-        print("ingest \(summary.added) documents: \(milliseconds(since: start)) ms")
-        let published = DispatchTime.now().uptimeNanoseconds
+        let ingested = wallSeconds()
         try writer.publish()
-        print("publish: \(milliseconds(since: published)) ms; peak memory \(Self.peakMemory()) MB")
-        try FileManager.default.removeItem(atPath: input)
-    }
-
-    static func peakMemory() -> Int {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return usage.ru_maxrss / 1024
+        var line = Measurement("filter-build")
+        line.set("documents", summary.added)
+        line.set("ingest_s", ingested - start)
+        line.set("publish_s", wallSeconds() - ingested)
+        line.setMemory()
+        line.print()
     }
 
     /// The queries by name; each returns the number of documents or rows of its result.

@@ -84,22 +84,28 @@ extension AgentSession {
     }
 
     private func choose(among candidates: [CandidateAction]) async throws {
+        // Decided apart, so that no copy of the state is alive when the event changes it: the copy would cost a copy of
+        // every past action at each step.
+        let decision = try await decide(among: candidates)
+        try await append(decision)
+    }
+
+    private func decide(among candidates: [CandidateAction]) async throws -> SessionEvent.Kind {
         let state = seen
         var random = SplitMix64(seed: state.header.seed, stream: UInt64(state.step))
         do {
             let choice = try await strategy.policy.choose(among: candidates, in: state, random: &random)
             guard candidates.indices.contains(choice.index) else {
-                try await append(
-                    .closing(.failed("\(strategy.policy.name) chose candidate \(choice.index) of \(candidates.count)")))
-                return
+                return .closing(
+                    .failed("\(strategy.policy.name) chose candidate \(choice.index) of \(candidates.count)"))
             }
-            try await append(.chose(choice))
+            return .chose(choice)
         } catch let error as CancellationError {
             throw error
         } catch let error as SessionError {
             throw error
         } catch {
-            try await append(.closing(.failed("\(strategy.policy.name): \(error)")))
+            return .closing(.failed("\(strategy.policy.name): \(error)"))
         }
     }
 

@@ -4,7 +4,8 @@
 
 usage: peer.py '{"engine": "tantivy", "op": "build", "corpus": …, "queries": …, "index": …}'
 Engines: tantivy, bm25s (keyword: build, search); faiss, hnswlib, usearch (graphs: search over a sweep of ef, building the
-graph where there is none), faiss_flat (exact: search). Needs the Python packages of those names (bm25s with numba).
+graph where there is none), faiss_flat (exact: search), numpy and duckdb (metadata: filter, with the rows in memory). Needs
+the Python packages of those names (bm25s with numba).
 """
 import json, os, re, shutil, sys, time
 import numpy as np
@@ -187,11 +188,110 @@ def usearch_search(s):
     return sweep(at, queries, truth)
 
 
+FIVE = ("c03", "c11", "c25", "c40", "c77")
+
+SQL = {
+    "count_cat_year": "select count(*) from rows where category = 'c07' and year between 2000 and 2010",
+    "count_in5": f"select count(*) from rows where category in {FIVE}",
+    "ids_filter": "select id from rows where category = 'c20' and year >= 1990",
+    "top10_score": "select id, score from rows order by score desc limit 10",
+    "top10_filtered": "select id, score from rows where category = 'c07' and year >= 2000 order by score desc limit 10",
+    "group_category": "select category, count(*) from rows group by category",
+    "group_cat_year_top10":
+        "select category, year, count(*) n, avg(score) from rows group by category, year order by n desc limit 10",
+    "filter_group_year":
+        f"select year, count(*), avg(score), min(score), max(score) from rows where category in {FIVE} group by year",
+    "histogram20": "select cast(floor(score / 0.05) as integer) b, count(*) from rows group by b",
+    "stats_all": "select count(*), sum(score), min(score), max(score), avg(score) from rows",
+    "sort_all_ids": "select id from rows order by year, score",
+}
+
+
+def columns(path):
+    """The rows of the filter benchmark: category, year and score."""
+    with open(path) as lines:
+        rows = [json.loads(line)["metadata"] for line in lines]
+    return [r["category"] for r in rows], [r["year"] for r in rows], [r["score"] for r in rows]
+
+
+def numpy_queries(path):
+    """What one writes by hand over columns of codes."""
+    names, years, scores = columns(path)
+    codes = np.array([int(name[1:]) for name in names], np.uint8)
+    years, scores = np.array(years, np.int16), np.array(scores)
+    chosen = np.zeros(256, bool)
+    chosen[[int(name[1:]) for name in FIVE]] = True
+
+    def top(rows):
+        values = scores[rows]
+        best = np.argpartition(values, len(values) - 10)[-10:]
+        return rows[best[np.argsort(-values[best])]]
+
+    def pairs():
+        key = codes.astype(np.int32) * 76 + (years - 1950)
+        count, total = np.bincount(key, minlength=7600), np.bincount(key, weights=scores, minlength=7600)
+        best = np.argsort(-count)[:10]
+        return list(zip(best.tolist(), count[best].tolist(), (total[best] / count[best]).tolist()))
+
+    def by_year():
+        rows = np.flatnonzero(chosen[codes])
+        year, value = years[rows] - 1950, scores[rows]
+        count, total = np.bincount(year, minlength=76), np.bincount(year, weights=value, minlength=76)
+        least, greatest = np.full(76, np.inf), np.full(76, -np.inf)
+        np.minimum.at(least, year, value)
+        np.maximum.at(greatest, year, value)
+        return list(zip(count.tolist(), (total / count).tolist(), least.tolist(), greatest.tolist()))
+
+    every = np.arange(len(scores))
+    return {
+        "count_cat_year": lambda: int(np.count_nonzero((codes == 7) & (years >= 2000) & (years <= 2010))),
+        "count_in5": lambda: int(np.count_nonzero(chosen[codes])),
+        "ids_filter": lambda: np.flatnonzero((codes == 20) & (years >= 1990)),
+        "top10_score": lambda: top(every),
+        "top10_filtered": lambda: top(np.flatnonzero((codes == 7) & (years >= 2000))),
+        "group_category": lambda: np.bincount(codes, minlength=100).tolist(),
+        "group_cat_year_top10": pairs,
+        "filter_group_year": by_year,
+        "histogram20": lambda: np.bincount((scores * 20).astype(np.int32)).tolist(),
+        "stats_all": lambda: (len(scores), scores.sum(), scores.min(), scores.max(), scores.mean()),
+        "sort_all_ids": lambda: np.lexsort((scores, years)),
+    }
+
+
+def duckdb_queries(path):
+    import duckdb
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute(
+        "create table rows as select id::integer id, metadata.category::varchar category, metadata.year::smallint as year, "
+        f"metadata.score::double score from read_json('{path}')")
+
+    def run(name):
+        found = connection.execute(SQL[name])
+        return found.fetchnumpy()["id"] if name == "sort_all_ids" else found.fetchall()
+
+    return {name: (lambda name=name: run(name)) for name in SQL}
+
+
+def filters(s):
+    queries = {"numpy": numpy_queries, "duckdb": duckdb_queries}[s["engine"]](s["corpus"])
+    figures = {}
+    for name, run in queries.items():
+        run()
+        times = []
+        while len(times) < 51 and (len(times) < 5 or sum(times) < 4):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        figures[name] = sorted(times)[len(times) // 2] * 1e3
+    return {"p50_ms": figures}
+
+
 if __name__ == "__main__":
     spec = json.loads(sys.argv[1])
     runs = {
         ("tantivy", "build"): tantivy_build, ("tantivy", "search"): tantivy_search, ("bm25s", "build"): bm25s_build,
         ("bm25s", "search"): bm25s_search, ("faiss", "search"): faiss_search, ("hnswlib", "search"): hnswlib_search,
         ("usearch", "search"): usearch_search, ("faiss_flat", "search"): lambda s: faiss_search(s, flat=True),
+        ("numpy", "filter"): filters, ("duckdb", "filter"): filters,
     }
     print(json.dumps({"engine": spec["engine"], "op": spec["op"], **runs[spec["engine"], spec["op"]](spec), **memory()}))

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole comparison in one run: Forage and the alternatives in turn on the same files, with ratios.
 
-usage: table.py FORAGE_BENCHMARKS DATA [--passages N] [--vectors N] [--rounds N] [--only keyword,vector,hnsw]
+usage: table.py FORAGE_BENCHMARKS DATA [--passages N] [--vectors N] [--documents N] [--rounds N] [--only keyword,filter]
 DATA holds the files of make_data.py, which is run when they are missing. Each measurement is a process of its own; rounds
 alternate the engines, and the median round counts. Figures by processor time (`cpu`) are those of a core of one's own.
+The parts: keyword, vector, hnsw, filter, encoder (needs the model minilm and `--texts`, JSON lines with "text").
 """
 import argparse, json, os, statistics, subprocess, sys
 
@@ -67,6 +68,17 @@ def keyword(o):
               f"open {median(ours, 'open_ms'):.1f} ms")
 
 
+def limits(o):
+    """What the machine gives in this very run: read bandwidth, and matrix products of a batch's shape."""
+    if not hasattr(o, "limits"):
+        runs = [line for _ in range(2) for line in call([o.benchmarks, "limits"])]
+        o.limits = {name: max((run[name] for run in runs), default=float("nan"))
+                    for name in ("read_GB_per_s", "sgemm_gflops", "sgemm_batch64_gflops")}
+        print("\nThe machine, one thread: reads {read_GB_per_s:.1f} GB/s, sgemm {sgemm_gflops:.1f} GFLOP/s, in the shape of a "
+              "batch of 64 {sgemm_batch64_gflops:.1f} GFLOP/s".format(**o.limits))
+    return o.limits
+
+
 def dense_files(o):
     return {"vectors": f"{o.data}/vectors.{o.vectors}.f32", "queries": f"{o.data}/queries.{o.vectors}.f32",
             "neighbours": f"{o.data}/neighbours.{o.vectors}.i32"}
@@ -78,20 +90,24 @@ def ours_dense(o, command):
 
 
 def vector(o):
+    limit = limits(o)
     ours, peer = [], []
     for _ in range(o.rounds):
         ours += ours_dense(o, "vector")
         peer += call([sys.executable, f"{here}/peer.py", json.dumps({"engine": "faiss_flat", "op": "search", **dense_files(o)})])
     best = median(peer, "p50_ms")
     print(f"\nExact neighbours, {o.vectors} x 384, one thread; faiss flat {best:.3f} ms a query\n")
-    print("| engine | p50 ms | ratio to faiss flat | GB/s | recall@10 |")
-    print("|---|---|---|---|---|")
+    print("| engine | p50 ms | ratio to faiss flat | GB/s | of the read bandwidth | recall@10 |")
+    print("|---|---|---|---|---|---|")
     for engine in ("float32", "float16", "int8+rerank"):
         runs = [run for run in ours if run.get("engine") == engine]
         p50 = median(runs, "p50_ms")
-        print(f"| {engine} | {p50:.3f} | {best / p50:.2f}x | {median(runs, 'GB_per_s'):.1f} | {median(runs, 'recall10'):.4f} |")
+        speed = median(runs, "GB_per_s")
+        print(f"| {engine} | {p50:.3f} | {best / p50:.2f}x | {speed:.1f} | {speed / limit['read_GB_per_s']:.0%} | "
+              f"{median(runs, 'recall10'):.4f} |")
     batches = [run for run in ours if run["bench"] == "vector-batch-64"]
-    print(f"\nbatches of 64: {median(batches, 'qps'):.0f} QPS, {median(batches, 'gflops'):.1f} GFLOP/s")
+    print(f"\nbatches of 64: {median(batches, 'qps'):.0f} QPS, {median(batches, 'gflops'):.1f} GFLOP/s, "
+          f"{median(batches, 'gflops') / limit['sgemm_batch64_gflops']:.0%} of sgemm in this shape")
 
 
 def hnsw(o):
@@ -115,17 +131,52 @@ def hnsw(o):
             print(f"filtered to {line['share']:.3f}: recall@10 {line['recall10']:.3f}, p50 {line['p50_ms']:.3f} ms")
 
 
+def filters(o):
+    rows = f"{o.data}/filter-{o.documents}.jsonl"
+    ours, peers, opened = {}, {"numpy": {}, "duckdb": {}}, []
+    for _ in range(o.rounds):
+        for line in call([o.benchmarks, "filter", "--folder", o.data, "--documents", str(o.documents)]):
+            if line["bench"] == "filter":
+                ours.setdefault(line["query"], []).append(line["p50_ms"])
+            if line["bench"] == "filter-open":
+                opened.append(line["open_ms"])
+        for engine, found in peers.items():
+            for line in call([sys.executable, f"{here}/peer.py", json.dumps(
+                    {"engine": engine, "op": "filter", "corpus": rows})]):
+                for query, time in line["p50_ms"].items():
+                    found.setdefault(query, []).append(time)
+    middle = lambda times: statistics.median(times) if times else float("nan")
+    print(f"\nFilters and aggregates, {o.documents} documents, one thread, p50 in ms; opened in {middle(opened):.1f} ms\n")
+    print("| query | forage | numpy by hand | duckdb | numpy / forage | duckdb / forage |")
+    print("|---|---|---|---|---|---|")
+    for query, times in ours.items():
+        mine, hand, duck = middle(times), *(middle(peers[engine].get(query, [])) for engine in ("numpy", "duckdb"))
+        print(f"| {query} | {mine:.3f} | {hand:.3f} | {duck:.3f} | {hand / mine:.1f}x | {duck / mine:.1f}x |")
+
+
+def encoder(o):
+    if not o.texts:
+        return print("\nencoder: left out, --texts is missing", file=sys.stderr)
+    print("\nThe sentence encoder beside ONNX Runtime, same texts and threads\n", flush=True)
+    for threads in ("1", "2"):
+        done = subprocess.run([o.benchmarks, "encoder", o.texts, "--python", sys.executable, "--threads", threads,
+                               "--rounds", str(o.rounds), "--every", "8"], capture_output=True, text=True)
+        print(f"threads: {threads}\n{done.stdout}{done.stderr[-300:]}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("benchmarks")
     parser.add_argument("data")
     parser.add_argument("--passages", type=int, default=100_000)
     parser.add_argument("--vectors", type=int, default=100_000)
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--texts", default="")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="keyword,vector,hnsw")
+    parser.add_argument("--only", default="keyword,vector,hnsw,filter,encoder")
     o = parser.parse_args()
     needed = [f"{o.data}/passages.{o.passages}.jsonl", f"{o.data}/neighbours.{o.vectors}.i32"]
     if not all(os.path.exists(path) for path in needed):
         subprocess.run([sys.executable, f"{here}/make_data.py", o.data, str(o.passages), str(o.vectors)], check=True)
     for name in o.only.split(","):
-        {"keyword": keyword, "vector": vector, "hnsw": hnsw}[name](o)
+        {"keyword": keyword, "vector": vector, "hnsw": hnsw, "filter": filters, "encoder": encoder}[name](o)

@@ -141,4 +141,49 @@ struct ConstraintTests {
             #expect(json["q"]?.string != nil && json["n"]?.array != nil)
         }
     }
+
+    /// A limit below the shortest output does not silence the model: what there is is cut off.
+    @Test func aLimitBelowTheShortestOutputLeavesItsBeginning() throws {
+        let tokenizer = try TinyModel().open().tokenizer
+        let masks = try ConstraintMasks(
+            automaton: ByteAutomata.make(.jsonSchema(["type": "array", "items": ["type": "null"], "minItems": 30])),
+            trie: VocabularyTrie(tokenizer))
+        var state = ConstraintState(masks)
+        for left in (1...20).reversed() {
+            let mask = state.mask(tokensLeft: left, ends: [])
+            let token = try #require((0..<tokenizer.count).first { mask[$0 / 64] >> UInt64($0 % 64) & 1 == 1 })
+            state.advance(Int32(token))
+        }
+        #expect(!state.mayEnd)
+    }
+
+    /// The mask for a distance from the end, made from what is kept of a state, is the one that each token gives.
+    @Test func masksNearTheEndAreThoseOfEachToken() throws {
+        let tokenizer = try TinyModel().open().tokenizer
+        let schema: JSONValue = [
+            "type": "object",
+            "properties": ["q": ["type": "string", "maxLength": 4], "n": ["enum": ["one", "seventeen", "no\"ne"]]],
+            "required": ["q", "n"],
+        ]
+        let masks = try ConstraintMasks(
+            automaton: ByteAutomata.make(.jsonSchema(schema)), trie: VocabularyTrie(tokenizer))
+        var random = SplitMix64(seed: 9)
+        var state = masks.automaton.start
+        for _ in 0..<200 {
+            for bytes in [0, 1, 2, 3, 5, 8, 12, 20, 40] {
+                let mask = masks.mask(state, endingWithin: bytes)
+                for token in 0..<tokenizer.count where !tokenizer.isControl(token) && !tokenizer.bytes[token].isEmpty {
+                    let to = masks.next(state, token: Int32(token))
+                    let isAllowed = to.map { masks.automaton.bytesToEnd($0) <= bytes } ?? false
+                    #expect((mask[token / 64] >> UInt64(token % 64) & 1 == 1) == isAllowed)
+                }
+            }
+            let next = (0..<tokenizer.count).filter { masks.mask(state)[$0 / 64] >> UInt64($0 % 64) & 1 == 1 }
+            guard !next.isEmpty else {
+                state = masks.automaton.start
+                continue
+            }
+            state = masks.next(state, token: Int32(next[random.integer(below: next.count)])) ?? masks.automaton.start
+        }
+    }
 }

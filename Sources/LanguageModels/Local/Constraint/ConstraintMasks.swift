@@ -67,11 +67,23 @@ final class VocabularyTrie: Sendable {
 /// `@unchecked Sendable`: made by a request's task, then touched by the engine's thread alone, whatever request uses
 /// it; the hand-over is the engine's queue.
 final class ConstraintMasks: @unchecked Sendable {
+    /// The tokens that one state allows, and how far from an end they leave the text.
+    private struct Allowed {
+        var bits: [UInt64]
+        /// The fewest and the most bytes from any of the tokens to an end.
+        var least = Int.max
+        var most = 0
+        /// The distance that most tokens leave, and the tokens that leave a longer one: within a string nearly all
+        /// letters leave the same.
+        var common = 0
+        var farther: [(token: Int32, bytes: Int)] = []
+    }
+
     let automaton: any ByteAutomaton
     private let trie: VocabularyTrie
-    private var masks: [Int: [UInt64]] = [:]
-    /// The most masks that are kept: some tens of MiB for the largest vocabularies.
-    private static let mostMasks = 2048
+    private var known: [Int: Allowed] = [:]
+    /// The most states whose tokens are kept: some tens of MiB for the largest vocabularies.
+    private static let mostStates = 2048
 
     init(automaton: any ByteAutomaton, trie: VocabularyTrie) {
         self.automaton = automaton
@@ -79,31 +91,56 @@ final class ConstraintMasks: @unchecked Sendable {
     }
 
     /// The tokens that may follow.
-    func mask(_ state: Int) -> [UInt64] {
-        if let known = masks[state] { return known }
-        let mask = build(state, within: nil)
-        if masks.count >= Self.mostMasks { masks = [:] }
-        masks[state] = mask
+    func mask(_ state: Int) -> [UInt64] { allowed(state).bits }
+
+    /// The tokens that may follow and after which the text can still end within `bytes` bytes.
+    func mask(_ state: Int, endingWithin bytes: Int) -> [UInt64] {
+        let allowed = allowed(state)
+        if bytes >= allowed.most { return allowed.bits }
+        var mask = allowed.bits
+        if bytes >= allowed.common {
+            for (token, distance) in allowed.farther where distance > bytes {
+                mask[Int(token) / 64] &= ~(1 << UInt64(token % 64))
+            }
+        } else {
+            mask = [UInt64](repeating: 0, count: mask.count)
+            guard bytes >= allowed.least else { return mask }
+            eachToken(after: state) { token, to in
+                if automaton.bytesToEnd(to) <= bytes { mask[token / 64] |= 1 << UInt64(token % 64) }
+            }
+        }
         return mask
     }
 
-    /// The tokens that may follow and after which the text can still end within `bytes` bytes.
-    func mask(_ state: Int, endingWithin bytes: Int) -> [UInt64] { build(state, within: bytes) }
+    private func allowed(_ state: Int) -> Allowed {
+        if let found = known[state] { return found }
+        var allowed = Allowed(bits: [UInt64](repeating: 0, count: (trie.vocabulary + 63) / 64))
+        var distances: [(token: Int32, bytes: Int)] = []
+        var counts: [Int: Int] = [:]
+        eachToken(after: state) { token, to in
+            allowed.bits[token / 64] |= 1 << UInt64(token % 64)
+            let bytes = automaton.bytesToEnd(to)
+            distances.append((Int32(token), bytes))
+            counts[bytes, default: 0] += 1
+            allowed.least = min(allowed.least, bytes)
+            allowed.most = max(allowed.most, bytes)
+        }
+        allowed.common = counts.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? 0
+        allowed.farther = distances.filter { $0.bytes > allowed.common }
+        if known.count >= Self.mostStates { known = [:] }
+        known[state] = allowed
+        return allowed
+    }
 
-    private func build(_ state: Int, within limit: Int?) -> [UInt64] {
-        var mask = [UInt64](repeating: 0, count: (trie.vocabulary + 63) / 64)
+    /// Visits the tokens that may follow, each with the state that it leads to.
+    private func eachToken(after state: Int, _ visit: (_ token: Int, _ to: Int) -> Void) {
         var stack: [(node: Int32, state: Int)] = []
         var child = trie.nodes[0].firstChild
         while true {
             while child >= 0 {
                 let node = trie.nodes[Int(child)]
                 if let to = automaton.next(stack.last?.state ?? state, node.byte) {
-                    if node.tokenCount > 0, limit.map({ automaton.bytesToEnd(to) <= $0 }) ?? true {
-                        for i in node.firstToken..<node.firstToken + node.tokenCount {
-                            let token = Int(trie.tokens[Int(i)])
-                            mask[token / 64] |= 1 << UInt64(token % 64)
-                        }
-                    }
+                    for i in node.firstToken..<node.firstToken + node.tokenCount { visit(Int(trie.tokens[Int(i)]), to) }
                     if node.firstChild >= 0 {
                         stack.append((child, to))
                         child = node.firstChild
@@ -112,7 +149,7 @@ final class ConstraintMasks: @unchecked Sendable {
                 }
                 child = node.sibling
             }
-            guard let (node, _) = stack.popLast() else { return mask }
+            guard let (node, _) = stack.popLast() else { return }
             child = trie.nodes[Int(node)].sibling
         }
     }
@@ -166,11 +203,13 @@ struct ConstraintState {
     var isFinished: Bool { mayEnd && !masks.automaton.continues(state) }
 
     /// The tokens that may come next; the ends of a turn among them where the text may end. When few tokens are left,
-    /// only those with which the text can still be brought to an end: an output that is long enough is always whole.
+    /// only those with which the text can still be brought to an end: an output that is long enough is always whole. A
+    /// limit below the shortest output is no reason to say nothing; that output is cut off.
     func mask(tokensLeft: Int, ends: Set<Int32>) -> [UInt64] {
         // Each token writes a byte at least, so as many tokens as bytes are always enough.
         let close = masks.automaton.bytesToEnd(state)
-        var mask = tokensLeft <= close + 24 ? masks.mask(state, endingWithin: tokensLeft - 1) : masks.mask(state)
+        let isClosing = close <= tokensLeft && tokensLeft <= close + 24
+        var mask = isClosing ? masks.mask(state, endingWithin: tokensLeft - 1) : masks.mask(state)
         if mayEnd { for end in ends where Int(end) / 64 < mask.count { mask[Int(end) / 64] |= 1 << UInt64(end % 64) } }
         return mask
     }
