@@ -5,12 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 // Contributions must be the same in every variant.
 #pragma STDC FP_CONTRACT OFF
 
 #define WINDOW 4096u
 #define MAX_LISTS 1024u
+#define STRIDE 16u
 
 /// Where a search stands in a list, with the block that was decoded last.
 typedef struct {
@@ -25,7 +29,7 @@ typedef struct {
     uint32_t window_max;     // the most that the term adds within the current window
     uint32_t short_last;     // skip entries of a list of one block
     float short_max;
-    uint32_t passages[BLOCK];
+    uint32_t passages[BLOCK + STRIDE]; // behind the block's passages stand STRIDE that no passage reaches
     uint32_t scores[BLOCK];
 } cursor;
 
@@ -94,6 +98,7 @@ INLINE int decode(cursor *at, uint32_t block, uint32_t passage_count) {
     at->decoded = UINT32_MAX;
     at->count = decode_passages(&at->view, block, passage_count, at->passages);
     if (at->count == 0) return 0;
+    for (uint32_t i = 0; i < STRIDE; i++) at->passages[at->count + i] = UINT32_MAX;
     at->decoded = block;
     at->position = 0;
     return 1;
@@ -161,8 +166,10 @@ INLINE int look_up(cursor *at, uint32_t passage, uint32_t passage_count, uint32_
     if (!decode(at, block, passage_count)) return 0;
     uint32_t position = at->position, count = at->count;
     if (position >= count || at->passages[position] > passage) position = 0;
-    while (position + 16 < count && at->passages[position + 16] <= passage) position += 16;
-    while (position < count && at->passages[position] < passage) position++;
+    while (position + STRIDE < count && at->passages[position + STRIDE] <= passage) position += STRIDE;
+    uint32_t less = 0;
+    for (uint32_t i = 0; i < STRIDE; i++) less += at->passages[position + i] < passage;
+    position += less;
     at->position = position;
     if (position >= count || at->passages[position] != passage) return 1;
     if (at->scored == block) {
@@ -204,11 +211,53 @@ INLINE uint32_t order_terms(cursor *cursors, uint32_t list_count, uint32_t start
     return live;
 }
 
-/// Collects the passages of the window whose sums exceed `least`, and clears the sums.
-INLINE uint32_t collect(workspace *work, uint32_t start, uint32_t end, uint32_t least, int sparse, int scoped) {
+/// Collects the passages of a window by going through all its sums, and clears them. Sums beyond the window's end are
+/// zero; none is above 2^31.
+typedef uint32_t collect_dense(workspace *work, uint32_t start, uint32_t length, uint32_t least, int scoped);
+
+static uint32_t collect_portable(workspace *work, uint32_t start, uint32_t length, uint32_t least, int scoped) {
     uint32_t count = 0;
-    uint32_t length = end - start;
+    for (uint32_t offset = 0; offset < length; offset++) {
+        uint32_t sum = work->sums[offset];
+        work->sums[offset] = 0;
+        if (sum <= least || (scoped && !work->in_scope[offset])) continue;
+        work->candidates[count] = start + offset;
+        work->scores[count++] = sum;
+    }
+    return count;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static uint32_t collect_avx2(
+    workspace *work, uint32_t start, uint32_t length, uint32_t least, int scoped) {
+    uint32_t count = 0;
+    const __m256i bound = _mm256_set1_epi32((int)least), zero = _mm256_setzero_si256();
+    for (uint32_t offset = 0; offset < length; offset += 32) {
+        uint32_t *sums = work->sums + offset;
+        uint32_t above = 0;
+        __m256i parts[4];
+        for (uint32_t part = 0; part < 4; part++) {
+            parts[part] = _mm256_loadu_si256((const __m256i *)(sums + 8 * part));
+            __m256i larger = _mm256_cmpgt_epi32(parts[part], bound);
+            above |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(larger)) << (8 * part);
+        }
+        for (; above; above &= above - 1) {
+            uint32_t lane = (uint32_t)__builtin_ctz(above);
+            if (scoped && !work->in_scope[offset + lane]) continue;
+            work->candidates[count] = start + offset + lane;
+            work->scores[count++] = sums[lane];
+        }
+        for (uint32_t part = 0; part < 4; part++) _mm256_storeu_si256((__m256i *)(sums + 8 * part), zero);
+    }
+    return count;
+}
+#endif
+
+/// Collects the passages of the window whose sums exceed `least`, and clears the sums.
+INLINE uint32_t collect(workspace *work, uint32_t start, uint32_t end, uint32_t least, int sparse, int scoped,
+                        collect_dense *dense) {
     if (sparse) {
+        uint32_t count = 0;
         for (uint32_t word = 0; word < WINDOW / 64; word++) {
             uint64_t bits = work->touched[word];
             work->touched[word] = 0;
@@ -223,29 +272,44 @@ INLINE uint32_t collect(workspace *work, uint32_t start, uint32_t end, uint32_t 
         }
         return count;
     }
-    // Sums beyond the window's end are zero.
-    for (uint32_t offset = 0; offset < length; offset += 32) {
-        uint32_t any = 0;
-        for (uint32_t lane = 0; lane < 32; lane++) any |= (uint32_t)(work->sums[offset + lane] > least);
-        if (!any) continue;
-        for (uint32_t lane = 0; lane < 32; lane++) {
-            uint32_t sum = work->sums[offset + lane];
-            if (sum <= least || (scoped && !work->in_scope[offset + lane])) continue;
-            work->candidates[count] = start + offset + lane;
-            work->scores[count++] = sum;
+    return dense(work, start, end - start, least, scoped);
+}
+
+/// A score that at least `k` passages reach, from the blocks' largest ratios: each is some passage's, and every other
+/// term only adds to it.
+INLINE uint32_t reached_by(const cursor *at, uint32_t k) {
+    uint32_t count = at->view.block_count;
+    if (k > 16 || count < k) return 0;
+    float best[16]; // descending
+    uint32_t held = 0;
+    for (uint32_t block = 0; block < count; block++) {
+        float value = at->view.block_max[block];
+        if (held == k && value <= best[k - 1]) continue;
+        uint32_t place = held < k ? held++ : k - 1;
+        while (place > 0 && best[place - 1] < value) {
+            best[place] = best[place - 1];
+            place--;
         }
+        best[place] = value;
     }
-    memset(work->sums, 0, sizeof(uint32_t) * WINDOW);
-    return count;
+    float product = at->scaled * best[k - 1];
+    return fixed(product);
 }
 
 INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, float unit, uint32_t passage_count,
-                  const uint32_t *scope, uint32_t scope_count, top_hits *top, workspace *work) {
+                  const uint32_t *scope, uint32_t scope_count, top_hits *top, workspace *work,
+                  collect_dense *dense) {
     memset(work->sums, 0, sizeof work->sums);
     memset(work->touched, 0, sizeof work->touched);
     // A small scope is looked up passage by passage; a large one is a filter on the candidates.
     int narrow = scope && (uint64_t)scope_count * 16 < passage_count;
     uint32_t scope_at = 0;
+    // Scores below this one need not be looked at; a passage that has it exactly may be among the best.
+    uint32_t reached = 0;
+    for (uint32_t t = 0; t < list_count && !scope; t++) {
+        uint32_t own = reached_by(&cursors[t], top->capacity);
+        if (own > reached) reached = own;
+    }
     for (uint32_t start = 0; start < passage_count;) {
         uint32_t scope_end = scope_at;
         if (scope) {
@@ -257,6 +321,7 @@ INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, floa
             while (scope_end < scope_count && scope[scope_end] < end) scope_end++;
         uint32_t live = order_terms(cursors, list_count, start, end, work);
         uint32_t threshold = threshold_of(top), total = work->rest[live];
+        if (reached > threshold + 1) threshold = reached - 1;
         if (total > threshold) {
             uint32_t essential = 0; // order[essential...] are added up, those before are looked up
             if (narrow) essential = live;
@@ -288,7 +353,7 @@ INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, floa
                     for (uint32_t i = scope_at; i < scope_end; i++) work->in_scope[scope[i] - start] = 1;
                 }
                 uint32_t least = threshold > work->rest[essential] ? threshold - work->rest[essential] : 0;
-                count = collect(work, start, end, least, sparse, scope != NULL);
+                count = collect(work, start, end, least, sparse, scope != NULL, dense);
             }
             // The other terms, largest first: a candidate goes when all that is left would not lift it.
             for (uint32_t i = essential; i-- > 0 && count > 0;) {
@@ -319,14 +384,14 @@ INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, floa
 static int search_portable(cursor *cursors, uint32_t list_count, const float *norms, float unit,
                            uint32_t passage_count, const uint32_t *scope, uint32_t scope_count, top_hits *top,
                            workspace *work) {
-    return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work);
+    return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work, collect_portable);
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2,bmi,bmi2,lzcnt"))) static int search_avx2(
     cursor *cursors, uint32_t list_count, const float *norms, float unit, uint32_t passage_count,
     const uint32_t *scope, uint32_t scope_count, top_hits *top, workspace *work) {
-    return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work);
+    return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work, collect_avx2);
 }
 #endif
 

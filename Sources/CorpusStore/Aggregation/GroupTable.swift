@@ -52,7 +52,7 @@ struct GroupTable {
 
     /// The groups that have documents, in the order of the request. Without groupings there is one, if empty.
     func order(_ request: AggregateRequest) -> [Int] {
-        var present = counts.indices.filter { counts[$0] > 0 || axes.isEmpty }
+        let present = counts.indices.filter { counts[$0] > 0 || axes.isEmpty }
         guard present.count > 1 else { return present }
         let names = request.groupBy.map(\.name) + request.measures.map(\.name)
         var orders = request.sort
@@ -60,23 +60,40 @@ struct GroupTable {
         if orders.isEmpty, !isScale, let first = request.measures.first {
             orders = [AggregateRequest.Order(first.name, descending: true)]
         }
-        /// Sort keys of one group: for each order a number where no value is +inf, then its place on the axes.
-        func keys(_ group: Int) -> [Double] {
-            let places = groups(of: group).map { $0 == 0 ? Double.infinity : Double($0) }
-            return orders.map { order in
-                let index = names.firstIndex(of: order.column) ?? 0
-                let key =
-                    index < places.count
-                    ? places[index] : sortKey(request.measures[index - places.count].statistic, group)
-                return order.descending && key < .infinity ? -key : key
-            } + places
+        let sorted = orders.map { order in
+            (column: names.firstIndex(of: order.column) ?? 0, sign: order.descending ? -1.0 : 1.0)
         }
-        let keyed = present.map { (keys: keys($0), group: $0) }
-        present = keyed.sorted { a, b in
-            for (x, y) in zip(a.keys, b.keys) where x != y { return x < y }
-            return a.group < b.group
-        }.map(\.group)
-        return present
+        /// The sort key of a group for one order: a number, +inf where there is no value, whatever the direction.
+        func key(_ order: (column: Int, sign: Double), _ group: Int) -> Double {
+            let key =
+                order.column < axes.count
+                ? place(of: group, onAxis: order.column)
+                : sortKey(request.measures[order.column - axes.count].statistic, group)
+            return key < .infinity ? order.sign * key : key
+        }
+        /// Whether a group comes before another by the orders behind the first, then by their places on the axes.
+        func precedes(_ a: Int, _ b: Int) -> Bool {
+            for order in sorted.dropFirst() {
+                let (x, y) = (key(order, a), key(order, b))
+                if x != y { return x < y }
+            }
+            for axis in axes.indices {
+                let (x, y) = (place(of: a, onAxis: axis), place(of: b, onAxis: axis))
+                if x != y { return x < y }
+            }
+            return a < b
+        }
+        let first = sorted.first
+        let keyed = present.map { group in
+            (key: first.map { key($0, group) } ?? 0, group: group)
+        }
+        return keyed.sorted { $0.key != $1.key ? $0.key < $1.key : precedes($0.group, $1.group) }.map(\.group)
+    }
+
+    /// The place of a group on an axis, +inf for that of no value.
+    private func place(of group: Int, onAxis axis: Int) -> Double {
+        let place = grouped?.group(of: group, onAxis: axis) ?? group
+        return place == 0 ? .infinity : Double(place)
     }
 
     private func sortKey(_ statistic: AggregateRequest.Statistic, _ group: Int) -> Double {

@@ -98,14 +98,13 @@ struct GroupedDocuments {
     }
 
     /// The group on each axis of a combined group.
-    func groups(of group: Int) -> [Int] {
+    func groups(of group: Int) -> [Int] { axes.indices.map { self.group(of: group, onAxis: $0) } }
+
+    /// The group on one axis of a combined group.
+    func group(of group: Int, onAxis axis: Int) -> Int {
         var rest = numbered == nil ? UInt64(group) : combinations[group]
-        var groups: [Int] = []
-        for axis in axes.reversed() {
-            groups.append(Int(rest % UInt64(axis.groupCount)))
-            rest /= UInt64(axis.groupCount)
-        }
-        return groups.reversed()
+        for later in axes.indices.reversed() where later > axis { rest /= UInt64(axes[later].groupCount) }
+        return Int(rest % UInt64(axes[axis].groupCount))
     }
 
     /// Calls the body with each chunk.
