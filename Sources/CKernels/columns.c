@@ -255,9 +255,25 @@ void forage_values_total(const double *values, size_t count, const uint64_t *bit
     for (; i < count; i++) add(total, values[i]);
 }
 
+#if defined(__x86_64__)
+#define COMBINE_AVX2(BITS)                                                                                              \
+    __attribute__((target("avx2"))) static void combine_avx2_##BITS(const uint##BITS##_t *restrict codes, size_t count, \
+                                                                    uint32_t radix, uint32_t *restrict keys) {          \
+        for (size_t i = 0; i < count; i++) keys[i] = keys[i] * radix + codes[i];                                        \
+    }
+COMBINE_AVX2(8)
+COMBINE_AVX2(16)
+COMBINE_AVX2(32)
+#define COMBINE_FAST(BITS)                                                                                              \
+    if (!places && !table && forage_cpu_get_level() >= FORAGE_CPU_AVX2) return combine_avx2_##BITS(codes, count, radix, keys);
+#else
+#define COMBINE_FAST(BITS)
+#endif
+
 #define KEYED(BITS)                                                                                                     \
     void forage_keys_combine##BITS(const uint##BITS##_t *codes, const uint32_t *places, size_t count,                   \
                                    const uint32_t *table, uint32_t radix, uint32_t *keys) {                             \
+        COMBINE_FAST(BITS)                                                                                              \
         if (!places && !table)                                                                                          \
             for (size_t i = 0; i < count; i++) keys[i] = keys[i] * radix + codes[i];                                    \
         else if (!places)                                                                                               \

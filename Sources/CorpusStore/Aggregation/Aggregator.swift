@@ -35,13 +35,12 @@ public struct Aggregator: Sendable {
         } else {
             table = try GroupTable(documents, matched, axes: axes, measures: request.measures, column: column)
         }
-        let groups = table.order(request)
-        let page = groups.dropFirst(request.offset).prefix(request.limit)
-        let rows = try page.map { group in
+        let (groups, count) = table.page(request)
+        let rows = try groups.map { group in
             table.labels(of: group) + (try request.measures.map { try table.value($0.statistic, group, reader) })
         }
         return AggregateResult(
-            columns: names, rows: rows, documents: [], matched: matched, rowCount: groups.count, offset: request.offset)
+            columns: names, rows: rows, documents: [], matched: matched, rowCount: count, offset: request.offset)
     }
 
     private func column(_ field: String) throws -> MetadataColumn {

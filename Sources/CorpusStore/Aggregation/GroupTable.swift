@@ -51,9 +51,12 @@ struct GroupTable {
     }
 
     /// The groups that have documents, in the order of the request. Without groupings there is one, if empty.
-    func order(_ request: AggregateRequest) -> [Int] {
+    /// - Returns: those of the request's page, and how many there are in all.
+    func page(_ request: AggregateRequest) -> (groups: [Int], count: Int) {
         let present = counts.indices.filter { counts[$0] > 0 || axes.isEmpty }
-        guard present.count > 1 else { return present }
+        guard present.count > 1, request.limit > 0 else {
+            return (Array(present.dropFirst(request.offset).prefix(request.limit)), present.count)
+        }
         let names = request.groupBy.map(\.name) + request.measures.map(\.name)
         var orders = request.sort
         let isScale = request.groupBy.contains { if case .value = $0 { return false } else { return true } }
@@ -83,12 +86,34 @@ struct GroupTable {
             }
             return a < b
         }
-        let first = sorted.first
-        let keyed = present.map { group in
-            (key: first.map { key($0, group) } ?? 0, group: group)
+        typealias Keyed = (key: Double, group: Int)
+        func isBefore(_ a: Keyed, _ b: Keyed) -> Bool { a.key != b.key ? a.key < b.key : precedes(a.group, b.group) }
+        let keyed = present.map { group in (key: sorted.first.map { key($0, group) } ?? 0, group: group) }
+        let wanted = min(request.offset, 1 << 40) + min(request.limit, 1 << 40)
+        guard wanted <= Self.selectionLimit, wanted < present.count else {
+            return (
+                keyed.sorted(by: isBefore).dropFirst(request.offset).prefix(request.limit).map(\.group), present.count
+            )
         }
-        return keyed.sorted { $0.key != $1.key ? $0.key < $1.key : precedes($0.group, $1.group) }.map(\.group)
+        // A short page of many groups: the best ones so far, in order.
+        var best: [Keyed] = []
+        for item in keyed {
+            if best.count == wanted {
+                guard let last = best.last, isBefore(item, last) else { continue }
+                best.removeLast()
+            }
+            var (low, high) = (0, best.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if isBefore(item, best[middle]) { high = middle } else { low = middle + 1 }
+            }
+            best.insert(item, at: low)
+        }
+        return (best.dropFirst(request.offset).map(\.group), present.count)
     }
+
+    /// Up to this many groups are selected; more are sorted.
+    private static let selectionLimit = 256
 
     /// The place of a group on an axis, +inf for that of no value.
     private func place(of group: Int, onAxis axis: Int) -> Double {
