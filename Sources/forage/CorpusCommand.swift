@@ -105,6 +105,17 @@ struct CorpusCommand: AsyncParsableCommand {
                 try expect(index.count, reader, path)
             }
             verifier.register(rolePrefix: IndexRole.links) { path, _, _ in try LinkIndex(path: path).verify() }
+            verifier.register(rolePrefix: IndexRole.graph) { path, _, reader in
+                guard let vectors = reader.path(ofRole: IndexRole.vectors) else {
+                    throw CorpusError(.damaged, "\(path): a graph without vectors")
+                }
+                try GraphIndex(path: path, vectors: VectorIndex(path: vectors)).verify()
+            }
+            verifier.register(rolePrefix: IndexRole.tokens) { path, _, reader in
+                let index = try LateInteractionIndex(path: path)
+                try index.verify()
+                try expect(index.passageCount, reader, path)
+            }
             let report = try verifier.verify(path: corpus)
             if json {
                 print(

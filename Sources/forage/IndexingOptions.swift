@@ -18,6 +18,22 @@ struct IndexingOptions: ParsableArguments {
     @Option(help: "A folder of vectors that outlasts the run and serves other corpora: a text is encoded once.")
     var embeddingCache: String?
 
+    @Option(
+        help: "A graph over the vectors, for fast approximate search: on, off, or auto, from 100,000 passages on.",
+        transform: { text in
+            guard let choice = IndexBuilder.GraphChoice(rawValue: text) else {
+                throw ValidationError("--graph is on, off or auto, found \(text)")
+            }
+            return choice
+        })
+    var graph = IndexBuilder.GraphChoice.automatic
+
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Token vectors, for re-ranking by late interaction (about 40 KB a passage). Default: as the corpus has it.")
+    var lateInteraction: Bool?
+
     @Option(help: "BM25's k1. Default: 0.9.")
     var k1: Double?
 
@@ -98,6 +114,9 @@ struct IndexingOptions: ParsableArguments {
         }
         builder.keywords = try keywordOptions(after: previous)
         builder.embeddingCache = embeddingCache
+        builder.graph = graph
+        builder.graphBuilder.isCancelled = { Interruption.isRequested }
+        builder.tokens = lateInteraction
         return builder
     }
 

@@ -48,11 +48,12 @@ struct SearchCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
         @Option(help: "Words that a passage must hold.") var must: [String] = []
         @Option(help: "Words that a passage must not hold.") var mustNot: [String] = []
+        @Option(help: "Words that a passage must hold side by side, in this order.") var phrase: [String] = []
         @Option(help: "Beginnings of words.") var prefix: [String] = []
 
         func run() async throws {
             let corpus = try await LocalCorpus(path: options.corpus, loadsEncoder: false)
-            let query = KeywordQuery(options.query, must: must, mustNot: mustNot, prefixes: prefix)
+            let query = KeywordQuery(options.query, must: must, phrases: phrase, mustNot: mustNot, prefixes: prefix)
             try options.show(try corpus.keywordSearch(query, limit: options.limit), from: corpus)
         }
     }
@@ -70,10 +71,14 @@ struct SearchCommand: AsyncParsableCommand {
     struct Hybrid: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "By both, fused by reciprocal rank.")
         @OptionGroup var options: Options
+        @Flag(help: "Re-rank the best 100 by late interaction; the corpus needs token vectors.") var late = false
 
         func run() async throws {
             let corpus = try await LocalCorpus(path: options.corpus)
-            try options.show(try await corpus.hybridSearch(options.query, limit: options.limit), from: corpus)
+            var hits = try await corpus.hybridSearch(
+                options.query, limit: late ? max(100, options.limit) : options.limit)
+            if late { hits = try await corpus.rerank(hits.map(\.ordinal), by: options.query, limit: options.limit) }
+            try options.show(hits, from: corpus)
         }
     }
 }

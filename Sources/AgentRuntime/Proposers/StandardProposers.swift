@@ -111,6 +111,10 @@ extension StrategyRegistry {
                 similarity: try options.double("similarity", default: 1),
                 title: try options.double("title", default: 0.5), bridge: try options.double("bridge", default: 0.35))
         },
+        "late": { options, _ in
+            LateInteractionKeeper(
+                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true))
+        },
         "interpolate": { options, _ in
             InterpolationKeeper(
                 limit: try limit(&options, 10, most: 1000),

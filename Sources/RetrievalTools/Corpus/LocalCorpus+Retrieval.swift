@@ -37,6 +37,15 @@ extension LocalCorpus: RetrievalCorpus {
         return try ordinals.map { try vectors.vector(at: $0) }
     }
 
+    public func lateInteraction(
+        of ordinals: [PassageOrdinal], with question: String, context: String?
+    ) async throws -> [Double]? {
+        guard tokens != nil else { return nil }
+        let ranked = try await rerank(ordinals, by: question, context: context)
+        let scores = Dictionary(ranked.map { ($0.ordinal, Double($0.score)) }) { first, _ in first }
+        return ordinals.map { scores[$0] ?? -.infinity }
+    }
+
     @concurrent
     public func list(_ documents: OrdinalSet, _ request: DocumentListRequest) async throws -> TablePage {
         TablePage(try reader.list(DocumentBitmap(documentCount: reader.documentCount, documents), request))

@@ -52,11 +52,21 @@ public protocol RetrievalCorpus: Sendable {
     /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
     /// are stored.
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
+    /// The late-interaction score of each of some passages; nil where no token vectors are stored.
+    /// - Parameter context: what was found so far, condensed; nil for the first hop.
+    func lateInteraction(
+        of ordinals: [PassageOrdinal], with question: String, context: String?
+    ) async throws -> [Double]?
 }
 
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+
+    /// No token vectors.
+    public func lateInteraction(
+        of ordinals: [PassageOrdinal], with question: String, context: String?
+    ) async throws -> [Double]? { nil }
 
     /// No vectors.
     public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? { nil }

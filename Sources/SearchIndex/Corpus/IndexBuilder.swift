@@ -5,11 +5,11 @@ import Foundation
 public import TextEncoders
 import TextProcessing
 
-/// Builds the indexes of a generation: keyword, vectors, links. What the generation before has and what did not change is reused.
+/// Builds the indexes of a generation: keyword, links, vectors, a graph over these, token vectors. What the generation before has and what did not change is reused.
 public struct IndexBuilder {
     /// What is under way, for a progress display.
     public struct Progress: Sendable, Hashable {
-        /// "keywords", "links" or "vectors".
+        /// "keywords", "links", "vectors", "graph" or "tokens".
         public var stage: String
         public var done: Int
         public var total: Int
@@ -21,8 +21,29 @@ public struct IndexBuilder {
     public var encoder: (any TextEncoder)?
     /// The encoder as the user named it, kept with the index.
     public var encoderName: String
-    /// Makes the graph over the vectors, for corpora too large to scan; nil for none, when searches by meaning are exact.
-    public var graph: GraphIndexBuilder?
+    /// Whether a graph over the vectors is built. Default: automatic.
+    public var graph = GraphChoice.automatic
+    /// Makes the graph.
+    public var graphBuilder = GraphIndexBuilder()
+    /// Whether the vectors of all tokens are kept for re-ranking by late interaction; nil: as the generation before.
+    public var tokens: Bool?
+    /// When searches by meaning go through a graph (approximate, fast) instead of all vectors (exact).
+    public enum GraphChoice: String, Sendable, Hashable, CaseIterable {
+        case on, off
+        /// From 100,000 passages on, where a scan takes 10 ms of a core.
+        case automatic = "auto"
+
+        static let automaticCount = 100_000
+
+        func wants(_ count: Int) -> Bool {
+            switch self {
+            case .on: count > 0
+            case .off: false
+            case .automatic: count >= Self.automaticCount
+            }
+        }
+    }
+
     /// How many passages are encoded at a time. Default 256.
     public var batchSize = 256
     /// A folder of vectors by encoder and text that outlasts the build and serves other corpora; nil keeps vectors only
@@ -51,7 +72,12 @@ public struct IndexBuilder {
         if let encoder {
             let vectors = try await buildVectors(generation, encoder)
             try buildGraph(generation, over: vectors)
+            if wantsTokens(generation) { try await buildTokens(generation, encoder) }
         }
+    }
+
+    private func wantsTokens(_ generation: GenerationWriter) -> Bool {
+        tokens ?? (generation.previous?.manifest.files[IndexRole.tokens] != nil)
     }
 
     /// Whether the live generation already has what a build with these options would make.
@@ -59,7 +85,10 @@ public struct IndexBuilder {
         guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
         guard files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature, files[IndexRole.links] != nil
         else { return false }
-        return files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint
+        guard files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint else { return false }
+        guard encoder != nil else { return true }
+        return graph.wants(generation.reader.passageCount) == (files[IndexRole.graph] != nil)
+            && wantsTokens(generation) == (files[IndexRole.tokens] != nil)
     }
 
     /// The keyword options as a text, to tell whether an index was made with them.
@@ -90,13 +119,73 @@ public struct IndexBuilder {
     }
 
     private func buildGraph(_ generation: GenerationWriter, over path: String) throws {
-        guard let graph else { return }
+        guard graph.wants(generation.reader.passageCount) else { return }
+        // The vectors were carried over: so is the graph over them.
+        if path == generation.previous?.path(ofRole: IndexRole.vectors),
+            generation.carryOver(role: IndexRole.graph)
+        {
+            return
+        }
         let vectors = try VectorIndex(path: path)
-        guard vectors.count > 0 else { return }
         onProgress(Progress(stage: "graph", done: 0, total: vectors.count))
-        try graph.build(vectors, path: generation.newFile(role: IndexRole.graph))
+        try graphBuilder.build(
+            vectors, extending: try extensible(generation, vectors), path: generation.newFile(role: IndexRole.graph))
         try generation.finish(role: IndexRole.graph)
         onProgress(Progress(stage: "graph", done: vectors.count, total: vectors.count))
+    }
+
+    /// The graph of the generation before, where its passages are the first ones of this generation, unchanged.
+    private func extensible(_ generation: GenerationWriter, _ vectors: VectorIndex) throws -> GraphIndex? {
+        guard let previous = generation.previous, let graphPath = previous.path(ofRole: IndexRole.graph),
+            let oldPath = previous.path(ofRole: IndexRole.vectors), let old = try? VectorIndex(path: oldPath),
+            old.dimension == vectors.dimension, old.count <= vectors.count,
+            previous.manifest.files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint
+        else { return nil }
+        let before = try generation.previousPassageOrdinals()
+        guard before.prefix(old.count).enumerated().allSatisfy({ $0.offset == Int($0.element) }),
+            let graph = try? GraphIndex(path: graphPath, vectors: old), graph.about.width == graphBuilder.width
+        else { return nil }
+        return graph
+    }
+
+    /// Token vectors of every passage, those of unchanged passages copied from the generation before.
+    private func buildTokens(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws {
+        guard let encoder = encoder as? BERTEncoder else {
+            throw SearchIndexError.invalidOption(
+                "token vectors come from an encoder in this process, not from \(encoderName)")
+        }
+        let files = generation.previous?.manifest.files
+        let isSame = files?[IndexRole.tokens]?.parameters["fingerprint"]?.string == encoder.fingerprint
+        if isSame, !generation.documentsChanged, generation.carryOver(role: IndexRole.tokens) { return }
+        let old =
+            isSame
+            ? try? generation.previous?.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) } : nil
+        let before = old == nil ? [] : try generation.previousPassageOrdinals()
+        let reader = generation.reader
+        var writer = try LateInteractionWriter(
+            path: generation.newFile(role: IndexRole.tokens), dimension: encoder.dimension)
+        var start = 0
+        while start < reader.passageCount {
+            guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled") }
+            try Task.checkCancellation()
+            onProgress(Progress(stage: "tokens", done: start, total: reader.passageCount))
+            let range = start..<min(start + batchSize, reader.passageCount)
+            var matrices = range.map { ordinal -> TokenMatrix? in
+                guard let old, before[ordinal] != .max else { return nil }
+                return old.tokenMatrix(of: before[ordinal])
+            }
+            let missing = matrices.indices.filter { matrices[$0] == nil }
+            let passages = try reader.passages(at: missing.map { PassageOrdinal(start + $0) })
+            let encoded = try await encoder.encodeTokens(
+                passages.map { Self.encoderText(title: $0.title, text: $0.text) })
+            for (place, tokens) in zip(missing, encoded) { matrices[place] = TokenMatrix(tokens) }
+            for matrix in matrices { try writer.append(matrix ?? TokenMatrix(dimension: encoder.dimension)) }
+            start = range.upperBound
+        }
+        try writer.finish()
+        try generation.finish(
+            role: IndexRole.tokens, parameters: ["fingerprint": .string(encoder.fingerprint)])
+        onProgress(Progress(stage: "tokens", done: reader.passageCount, total: reader.passageCount))
     }
 
     /// What the encoder reads of a passage: its title, so that a passage is found by what it is about, and its text.

@@ -18,6 +18,9 @@ public final class LocalCorpus: Sendable {
     /// The graph that finds neighbours without a scan; nil when the corpus was indexed without one, which is usual below
     /// some hundred thousand passages. Searches use it when there is one.
     public let graph: GraphIndex?
+    /// The token vectors for late interaction; nil when the corpus was indexed without them, which is usual: they take a
+    /// hundred times the room of the passages' vectors.
+    public let tokens: LateInteractionIndex?
     /// The link index; nil when the corpus was indexed without one.
     public let links: LinkIndex?
     /// The encoder for queries; nil when there are no vectors or the encoder is not at hand.
@@ -41,7 +44,9 @@ public final class LocalCorpus: Sendable {
             try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
         }
         links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
-        for count in [keywords?.passageCount, vectors?.count].compactMap({ $0 }) where count != reader.passageCount {
+        tokens = try reader.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) }
+        let counts = [keywords?.passageCount, vectors?.count, tokens?.passageCount]
+        for count in counts.compactMap({ $0 }) where count != reader.passageCount {
             throw SearchIndexError.damaged(
                 "\(path): an index holds \(count) passages, the corpus \(reader.passageCount)")
         }
@@ -163,6 +168,27 @@ public final class LocalCorpus: Sendable {
         return Fusion.reciprocalRank([byWords, byMeaning], k: options.k, weights: options.weights, limit: limit)
     }
 
+    /// Candidates in the order of late interaction with the question: MaxSim over all its tokens, or focused on what a
+    /// condensed context leaves open (see ``LateInteractionQuery``).
+    /// - Parameter context: what was found so far, condensed; nil for the first hop.
+    /// - Throws: `SearchIndexError` when the corpus has no token vectors or its encoder is not at hand.
+    public func rerank(
+        _ candidates: [PassageOrdinal], by question: String, context: String? = nil, limit: Int = .max
+    ) async throws -> [ScoredPassage] {
+        guard let tokens else {
+            throw SearchIndexError.missingIndex(
+                "\(reader.path) has no token vectors: run `forage index` on it with --late-interaction")
+        }
+        guard let encoder = encoder as? BERTEncoder else {
+            throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
+        }
+        let encoded = try await encoder.encodeTokens([question] + (context.map { [$0] } ?? [])).map { TokenMatrix($0) }
+        let query =
+            encoded.count > 1
+            ? LateInteractionQuery(question: encoded[0], context: encoded[1]) : LateInteractionQuery(encoded[0])
+        return tokens.rerank(candidates, by: query, limit: limit)
+    }
+
     private func missing(_ index: String) -> SearchIndexError {
         .missingIndex("\(reader.path) has no \(index) index: run `forage index` on it without leaving it out")
     }
@@ -173,6 +199,7 @@ public final class LocalCorpus: Sendable {
         try vectors?.verify()
         try graph?.verify()
         try links?.verify()
+        try tokens?.verify()
     }
 }
 
@@ -182,4 +209,5 @@ public enum IndexRole {
     public static let vectors = "vectors"
     public static let graph = "graph"
     public static let links = "links"
+    public static let tokens = "tokens"
 }

@@ -104,6 +104,19 @@ public final class LateInteractionIndex: @unchecked Sendable {
         return Array(ranked.prefix(max(limit, 0)))
     }
 
+    /// The token vectors of a passage, without tokens for one that is out of range.
+    public func tokenMatrix(of passage: PassageOrdinal) -> TokenMatrix {
+        var matrix = TokenMatrix(dimension: dimension)
+        guard let range = tokens(of: Int(passage)), let base = mapping.baseAddress else { return matrix }
+        let scales = base + Self.headerBytes + (passageCount + 1) * 8
+        let codes = scales + tokenCount * 4 + range.lowerBound * dimension
+        matrix.append(
+            codes: UnsafeBufferPointer(start: codes.assumingMemoryBound(to: Int8.self), count: range.count * dimension),
+            scales: UnsafeBufferPointer(
+                start: (scales + range.lowerBound * 4).assumingMemoryBound(to: Float.self), count: range.count))
+        return matrix
+    }
+
     // MARK: Matching
 
     private func match(_ query: TokenMatrix, _ tokens: Range<Int>, into best: inout [Float]) {

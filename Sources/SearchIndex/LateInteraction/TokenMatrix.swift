@@ -23,6 +23,12 @@ public struct TokenMatrix: Sendable, Hashable {
         for row in 0..<tokens.vectors.count where !tokens.offsets[row].isEmpty { append(tokens.vectors[row]) }
     }
 
+    /// Adds tokens that are compressed already.
+    mutating func append(codes: UnsafeBufferPointer<Int8>, scales: UnsafeBufferPointer<Float>) {
+        self.codes += codes
+        self.scales += scales
+    }
+
     /// Adds a token, scaled to unit length. A vector of zeros, or with a number that is not finite, matches nothing.
     public mutating func append(_ vector: some Collection<Float>) {
         precondition(vector.count == dimension, "a vector of another length")

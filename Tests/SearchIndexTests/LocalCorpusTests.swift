@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CorpusStore
+import Foundation
+import SearchIndex
+import TensorMath
+import Testing
+import TextEncoders
+
+/// An encoder of bags of words: texts that share words are near each other.
+private struct WordEncoder: TextEncoder {
+    let fingerprint = "words-1"
+    let dimension = 32
+    func encode(_ texts: [String]) async throws -> EmbeddingMatrix {
+        var rows: [Float] = []
+        for text in texts {
+            var row = [Float](repeating: 0.01, count: dimension)
+            for word in text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
+                var hash = 5381
+                for byte in word.utf8 { hash = (hash &* 33 &+ Int(byte)) & 0xFFFF }
+                row[hash % dimension] += 1
+            }
+            let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            rows += row.map { $0 / length }
+        }
+        return EmbeddingMatrix(dimension: dimension, values: rows)
+    }
+}
+
+/// A corpus folder through its life: what it finds is what a scan over its documents finds, after every change.
+@Suite struct LocalCorpusTests {
+    private func index(_ path: String, graph: IndexBuilder.GraphChoice) async throws {
+        let writer = try CorpusWriter.open(creatingAt: path)
+        let generation = try writer.beginGeneration()
+        var builder = IndexBuilder(encoder: WordEncoder(), encoderName: "words")
+        builder.graph = graph
+        try await builder.build(generation)
+        try generation.publish()
+    }
+
+    @Test func searchesAreThoseOfAScanUnderRandomUpdates() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("updates-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let path = folder + "/c.forage"
+        let source = folder + "/documents.jsonl"
+        let words = (0..<60).map { "word\($0)" }
+        var random = SplitMix64(seed: 21)
+        var documents: [String: String] = [:]
+        let encoder = WordEncoder()
+        for round in 0..<6 {
+            for _ in 0..<40 {
+                let id = "d\(random.integer(below: 150))"
+                if random.integer(below: 4) == 0 {
+                    documents[id] = nil
+                } else {
+                    documents[id] = (0..<12).map { _ in words[random.integer(below: words.count)] }.joined(
+                        separator: " ")
+                }
+            }
+            let lines = documents.sorted { $0.key < $1.key }.map { #"{"id":"\#($0.key)","text":"\#($0.value)"}"# }
+            try lines.joined(separator: "\n").write(toFile: source, atomically: true, encoding: .utf8)
+            try CorpusWriter.open(creatingAt: path).ingest([source])
+            try await index(path, graph: round % 2 == 0 ? .on : .off)
+            let corpus = try await LocalCorpus(path: path, encoder: encoder)
+            #expect(corpus.reader.passageCount == documents.count)
+            #expect((corpus.graph != nil) == (round % 2 == 0))
+            try corpus.verifyIndexes()
+            for _ in 0..<10 {
+                let query = (0..<3).map { _ in words[random.integer(below: words.count)] }.joined(separator: " ")
+                let wanted = try await encoder.encode(query)
+                var best: [Float] = []
+                for text in documents.values {
+                    let vector = try await encoder.encode(text)
+                    best.append(zip(wanted, vector).reduce(0) { $0 + $1.0 * $1.1 })
+                }
+                best.sort(by: >)
+                let hits = try await corpus.semanticSearch(query, limit: 5)
+                // Documents may tie: their scores are what must agree. A graph may miss one now and then.
+                let agree = zip(hits, best).count { abs($0.score - $1) < 1e-4 }
+                #expect(corpus.graph == nil ? agree == 5 : agree >= 4)
+                // By words: exactly the documents that hold one of them.
+                let holding = documents.filter { entry in
+                    let own = Set(entry.value.split(separator: " "))
+                    return query.split(separator: " ").contains { own.contains($0) }
+                }
+                let found = try corpus.keywordSearch(KeywordQuery(query), limit: 1000)
+                #expect(Set(try found.map { try corpus.reader.passageID(of: $0.ordinal) }) == Set(holding.keys))
+            }
+        }
+    }
+
+    @Test func tokenVectorsNeedAnEncoderOfThisProcess() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tokens-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try #"{"id":"a","text":"one two"}"#.write(toFile: folder + "/d.jsonl", atomically: true, encoding: .utf8)
+        let writer = try CorpusWriter.open(creatingAt: folder + "/c.forage")
+        try writer.ingest([folder + "/d.jsonl"])
+        var builder = IndexBuilder(encoder: WordEncoder(), encoderName: "words")
+        builder.tokens = true
+        let generation = try writer.beginGeneration()
+        await #expect(throws: SearchIndexError.self) { try await builder.build(generation) }
+    }
+}
