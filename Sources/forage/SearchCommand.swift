@@ -44,7 +44,11 @@ struct SearchCommand: AsyncParsableCommand {
     }
 
     struct Keyword: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "By words (BM25).")
+        static let configuration = CommandConfiguration(
+            abstract: "By words (BM25).",
+            discussion:
+                "In the query +word must be there, -word must not, \"some words\" must stand side by side, beg* begins a word."
+        )
         @OptionGroup var options: Options
         @Option(help: "Words that a passage must hold.") var must: [String] = []
         @Option(help: "Words that a passage must not hold.") var mustNot: [String] = []
@@ -53,7 +57,11 @@ struct SearchCommand: AsyncParsableCommand {
 
         func run() async throws {
             let corpus = try await LocalCorpus(path: options.corpus, loadsEncoder: false)
-            let query = KeywordQuery(options.query, must: must, phrases: phrase, mustNot: mustNot, prefixes: prefix)
+            var query = KeywordQuery(parsing: options.query)
+            query.must += must
+            query.phrases += phrase
+            query.mustNot += mustNot
+            query.prefixes += prefix
             try options.show(try corpus.keywordSearch(query, limit: options.limit), from: corpus)
         }
     }

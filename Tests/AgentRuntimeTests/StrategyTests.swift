@@ -32,6 +32,23 @@ import TextProcessing
         #expect(events.stop != nil, "\(name)")
     }
 
+    /// The best passage first, the second best last.
+    @Test func evidenceCanHaveItsBestAtBothEnds() async throws {
+        func kept(bothEnds: Bool) async throws -> [String] {
+            let strategy = Strategy(
+                name: "ends", fingerprint: "ends", proposers: [QuestionProposer(limit: 10)], policy: OrderedPolicy(),
+                keeper: FusionKeeper(limit: 4, bothEnds: bothEnds), answerer: ExtractiveAnswerer(),
+                budget: Budget(steps: 1))
+            let events = try await World.run(
+                Self.question, strategy: strategy, environment: World.environment()
+            ).events
+            return try Trajectory(events: events).final.evidence.items.map(\.passageID)
+        }
+        let ranked = try await kept(bothEnds: false)
+        try #require(ranked.count == 4)
+        #expect(try await kept(bothEnds: true) == [ranked[0], ranked[2], ranked[3], ranked[1]])
+    }
+
     @Test func theChainOfThoughtIsTheNextQuery() async throws {
         let (answer, events) = try await World.run(
             Self.question, strategy: World.strategy("ircot"),

@@ -3,6 +3,7 @@
 import CorpusStore
 import OrderedCollections
 import RetrievalTools
+import SearchIndex
 
 /// Keeps the passages that the calls so far agree on: reciprocal rank fusion over all result lists.
 public struct FusionKeeper: EvidenceKeeper {
@@ -11,10 +12,17 @@ public struct FusionKeeper: EvidenceKeeper {
     public var limit: Int
     /// The constant of reciprocal rank fusion. Default 60.
     public var rankConstant: Double
+    /// The weight of a passage's rank against its likeness to those picked before it (maximal marginal relevance); 1 leaves
+    /// likeness out. Default 1. Needs stored vectors.
+    public var relevance: Double
+    /// Whether the best passages stand at both ends of the evidence, where models read best. Default false.
+    public var bothEnds: Bool
 
-    public init(limit: Int = 10, rankConstant: Double = 60) {
+    public init(limit: Int = 10, rankConstant: Double = 60, relevance: Double = 1, bothEnds: Bool = false) {
         self.limit = limit
         self.rankConstant = rankConstant
+        self.relevance = relevance
+        self.bothEnds = bothEnds
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
@@ -29,8 +37,21 @@ public struct FusionKeeper: EvidenceKeeper {
         for (id, found) in state.retrieved where scores[id] == nil {
             scores[id] = 1 / (rankConstant + Double(found.rank + 1))
         }
-        let ranked = scores.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(limit)
-        let kept = ranked.compactMap { id, score in state.retrieved[id]?.evidence(score: score) }
+        let ranked = scores.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
+            .prefix(relevance < 1 ? 5 * limit : limit)
+        var found = ranked.compactMap { id, score in state.retrieved[id].map { (passage: $0, score: score) } }
+        if relevance < 1, let vectors = try await context.corpus.vectors(of: found.map(\.passage.passage.ordinal)) {
+            // Places in the ranking stand for the passages.
+            let places = found.indices.map {
+                SearchIndex.ScoredPassage(ordinal: UInt32($0), score: Float(found[$0].score))
+            }
+            let picked = Fusion.marginalRelevance(places, lambda: relevance, limit: limit) {
+                Similarity.cosine(vectors[Int($0)], vectors[Int($1)])
+            }
+            found = picked.map { found[Int($0.ordinal)] }
+        }
+        if bothEnds { found = Fusion.bestAtBothEnds(Array(found.prefix(limit))) }
+        let kept = found.prefix(limit).map { $0.passage.evidence(score: $0.score) }
         let ids = Set(kept.map(\.passageID))
         return Keeping(kept: kept, dropped: state.evidence.items.map(\.passageID).filter { !ids.contains($0) })
     }

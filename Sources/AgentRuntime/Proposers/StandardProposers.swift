@@ -102,7 +102,9 @@ extension StrategyRegistry {
         "fusion": { options, _ in
             FusionKeeper(
                 limit: try limit(&options, 10, most: 1000),
-                rankConstant: try options.double("rank_constant", default: 60, in: 0...10_000))
+                rankConstant: try options.double("rank_constant", default: 60, in: 0...10_000),
+                relevance: try options.double("relevance", default: 1, in: 0...1),
+                bothEnds: try options.bool("both_ends", default: false))
         },
         "set": { options, _ in WholeSetKeeper(limit: try limit(&options, 100, most: 10_000)) },
         "rerank": { options, _ in
