@@ -19,7 +19,8 @@ struct IndexingOptions: ParsableArguments {
     var embeddingCache: String?
 
     @Option(
-        help: "A graph over the vectors, for fast approximate search: on, off, or auto, from 100,000 passages on.",
+        help:
+            "A graph over the vectors, for fast approximate search: on, off, or auto: as the corpus has it, else from 100,000 passages on.",
         transform: { text in
             guard let choice = IndexBuilder.GraphChoice(rawValue: text) else {
                 throw ValidationError("--graph is on, off or auto, found \(text)")

@@ -30,18 +30,11 @@ public struct IndexBuilder {
     /// When searches by meaning go through a graph (approximate, fast) instead of all vectors (exact).
     public enum GraphChoice: String, Sendable, Hashable, CaseIterable {
         case on, off
-        /// From 100,000 passages on, where a scan takes 10 ms of a core.
+        /// As the generation before has it; else from 100,000 passages on, where a scan takes 10 ms of a core.
         case automatic = "auto"
 
         static let automaticCount = 100_000
 
-        func wants(_ count: Int) -> Bool {
-            switch self {
-            case .on: count > 0
-            case .off: false
-            case .automatic: count >= Self.automaticCount
-            }
-        }
     }
 
     /// How many passages are encoded at a time. Default 256.
@@ -76,6 +69,17 @@ public struct IndexBuilder {
         }
     }
 
+    private func wantsGraph(_ generation: GenerationWriter) -> Bool {
+        let count = generation.reader.passageCount
+        switch graph {
+        case .on: return count > 0
+        case .off: return false
+        case .automatic:
+            let hasGraph = generation.previous?.manifest.files[IndexRole.graph] != nil
+            return hasGraph && count > 0 || count >= GraphChoice.automaticCount
+        }
+    }
+
     private func wantsTokens(_ generation: GenerationWriter) -> Bool {
         tokens ?? (generation.previous?.manifest.files[IndexRole.tokens] != nil)
     }
@@ -87,7 +91,7 @@ public struct IndexBuilder {
         else { return false }
         guard files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint else { return false }
         guard encoder != nil else { return true }
-        return graph.wants(generation.reader.passageCount) == (files[IndexRole.graph] != nil)
+        return wantsGraph(generation) == (files[IndexRole.graph] != nil)
             && wantsTokens(generation) == (files[IndexRole.tokens] != nil)
     }
 
@@ -119,7 +123,7 @@ public struct IndexBuilder {
     }
 
     private func buildGraph(_ generation: GenerationWriter, over path: String) throws {
-        guard graph.wants(generation.reader.passageCount) else { return }
+        guard wantsGraph(generation) else { return }
         // The vectors were carried over: so is the graph over them.
         if path == generation.previous?.path(ofRole: IndexRole.vectors),
             generation.carryOver(role: IndexRole.graph)
