@@ -30,8 +30,10 @@ public struct LanguageModelPull: Sendable {
         _ name: String, force: Bool = false, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> String {
         if name == "default" {
-            do { return try await pull(Self.hubDefault, force: force, progress: progress) } catch let error as HTTPError
-            {
+            do {
+                return try await pull(Self.hubDefault, force: force, progress: progress)
+            } catch let error where error is HTTPError || error is LanguageModelError {
+                // No connection, or something between that answers in the hub's place with a refusal.
                 progress("the model hub cannot be reached (\(error)); falling back to smollm2")
                 return try await pull("smollm2", force: force, progress: progress)
             }
