@@ -294,6 +294,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         #expect(Judge.verdict(in: "VERDICT: RIGHT\nno, VERDICT: WRONG") == false)
         #expect(Judge.verdict(in: "VERDICT: RIGHT or WRONG") == nil)
         #expect(Judge.verdict(in: "right") == nil)
+        #expect(Judge.verdict(in: "VERDICT: NOT RIGHT") == nil)
+        #expect(Judge.verdict(in: "VERDICT: isn't wrong") == nil)
     }
 
     @Test func whatTheAnswerSaysIsNoVerdict() async throws {

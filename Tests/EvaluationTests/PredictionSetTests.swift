@@ -126,6 +126,8 @@ import TextProcessing
             ("twice.jsonl", "{\"id\":\"a\",\"answer\":\"x\"}\n{\"id\":\"a\",\"answer\":\"y\"}\n", "twice.jsonl:2"),
             ("nothing.jsonl", "{\"id\":\"a\"}\n", "neither"), ("number.json", "{\"a\": [1]}", "must be a text"),
             ("text.run", "hello world\n", "text.run:1"),
+            // A data set's own line: its answer is the right one and no prediction.
+            ("gold.jsonl", "{\"id\":\"a\",\"question\":\"Q?\",\"answer\":\"x\",\"pred_ans\":\"y\"}\n", "gold.jsonl:1"),
         ] {
             let file = try folder.write(name, text)
             let error = #expect(throws: DatasetError.self) { try PredictionSet.read(file) }

@@ -199,6 +199,23 @@ enum BuiltInPolicies {
             """#
         ),
         (
+            "late",
+            #"""
+            # Late interaction (Khattab and Zaharia, 2020): the best passages by words and by meaning, re-ranked token by token. The
+            # corpus must have been indexed with --late-interaction.
+            name: late
+            description: Searches by words and by meaning, then re-ranks what was found token by token.
+            model: optional
+            proposers:
+              - question: {tools: [keyword_search, semantic_search], limit: 50}
+            policy: {ordered: {order: [question]}}
+            keep: {late: {limit: 10, focused: true}}
+            answer: auto
+            budget: {steps: 1, tool_calls: 2}
+            tool_limits: {output_characters: 100000}
+            """#
+        ),
+        (
             "r1-searcher",
             #"""
             # For a model that was trained on the tags of r1-searcher.

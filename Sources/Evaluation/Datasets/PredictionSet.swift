@@ -92,9 +92,10 @@ public struct PredictionSet: Sendable {
         guard let given = json["id"] ?? json["_id"] ?? json["qid"] ?? json["query"], let id = EvalQuestion.text(given)
         else { throw JSONError(message: "expected \"id\" or \"query\"") }
         var result = Prediction()
-        let answer =
+        let named =
             json["predicted_answer"] ?? json["output"]?["pred"] ?? json["pred"] ?? json["prediction"]
-            ?? json["model_answer"] ?? json["answer"]
+            ?? json["model_answer"]
+        let answer = try named ?? bareAnswer(json)
         result.answer = answer.flatMap(EvalQuestion.text)
         result.paragraphs = json["predicted_support_idxs"]?.array?.compactMap(\.int)
         if json["retrieved"] != nil { result.ranked = try EvalQuestion.texts(json, "retrieved") }
@@ -106,6 +107,21 @@ public struct PredictionSet: Sendable {
             throw JSONError(message: "\"\(id)\" has neither an answer nor retrieved passages")
         }
         return (id, result)
+    }
+
+    /// The keys that may stand beside an `answer` that is a prediction.
+    private static let besideAnswer: Set<String> = [
+        "id", "_id", "qid", "query", "answer", "retrieved", "sp", "evidence",
+    ]
+
+    /// `answer` where nothing says that the line is a data set's own, whose `answer` is the right one.
+    private static func bareAnswer(_ json: JSONValue) throws -> JSONValue? {
+        guard let answer = json["answer"] else { return nil }
+        let others = (json.object?.keys).map(Array.init) ?? []
+        guard let other = others.first(where: { !besideAnswer.contains($0) }) else { return answer }
+        throw JSONError(
+            message: "\"answer\" stands beside \"\(other)\" and may be the right answer; name the system's own "
+                + "\"predicted_answer\", \"prediction\", \"pred\" or \"model_answer\"")
     }
 
     /// What scoring gave.

@@ -91,7 +91,8 @@ extension Report {
 
     /// The measure of quality that the plots show.
     private var mainMeasure: String {
-        ["verdict", "f1", "em", "recall@5"].first { name in summaries.contains { $0.means[name] != nil } } ?? "em"
+        ["verdict", "f1", "em", "recall@\(mainCutoff)"].first { name in summaries.contains { $0.means[name] != nil } }
+            ?? "em"
     }
 
     /// Quality against tool and model calls, one point a configuration with its interval.
@@ -114,7 +115,7 @@ extension Report {
     }
 
     private var recallByHop: String? {
-        let measure = "recall@5"
+        let measure = "recall@\(mainCutoff)"
         let hops = Set(records.compactMap(\.hops)).sorted()
         guard !hops.isEmpty, summaries.contains(where: { $0.means[measure] != nil }) else { return nil }
         var plot = Plot(xLabel: "hops", yLabel: measure, xMax: Double(hops.count) + 0.5)

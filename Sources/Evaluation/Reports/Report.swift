@@ -22,10 +22,21 @@ public struct Report: Sendable {
     }
 
     /// The measures that the main table shows, where they occur.
-    static let mainMeasures = [
-        "em", "contains", "f1", "verdict", "recall@5", "all_gold@5", "citation_precision", "citation_recall",
-        "k_precision",
-    ]
+    var mainMeasures: [String] {
+        [
+            "em", "contains", "f1", "verdict", "recall@\(mainCutoff)", "all_gold@\(mainCutoff)", "citation_precision",
+            "citation_recall", "k_precision",
+        ]
+    }
+
+    /// The cutoff of the recall that is shown: the largest one up to 5 that the run has, else its least.
+    var mainCutoff: Int {
+        var cutoffs: Set<Int> = []
+        for name in summaries.flatMap(\.means.keys) where name.hasPrefix("recall@") {
+            if let cutoff = Int(name.dropFirst(7)) { cutoffs.insert(cutoff) }
+        }
+        return cutoffs.filter { $0 <= 5 }.max() ?? cutoffs.min() ?? 5
+    }
 
     /// The report for machines.
     public var json: JSONValue {
@@ -92,7 +103,7 @@ public struct Report: Sendable {
     }
 
     private var quality: Section {
-        let names = Self.mainMeasures.filter { name in summaries.contains { $0.means[name] != nil } }
+        let names = mainMeasures.filter { name in summaries.contains { $0.means[name] != nil } }
         return Section(
             title: "Quality", note: "Means over questions with 95% bootstrap intervals.",
             header: ["configuration"] + names,
@@ -118,7 +129,7 @@ public struct Report: Sendable {
     }
 
     private func breakdown(_ title: String, _ property: (RunRecord) -> String) -> Section {
-        let names = ["em", "f1", "recall@5", "all_gold@5"].filter { name in
+        let names = ["em", "f1", "recall@\(mainCutoff)", "all_gold@\(mainCutoff)"].filter { name in
             summaries.contains { $0.means[name] != nil }
         }
         var rows: [[String]] = []

@@ -178,10 +178,14 @@ public struct EvaluationRun: Sendable {
         if outcome.seconds == 0 { outcome.seconds = seconds(clock.now - start) }
         if let judge, outcome.status == .answered || outcome.status == .limit, unit.question.isAnswerable {
             do {
-                outcome.verdict = try await judge.verdict(on: outcome, of: unit.question)
+                let judged = outcome
+                let verdict = try await firstOf(seconds: plan.deadline) {
+                    try await judge.verdict(on: judged, of: unit.question)
+                }
+                outcome.verdict = verdict ?? nil
                 if outcome.verdict == nil {
                     outcome.status = .incomplete
-                    outcome.error = "the judge gave no verdict"
+                    outcome.error = verdict == nil ? "the judge took too long" : "the judge gave no verdict"
                 }
             } catch {
                 try Task.checkCancellation()

@@ -62,10 +62,11 @@ public struct Judge: Sendable {
         for line in reply.split(separator: "\n").reversed() {
             let words = line.uppercased().split { !$0.isLetter }
             guard let place = words.firstIndex(of: "VERDICT") else { continue }
+            // The word behind it binds: "NOT RIGHT" is none of the two, and both are none.
             let rest = words[(place + 1)...]
-            switch (rest.contains("RIGHT"), rest.contains("WRONG")) {
-            case (true, false): return true
-            case (false, true): return false
+            switch (rest.first, rest.contains("RIGHT"), rest.contains("WRONG")) {
+            case ("RIGHT", _, false): return true
+            case ("WRONG", false, _): return false
             default: return nil
             }
         }
