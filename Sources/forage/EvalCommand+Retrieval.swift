@@ -24,6 +24,7 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     @Option(help: "A file of published recall (Examples/suites/published-recall.yaml) to print the rows beside.")
     var beside: String?
     @Option(help: "The question set's name in that file; default: by the question file.") var name: String?
+    @Option(help: "Which judgments of a BEIR set.") var split = "test"
     @Flag(help: "Print the results as JSON.") var json = false
 
     func run() async throws {
@@ -36,8 +37,8 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
         }
         let opened = try await EvalOpening.corpus(corpus)
         let summary = opened.summary
-        var set = try DatasetReader.read(questions[0])
-        for file in questions.dropFirst() { set.questions += try DatasetReader.read(file).questions }
+        var set = try DatasetReader.read(questions[0], split: split)
+        for file in questions.dropFirst() { set.questions += try DatasetReader.read(file, split: split).questions }
         if let limit { set = set.sample(limit, seed: 1) }
         let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
         let wanted = modes.isEmpty ? opened.summary.modes : modes
@@ -91,12 +92,14 @@ struct EvalScoreCommand: ParsableCommand {
         discussion: """
             GOLD is a question file, the folder of a BEIR set, or TREC judgments. PREDICTIONS is HotpotQA's or \
             2WikiMultihopQA's {"answer": …, "sp": …}, {id: answer}, MuSiQue's lines, FlashRAG's intermediate_data.json, \
-            MultiHop-RAG's list, lines of {"id", "answer", "retrieved"}, or a TREC run.
+            MultiHop-RAG's lists of answers or of retrieved texts, lines of {"id", "answer", "retrieved"}, or a TREC run.
             """)
 
     @Argument(help: "The gold answers.") var gold: String
     @Argument(help: "The predictions.") var predictions: String
     @Option(help: "The benchmark whose scoring is used; default: by the question file.") var benchmark: String?
+    @Option(help: "Other names of answers and entities: 2WikiMultihopQA's id_aliases.json.") var aliases: String?
+    @Option(help: "Which judgments of a BEIR set.") var split = "test"
     @Flag(help: "Print the scores as JSON.") var json = false
 
     func run() throws {
@@ -107,7 +110,7 @@ struct EvalScoreCommand: ParsableCommand {
         {
             scores = given.trecScores(qrels)
         } else {
-            var set = try DatasetReader.read(gold)
+            var set = try DatasetReader.read(gold, split: split)
             if let benchmark {
                 guard let known = AnswerBenchmark(rawValue: benchmark) else {
                     throw ValidationError(
@@ -116,7 +119,7 @@ struct EvalScoreCommand: ParsableCommand {
                 }
                 set.benchmark = known
             }
-            scores = given.scores(set)
+            scores = given.scores(set, aliases: try aliases.map { try EntityAliases(file: $0) })
         }
         if scores.missing > 0 { note("\(scores.missing) of \(scores.questions) questions have no prediction") }
         if scores.unknown > 0 { note("\(scores.unknown) predictions are of questions that are not in \(gold)") }
@@ -134,14 +137,15 @@ struct EvalScoreCommand: ParsableCommand {
     }
 }
 
-struct EvalGenerateCommand: ParsableCommand {
+struct EvalGenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract:
             "Make corpus-level questions (count, extremum, sorting, top-k) with exact answers from a corpus with metadata."
     )
 
-    @Argument(help: "The corpus: JSON lines of {id, title, text, metadata}.") var corpus: String
+    @Argument(help: "The corpus: a folder made by `forage index`, or JSON lines of {id, title, text, metadata}.")
+    var corpus: String
     @Option(help: "Where questions.train.jsonl and questions.test.jsonl are written.") var output: String
     @Option(help: "Training questions.") var train = 100
     @Option(help: "Test questions; none has a twin in the training part.") var test = 100
@@ -158,8 +162,11 @@ struct EvalGenerateCommand: ParsableCommand {
     var family: [String] = []
     @Option(help: "Uses only documents whose metadata has this value, as field=value.") var only: String?
 
-    func run() throws {
-        var passages = try CorpusFiles.read(corpus)
+    func run() async throws {
+        var isFolder: ObjCBool = false
+        var passages =
+            FileManager.default.fileExists(atPath: corpus, isDirectory: &isFolder) && isFolder.boolValue
+            ? try await EvalCorpus.documents(of: CorpusOpening.open(corpus)) : try CorpusFiles.read(corpus)
         if let only {
             let parts = only.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else {
@@ -209,7 +216,18 @@ struct EvalDataCommand: ParsableCommand {
         help: "Writes questions.jsonl and, where the set has passages, corpus.jsonl into this folder.")
     var output: String?
     @Option(help: "A sample of so many questions.") var sample: Int?
-    @Option(help: "Seeds the sample.") var seed: UInt64 = 1
+    @Option(help: "Writes questions.train.jsonl and questions.test.jsonl instead, with this share in the test part.")
+    var holdOut: Double?
+    @Option(help: "Seeds the sample and the parts.") var seed: UInt64 = 1
+    @Option(help: "Which judgments of a BEIR set.") var split = "test"
+
+    func validate() throws {
+        guard let holdOut else { return }
+        guard holdOut > 0, holdOut < 1 else {
+            throw ValidationError("--hold-out must be a share between 0 and 1, found \(holdOut)")
+        }
+        guard output != nil else { throw ValidationError("--hold-out needs --output, the folder of the two parts") }
+    }
 
     func run() throws {
         var chosen: DatasetFormat?
@@ -221,7 +239,7 @@ struct EvalDataCommand: ParsableCommand {
                         + DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))
             }
         }
-        var set = try DatasetReader.read(questions, format: chosen)
+        var set = try DatasetReader.read(questions, format: chosen, split: split)
         if let sample { set = set.sample(sample, seed: seed) }
         let ids =
             try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
@@ -236,8 +254,16 @@ struct EvalDataCommand: ParsableCommand {
         for (type, group) in types { print("  \(type.isEmpty ? "(no type)" : type): \(group.count)") }
         print("  unanswerable: \(set.questions.count { !$0.isAnswerable })")
         if let output {
-            try writeFile(
-                set.questions.map { $0.json.serialized() + "\n" }.joined(), to: output + "/questions.jsonl")
+            var parts = [("questions", set)]
+            if let holdOut {
+                let (first, second) = set.split(second: holdOut, seed: seed)
+                parts = [("questions.train", first), ("questions.test", second)]
+                note("\(first.questions.count) training and \(second.questions.count) test questions in \(output)")
+            }
+            for (name, part) in parts {
+                try writeFile(
+                    part.questions.map { $0.json.serialized() + "\n" }.joined(), to: "\(output)/\(name).jsonl")
+            }
             if !set.passages.isEmpty {
                 try writeFile(
                     set.passages.map { $0.json.serialized() + "\n" }.joined(), to: output + "/corpus.jsonl")

@@ -21,8 +21,9 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             where it was, from the checkpoint in its --run folder.
 
             Rewards: answer-support, gold-coverage, document-f1, question-coverage, tool-exploration, stop-quality; costs \
-            keeping-cost, call-cost, reading-cost (per thousand words), time-cost; and with a trained span reader answer, \
-            answer-steps, answer-likelihood, format. A policy file can say all of this under `training` (--recipe).
+            keeping-cost, call-cost, reading-cost (per thousand words), time-cost; and with a reader answer (F1), \
+            answer-exact, answer-contains, answer-steps, answer-likelihood, format. A policy file can say all of this under \
+            `training` (--recipe).
             """)
 
     @Option(name: .long, help: "A folder with a data set; may be given more than once.")
@@ -78,8 +79,12 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Trains so many policies with this seed and the next; the first is written.")
     var seeds = 1
 
-    @Option(name: .long, help: "The span reader's weights, for rewards that read.")
-    var reader = "Policies/reader.safetensors"
+    @Option(
+        name: .long,
+        help:
+            "Who answers for rewards that read: a span reader's weights, or a model as in `ask`. Default: Policies/reader.safetensors."
+    )
+    var reader: String?
 
     @Flag(name: .long, help: "Deals the training labels out anew: a check, after which nothing may be gained.")
     var shuffleLabels = false
@@ -109,6 +114,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         recipe.learningRate = learningRate ?? recipe.learningRate
         recipe.divergenceWeight = kl ?? recipe.divergenceWeight
         recipe.curriculum = curriculum ?? recipe.curriculum
+        recipe.reader = reader ?? recipe.reader
         if !reward.isEmpty { recipe.rewards = [:] }
         for text in reward {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
@@ -143,12 +149,23 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     private func rewards(
         _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ folder: String
     ) throws -> RewardMix {
-        let opened =
-            recipe.reads ? try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8)) : nil
+        let opened = recipe.reads ? try rewardReader(recipe.reader ?? "Policies/reader.safetensors", folder) : nil
         return RewardMix(
-            recipe.rewards.compactMap { name, weight in
-                RewardTerms.make(name, questions: questions.map(\.question), reader: opened).map { (Float(weight), $0) }
+            try recipe.rewards.map { name, weight in
+                guard let term = RewardTerms.make(name, questions: questions.map(\.question), reader: opened) else {
+                    throw ValidationError(
+                        "the reward \(name) needs a reader that gives probabilities; this one writes only")
+                }
+                return (Float(weight), term)
             })
+    }
+
+    private func rewardReader(_ name: String, _ folder: String) throws -> RewardReader {
+        if name.hasSuffix(".safetensors") {
+            return RewardReader(try SpanReader(weights: name, encoder: BERTEncoder(folder: folder, precision: .int8)))
+        }
+        guard let model = try ModelOpening.open(name) else { throw ValidationError("--reader: there is no model") }
+        return RewardReader(model)
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }

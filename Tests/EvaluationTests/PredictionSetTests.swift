@@ -70,6 +70,88 @@ import TextProcessing
         #expect(scores.means == ["answer_f1": 1, "answer_em": 1, "support_f1": 2.0 / 3])
     }
 
+    /// The pairs of MuSiQue-Full: the second has the first's id and lacks a paragraph.
+    @Test func pairsCountWhereBothWereToldApart() throws {
+        func line(_ id: String, _ answer: String, _ answerable: Bool) -> String {
+            """
+            {"id":"\(id)","question":"Q \(id)?","answer":"\(answer)","answer_aliases":[],"answerable":\(answerable),"paragraphs":[{"idx":0,"title":"\(id)\(answerable)","paragraph_text":"x","is_supporting":\(answerable)}],"question_decomposition":[]}
+            """
+        }
+        let pairs = [("2hop__1", "Bern"), ("2hop__2", "Rome"), ("2hop__3", "New Oslo")]
+        let gold = try folder.write(
+            "musique-full.jsonl",
+            pairs.flatMap { [line($0.0, $0.1, true), line($0.0, $0.1, false)] }.joined(separator: "\n"))
+        func said(_ id: String, _ answer: String, _ answerable: Bool) -> String {
+            """
+            {"id":"\(id)","predicted_answer":"\(answer)","predicted_support_idxs":[0],"predicted_answerable":\(answerable)}
+            """
+        }
+        let file = try folder.write(
+            "musique-full-predictions.jsonl",
+            [
+                said("2hop__1", "Bern", true), said("2hop__1", "Bern", false),
+                // Right answers to a question that was not told from its twin count for nothing.
+                said("2hop__2", "Rome", true), said("2hop__2", "Rome", true),
+                said("2hop__3", "Oslo", true), said("2hop__3", "", false),
+            ].joined(separator: "\n"))
+        let set = try DatasetReader.read(gold)
+        #expect(set.questions.count == 6 && set.issues().isEmpty)
+        let scores = try PredictionSet.read(file).scores(set)
+        #expect(scores.questions == 3 && scores.missing == 0 && scores.unknown == 0)
+        for (name, expected) in [
+            ("group_answer_sufficiency_f1", 5.0 / 9), ("group_support_sufficiency_f1", 2.0 / 3), ("answer_f1", 8.0 / 9),
+        ] {
+            let found = scores.means[name] ?? -1
+            #expect(abs(found - expected) < 1e-12, "\(name): \(found), expected \(expected)")
+        }
+    }
+
+    @Test func otherNamesOfAnEntityAreRight() throws {
+        let gold = try folder.write(
+            "2wiki.json",
+            """
+            [{"_id": "a", "question": "Where was she born?", "answer": "Bern", "answer_id": "Q70", "type": "compositional",
+              "supporting_facts": [["X", 0]], "context": [["X", ["s"]]],
+              "evidences": [["Ada Lind", "place of birth", "Bern"]], "evidences_id": [["Q1", "P19", "Q70"]]}]
+            """)
+        let file = try folder.write(
+            "2wiki-predictions.json",
+            """
+            {"answer": {"a": "Bernese"}, "sp": {"a": [["X", 0]]}, "evidence": {"a": [["A. Lind", "place of birth", "Berne"]]}}
+            """)
+        let names = try EntityAliases(
+            file: folder.write(
+                "id_aliases.json",
+                """
+                {"Q_id": "Q70", "aliases": ["Berne"], "demonyms": ["Bernese"]}
+                {"Q_id": "Q1", "aliases": ["A. Lind"], "demonyms": []}
+                """))
+        let (given, set) = (try PredictionSet.read(file), try DatasetReader.read(gold))
+        let without = given.scores(set).means
+        #expect(without["em"] == 0 && without["evi_f1"] == 0 && without["joint_f1"] == 0)
+        let with = given.scores(set, aliases: names).means
+        #expect(with["em"] == 1 && with["evi_f1"] == 1 && with["joint_f1"] == 1)
+        #expect(throws: DatasetError.self) { try EntityAliases(file: folder.write("bad.json", "{\"id\": 1}\n")) }
+    }
+
+    @Test func retrievedTextsOfMultiHopRAG() throws {
+        let gold = try folder.write(
+            "multihop-rag.json",
+            """
+            [{"query": "Q1?", "answer": "Yes", "question_type": "comparison_query",
+              "evidence_list": [{"url": "u1", "fact": "one fact"}, {"url": "u2", "fact": "another fact"}]},
+             {"query": "Q2?", "answer": "Insufficient information.", "question_type": "null_query", "evidence_list": []}]
+            """)
+        let file = try folder.write(
+            "retrieved.json",
+            """
+            [{"query": "Q1?", "answer": "Yes", "retrieval_list": [{"text": "nothing", "score": 2}, {"text": "here is one\\nfact"}]},
+             {"query": "Q2?", "answer": "Insufficient information.", "retrieval_list": [{"text": "one fact"}]}]
+            """)
+        let scores = try PredictionSet.read(file).scores(DatasetReader.read(gold))
+        #expect(scores.means == ["Hits@10": 1, "Hits@4": 1, "MAP@10": 0.25, "MRR@10": 0.5])
+    }
+
     @Test func ourOwnExportForFlashRAGIsReadBack() throws {
         let set = try hotpot()
         let records = set.questions.map { question in

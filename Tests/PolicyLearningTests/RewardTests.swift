@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LanguageModels
 import Synchronization
 import TensorMath
 import Testing
@@ -101,6 +102,26 @@ import Testing
         }
         #expect(RewardTerms.make("format", questions: [], reader: nil) == nil)
         #expect(RewardTerms.make("nothing", questions: [], reader: nil) == nil)
+    }
+
+    /// A model behind the ordinary protocol answers for the reward, once for each question and evidence.
+    @Test func aModelAnswersForTheReward() async throws {
+        let script = """
+            turns:
+              - {when: {contains: Ostra}, content: "It is the Ostra [town-0].\\nAnswer: Ostra"}
+              - {content: "Nothing is said.\\nAnswer: unknown"}
+            """
+        let model = try ScriptedModel(script: YAMLReader.read(script, name: "script"), source: "script")
+        let reader = RewardReader(model)
+        #expect(reader.likelihood == nil)
+        #expect(RewardTerms.make("answer-likelihood", questions: [], reader: reader) == nil)
+        for name in ["answer", "answer-exact", "answer-contains"] {
+            let term = try #require(RewardTerms.make(name, questions: [], reader: reader))
+            #expect(try await term.rewards(for: episode([person, town])) == [0, 1], "\(name)")
+        }
+        let steps = try #require(RewardTerms.make("answer-steps", questions: [], reader: reader))
+        #expect(try await steps.rewards(for: episode([person, town])) == [0, 1])
+        #expect(try await steps.rewards(for: episode([noise])) == [0])
     }
 
     @Test func goldTermsPayEachGoldPassageOnce() async throws {

@@ -142,7 +142,8 @@ extension AgentSession {
                 return
             }
         }
-        let context = context(for: "answerer", closing: true)
+        var context = context(for: "answerer", closing: true)
+        context.isCertain = state.stop == .confident
         var answer: Answer
         do {
             answer = try await strategy.answerer.answer(state.question, from: state.evidence, using: context)

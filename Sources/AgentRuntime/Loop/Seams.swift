@@ -91,6 +91,8 @@ public struct StepContext: Sendable {
     public var random: SplitMix64
     /// Makes vectors of texts, for similarities; nil without an encoder.
     public var embed: (@Sendable ([String]) async throws -> [[Float]])?
+    /// Whether the gate ended retrieval because the answer is certain: then a model may answer from what it knows.
+    public var isCertain = false
     private let responder: @Sendable ([ModelRequest], String) async throws -> [ModelResponse]
 
     public init(

@@ -13,6 +13,8 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
         case span
         /// Written by a language model from the evidence.
         case model
+        /// Written by a language model from what it knows, where the gate found that it need not retrieve.
+        case memory
         /// Computed from the whole set that qualifies.
         case aggregate
         /// Nothing was found that answers.

@@ -99,9 +99,9 @@ public struct AutomaticAnswerer: Answerer {
     public func answer(
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
-        // A model that is shown nothing can only make things up.
-        if context.hasModel, !evidence.isEmpty {
-            if let withWeakModel, context.modelCapabilities?.toolCalls == false {
+        // A model that is shown nothing can only make things up, unless the gate found that it knows the answer.
+        if context.hasModel, !evidence.isEmpty || context.isCertain {
+            if !evidence.isEmpty, let withWeakModel, context.modelCapabilities?.toolCalls == false {
                 return try await withWeakModel.answer(question, from: evidence, using: context)
             }
             return try await ModelAnswerer().answer(question, from: evidence, using: context)

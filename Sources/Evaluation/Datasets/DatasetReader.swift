@@ -97,13 +97,14 @@ private struct SetBuilder {
     var questions: [EvalQuestion] = []
     var passages: OrderedDictionary<String, EvalPassage> = [:]
     private var lines: [String: Int] = [:]
+    private var answerable: [String: Bool] = [:]
     /// The id of a passage by its title and text.
     private var known: [String: String] = [:]
 
     init(file: RecordFile) { self.file = file }
 
     mutating func add(_ record: FileRecord, index: Int, format: DatasetFormat) throws {
-        let question: EvalQuestion
+        var question: EvalQuestion
         switch format {
         case .forage: question = try EvalQuestion(json: record.value)
         case .hotpotqa, .twoWiki: question = try hotpot(record.value, twoWiki: format == .twoWiki)
@@ -115,6 +116,12 @@ private struct SetBuilder {
         case .beir: throw file.failure(record.line, "a BEIR set is a folder")
         }
         guard !question.text.isEmpty else { throw JSONError(message: "the question is empty") }
+        // MuSiQue-Full asks each question twice under one id, with and without the paragraphs that it needs.
+        if format == .musique, let before = answerable.updateValue(question.isAnswerable, forKey: question.id),
+            before != question.isAnswerable
+        {
+            question.id += EvalQuestion.twinSuffix
+        }
         if let before = lines.updateValue(record.line, forKey: question.id) {
             throw file.failure(record.line, "the id \"\(question.id)\" occurs on line \(before) already")
         }

@@ -7,6 +7,9 @@ public import TextProcessing
 /// A question of a data set with everything that scoring needs. Its JSON form is Forage's own question format:
 /// `{"id", "question", "answers", "supporting", "type", "hops", …}`, one object a line.
 public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
+    /// Ends the id of the second question of a pair of MuSiQue-Full, whose two questions have one id in its files.
+    static let twinSuffix = "/2"
+
     /// The identity in its data set; unique there.
     public var id: String
     /// The question itself.

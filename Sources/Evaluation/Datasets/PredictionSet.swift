@@ -9,7 +9,8 @@ import TextProcessing
 ///
 /// Read are: HotpotQA's and 2WikiMultihopQA's `{"answer": {id: …}, "sp": {id: …}, "evidence": {id: …}}`; a mapping of ids to
 /// answers; MuSiQue's lines of `{"id", "predicted_answer", "predicted_support_idxs"}`; FlashRAG's `intermediate_data.json`;
-/// MultiHop-RAG's list of `{"query", "model_answer"}`; lines or a list of `{"id", "answer", "retrieved"}`; TREC runs.
+/// MultiHop-RAG's lists of `{"query", "model_answer"}` and of `{"query", "retrieval_list"}`; lines or a list of
+/// `{"id", "answer", "retrieved"}`; TREC runs.
 public struct PredictionSet: Sendable {
     /// What a system said to one question.
     public struct Prediction: Sendable, Hashable {
@@ -19,6 +20,8 @@ public struct PredictionSet: Sendable {
         public var facts: [SupportingFact]?
         /// The paragraphs that it gives as support, by their place (MuSiQue).
         public var paragraphs: [Int]?
+        /// Whether the system held the question for answerable from its paragraphs (MuSiQue-Full).
+        public var answerable: Bool?
         /// Triples (2WikiMultihopQA).
         public var evidence: [[String]]?
         /// Ids of retrieved passages, best first.
@@ -52,7 +55,9 @@ public struct PredictionSet: Sendable {
         var predictions: [String: Prediction] = [:]
         for record in try file.records() {
             do {
-                let (id, prediction) = try self.prediction(record.value)
+                var (id, prediction) = try self.prediction(record.value)
+                // MuSiQue-Full's questions come in pairs of one id, in the order of the set.
+                if prediction.answerable != nil, predictions[id]?.answerable != nil { id += EvalQuestion.twinSuffix }
                 guard predictions.updateValue(prediction, forKey: id) == nil else {
                     throw JSONError(message: "\"\(id)\" is answered twice")
                 }
@@ -92,13 +97,16 @@ public struct PredictionSet: Sendable {
         guard let given = json["id"] ?? json["_id"] ?? json["qid"] ?? json["query"], let id = EvalQuestion.text(given)
         else { throw JSONError(message: "expected \"id\" or \"query\"") }
         var result = Prediction()
+        // Beside MultiHop-RAG's retrieved texts stands the right answer.
         let named =
             json["predicted_answer"] ?? json["output"]?["pred"] ?? json["pred"] ?? json["prediction"]
             ?? json["model_answer"]
-        let answer = try named ?? bareAnswer(json)
+        let answer = try named ?? (json["retrieval_list"] == nil ? bareAnswer(json) : nil)
         result.answer = answer.flatMap(EvalQuestion.text)
         result.paragraphs = json["predicted_support_idxs"]?.array?.compactMap(\.int)
+        result.answerable = json["predicted_answerable"]?.bool
         if json["retrieved"] != nil { result.ranked = try EvalQuestion.texts(json, "retrieved") }
+        if let found = json["retrieval_list"]?.array { result.texts = found.compactMap { $0["text"]?.string } }
         if let found = json["output"]?["retrieval_result"]?.array {
             result.ranked = found.compactMap { $0["id"].flatMap(EvalQuestion.text) }
             result.texts = found.compactMap { $0["contents"]?.string }
@@ -155,14 +163,17 @@ public struct PredictionSet: Sendable {
     }
 
     /// Scores the predictions as the set's benchmark does.
-    /// - Parameter cutoffs: cut-offs of the recall of gold passages, where ids were retrieved.
-    public func scores(_ set: QuestionSet, cutoffs: [Int] = [2, 5, 10]) -> Scores {
+    /// - Parameters:
+    ///   - cutoffs: cut-offs of the recall of gold passages, where ids were retrieved.
+    ///   - aliases: other names of 2WikiMultihopQA's answers and entities.
+    public func scores(_ set: QuestionSet, cutoffs: [Int] = [2, 5, 10], aliases: EntityAliases? = nil) -> Scores {
         if predictions.values.contains(where: { $0.run != nil }) {
             return trecScores(
                 Dictionary(set.questions.map { ($0.id, $0.relevance) }, uniquingKeysWith: { first, _ in first }))
         }
         let hasFacts = predictions.values.contains { $0.facts != nil }
         let hasEvidence = predictions.values.contains { $0.evidence != nil }
+        let hasAnswers = !predictions.values.allSatisfy { $0.answer == nil && $0.texts != nil }
         // MuSiQue scores the answers of answerable questions only.
         let scored = set.benchmark == .musique ? set.questions.filter(\.isAnswerable) : set.questions
         var totals = Totals()
@@ -172,7 +183,17 @@ public struct PredictionSet: Sendable {
         for question in scored {
             let prediction = predictions[question.id] ?? predictions[question.text]
             if prediction == nil { missing += 1 }
-            addAnswer(prediction, question, set.benchmark, hasFacts, hasEvidence, &totals)
+            let question = aliases?.adding(to: question) ?? question
+            if hasAnswers { addAnswer(prediction, question, set.benchmark, hasFacts, hasEvidence, &totals) }
+            if set.benchmark == .multiHopRAG, question.isAnswerable, let texts = prediction?.texts {
+                retrievedCount += 1
+                let facts = (question.extra["evidence_list"]?.array ?? []).compactMap { $0["fact"]?.string }
+                let found = RetrievalMetrics.multiHopRAG(texts, facts: facts)
+                for (name, value) in [
+                    ("Hits@10", found.hitsAt10), ("Hits@4", found.hitsAt4), ("MAP@10", found.mapAt10),
+                    ("MRR@10", found.mrrAt10),
+                ] { retrieved.add(name, value) }
+            }
             if let ranked = prediction?.ranked, !question.supporting.isEmpty {
                 retrievedCount += 1
                 for k in cutoffs {
@@ -191,7 +212,34 @@ public struct PredictionSet: Sendable {
         return Scores(
             questions: scored.count, missing: missing, unknown: predictions.keys.count { !known.contains($0) },
             means: totals.means(over: scored.count).merging(retrieved.means(over: retrievedCount)) { first, _ in first }
+                .merging(sufficiency(set)) { first, _ in first }
         )
+    }
+
+    /// MuSiQue-Full's scores of pairs, one of each with and one without the paragraphs that it needs: what the answerable one
+    /// scores where both were told apart, else 0 (Trivedi et al. 2022, section 5).
+    private func sufficiency(_ set: QuestionSet) -> OrderedDictionary<String, Double> {
+        guard set.benchmark == .musique, predictions.values.contains(where: { $0.answerable != nil }) else {
+            return [:]
+        }
+        let byID = Dictionary(set.questions.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var totals = Totals()
+        var pairs = 0
+        for question in set.questions {
+            guard let twin = byID[question.id + EvalQuestion.twinSuffix] else { continue }
+            pairs += 1
+            let toldApart = [question, twin].allSatisfy { predictions[$0.id]?.answerable == $0.isAnswerable }
+            let answerable = question.isAnswerable ? question : twin
+            let prediction = toldApart ? predictions[answerable.id] : nil
+            totals.add(
+                "group_answer_sufficiency_f1",
+                prediction?.answer.map { set.benchmark.score($0, gold: answerable.answers).f1 } ?? 0)
+            let gold = answerable.extra["support_idxs"]?.array?.compactMap(\.int) ?? []
+            totals.add(
+                "group_support_sufficiency_f1",
+                prediction?.paragraphs.map { SupportMetrics.musique(predicted: $0, gold: gold).f1 } ?? 0)
+        }
+        return totals.means(over: pairs)
     }
 
     private func addAnswer(
@@ -235,10 +283,16 @@ public struct PredictionSet: Sendable {
             }
             totals.add("sp_", facts ?? Self.nothing)
             if hasEvidence {
-                let gold = (question.extra["evidences"]?.array ?? []).map { triple in
-                    [(triple.array ?? []).compactMap(EvalQuestion.text)]
+                let gold = (question.extra["evidence_wordings"] ?? question.extra["evidences"])?.array ?? []
+                let wordings = gold.map { triple in
+                    // A triple of texts, or a list of its wordings.
+                    (triple[0]?.array == nil ? [triple] : triple.array ?? []).map {
+                        ($0.array ?? []).compactMap(EvalQuestion.text)
+                    }
                 }
-                let evidence = prediction?.evidence.map { SupportMetrics.evidenceTriples(predicted: $0, gold: gold) }
+                let evidence = prediction?.evidence.map {
+                    SupportMetrics.evidenceTriples(predicted: $0, gold: wordings)
+                }
                 totals.add("evi_", evidence ?? Self.nothing)
                 // Joint scores count only where all three were predicted.
                 guard let answer, let facts, let evidence else { return totals.add("joint_", Self.nothing) }

@@ -20,7 +20,10 @@ extension QuestionSet {
         var result: [DatasetIssue] = []
         var texts: [String: String] = [:]
         for question in questions {
-            let key = AnswerNormalization.squad.normalize(question.text)
+            // The two of a pair of MuSiQue-Full have one text.
+            let key =
+                AnswerNormalization.squad.normalize(question.text)
+                + (question.id.hasSuffix(EvalQuestion.twinSuffix) ? EvalQuestion.twinSuffix : "")
             if let before = texts.updateValue(question.id, forKey: key) {
                 result.append(DatasetIssue(question: question.id, message: "has the same text as \(before)"))
             }

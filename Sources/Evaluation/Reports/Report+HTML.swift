@@ -7,7 +7,7 @@ extension Report {
     /// The report as one HTML page that loads nothing: tables and SVG plots. Texts of models and corpora are escaped.
     public var html: String {
         var body = "<h1>\(Self.escaped(name))</h1>\n"
-        let plots = [qualityAgainstCost, recallByHop, reliability, latency].compactMap { $0 }
+        let plots = qualityAgainstCost + [recallByHop, reliability, latency].compactMap { $0 }
         body += "<div class=\"plots\">\n" + plots.joined(separator: "\n") + "\n</div>\n"
         for section in sections {
             body += "<h2>\(Self.escaped(section.title))</h2>\n"
@@ -95,23 +95,35 @@ extension Report {
             ?? "em"
     }
 
-    /// Quality against tool and model calls, one point a configuration with its interval.
-    private var qualityAgainstCost: String? {
+    /// Quality against what a question takes, one point a configuration with its interval: calls, and tokens and money where
+    /// there are any.
+    private var qualityAgainstCost: [String] {
+        [
+            against("calls", "tool and model calls a question", 1) { $0.toolCalls.mean + $0.modelCalls.mean },
+            against("tokens", "tokens a question", 0) { $0.tokens.mean },
+            against("cost", "cost a question", 5) { $0.cost.mean },
+        ].compactMap { $0 }
+    }
+
+    private func against(
+        _ name: String, _ label: String, _ decimals: Int, _ effort: (RunSummary) -> Double
+    ) -> String? {
         let points = summaries.compactMap { summary in
-            summary.means[mainMeasure].map { (x: summary.toolCalls.mean + summary.modelCalls.mean, mean: $0, summary) }
+            summary.means[mainMeasure].map { (x: effort(summary), mean: $0, summary) }
         }
-        guard !points.isEmpty else { return nil }
-        let most = max(1, points.map(\.x).max() ?? 1) * 1.15
-        var plot = Plot(xLabel: "tool and model calls a question", yLabel: mainMeasure, xMax: most)
-        for tick in [0, most / 2, most] { plot.tick(x: tick, fixed(tick, 1)) }
+        guard let most = points.map(\.x).max(), most > 0 else { return nil }
+        let end = most * 1.15
+        var plot = Plot(xLabel: label, yLabel: mainMeasure, xMax: end)
+        for tick in [0, end / 2, end] { plot.tick(x: tick, fixed(tick, decimals)) }
         for (index, point) in points.enumerated() {
             plot.error(x: point.x, from: point.mean.lower, to: point.mean.upper, color: Self.color(index))
             plot.point(
                 x: point.x, y: point.mean.mean, color: Self.color(index),
-                title: "\(point.2.configuration): \(fixed(point.mean.mean, 3)) with \(fixed(point.x, 1)) calls")
+                title: "\(point.2.configuration): \(fixed(point.mean.mean, 3)) with \(fixed(point.x, decimals)) \(name)"
+            )
             plot.legend(point.2.configuration.description, color: Self.color(index), row: index)
         }
-        return plot.figure("Quality against cost")
+        return plot.figure("Quality against \(name)")
     }
 
     private var recallByHop: String? {

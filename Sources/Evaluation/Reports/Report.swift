@@ -43,7 +43,41 @@ public struct Report: Sendable {
         [
             "name": .string(name), "fingerprint": fingerprint.json,
             "configurations": .array(summaries.map(\.json)),
+            "breakdowns": .array(
+                groupings.flatMap { grouping in
+                    parts(grouping).map { summary, value in
+                        var members = summary.json.object ?? [:]
+                        members["by"] = .string(grouping.name)
+                        members["group"] = .string(value)
+                        return .object(members)
+                    }
+                }),
         ]
+    }
+
+    /// What the questions are told apart by, where that differs among them.
+    private struct Grouping {
+        var name: String
+        var property: (RunRecord) -> String
+    }
+
+    private var groupings: [Grouping] {
+        [
+            Grouping(name: "type", property: { $0.type }),
+            Grouping(name: "hops", property: { $0.hops.map(String.init) ?? "" }),
+            Grouping(name: "outcome", property: { $0.outcome.stop }),
+        ].filter { Set(records.map($0.property)).count > 1 }
+    }
+
+    /// The summaries of each configuration's groups.
+    private func parts(_ grouping: Grouping) -> [(summary: RunSummary, group: String)] {
+        summaries.flatMap { summary in
+            Dictionary(
+                grouping: records.filter { $0.configuration == summary.configuration }, by: grouping.property
+            ).sorted { $0.key < $1.key }.map {
+                (RunSummary(summary.configuration, records: $0.value, resamples: 500), $0.key)
+            }
+        }
     }
 
     /// The report as Markdown: outcomes, quality with intervals, cost and latency, breakdowns, blame.
@@ -74,14 +108,7 @@ public struct Report: Sendable {
 
     var sections: [Section] {
         var result = [outcomes, quality, effort]
-        for (title, property) in [
-            ("By type of question", { (record: RunRecord) in record.type }),
-            ("By hops", { (record: RunRecord) in record.hops.map(String.init) ?? "" }),
-            ("By outcome", { (record: RunRecord) in record.outcome.stop }),
-        ] {
-            let names = Set(records.map(property))
-            if names.count > 1 { result.append(breakdown(title, property)) }
-        }
+        result += groupings.map(breakdown)
         result.append(blame)
         if summaries.contains(where: { $0.refusals.unanswerable > 0 }) { result.append(refusal) }
         if summaries.contains(where: { !$0.confidence.isEmpty }) { result.append(calibration) }
@@ -128,22 +155,16 @@ public struct Report: Sendable {
             })
     }
 
-    private func breakdown(_ title: String, _ property: (RunRecord) -> String) -> Section {
+    private func breakdown(_ grouping: Grouping) -> Section {
         let names = ["em", "f1", "recall@\(mainCutoff)", "all_gold@\(mainCutoff)"].filter { name in
             summaries.contains { $0.means[name] != nil }
         }
-        var rows: [[String]] = []
-        for summary in summaries {
-            let own = records.filter { $0.configuration == summary.configuration }
-            for value in Set(own.map(property)).sorted() {
-                let group = own.filter { property($0) == value }
-                let part = RunSummary(summary.configuration, records: group, resamples: 500)
-                rows.append(
-                    [summary.configuration.description, value.isEmpty ? "–" : value, String(part.questions)]
-                        + names.map { Self.interval(part.means[$0]) })
-            }
+        let rows = parts(grouping).map { part, value in
+            [part.configuration.description, value.isEmpty ? "–" : value, String(part.questions)]
+                + names.map { Self.interval(part.means[$0]) }
         }
-        return Section(title: title, header: ["configuration", "group", "questions"] + names, rows: rows)
+        return Section(
+            title: "By \(grouping.name)", header: ["configuration", "group", "questions"] + names, rows: rows)
     }
 
     private var blame: Section {

@@ -113,4 +113,22 @@ public enum EvalCorpus {
     public static func inMemory(_ passages: [EvalPassage], name: String) throws -> InMemoryCorpus {
         try InMemoryCorpus(name: name, documents: passages.map(\.document))
     }
+
+    /// The documents of a corpus with their metadata, in its order; the passages of one are joined by line ends.
+    /// - Throws: what reading the corpus throws.
+    public static func documents(of corpus: any RetrievalCorpus) async throws -> [EvalPassage] {
+        let count = DocumentOrdinal(corpus.summary.documentCount)
+        var result: [EvalPassage] = []
+        for document in try await corpus.documents(at: Array(0..<count)) {
+            let passages = try await corpus.passages(at: Array(document.passages))
+            result.append(
+                EvalPassage(
+                    id: document.id, title: document.title, text: passages.map(\.text).joined(separator: "\n"),
+                    metadata: JSONObject(
+                        uniqueKeysWithValues: document.metadata.sorted { $0.key < $1.key }.map {
+                            ($0.key, $0.value.json)
+                        })))
+        }
+        return result
+    }
 }

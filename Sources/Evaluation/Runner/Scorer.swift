@@ -24,12 +24,17 @@ public struct Scorer: Sendable, Hashable {
             return record.outcome.refused || RefusalWording.isRefusal(record.outcome.answer)
         }
         if usesJudge { return record.outcome.verdict ?? false }
-        return benchmark.score(record.outcome.answer, gold: record.gold).exactMatch == 1
+        return benchmark.score(prediction(of: record.outcome), gold: record.gold).exactMatch == 1
     }
 
-    /// The scores by measure: `em`, `contains`, `f1`; `recall@k`, `all_gold@k`, `answer_recall`, `kept_recall`,
-    /// `retrieved_recall`, `citation_precision`, `citation_recall` where gold passages are known; `k_precision` where texts
-    /// were kept; `refusal` for unanswerable questions; `verdict` where a judge gave one.
+    /// What the benchmark's script reads as the answer.
+    private func prediction(of outcome: RunOutcome) -> String {
+        benchmark == .multiHopRAG ? AnswerExtraction.multiHopRAGAnswer(in: outcome.answer) : outcome.answer
+    }
+
+    /// The scores by measure: `em`, `contains`, `f1`; `recall@k`, `all_gold@k`, `mrr`, `map`, `ndcg@k` (at the last cut-off),
+    /// `d_f1`, `kept_recall`, `retrieved_recall`, `citation_precision`, `citation_recall` where gold passages are known;
+    /// `k_precision`, `k_recall` and `answer_recall` where texts were kept; `refusal` for unanswerable questions; `verdict` where a judge gave one.
     public func scores(of record: RunRecord) -> OrderedDictionary<String, Double> {
         var scores: OrderedDictionary<String, Double> = [:]
         let outcome = record.outcome
@@ -39,7 +44,7 @@ public struct Scorer: Sendable, Hashable {
             for name in ["em", "contains", "f1"] { scores[name] = right }
             scores["refusal"] = right
         } else if !record.gold.isEmpty {
-            let answer = benchmark.score(outcome.answer, gold: record.gold)
+            let answer = benchmark.score(prediction(of: outcome), gold: record.gold)
             scores["em"] = answer.exactMatch
             scores["contains"] = answer.contains
             scores["f1"] = answer.f1
@@ -51,6 +56,12 @@ public struct Scorer: Sendable, Hashable {
                 scores["recall@\(k)"] = RetrievalMetrics.passageRecall(outcome.kept, gold: gold, at: k)
                 scores["all_gold@\(k)"] = RetrievalMetrics.allGoldRecall(outcome.kept, gold: gold, at: k)
             }
+            let ranking = JudgedRanking(
+                ranked: outcome.kept,
+                judgments: Dictionary(gold.map { ($0, 1) }, uniquingKeysWith: { first, _ in first }))
+            scores["mrr"] = ranking.reciprocalRank
+            scores["map"] = ranking.averagePrecision
+            if let k = cutoffs.max() { scores["ndcg@\(k)"] = ranking.nDCG(at: k) }
             scores["d_f1"] = RetrievalMetrics.documentF1(outcome.kept, gold: gold, at: outcome.kept.count)
             scores["kept_recall"] = RetrievalMetrics.passageRecall(outcome.kept, gold: gold, at: outcome.kept.count)
             scores["retrieved_recall"] = RetrievalMetrics.passageRecall(
@@ -65,6 +76,7 @@ public struct Scorer: Sendable, Hashable {
         if !outcome.keptTexts.isEmpty {
             let response = outcome.fullAnswer.isEmpty ? outcome.answer : outcome.fullAnswer
             scores["k_precision"] = FaithfulnessMetrics.kPrecision(response: response, knowledge: outcome.keptTexts)
+            scores["k_recall"] = FaithfulnessMetrics.kRecall(response: response, knowledge: outcome.keptTexts)
             if record.isAnswerable, !record.gold.isEmpty {
                 scores["answer_recall"] = RetrievalMetrics.answerStringRecall(
                     outcome.keptTexts, answers: record.gold, at: outcome.keptTexts.count,

@@ -158,7 +158,7 @@ public struct RunComparison: Sendable {
             "alpha": .number(alpha), "worse": .bool(isWorse),
             "measures": .array(
                 measures.map { measure in
-                    [
+                    var members: JSONObject = [
                         "name": .string(measure.name), "n": .integer(measure.paired.count),
                         "a": .number(measure.paired.meanA), "b": .number(measure.paired.meanB),
                         "difference": .number(measure.paired.difference.mean),
@@ -167,6 +167,12 @@ public struct RunComparison: Sendable {
                         "p_worse": .number(measure.isGated ? measure.adjustedPWorse : measure.paired.pWorse),
                         "gated": .bool(measure.isGated),
                     ]
+                    if let test = measure.mcNemar {
+                        members["mcnemar"] = [
+                            "only_a": .integer(test.onlyA), "only_b": .integer(test.onlyB), "p": .number(test.pValue),
+                        ]
+                    }
+                    return .object(members)
                 }),
         ]
     }

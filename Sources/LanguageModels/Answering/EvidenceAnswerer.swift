@@ -183,7 +183,8 @@ public struct EvidenceAnswerer: Sendable {
         return out
     }
 
-    /// The prompt. The passages are fenced as data.
+    /// The prompt. What the model may say is given, and no control token comes of a passage's text, so that a passage can
+    /// win no more than the place of a candidate.
     public static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
         var text = ""
         for (index, passage) in passages.enumerated() {

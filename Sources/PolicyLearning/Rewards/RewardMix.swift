@@ -55,21 +55,25 @@ public enum RewardTerms {
     ]
 
     /// The names of the terms that read: they need a reader.
-    public static let reading = [AnswerQuality.name, "answer-steps", AnswerLikelihood.name, AnswerFormat.name]
+    public static let reading = [
+        AnswerQuality.name, "answer-exact", "answer-contains", "answer-steps", AnswerLikelihood.name, AnswerFormat.name,
+    ]
 
     /// Makes a term.
     ///
     /// - Parameters:
     ///   - questions: The training questions, by which heaps of answers are known.
     ///   - reader: Reads, for the terms of `reading`.
-    /// - Returns: nil for an unknown name, and for a term that reads without a reader.
-    public static func make(_ name: String, questions: [LearningQuestion], reader: SpanReader?) -> (any RewardTerm)? {
+    /// - Returns: nil for an unknown name, and for a term that reads without a reader that can give it.
+    public static func make(_ name: String, questions: [LearningQuestion], reader: RewardReader?) -> (any RewardTerm)? {
         switch name {
         case AnswerSupport.name: return AnswerSupport(questions: questions)
-        case AnswerQuality.name: return reader.map { AnswerQuality(.f1, reader: $0.episodeReader) }
-        case "answer-steps": return reader.map { AnswerQuality(.f1, byStep: true, reader: $0.episodeReader) }
-        case AnswerLikelihood.name: return reader.map { AnswerLikelihood(reader: $0.likelihoodReader) }
-        case AnswerFormat.name: return reader.map { AnswerFormat(reader: $0.episodeReader) }
+        case AnswerQuality.name: return reader.map { AnswerQuality(.f1, reader: $0.answer) }
+        case "answer-exact": return reader.map { AnswerQuality(.exactMatch, reader: $0.answer) }
+        case "answer-contains": return reader.map { AnswerQuality(.contains, reader: $0.answer) }
+        case "answer-steps": return reader.map { AnswerQuality(.f1, byStep: true, reader: $0.answer) }
+        case AnswerLikelihood.name: return reader?.likelihood.map { AnswerLikelihood(reader: $0) }
+        case AnswerFormat.name: return reader.map { AnswerFormat(reader: $0.answer) }
         default: return all[name]
         }
     }

@@ -16,6 +16,7 @@ import TextProcessing
 ///       kl: 0
 ///       curriculum: none                    # or hops
 ///       rewards: {answer-support: 1, question-coverage: 0.5}
+///       reader: smollm2                     # who answers for rewards that read; default: the span reader
 public struct TrainingRecipe: Sendable, Hashable {
     /// The network.
     public var architecture = CandidateScorer.architecture
@@ -35,6 +36,9 @@ public struct TrainingRecipe: Sendable, Hashable {
     public var curriculum = Curriculum.none.rawValue
     /// The rewards with their weights.
     public var rewards: OrderedDictionary<String, Double> = [AnswerSupport.name: 1, QuestionCoverage.name: 0.5]
+    /// Who answers for the rewards that read: a span reader's weights, or a model as `--model` takes it. Nil: the shipped
+    /// span reader.
+    public var reader: String?
 
     /// Makes the defaults.
     public init() {}
@@ -66,6 +70,7 @@ public struct TrainingRecipe: Sendable, Hashable {
                 rewards[name] = weight
             }
         }
+        self.reader = reader.value("reader")?.string
         try reader.finish()
     }
 
@@ -94,6 +99,6 @@ public struct TrainingRecipe: Sendable, Hashable {
               kl: \(divergenceWeight)
               curriculum: \(curriculum)
               rewards: {\(rewards)}
-            """
+            """ + (reader.map { "\n  reader: \(JSONValue.string($0).serialized())" } ?? "")
     }
 }

@@ -215,13 +215,38 @@ extension InMemoryCorpus: RetrievalCorpus {
         }
     }
 
+    /// MaxSim over the vectors of words, focused where there is a context (see `LateInteractionQuery`), pair by pair.
+    public func lateInteraction(
+        of ordinals: [PassageOrdinal], with question: String, context: String?
+    ) async throws -> [Double]? {
+        let asked = tokenVectors(question)
+        let known = context.map(tokenVectors) ?? []
+        return ordinals.map { ordinal in
+            guard passages.indices.contains(Int(ordinal)) else { return -.infinity }
+            let passage = passages[Int(ordinal)]
+            let tokens = tokenVectors(passage.title + " " + passage.text)
+            func sumOfBest(_ vectors: [[Float]], _ count: Int) -> Double {
+                vectors.map { vector in tokens.map { Self.similarity(vector, $0) }.max() ?? 0 }
+                    .sorted(by: >).prefix(count).reduce(0, +)
+            }
+            return sumOfBest(asked, context == nil ? asked.count : 32) + (known.count >= 8 ? sumOfBest(known, 8) : 0)
+        }
+    }
+
+    private func tokenVectors(_ text: String) -> [[Float]] {
+        analyzer.terms(in: text).map { Self.normalized(embed($0)) }
+    }
+
+    private static func similarity(_ a: [Float], _ b: [Float]) -> Double {
+        Double(zip(a, b).reduce(0) { $0 + $1.0 * $1.1 })
+    }
+
     private func semanticScores(
         _ query: String, _ candidates: [PassageOrdinal]
     ) -> [(ordinal: PassageOrdinal, score: Double)] {
         let target = Self.normalized(embed(query))
         return candidates.map { ordinal in
-            let vector = vectors[Int(ordinal)]
-            return (ordinal, Double(zip(target, vector).reduce(0) { $0 + $1.0 * $1.1 }))
+            (ordinal, Self.similarity(target, vectors[Int(ordinal)]))
         }
     }
 }
