@@ -80,12 +80,11 @@ struct EvalRunCommand: AsyncParsableCommand {
         var models: [String: any LanguageModel] = [:]
         for model in suite.models { models[model.name] = try EvalOpening.model(model) }
         let tracesFolder = traces ? folder + "/traces" : nil
-        var writeTrace: (@Sendable (String, [SessionEvent]) throws -> Void)?
+        var writeTrace: (@Sendable (RunKey, [SessionEvent]) throws -> Void)?
         if let tracesFolder {
-            writeTrace = { name, events in
-                let safe = String(name.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+            writeTrace = { key, events in
                 let lines = events.map { $0.timedJSON.serialized() + "\n" }.joined()
-                try writeFile(lines, to: "\(tracesFolder)/\(safe).jsonl")
+                try writeFile(lines, to: "\(tracesFolder)/\(key.traceName)")
             }
         }
         let runner = try AgentQuestionRunner(
@@ -228,7 +227,10 @@ struct EvalReportCommand: ParsableCommand {
         help: "Also writes FlashRAG's intermediate_data.json and metric_score.txt into this folder.")
     var flashrag: String?
     @Option(help: "The corpus file that gives the texts of passages for --flashrag.") var corpus: String?
-    @Option(help: "Also writes a log for `inspect view`, one file a configuration, into this folder.")
+    @Option(
+        help:
+            "Also writes a log for `inspect view`, one file a configuration, into this folder; with the tool calls where the run kept --traces."
+    )
     var inspect: String?
     @Flag(help: "Print the results as JSON.") var json = false
 
@@ -261,7 +263,12 @@ struct EvalReportCommand: ParsableCommand {
             for (index, summary) in report.summaries.enumerated() {
                 let created = date.ISO8601Format()
                 let log = RunExport.inspect(
-                    summary, records: contents.records, name: contents.name, created: created)
+                    summary, records: contents.records, name: contents.name, created: created,
+                    trace: { key in
+                        let path = "\(folder.isEmpty ? "." : folder)/traces/\(key.traceName)"
+                        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
+                        return text.split(separator: "\n").compactMap { try? JSONValue(parsing: String($0)) }
+                    })
                 try writeFile(
                     log.serialized(indented: true),
                     to: inspect + "/" + RunExport.inspectFileName(contents.name, index + 1, created: created))

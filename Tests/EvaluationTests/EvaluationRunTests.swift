@@ -27,14 +27,14 @@ private final class FakeRunner: QuestionRunner {
 
     func fingerprint(policies: [String], models: [String]) async throws -> RunFingerprint { RunFingerprint(parts) }
 
-    func run(_ question: EvalQuestion, policy: String, model: String, seed: UInt64) async throws -> RunOutcome {
-        calls.withLock { $0.append("\(question.id) \(policy) \(model) \(seed)") }
+    func run(_ question: EvalQuestion, key: RunKey) async throws -> RunOutcome {
+        calls.withLock { $0.append("\(question.id) \(key.policy) \(key.model) \(key.seed)") }
         open.withLock {
             $0.now += 1
             $0.most = max($0.most, $0.now)
         }
         defer { open.withLock { $0.now -= 1 } }
-        return try await behaviour(question, policy, seed)
+        return try await behaviour(question, key.policy, key.seed)
     }
 }
 
@@ -402,7 +402,8 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
             })
         for number in 0..<60 {
             let question = EvalQuestion(id: "q\(number)", text: "Where is lantern \(number)?")
-            _ = try await runner.run(question, policy: "coin", model: "none", seed: 1)
+            _ = try await runner.run(
+                question, key: RunKey(set: "s", question: question.id, policy: "coin", model: "none", seed: 1))
         }
         let keyword = first.withLock { $0.count { $0 == "keyword_search" } }
         // Of 60 fair draws; outside of this once in ten thousand.
@@ -439,6 +440,22 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
                 "version", "status", "eval", "plan", "results", "stats", "samples",
             ])
         #expect(Set(log["samples"]?.array?.compactMap { $0["epoch"]?.int } ?? []) == [1, 2])
+        let called = RunExport.inspect(
+            try #require(report.summaries.first), records: records, name: "n", created: "2026-01-01T00:00:00Z",
+            trace: { _ in
+                [
+                    ["event": "step_started", "step": 1],
+                    [
+                        "event": "tool_called", "id": "t1",
+                        "invocation": ["tool": "read", "arguments": "{\"ids\":[\"p\"]}"],
+                    ],
+                    ["event": "tool_returned", "id": "t1", "output": ["text": "[p] body"]],
+                ]
+            })
+        let messages = try #require(called["samples"]?[0]?["messages"]?.array)
+        #expect(messages.map { $0["role"]?.string } == ["user", "assistant", "tool", "assistant"])
+        #expect(messages[1]["tool_calls"]?[0]?["arguments"]?["ids"]?[0]?.string == "p")
+        #expect(messages[2]["tool_call_id"]?.string == "t1" && messages[2]["function"]?.string == "read")
         // A sample without a score has an error with the three members that inspect's reader demands.
         var broken = records
         broken[0].outcome.status = .error

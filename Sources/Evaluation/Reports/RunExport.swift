@@ -49,10 +49,40 @@ public enum RunExport {
         return "\(created.replacing(":", with: "-"))_\(task)_\(number).json"
     }
 
+    /// The tool calls of a session as `inspect view` shows them: an assistant's message for each, then the tool's.
+    private static func toolMessages(_ events: [JSONValue]) -> [JSONValue] {
+        var tools: [String: String] = [:]
+        return events.compactMap { event in
+            guard let id = event["id"]?.string else { return nil }
+            switch event["event"]?.string {
+            case "tool_called":
+                let tool = event["invocation"]?["tool"]?.string ?? ""
+                tools[id] = tool
+                let text = event["invocation"]?["arguments"]?.string ?? "{}"
+                let arguments = (try? JSONValue(parsing: text)) ?? ["unreadable": .string(text)]
+                return [
+                    "role": "assistant", "content": "",
+                    "tool_calls": [
+                        ["id": .string(id), "function": .string(tool), "arguments": arguments, "type": "function"]
+                    ],
+                ]
+            case "tool_returned":
+                return [
+                    "role": "tool", "content": event["output"]?["text"] ?? "", "tool_call_id": .string(id),
+                    "function": .string(tools[id] ?? ""),
+                ]
+            default: return nil
+            }
+        }
+    }
+
     /// A log of `inspect view` for one configuration, with its keys in the order in which that program reads them.
-    /// - Parameter created: when the run was made, ISO 8601.
+    /// - Parameters:
+    ///   - created: when the run was made, ISO 8601.
+    ///   - trace: gives the events of a session as JSON, for its tool calls; empty where none were kept.
     public static func inspect(
-        _ summary: RunSummary, records: [RunRecord], name: String, created: String
+        _ summary: RunSummary, records: [RunRecord], name: String, created: String,
+        trace: (RunKey) -> [JSONValue] = { _ in [] }
     ) -> JSONValue {
         let own = records.filter { $0.configuration == summary.configuration }
         let epochs = Dictionary(grouping: own, by: \.key.question).mapValues { group in
@@ -69,10 +99,10 @@ public enum RunExport {
                 "id": .string(record.key.question),
                 "epoch": .integer(epochs[record.key.question]?[record.key.seed] ?? 1),
                 "input": .string(record.question), "target": .array(record.gold.map(JSONValue.string)),
-                "messages": [
-                    ["role": "user", "content": .string(record.question)],
-                    ["role": "assistant", "content": .string(record.outcome.answer)],
-                ],
+                "messages": .array(
+                    [["role": "user", "content": .string(record.question)]] + toolMessages(trace(record.key)) + [
+                        ["role": "assistant", "content": .string(record.outcome.answer)]
+                    ]),
                 "output": [
                     "model": .string(record.key.model),
                     "choices": [

@@ -16,8 +16,8 @@ public struct AgentQuestionRunner: QuestionRunner {
     private let policyTools: [String: [String]]
     private let models: [String: any LanguageModel]
     private let embed: (@Sendable ([String]) async throws -> [[Float]])?
-    /// Where the events of each session go, by the run's key; nil keeps none.
-    private let traces: (@Sendable (_ name: String, _ events: [SessionEvent]) throws -> Void)?
+    /// Where the events of each session go; nil keeps none.
+    private let traces: (@Sendable (_ key: RunKey, _ events: [SessionEvent]) throws -> Void)?
 
     /// - Parameters:
     ///   - policies: policy files by the name that the suite uses.
@@ -27,7 +27,7 @@ public struct AgentQuestionRunner: QuestionRunner {
         corpus: any RetrievalCorpus, tools: ToolRegistry, policies: [(name: String, file: PolicyFile)],
         registry: StrategyRegistry = .standard, models: [String: any LanguageModel] = [:],
         embed: (@Sendable ([String]) async throws -> [[Float]])? = nil,
-        traces: (@Sendable (_ name: String, _ events: [SessionEvent]) throws -> Void)? = nil
+        traces: (@Sendable (_ key: RunKey, _ events: [SessionEvent]) throws -> Void)? = nil
     ) throws {
         self.corpus = corpus
         self.tools = tools
@@ -56,24 +56,22 @@ public struct AgentQuestionRunner: QuestionRunner {
         return RunFingerprint(parts)
     }
 
-    public func run(
-        _ question: EvalQuestion, policy: String, model: String, seed: UInt64
-    ) async throws -> RunOutcome {
-        guard let strategy = strategies[policy] else {
-            throw DatasetError(file: policy, message: "the suite has no such policy")
+    public func run(_ question: EvalQuestion, key: RunKey) async throws -> RunOutcome {
+        guard let strategy = strategies[key.policy] else {
+            throw DatasetError(file: key.policy, message: "the suite has no such policy")
         }
         let store = InMemoryEventStore()
         let environment = AgentEnvironment(
-            corpus: corpus, tools: try policyTools[policy].map { try tools.selecting($0) } ?? tools,
-            model: models[model], embed: embed)
+            corpus: corpus, tools: try policyTools[key.policy].map { try tools.selecting($0) } ?? tools,
+            model: models[key.model], embed: embed)
         // One stream of draws a question: with one for all, a seed would be lucky or unlucky on every question alike, and
         // the questions of a run would not be independent, as its statistics take them to be.
         let session = AgentSession(
             Question(question.text, id: question.id), strategy: strategy, environment: environment, store: store,
-            seed: XXH64.hash(question.id, seed: seed))
+            seed: XXH64.hash(question.id, seed: key.seed))
         let answer = try await session.run()
         let events = try await store.events(of: session.id)
-        try traces?("\(policy)-\(model)-\(seed)-\(question.id)", events)
+        try traces?(key, events)
         let state = await session.state
         var outcome = RunOutcome(status: .answered)
         outcome.stop = state.stop?.name ?? "answered"

@@ -168,7 +168,7 @@ public struct EvaluationRun: Sendable {
         do {
             let key = unit.key
             let result = try await firstOf(seconds: plan.deadline) {
-                try await runner.run(asked, policy: key.policy, model: key.model, seed: key.seed)
+                try await runner.run(asked, key: key)
             }
             outcome = result ?? RunOutcome(status: .limit, stop: "deadline")
         } catch {

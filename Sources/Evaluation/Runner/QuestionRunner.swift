@@ -12,8 +12,8 @@ public import TextProcessing
 public protocol QuestionRunner: Sendable {
     /// What identifies the corpora, policies and models that the runs depend on, by name: a resumed run must have the same.
     func fingerprint(policies: [String], models: [String]) async throws -> RunFingerprint
-    /// Runs a question.
-    func run(_ question: EvalQuestion, policy: String, model: String, seed: UInt64) async throws -> RunOutcome
+    /// Runs a question under the key's policy, model and seed.
+    func run(_ question: EvalQuestion, key: RunKey) async throws -> RunOutcome
 }
 
 /// What a run depends on. Two runs with the same fingerprint measure the same system.

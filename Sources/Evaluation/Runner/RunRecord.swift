@@ -26,6 +26,14 @@ public struct RunKey: Sendable, Hashable, Comparable, CustomStringConvertible {
     }
 
     public var description: String { "\(set)/\(question) \(policy) \(model) seed \(seed)" }
+
+    /// The name of the trace's file: letters, digits and `-_.`; two keys that these do not tell apart differ in the hash.
+    public var traceName: String {
+        let parts = [set, policy, model, String(seed), question]
+        let text = parts.joined(separator: "-").map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }
+        let hash = XXH64.hash(parts.joined(separator: "\u{0}")) & 0xFFFF_FFFF
+        return String(text.prefix(100)) + "-" + String(hash, radix: 16) + ".jsonl"
+    }
 }
 
 /// How one question ended. Wrong is not among them: whether an answer is right is a score, and `answered` and `limit` are scored.
