@@ -83,7 +83,9 @@ public final class ForageServer: Sendable {
     /// A path that is there answers other methods with 405 and those that it has, rather than with 404. `HEAD` is left out:
     /// applications choose whether their router answers it.
     private func refuseOtherMethods<Context: RequestContext>(of router: Router<Context>, except others: Set<String>) {
-        let methods: [HTTPRequest.Method] = [.get, .put, .post, .delete, .options, .trace, .patch]
+        // QUERY is HTTP's newest method: a GET with a body.
+        let query = HTTPRequest.Method("QUERY").map { [$0] } ?? []
+        let methods: [HTTPRequest.Method] = [.get, .put, .post, .delete, .options, .trace, .patch] + query
         for (path, routes) in Dictionary(grouping: router.routes, by: \.path.description) where !others.contains(path) {
             let allowed = routes.map(\.method.rawValue).sorted().joined(separator: ", ")
             for method in methods where !routes.contains(where: { $0.method == method }) {
