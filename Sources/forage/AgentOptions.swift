@@ -71,7 +71,7 @@ struct AgentOptions: ParsableArguments {
         if let names = policyFile.tools { toolRegistry = try toolRegistry.selecting(names) }
         let environment = AgentEnvironment(
             corpus: corpus, tools: toolRegistry, model: policyFile.model == .none ? nil : model,
-            embed: CorpusOpening.embedding(of: corpus))
+            embed: corpus.embedding)
         return (environment, strategy)
     }
 
@@ -261,7 +261,7 @@ enum LearnedDefaults {
         var registry = StrategyRegistry.standard
         if learns {
             registry = registry.learning(
-                world: { try world(of: corpus) }, embed: CorpusOpening.embedding(of: corpus))
+                world: { try world(of: corpus) }, embed: corpus.embedding)
         }
         return try await AnswererDefaults.apply(answerer, to: registry, models: models)
     }
@@ -297,15 +297,6 @@ enum CorpusOpening {
         }
         if isFolder.boolValue { return try await LocalCorpus(path: path) }
         return try memory(path)
-    }
-
-    /// Makes vectors of texts with the corpus's own encoder, where it has one.
-    static func embedding(of corpus: any RetrievalCorpus) -> (@Sendable ([String]) async throws -> [[Float]])? {
-        guard let encoder = (corpus as? LocalCorpus)?.encoder else { return nil }
-        return { texts in
-            let matrix = try await encoder.encode(texts)
-            return (0..<matrix.count).map { Array(matrix[$0]) }
-        }
     }
 
     private static func memory(_ path: String) throws -> InMemoryCorpus {

@@ -62,13 +62,10 @@ struct ServiceArguments: ParsableArguments {
         for path in corpus {
             let opened = try await LocalCorpus(path: path)
             corpora.append((opened.summary.name, opened))
-            if encoder == nil, let found = opened.encoder {
+            if encoder == nil, let found = opened.encoder, let embed = opened.embedding {
                 let parameters = opened.reader.manifest.files[IndexRole.vectors]?.parameters
                 let name = parameters?["encoder"]?.string ?? "encoder"
-                encoder = ServedEncoder(name: name, dimensions: found.dimension) { texts in
-                    let matrix = try await found.encode(texts)
-                    return (0..<matrix.count).map { Array(matrix[$0]) }
-                }
+                encoder = ServedEncoder(name: name, dimensions: found.dimension, embed: embed)
             }
         }
         let registry: ToolRegistry
@@ -79,27 +76,44 @@ struct ServiceArguments: ParsableArguments {
         }
         let chosen = try model.map { try ModelOpening.open($0) } ?? nil
         // A learned policy knows the passages of one corpus.
+        var strategies: [String: [Strategy]] = [:]
+        for (name, corpus) in corpora { strategies[name] = try await self.strategies(over: corpus, chosen) }
+        let store: any EventStore
+        if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore() }
+        var service = try ForageService(
+            corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
+            retrieveCount: max(1, topk), strategies: strategies[corpora[0].name] ?? [], model: chosen, encoder: encoder,
+            sessions: store, tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
+        service.corpusStrategies = strategies
+        return service
+    }
+
+    /// The strategies over a corpus: those that were named, else all that there are, the default of `ask` first.
+    private func strategies(
+        over corpus: any RetrievalCorpus, _ model: (any LanguageModel)?
+    ) async throws -> [Strategy] {
+        let hasVectors = corpus.embedding != nil && corpus.summary.passageCount <= LearnedDefaults.passageLimit
         let parts = try await LearnedDefaults.registry(
-            for: corpora[0].corpus, learns: corpora.count == 1, models: chosen.map { [$0] } ?? [])
+            for: corpus, learns: hasVectors, models: model.map { [$0] } ?? [])
+        var names = policy
+        if policy.isEmpty {
+            let first = model?.capabilities.toolCalls == true ? "react" : LearnedDefaults.policy(for: corpus)
+            names = [first] + Self.policyNames().filter { $0 != first }
+        }
         var strategies: [Strategy] = []
-        for name in policy.isEmpty ? Self.policyNames() : policy {
+        for name in names {
             let file = try PolicyFile.find(name)
-            if file.model == .required, chosen == nil {
+            if file.model == .required, model == nil {
                 if policy.isEmpty { continue }
                 throw ValidationError("the policy \(name) needs a model: name one with --model")
             }
             do {
                 strategies.append(try file.strategy(parts))
             } catch  where policy.isEmpty {
-                note("the policy \(name) is left out: \(error)")
+                if hasVectors { note("the policy \(name) is left out: \(error)") }
             }
         }
-        let store: any EventStore
-        if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore() }
-        return try ForageService(
-            corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
-            retrieveCount: max(1, topk), strategies: strategies, model: chosen, encoder: encoder, sessions: store,
-            tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
+        return strategies
     }
 
     /// The files of `Policies/`, or without such a folder the policies that the program carries.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AgentRuntime
+import CorpusStore
 import Foundation
+import RetrievalTools
 import Serving
 import Testing
 import TextProcessing
@@ -29,6 +32,28 @@ import TextProcessing
             let content = chunks.compactMap { $0["choices"]?[0]?["delta"]?["content"]?.string }.joined()
             #expect(content == message?["content"]?.string)
             #expect(chunks.last?["choices"]?[0]?["finish_reason"] == "stop")
+        }
+    }
+
+    /// A learned policy belongs to one corpus: each corpus has its own list, and another's is not taken for it.
+    @Test func corporaHaveTheirOwnPolicies() async throws {
+        let other = try InMemoryCorpus(name: "other", documents: [Document(id: "a", title: "A", text: "A lantern.")])
+        let single = try PolicyFile.find("single-shot", in: []).strategy()
+        let prepare = { (service: inout ForageService) in
+            service.corpora.append((name: "other", corpus: other))
+            service.corpusStrategies = ["other": [single]]
+        }
+        var service = try RunningServer.makeService()
+        prepare(&service)
+        #expect(service.strategies(over: "other").map(\.name) == ["single-shot"])
+        #expect(service.strategies(over: nil).map(\.name) == ["hops"])
+        try await RunningServer.with(prepare: prepare) { (server: RunningServer) async throws -> Void in
+            let corpora = try await server.send("GET", "/api/about").json["corpora"]
+            let models = try await server.send("GET", "/v1/models").json["data"]?.array?.compactMap { $0["id"]?.string }
+            #expect(models == ["hops", "hops@magazines", "single-shot@other", "trigrams"])
+            #expect(corpora?[0]?["policies"] == ["hops"] && corpora?[1]?["policies"] == ["single-shot"])
+            let body = #"{"question":"What is A?","corpus":"other","policy":"hops"}"#
+            #expect(try await server.post("/api/sessions", body).status == 404)
         }
     }
 

@@ -46,7 +46,8 @@ import TextProcessing
             #expect(id == "abc")
             #expect(try await server.send("GET", "/nowhere").status == 404)
             for (method, path, allowed) in [
-                ("GET", "/retrieve", "POST"), ("TRACE", "/tools/x", "POST"), ("PUT", "/", "GET"), ("QUERY", "/health", "GET"),
+                ("GET", "/retrieve", "POST"), ("TRACE", "/tools/x", "POST"), ("PUT", "/", "GET"),
+                ("QUERY", "/health", "GET"),
             ] {
                 let refused = try await server.send(method, path)
                 #expect(refused.status == 405 && refused.headers["allow"] == allowed, "\(method) \(path)")

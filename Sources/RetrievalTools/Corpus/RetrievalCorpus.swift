@@ -52,6 +52,8 @@ public protocol RetrievalCorpus: Sendable {
     /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
     /// are stored.
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
+    /// Makes vectors of texts as the corpus's encoder makes them; nil without an encoder.
+    var embedding: (@Sendable ([String]) async throws -> [[Float]])? { get }
     /// The late-interaction score of each of some passages; nil where no token vectors are stored.
     /// - Parameter context: what was found so far, condensed; nil for the first hop.
     func lateInteraction(
@@ -62,6 +64,9 @@ public protocol RetrievalCorpus: Sendable {
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+
+    /// No encoder.
+    public var embedding: (@Sendable ([String]) async throws -> [[Float]])? { nil }
 
     /// No token vectors.
     public func lateInteraction(

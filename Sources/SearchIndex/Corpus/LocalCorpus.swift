@@ -193,6 +193,15 @@ public final class LocalCorpus: Sendable {
         .missingIndex("\(reader.path) has no \(index) index: run `forage index` on it without leaving it out")
     }
 
+    /// Makes vectors of texts as the corpus's encoder makes them; nil without an encoder.
+    public var embedding: (@Sendable ([String]) async throws -> [[Float]])? {
+        guard let encoder else { return nil }
+        return { texts in
+            let matrix = try await encoder.encode(texts)
+            return (0..<matrix.count).map { Array(matrix[$0]) }
+        }
+    }
+
     /// Checks every index file against its checksums, bit by bit.
     public func verifyIndexes() throws {
         try keywords?.verify()

@@ -64,13 +64,15 @@ extension ForageServer {
         }
         router.get("/api/about") { [service] _, _ in
             Response.json([
-                "version": .string(service.version), "policies": .array(service.strategies.map { .string($0.name) }),
+                "version": .string(service.version),
+                "policies": .array(service.strategies(over: nil).map { .string($0.name) }),
                 "model": service.model.map { .string($0.name) } ?? nil,
                 "corpora": .array(
                     service.corpora.map { name, corpus in
                         [
                             "name": .string(name), "documents": .integer(corpus.summary.documentCount),
                             "passages": .integer(corpus.summary.passageCount),
+                            "policies": .array(service.strategies(over: name).map { .string($0.name) }),
                         ]
                     }),
             ])
@@ -165,12 +167,7 @@ extension ForageServer {
                 .invalid, "expected a question of 1 to \(service.limits.queryCharacters) characters",
                 location: ["question"])
         }
-        guard let name = json["policy"]?.string ?? service.strategies.first?.name else {
-            throw ServiceError(.unavailable, "this server has no agent")
-        }
-        guard let strategy = service.strategies.first(where: { $0.name == name }) else {
-            throw ServiceError(.notFound, "there is no policy \"\(name.prefix(100))\"", location: ["policy"])
-        }
+        let strategy = try service.strategy(named: json["policy"]?.string, over: json["corpus"]?.string)
         let run = try agents.start(
             question, strategy: strategy, corpus: service.corpus(named: json["corpus"]?.string),
             seed: UInt64(json["seed"]?.int ?? 0 < 0 ? 0 : json["seed"]?.int ?? 0))

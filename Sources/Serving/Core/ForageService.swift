@@ -20,6 +20,8 @@ public struct ForageService: Sendable {
     public var retrieveCount: Int
     /// The strategies that answer questions; each is a model for OpenAI's clients. The first one is the default.
     public var strategies: [Strategy]
+    /// The strategies of a corpus by its name, where it has its own: a learned policy knows the passages of one corpus.
+    public var corpusStrategies: [String: [Strategy]] = [:]
     /// The model that strategies may use; nil for none.
     public var model: (any LanguageModel)?
     /// Makes vectors, for `/v1/embeddings` and for strategies; nil without an encoder.
@@ -70,26 +72,51 @@ public struct ForageService: Sendable {
 
     /// What a strategy works with on a corpus.
     func environment(_ corpus: any RetrievalCorpus) -> AgentEnvironment {
-        AgentEnvironment(corpus: corpus, tools: tools, model: model, embed: encoder?.embed)
+        AgentEnvironment(corpus: corpus, tools: tools, model: model, embed: corpus.embedding ?? encoder?.embed)
+    }
+
+    /// The strategies that answer questions over a corpus, the default first.
+    /// - Parameter corpus: nil for the first corpus.
+    public func strategies(over corpus: String?) -> [Strategy] {
+        let name = corpus.flatMap { $0.isEmpty ? nil : $0 } ?? corpora[0].name
+        return corpusStrategies[name] ?? strategies
+    }
+
+    /// The strategy of a name over a corpus; without a name the default.
+    /// - Throws: `ServiceError` with status 404, or 503 where there is none at all.
+    func strategy(named name: String?, over corpus: String?) throws(ServiceError) -> Strategy {
+        let known = strategies(over: corpus)
+        guard let name = name ?? known.first?.name else {
+            throw ServiceError(.unavailable, "this server has no agent")
+        }
+        guard let found = known.first(where: { $0.name == name }) else {
+            throw ServiceError(
+                .notFound,
+                "there is no policy \"\(name.prefix(100))\"; there are \(known.map(\.name).joined(separator: ", "))",
+                location: ["policy"])
+        }
+        return found
     }
 
     /// The agents as models: `policy`, and `policy@corpus` when there are several corpora.
     var agentNames: [String] {
-        strategies.flatMap { strategy in
-            corpora.count == 1 ? [strategy.name] : [strategy.name] + corpora.map { "\(strategy.name)@\($0.name)" }
-        }
+        guard corpora.count > 1 else { return strategies(over: nil).map(\.name) }
+        return strategies(over: nil).map(\.name)
+            + corpora.flatMap { corpus in strategies(over: corpus.name).map { "\($0.name)@\(corpus.name)" } }
     }
 
     /// The strategy and the corpus of a model name.
     /// - Throws: `ServiceError` with status 404.
     func agent(named name: String) throws(ServiceError) -> (strategy: Strategy, corpus: any RetrievalCorpus) {
         let parts = name.split(separator: "@", maxSplits: 1).map(String.init)
-        guard let first = parts.first, let strategy = strategies.first(where: { $0.name == first }) else {
+        let corpus = try corpus(named: parts.count > 1 ? parts[1] : nil)
+        let known = strategies(over: parts.count > 1 ? parts[1] : nil)
+        guard let first = parts.first, let strategy = known.first(where: { $0.name == first }) else {
             throw ServiceError(
                 .notFound, "there is no model \"\(name.prefix(100))\"; there are \(agentNames.joined(separator: ", "))",
                 location: ["model"])
         }
-        return (strategy, try corpus(named: parts.count > 1 ? parts[1] : nil))
+        return (strategy, corpus)
     }
 }
 

@@ -25,7 +25,7 @@ extension MCPServer {
                 "outputSchema": Self.outputSchema, "annotations": ["readOnlyHint": true, "openWorldHint": false],
             ]
         }
-        if !service.strategies.isEmpty, scope == .full { list.append(askTool) }
+        if !service.strategies(over: nil).isEmpty, scope == .full { list.append(askTool) }
         return list
     }
 
@@ -38,7 +38,9 @@ extension MCPServer {
                 "type": "object",
                 "properties": [
                     "question": ["type": "string", "minLength": 1, "maxLength": 4096],
-                    "policy": ["type": "string", "enum": .array(service.strategies.map { .string($0.name) })],
+                    "policy": [
+                        "type": "string", "enum": .array(service.strategies(over: nil).map { .string($0.name) }),
+                    ],
                 ], "required": ["question"], "additionalProperties": false,
             ],
             "outputSchema": [
@@ -75,7 +77,7 @@ extension MCPServer {
             throw MCPFailure(code: -32602, message: "\"name\" is missing")
         }
         var arguments = parameters["arguments"]?.object ?? [:]
-        if name == "ask", !service.strategies.isEmpty {
+        if name == "ask", !service.strategies(over: nil).isEmpty {
             guard caller.scope == .full else {
                 throw MCPFailure(code: -32602, message: "this token may not run agents")
             }
@@ -130,10 +132,10 @@ extension MCPServer {
         else {
             return Self.errorResult("\"question\" must be a text of 1 to \(service.limits.queryCharacters) characters")
         }
-        let name = arguments["policy"]?.string ?? service.strategies[0].name
-        guard let strategy = service.strategies.first(where: { $0.name == name }) else {
-            return Self.errorResult("there is no policy \"\(name.prefix(64))\"")
-        }
+        let strategy: Strategy
+        do {
+            strategy = try service.strategy(named: arguments["policy"]?.string, over: nil)
+        } catch { return Self.errorResult(error.message) }
         let session = AgentSession(
             Question(question), strategy: strategy, environment: service.environment(service.corpora[0].corpus),
             store: service.sessions, id: AgentRuns.makeID())

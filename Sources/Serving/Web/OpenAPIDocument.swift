@@ -61,7 +61,7 @@ enum OpenAPIDocument {
                     errors: ["413", "422", "429"])
             ]
         }
-        if !service.strategies.isEmpty {
+        if !service.agentNames.isEmpty {
             // Every message of the user has a text; the newest is the question.
             let question: JSONValue = [
                 "type": "object", "required": ["role", "content"],

@@ -42,8 +42,15 @@ extension WebPage {
             $("about").textContent = about.corpora.map(c => `${c.name}: ${c.documents} documents, ${c.passages} passages`).join(" · ")
               + (about.model ? " · model " + about.model : " · no language model");
             $("corpus").replaceChildren(...about.corpora.map(c => make("option", c.name)));
-            $("policy").replaceChildren(...about.policies.map(p => make("option", p)));
-            $("go").disabled = about.policies.length === 0;
+            const policies = () => {
+              const chosen = $("policy").value;
+              const own = about.corpora[Math.max(0, $("corpus").selectedIndex)].policies;
+              $("policy").replaceChildren(...own.map(p => make("option", p)));
+              if (own.includes(chosen)) $("policy").value = chosen;
+              $("go").disabled = own.length === 0;
+            };
+            $("corpus").onchange = policies;
+            policies();
             await listSessions();
             await listRuns();
             if (location.hash.startsWith("#s=")) openSession(location.hash.slice(3));
