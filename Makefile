@@ -7,10 +7,16 @@ PREFIX ?= /usr/local
 FORAGE := .build/release/forage
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: build test demo setup lint format bench install manual clean
+.PHONY: build static test demo setup lint format bench install manual clean
 
 build: setup
 	$(SWIFT) build -c release --product forage
+
+# A program that needs no Swift on the machine that it runs on, only Debian's libraries (see Examples/deploy). The flag
+# changes how everything is compiled, hence a folder of its own.
+static: setup
+	$(SWIFT) build -c release --product forage --static-swift-stdlib --scratch-path .build-static
+	install -D -s -m 755 .build-static/release/forage dist/forage
 
 test: setup
 	$(SWIFT) build --build-tests
@@ -57,4 +63,4 @@ manual: build
 	python3 Examples/deploy/make_manual.py $(FORAGE) > Examples/deploy/forage.1
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-static dist

@@ -146,6 +146,16 @@ import TextProcessing
                 "/mcp", Self.modern(1, "server/discover"), headers: headers("server/discover"))
             #expect(discovered.json["result"]?["supportedVersions"]?[0] == "2026-07-28")
             #expect(discovered.json["result"]?["resultType"] == "complete")
+            // These results must say for how long and for whom they hold; a call's must not.
+            for method in ["server/discover", "tools/list", "resources/list", "resources/templates/list"] {
+                let answer = try await server.post("/mcp", Self.modern(9, method), headers: headers(method))
+                let result = answer.json["result"]
+                #expect((result?["ttlMs"]?.int ?? 0) > 0 && result?["cacheScope"]?.string != nil, "\(method)")
+            }
+            let uri = "forage://passage/first"
+            let passage = try await server.post(
+                "/mcp", Self.modern(9, "resources/read", #""uri":"\#(uri)","#), headers: headers("resources/read", uri))
+            #expect(passage.json["result"]?["cacheScope"] == "private", "\(passage.text)")
             let call = Self.modern(2, "tools/call", #""name":"keyword_search","arguments":{"query":"magazine"},"#)
             let first = try await server.post("/mcp", call, headers: headers("tools/call", "keyword_search"))
             let session = try #require(first.json["result"]?["structuredContent"]?["session"]?.string)

@@ -86,15 +86,11 @@ struct MCPServer: Sendable {
         case "server/discover" where isModern:
             result = [
                 "supportedVersions": Self.supported, "capabilities": Self.capabilities,
-                "instructions": .string(instructions), "ttlMs": 3_600_000, "cacheScope": "public",
+                "instructions": .string(instructions),
                 "_meta": ["io.modelcontextprotocol/serverInfo": serverInfo],
             ]
         case "tools/list":
             result = ["tools": .array(toolList(scope: caller.scope))]
-            if isModern {
-                result["ttlMs"] = 300_000
-                result["cacheScope"] = "public"
-            }
         case "tools/call":
             result = try await sessions.tracking(id, in: caller.sessionID) {
                 try await callTool(parameters, caller)
@@ -112,7 +108,14 @@ struct MCPServer: Sendable {
         case "resources/read": result = try await readResource(parameters)
         default: throw MCPFailure(code: -32601, message: "there is no method \"\(method.prefix(100))\"")
         }
-        if isModern { result["resultType"] = "complete" }
+        if isModern {
+            result["resultType"] = "complete"
+            if let seconds = Self.cacheSeconds[method] {
+                result["ttlMs"] = .integer(seconds * 1000)
+                // What a caller sees depends on its token, but for what the server is.
+                result["cacheScope"] = method == "server/discover" ? "public" : "private"
+            }
+        }
         return Reply(message: ["jsonrpc": "2.0", "id": id, "result": .object(result)])
     }
 
@@ -126,6 +129,11 @@ struct MCPServer: Sendable {
         return Reply(message: ["jsonrpc": "2.0", "id": id, "result": result], newSessionID: sessions.make())
     }
 
+    /// How long clients may keep the results of the methods that have to say so.
+    private static let cacheSeconds = [
+        "server/discover": 3600, "tools/list": 300, "resources/list": 300, "resources/templates/list": 300,
+        "resources/read": 300,
+    ]
     private static let supported = JSONValue.array((modernVersions + legacyVersions).map(JSONValue.string))
     private static let capabilities: JSONValue = ["tools": .object([:]), "resources": .object([:])]
     private var serverInfo: JSONValue { ["name": "forage", "version": .string(service.version)] }

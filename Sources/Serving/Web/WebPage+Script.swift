@@ -174,6 +174,7 @@ extension WebPage {
           const t = event.time;
           switch (event.event) {
           case "started":
+            current.corpus = event.corpus.name;
             current.question = event.question;
             $("asked").textContent = event.question;
             addStep(`${event.policy.name} on ${event.corpus.name}` + (event.model.name ? ` with ${event.model.name}` : ""), "", t);
@@ -247,7 +248,7 @@ extension WebPage {
           current.answer = answer;
           $("answer").textContent = answer.text;
           const facts = make("div");
-          facts.append(make("span", `${answer.label} answer by ${answer.answerer}. `));
+          facts.append(make("span", answer.label === answer.answerer ? `${answer.label} answer. ` : `${answer.label} answer by ${answer.answerer}. `));
           for (const citation of answer.citations || []) {
             const button = make("button", citation.title || citation.passage, "cite");
             button.addEventListener("click", () => openPassage(citation.passage));
@@ -289,7 +290,7 @@ extension WebPage {
           const known = current.passages.get(id);
           if (known?.text) passages = [known];
           else {
-            try { passages = (await (await call(`/api/passages/${encodeURIComponent(id)}?corpus=${encodeURIComponent($("corpus").value)}`)).json()).passages; }
+            try { passages = (await (await call(`/api/passages/${encodeURIComponent(id)}?corpus=${encodeURIComponent(current.corpus)}`)).json()).passages; }
             catch (error) { status(error.message, "error"); return; }
           }
           $("passage-title").textContent = (passages[0]?.title || id) + " [" + id + "]";
