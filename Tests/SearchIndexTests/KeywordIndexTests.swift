@@ -155,6 +155,9 @@ struct TemporaryFolder: ~Copyable {
             ])
         #expect(try index.search(KeywordQuery("magazine", mustNot: ["Philadelphia"]), limit: 9).map(\.ordinal) == [1])
         #expect(try index.search(KeywordQuery("", prefixes: ["phil"]), limit: 9).map(\.ordinal).sorted() == [0, 2])
+        // "periodical" is in the index as "period", which is shorter than the prefix.
+        #expect(try index.search(KeywordQuery("", prefixes: ["periodica"]), limit: 9).map(\.ordinal) == [0])
+        #expect(try index.search(KeywordQuery("", prefixes: ["periodix"]), limit: 9).isEmpty)
         #expect(try index.search(KeywordQuery("magazine", must: ["absent"]), limit: 9).isEmpty)
         #expect(try index.search("", limit: 9).isEmpty)
         let explained = try index.contributions(of: "philadelphia magazine", to: 2)

@@ -5,6 +5,7 @@ import Foundation
 import LanguageModels
 import OrderedCollections
 import RetrievalTools
+public import SearchIndex
 import TensorMath
 import TextProcessing
 
@@ -70,34 +71,67 @@ public struct RerankKeeper: EvidenceKeeper {
     }
 }
 
-/// Adds up scores of words and of meaning per query, s = λ·dense + (1-λ)·sparse, each min-max scaled, and sums over queries
-/// (interpolation before and after feedback, Li et al., 2022).
+/// Adds up scores of words and of meaning per query, s = λ·dense + (1-λ)·sparse, each made comparable first, and sums over
+/// queries (interpolation before and after feedback, Li et al., 2022).
 public struct InterpolationKeeper: EvidenceKeeper {
     public var name: String { "interpolate" }
     public var limit: Int
     /// The weight of the dense scores. Default 0.5.
     public var lambda: Double
+    /// How the scores of a search are made comparable with another's. Default min-max.
+    public var normalization: Fusion.Normalization
+    /// The weight of the best passages in a query vector made of the question and them (Rocchio), by which all that was
+    /// found is scored once more; 0 leaves that out. Default 0. Needs an encoder and stored vectors.
+    public var rocchio: Double
+    /// How many passages are taken for relevant by that. Default 3.
+    public var from: Int
 
-    public init(limit: Int = 10, lambda: Double = 0.5) {
+    public init(
+        limit: Int = 10, lambda: Double = 0.5, normalization: Fusion.Normalization = .minMax, rocchio: Double = 0,
+        from: Int = 3
+    ) {
         self.limit = limit
         self.lambda = lambda
+        self.normalization = normalization
+        self.rocchio = rocchio
+        self.from = from
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
         var scores: [String: Double] = [:]
+        func add(_ ids: [String], _ found: [Double], _ weight: Double) {
+            let values = Fusion.normalised(found, normalization)
+            // A passage that a search lacks has its lowest score, which min-max puts at 0.
+            let floor = normalization == .minMax ? 0 : values.min() ?? 0
+            for (id, value) in zip(ids, values) { scores[id, default: 0] += weight * (value - floor) }
+        }
         for set in state.resultSets.values {
-            guard case .passages(let passages) = set.content, let top = passages.first?.score,
-                let low = passages.last?.score
-            else { continue }
-            let weight = set.tool == "semantic_search" ? lambda : 1 - lambda
-            for passage in passages {
-                scores[passage.id, default: 0] += weight * (top > low ? (passage.score - low) / (top - low) : 1)
+            guard case .passages(let passages) = set.content else { continue }
+            add(passages.map(\.id), passages.map(\.score), set.tool == "semantic_search" ? lambda : 1 - lambda)
+        }
+        if rocchio > 0, let moved = try await movedQuery(state, scores, context) {
+            let found = Array(state.retrieved.values)
+            if let vectors = try await context.corpus.vectors(of: found.map(\.passage.ordinal)) {
+                add(found.map(\.passage.id), vectors.map { Similarity.cosine(moved, $0) }, lambda)
             }
         }
         let ranked = scores.filter { state.retrieved[$0.key] != nil }
             .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(limit)
         let kept = ranked.compactMap { id, score in state.retrieved[id]?.evidence(score: score) }
         return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
+    }
+
+    /// The question's vector, moved towards the best passages; nil where there are no vectors.
+    private func movedQuery(
+        _ state: AgentState, _ scores: [String: Double], _ context: StepContext
+    ) async throws -> [Float]? {
+        let best = scores.filter { state.retrieved[$0.key] != nil }
+            .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(from)
+            .compactMap { state.retrieved[$0.key]?.passage.ordinal }
+        guard let embed = context.embed, let relevant = try await context.corpus.vectors(of: best),
+            let query = try await embed([state.question.text]).first
+        else { return nil }
+        return Feedback.rocchio(query: query, passages: relevant, beta: Float(rocchio))
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
+import SearchIndex
 import TextProcessing
 
 extension StrategyRegistry {
@@ -23,7 +24,10 @@ extension StrategyRegistry {
         "feedback": { options, _ in
             FeedbackProposer(
                 tools: try tools(&options, ["keyword_search"]), from: try options.int("from", default: 3),
-                terms: try options.int("terms", default: 8), limit: try limit(&options, 10))
+                terms: try options.int("terms", default: 8), limit: try limit(&options, 10),
+                method: FeedbackProposer.Method(
+                    rawValue: try options.choice(
+                        "method", default: "tf-idf", of: FeedbackProposer.Method.allCases.map(\.rawValue))) ?? .tfIdf)
         },
         "stop": { options, _ in StopProposer(after: try options.int("after", default: 3)) },
         "model": { options, _ in
@@ -120,7 +124,10 @@ extension StrategyRegistry {
         "interpolate": { options, _ in
             InterpolationKeeper(
                 limit: try limit(&options, 10, most: 1000),
-                lambda: try options.double("lambda", default: 0.5, in: 0...1))
+                lambda: try options.double("lambda", default: 0.5, in: 0...1),
+                normalization: try normalization(&options),
+                rocchio: try options.double("rocchio", default: 0, in: 0...10),
+                from: try options.int("from", default: 3, in: 1...100))
         },
         "sentences": { options, _ in
             SentenceKeeper(
@@ -135,6 +142,12 @@ extension StrategyRegistry {
 
     private static func tool(_ options: inout PolicyReader, _ standard: String = "keyword_search") throws -> String {
         try options.string("tool", default: standard)
+    }
+
+    private static func normalization(_ options: inout PolicyReader) throws -> Fusion.Normalization {
+        let known: [String: Fusion.Normalization] = ["min_max": .minMax, "z_score": .zScore, "none": .none]
+        let name = try options.choice("normalization", default: "min_max", of: known.keys.sorted())
+        return known[name] ?? .minMax
     }
 
     private static func limit(_ options: inout PolicyReader, _ standard: Int, most: Int = 100) throws -> Int {

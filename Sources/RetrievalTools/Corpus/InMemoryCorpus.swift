@@ -215,6 +215,10 @@ extension InMemoryCorpus: RetrievalCorpus {
         }
     }
 
+    public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? {
+        ordinals.allSatisfy { vectors.indices.contains(Int($0)) } ? ordinals.map { vectors[Int($0)] } : nil
+    }
+
     /// MaxSim over the vectors of words, focused where there is a context (see `LateInteractionQuery`), pair by pair.
     public func lateInteraction(
         of ordinals: [PassageOrdinal], with question: String, context: String?

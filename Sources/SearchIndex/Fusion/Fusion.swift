@@ -39,7 +39,7 @@ public enum Fusion {
         var floors = 0.0
         for (number, ranking) in rankings.enumerated() where !ranking.isEmpty {
             let weight = number < weights.count ? weights[number] : 1
-            let normalised = normalise(ranking, normalization)
+            let normalised = normalised(ranking.map { Double($0.score) }, normalization)
             let floor = normalised.min() ?? 0
             floors += weight * floor
             for (passage, score) in zip(ranking, normalised) {
@@ -49,8 +49,8 @@ public enum Fusion {
         return ranked(scores.mapValues { $0 + floors }, limit)
     }
 
-    static func normalise(_ ranking: [ScoredPassage], _ normalization: Normalization) -> [Double] {
-        let scores = ranking.map { Double($0.score) }
+    /// The scores of one ranking, made comparable with another's. Equal scores become 1 with `minMax` and 0 with `zScore`.
+    public static func normalised(_ scores: [Double], _ normalization: Normalization) -> [Double] {
         switch normalization {
         case .none: return scores
         case .minMax:
@@ -71,7 +71,7 @@ public enum Fusion {
         _ ranking: [ScoredPassage], lambda: Double = 0.7, limit: Int,
         similarity: (PassageOrdinal, PassageOrdinal) throws -> Double
     ) rethrows -> [ScoredPassage] {
-        let relevance = normalise(ranking, .minMax)
+        let relevance = normalised(ranking.map { Double($0.score) }, .minMax)
         var nearest = [Double](repeating: 0, count: ranking.count)
         var left = Array(ranking.indices)
         var picked: [ScoredPassage] = []

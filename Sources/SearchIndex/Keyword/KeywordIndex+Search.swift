@@ -84,7 +84,8 @@ extension KeywordIndex {
         var known = Set(result.map(\.term.text))
         for prefix in query.prefixes {
             let folded = options.analyzer.foldsUnicode ? TextFolding.fold(prefix) : prefix.lowercased()
-            for term in terms(withPrefix: folded, limit: 64) where known.insert(term.text).inserted {
+            for term in terms(withPrefix: folded, limit: 64) + shorterStems(of: folded)
+            where known.insert(term.text).inserted {
                 result.append(QueryTerm(term: term, weight: inverseDocumentFrequency(of: term)))
             }
         }
@@ -94,6 +95,27 @@ extension KeywordIndex {
                 .prefix(1024).sorted { $0.offset < $1.offset }.map(\.element)
         }
         return result
+    }
+
+    /// Endings with which a prefix becomes a word, for `shorterStems`.
+    private static let endings =
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) } + [
+            "al", "ally", "ation", "ed", "er", "ers", "es", "ies", "ing", "ion", "ions", "ities", "ity", "ive", "ly",
+            "ment",
+            "ness",
+        ]
+
+    /// The terms of words that begin with a prefix but whose stems are shorter than it: "universit" begins "university",
+    /// whose stem is "univers".
+    private func shorterStems(of prefix: String) -> [Term] {
+        var stems: [String] = []
+        for ending in [""] + Self.endings {
+            for stem in analyzer.terms(in: prefix + ending)
+            where stem != prefix && prefix.hasPrefix(stem) && !stems.contains(stem) {
+                stems.append(stem)
+            }
+        }
+        return stems.compactMap { term($0) }
     }
 
     /// The scope with the query's must, phrase and must-not clauses applied; nil for all passages.
