@@ -20,6 +20,17 @@ struct IndexingOptions: ParsableArguments {
 
     @Option(
         help:
+            "How vectors are kept: float32; float16, half the room; int8, searched a byte a number and scored again with 4 bytes. Default: as the corpus has it, else float32.",
+        transform: { text in
+            guard let format = IndexBuilder.VectorFormat(rawValue: text) else {
+                throw ValidationError("--vector-format is float32, float16 or int8, found \(text)")
+            }
+            return format
+        })
+    var vectorFormat: IndexBuilder.VectorFormat?
+
+    @Option(
+        help:
             "A graph over the vectors, for fast approximate search: on, off, or auto: as the corpus has it, else from 100,000 passages on.",
         transform: { text in
             guard let choice = IndexBuilder.GraphChoice(rawValue: text) else {
@@ -115,6 +126,7 @@ struct IndexingOptions: ParsableArguments {
         }
         builder.keywords = try keywordOptions(after: previous)
         builder.embeddingCache = embeddingCache
+        builder.vectorFormat = vectorFormat
         builder.graph = graph
         builder.graphBuilder.isCancelled = { Interruption.isRequested }
         builder.tokens = lateInteraction

@@ -29,11 +29,14 @@ private struct WordEncoder: TextEncoder {
 
 /// A corpus folder through its life: what it finds is what a scan over its documents finds, after every change.
 @Suite struct LocalCorpusTests {
-    private func index(_ path: String, graph: IndexBuilder.GraphChoice) async throws {
+    private func index(
+        _ path: String, graph: IndexBuilder.GraphChoice, format: IndexBuilder.VectorFormat? = nil
+    ) async throws {
         let writer = try CorpusWriter.open(creatingAt: path)
         let generation = try writer.beginGeneration()
         var builder = IndexBuilder(encoder: WordEncoder(), encoderName: "words")
         builder.graph = graph
+        builder.vectorFormat = format
         try await builder.build(generation)
         try generation.publish()
     }
@@ -88,6 +91,36 @@ private struct WordEncoder: TextEncoder {
                 let found = try corpus.keywordSearch(KeywordQuery(query), limit: 1000)
                 #expect(Set(try found.map { try corpus.reader.passageID(of: $0.ordinal) }) == Set(holding.keys))
             }
+        }
+    }
+
+    /// The format of the vectors stays with the corpus until another is asked for, and what is found stays the same.
+    @Test func vectorsAreKeptAsAskedFor() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("formats-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let path = folder + "/c.forage"
+        let source = folder + "/documents.jsonl"
+        func write(_ count: Int) throws {
+            let lines = (0..<count).map { #"{"id":"d\#($0)","text":"word\#($0 % 37) word\#($0 % 11) word\#($0)"}"# }
+            try lines.joined(separator: "\n").write(toFile: source, atomically: true, encoding: .utf8)
+            try CorpusWriter.open(creatingAt: path).ingest([source])
+        }
+        var expected: [Float] = []
+        let formats: [IndexBuilder.VectorFormat?] = [nil, .float16, nil, .int8, nil, .float32]
+        for (round, format) in formats.enumerated() {
+            try write(300 + round % 2)
+            try await index(path, graph: .off, format: format)
+            let corpus = try await LocalCorpus(path: path, encoder: WordEncoder())
+            #expect(corpus.vectors?.precision == (round == 1 || round == 2 ? .float16 : .float32), "round \(round)")
+            #expect((corpus.compact != nil) == (round == 3 || round == 4), "round \(round)")
+            try corpus.verifyIndexes()
+            let hits = try await corpus.semanticSearch("word3 word5", limit: 10)
+            if round == 0 { expected = hits.map(\.score) }
+            #expect(hits.count == 10)
+            for (hit, score) in zip(hits, expected) { #expect(abs(hit.score - score) < 2e-3, "round \(round)") }
+            let batch = try await corpus.semanticSearch(["word3 word5", "word7"], limit: 10)
+            #expect(batch[0] == hits, "round \(round)")
         }
     }
 

@@ -15,6 +15,8 @@ public final class LocalCorpus: Sendable {
     public let keywords: KeywordIndex?
     /// The vector index; nil when the corpus was indexed without an encoder.
     public let vectors: VectorIndex?
+    /// The vectors in a byte a number, which searches without a graph scan first; nil when the corpus was indexed without.
+    public let compact: CompactVectorIndex?
     /// The graph that finds neighbours without a scan; nil when the corpus was indexed without one, which is usual below
     /// some hundred thousand passages. Searches use it when there is one.
     public let graph: GraphIndex?
@@ -40,6 +42,9 @@ public final class LocalCorpus: Sendable {
         self.reader = reader
         self.vectors = vectors
         keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
+        compact = try vectors.flatMap { vectors in
+            try reader.path(ofRole: IndexRole.compact).map { try CompactVectorIndex(path: $0, exact: vectors) }
+        }
         graph = try vectors.flatMap { vectors in
             try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
         }
@@ -114,6 +119,7 @@ public final class LocalCorpus: Sendable {
     ) throws -> [ScoredPassage] {
         guard let vectors else { throw missing("vector") }
         if let graph { return try graph.search(vector, limit: limit, within: scope) }
+        if let compact { return try compact.search(vector, limit: limit, within: scope) }
         return try vectors.search(vector, limit: limit, within: scope)
     }
 
@@ -128,6 +134,8 @@ public final class LocalCorpus: Sendable {
         let matrix = try await encoder.encode(queries)
         let rows = (0..<matrix.count).map { Array(matrix[$0]) }
         if let graph { return try graph.search(rows, limit: limit, within: scope) }
+        // One by one, so that a query finds the same alone and among others.
+        if let compact { return try rows.map { try compact.search($0, limit: limit, within: scope) } }
         return try vectors.search(rows, limit: limit, within: scope)
     }
 
@@ -206,6 +214,7 @@ public final class LocalCorpus: Sendable {
     public func verifyIndexes() throws {
         try keywords?.verify()
         try vectors?.verify()
+        try compact?.verify()
         try graph?.verify()
         try links?.verify()
         try tokens?.verify()
@@ -216,6 +225,7 @@ public final class LocalCorpus: Sendable {
 public enum IndexRole {
     public static let keyword = "keyword"
     public static let vectors = "vectors"
+    public static let compact = "compact"
     public static let graph = "graph"
     public static let links = "links"
     public static let tokens = "tokens"

@@ -55,6 +55,9 @@ public final class CompactVectorIndex: Sendable {
         try file.check(try file.range(of: "bytes"))
     }
 
+    /// Checks all bytes against the checksums.
+    public func verify() throws { try file.verify() }
+
     /// The passages with the largest inner products, at most `limit`; see ``VectorIndex``.
     public func search(
         _ query: [Float], limit: Int, within scope: OrdinalSet? = nil, threads: Int? = nil
