@@ -30,14 +30,24 @@ public struct ExtractiveAnswerer: Answerer {
         let ranking = evidence.ranking
         if let comparison = YearComparison(question: question.text, items: ranking) {
             let chosen = ranking[comparison.chosen.item]
-            let cited = [comparison.chosen, comparison.other].map { side in
-                Citation(
-                    passageID: ranking[side.item].passageID, title: ranking[side.item].title, quote: side.sentence,
-                    support: 1)
-            }
+            let sides = [comparison.chosen, comparison.other]
+            let cited =
+                sides.map { side in
+                    Citation(
+                        passageID: ranking[side.source].passageID, title: ranking[side.source].title,
+                        quote: side.sentence, support: comparison.isDecided ? 1 : 0.5)
+                }
+                + sides.filter { $0.item != $0.source }.map { side in
+                    let item = ranking[side.item]
+                    return Citation(
+                        passageID: item.passageID, title: item.title,
+                        quote: SentenceSplitter().split(item.text).first?.trimmingCharacters(
+                            in: .whitespacesAndNewlines)
+                            ?? item.title, support: 1)
+                }
             return Answer(
                 text: TitleNormalizer.withoutDisambiguation(chosen.title), label: .extractive, answerer: name,
-                citations: cited)
+                citations: cited, confidence: comparison.isDecided ? nil : 0.5)
         }
         let words = EvidenceWords(question: question.text, items: ranking)
         guard let best = words.bestSentence() else {

@@ -37,6 +37,12 @@ public struct StopGate: RetrievalGate {
             uncertainty = (1 - share) * uncertainty + share * own
             label += "+" + measure.name
         }
+        // Who stands behind the two things compared was not read yet: nothing can be compared.
+        if uncertainty <= threshold, YearComparison.isOpen(state.question.text, state.evidence) {
+            return GateDecision(
+                measure: label, uncertainty: uncertainty, threshold: threshold, retrieve: true,
+                reason: "the comparison is still open")
+        }
         let retrieves = uncertainty > threshold
         return GateDecision(
             measure: label, uncertainty: uncertainty, threshold: threshold, retrieve: retrieves,
