@@ -3,6 +3,7 @@
 import ArgumentParser
 import CorpusStore
 import Foundation
+import RetrievalTools
 import SearchIndex
 import TextProcessing
 
@@ -25,7 +26,8 @@ struct LinkBenchmark: AsyncParsableCommand {
         guard let links = corpus.links else { throw ValidationError("the corpus has no link index") }
         let lines = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n")
         var (gold, held, pooled, recall2, recall5, count) = (0, 0, 0, 0, 0, 0)
-        var (naming, following): ([Double], [Double]) = ([], [])
+        var (heldWithNames, pooledWithNames) = (0, 0)
+        var (naming, following, sharing): ([Double], [Double], [Double]) = ([], [], [])
         for line in lines {
             let json = try JSONValue(parsing: Array(line.utf8))
             guard let question = json["question"]?.string, let supporting = json["supporting"]?.array else { continue }
@@ -50,7 +52,16 @@ struct LinkBenchmark: AsyncParsableCommand {
                 following.append(wallSeconds() - start)
                 pool.formUnion(targets.map(\.target))
             }
+            var wider = pool
+            for hit in found.prefix(followed) {
+                start = wallSeconds()
+                let others = try await corpus.passagesSharingNames(with: hit.ordinal, limit: 5)
+                sharing.append(wallSeconds() - start)
+                wider.formUnion(others.map(\.ordinal))
+            }
             count += 1
+            heldWithNames += expected.intersection(wider).count
+            pooledWithNames += wider.count
             gold += expected.count
             held += expected.intersection(pool).count
             pooled += pool.count
@@ -64,6 +75,10 @@ struct LinkBenchmark: AsyncParsableCommand {
         line.set("recall5", Double(recall5) / Double(max(1, gold)))
         line.set("pool_gold", Double(held) / Double(max(1, gold)))
         line.set("pool_size", Double(pooled) / Double(max(1, count)))
+        line.set("names", corpus.names?.nameCount ?? 0)
+        line.set("pool_gold_with_names", Double(heldWithNames) / Double(max(1, gold)))
+        line.set("pool_size_with_names", Double(pooledWithNames) / Double(max(1, count)))
+        line.set("sharing_us_p50", sharing.sorted()[sharing.count / 2] * 1e6)
         line.set("question_us_p50", naming.sorted()[naming.count / 2] * 1e6)
         line.set("passage_us_p50", following.sorted()[following.count / 2] * 1e6)
         line.set("question_us_p99", naming.sorted()[naming.count * 99 / 100] * 1e6)

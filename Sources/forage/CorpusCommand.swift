@@ -105,6 +105,7 @@ struct CorpusCommand: AsyncParsableCommand {
                 try expect(index.count, reader, path)
             }
             verifier.register(rolePrefix: IndexRole.links) { path, _, _ in try LinkIndex(path: path).verify() }
+            verifier.register(rolePrefix: IndexRole.names) { path, _, _ in try NameIndex(path: path).verify() }
             verifier.register(rolePrefix: IndexRole.compact) { path, _, reader in
                 guard let vectors = reader.path(ofRole: IndexRole.vectors) else {
                     throw CorpusError(.damaged, "\(path): compact vectors without vectors")

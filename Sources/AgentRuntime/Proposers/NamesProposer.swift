@@ -99,10 +99,14 @@ public struct LinksProposer: ActionProposer {
     public var from: Int
     /// How many linked passages are read at a step. Default 5.
     public var limit: Int
+    /// Whether passages that share a recurring name with the evidence count as linked, behind those that it names by
+    /// title. Default false.
+    public var names: Bool
 
-    public init(from: Int = 3, limit: Int = 5) {
+    public init(from: Int = 3, limit: Int = 5, names: Bool = false) {
         self.from = from
         self.limit = limit
+        self.names = names
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
@@ -111,7 +115,9 @@ public struct LinksProposer: ActionProposer {
         var seen: Set<UInt32> = Set(state.retrieved.values.map(\.passage.ordinal))
         for (rank, item) in state.evidence.ranking.prefix(from).enumerated() {
             guard let parent = state.retrieved[item.passageID]?.passage else { continue }
-            for (place, link) in try await context.corpus.linkedPassages(from: parent.ordinal, limit: 20).enumerated() {
+            var links = try await context.corpus.linkedPassages(from: parent.ordinal, limit: 20)
+            if names { links += try await context.corpus.passagesSharingNames(with: parent.ordinal, limit: 20) }
+            for (place, link) in links.enumerated() {
                 guard seen.insert(link.ordinal).inserted else { continue }
                 ordinals.append((link.ordinal, parent.title, 1 / Double(1 + rank) / Double(4 + place)))
             }

@@ -19,7 +19,9 @@ extension StrategyRegistry {
                 names: try options.int("names", default: 4))
         },
         "links": { options, _ in
-            LinksProposer(from: try options.int("from", default: 3), limit: try limit(&options, 5))
+            LinksProposer(
+                from: try options.int("from", default: 3), limit: try limit(&options, 5),
+                names: try options.bool("names", default: false))
         },
         "feedback": { options, _ in
             FeedbackProposer(

@@ -105,7 +105,23 @@ extension LocalCorpus: RetrievalCorpus {
         for link in links.links(from: ordinal) {
             scores[link.target] = max(scores[link.target] ?? 0, 1 / Double(max(1, link.candidates)))
         }
-        return try scores.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }.prefix(max(0, limit))
+        return try best(scores, limit)
+    }
+
+    /// Each shared name counts by one over how many passages mention it; names of more than 200 passages lead nowhere.
+    public func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] {
+        guard let names else { return [] }
+        var scores: [PassageOrdinal: Double] = [:]
+        for mention in names.names(in: ordinal) where mention.passageCount <= 200 {
+            for other in names.passages(naming: mention.name) where other != ordinal {
+                scores[other, default: 0] += 1 / Double(mention.passageCount)
+            }
+        }
+        return try best(scores, limit)
+    }
+
+    private func best(_ scores: [PassageOrdinal: Double], _ limit: Int) throws -> [RankedPassage] {
+        try scores.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }.prefix(max(0, limit))
             .map { try ranked($0.key, score: $0.value) }
     }
 

@@ -49,6 +49,9 @@ public protocol RetrievalCorpus: Sendable {
     func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
+    /// The other passages that mention a name that this one mentions and that is no title, best first: those that share
+    /// rare names and several of them.
+    func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
     /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
     /// are stored.
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
@@ -64,6 +67,9 @@ public protocol RetrievalCorpus: Sendable {
 extension RetrievalCorpus {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+
+    /// No names.
+    public func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
 
     /// No encoder.
     public var embedding: (@Sendable ([String]) async throws -> [[Float]])? { nil }

@@ -5,12 +5,12 @@ import Foundation
 public import TextEncoders
 import TextProcessing
 
-/// Builds the indexes of a generation: keyword, links, vectors, their compact form and a graph over them, token vectors. What
-/// the generation before has and what did not change is reused.
+/// Builds the indexes of a generation: keyword, links, names, vectors, their compact form and a graph over them, token
+/// vectors. What the generation before has and what did not change is reused.
 public struct IndexBuilder {
     /// What is under way, for a progress display.
     public struct Progress: Sendable, Hashable {
-        /// "keywords", "links", "vectors", "compact", "graph" or "tokens".
+        /// "keywords", "links", "names", "vectors", "compact", "graph" or "tokens".
         public var stage: String
         public var done: Int
         public var total: Int
@@ -77,6 +77,12 @@ public struct IndexBuilder {
             try LinkIndexWriter(reader: generation.reader, isCancelled: isCancelled).write(to: path)
             try generation.finish(role: IndexRole.links)
         }
+        if generation.documentsChanged || !generation.carryOver(role: IndexRole.names) {
+            let path = generation.newFile(role: IndexRole.names)
+            onProgress(Progress(stage: "names", done: 0, total: generation.reader.passageCount))
+            try NameIndexWriter(reader: generation.reader, isCancelled: isCancelled).write(to: path)
+            try generation.finish(role: IndexRole.names)
+        }
         if let encoder {
             let vectors = try await buildVectors(generation, encoder)
             try buildCompact(generation, over: vectors)
@@ -114,7 +120,8 @@ public struct IndexBuilder {
     /// Whether the live generation already has what a build with these options would make.
     public func isUpToDate(_ generation: GenerationWriter) -> Bool {
         guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
-        guard files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature, files[IndexRole.links] != nil
+        guard files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature,
+            files[IndexRole.links] != nil, files[IndexRole.names] != nil
         else { return false }
         guard files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint else { return false }
         guard encoder != nil else { return true }

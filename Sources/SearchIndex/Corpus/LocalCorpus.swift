@@ -25,6 +25,8 @@ public final class LocalCorpus: Sendable {
     public let tokens: LateInteractionIndex?
     /// The link index; nil when the corpus was indexed without one.
     public let links: LinkIndex?
+    /// Recurring names; nil in a corpus that was indexed before there were any.
+    public let names: NameIndex?
     /// The encoder for queries; nil when there are no vectors or the encoder is not at hand.
     public let encoder: (any TextEncoder)?
     /// Why there is no encoder although there are vectors, and what to do.
@@ -49,6 +51,7 @@ public final class LocalCorpus: Sendable {
             try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
         }
         links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
+        names = try reader.path(ofRole: IndexRole.names).map { try NameIndex(path: $0) }
         tokens = try reader.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) }
         let counts = [keywords?.passageCount, vectors?.count, tokens?.passageCount]
         for count in counts.compactMap({ $0 }) where count != reader.passageCount {
@@ -217,6 +220,7 @@ public final class LocalCorpus: Sendable {
         try compact?.verify()
         try graph?.verify()
         try links?.verify()
+        try names?.verify()
         try tokens?.verify()
     }
 }
@@ -228,5 +232,6 @@ public enum IndexRole {
     public static let compact = "compact"
     public static let graph = "graph"
     public static let links = "links"
+    public static let names = "names"
     public static let tokens = "tokens"
 }

@@ -64,7 +64,7 @@ public final class LinkIndex: Sendable {
         else { throw SearchIndexError.damaged("\(path): the link index's sections do not fit together") }
     }
 
-    private static func areOffsets(_ offsets: MappedArray<UInt32>, _ count: Int, _ total: Int) -> Bool {
+    static func areOffsets(_ offsets: MappedArray<UInt32>, _ count: Int, _ total: Int) -> Bool {
         guard offsets.count == count + 1, offsets[0] == 0, Int(offsets[count]) == total else { return false }
         return (0..<count).allSatisfy { offsets[$0] <= offsets[$0 + 1] }
     }
@@ -107,25 +107,9 @@ public final class LinkIndex: Sendable {
         }
     }
 
-    private func find(_ key: UInt64) -> Int? {
-        let place = Self.lowerBound(keys.elements, key)
-        return place < keys.count && keys[place] == key ? place : nil
-    }
+    private func find(_ key: UInt64) -> Int? { MappedKeys.place(of: key, in: keys) }
 
-    private func mayStart(_ word: UInt64) -> Bool {
-        let place = Self.lowerBound(starts.elements, word)
-        return place < starts.count && starts[place] == word
-    }
-
-    private static func lowerBound(_ sorted: UnsafeBufferPointer<UInt64>, _ key: UInt64) -> Int {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if sorted[middle] < key { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    private func mayStart(_ word: UInt64) -> Bool { MappedKeys.place(of: word, in: starts) != nil }
 
     struct Mention {
         var title: Int

@@ -67,7 +67,7 @@ struct LinkIndexWriter {
         if index % 1024 == 0, isCancelled() { throw CorpusError(.cancelled, "indexing was cancelled") }
     }
 
-    private static func add(_ lists: [[UInt32]], _ name: String, _ offsets: String, to file: SectionFileWriter) throws {
+    static func add(_ lists: [[UInt32]], _ name: String, _ offsets: String, to file: SectionFileWriter) throws {
         try file.add(offsets, lists.reduce(into: [UInt32(0)]) { $0.append(($0.last ?? 0) + UInt32($1.count)) })
         try file.add(name, lists.flatMap { $0 })
     }
