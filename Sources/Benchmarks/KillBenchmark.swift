@@ -3,14 +3,16 @@
 import ArgumentParser
 import CorpusStore
 import Foundation
+import SearchIndex
 import TextProcessing
 
 /// Kills an indexing process at random moments and checks what is left each time.
 ///
-/// Each round a child process reads a changed source, deletes documents, publishes a generation with an index file, over
-/// and over, until `kill -9` hits it. Then the corpus must open, pass `verify`, hold a state that was committed, and go
-/// on to exactly the source's documents.
-struct KillBenchmark: ParsableCommand {
+/// Each round a child process reads a changed source, deletes documents, publishes generations with all indexes (keyword,
+/// links, names, vectors with their compact form, a graph), and compacts, over and over, until `kill -9` hits it. Then
+/// the corpus must open, pass `verify`, hold a state that was committed, and go on to exactly the source's documents,
+/// found by word and by meaning.
+struct KillBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kill", abstract: "Kills an indexing process at random moments and checks the corpus.")
 
@@ -20,9 +22,9 @@ struct KillBenchmark: ParsableCommand {
     @Option(help: "The folder to work in; default: a temporary one, removed at the end.") var folder: String?
     @Flag(help: .hidden) var worker = false
 
-    func run() throws {
+    func run() async throws {
         let root = folder ?? NSTemporaryDirectory() + "forage-kill-\(getpid())"
-        if worker { return try work(root) }
+        if worker { return try await work(root) }
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         defer { if folder == nil { try? FileManager.default.removeItem(atPath: root) } }
         var generator = seed
@@ -49,7 +51,7 @@ struct KillBenchmark: ParsableCommand {
             let writer = try CorpusWriter.open(creatingAt: path)
             try touchSource(root)
             try writer.ingest([root + "/source.jsonl"])
-            let reader = try publish(writer, round: round)
+            let reader = try await publish(writer, round: round)
             guard reader.documentCount == expected.count else {
                 throw ValidationError(
                     "round \(round): \(reader.documentCount) documents after resuming, expected \(expected.count)")
@@ -60,6 +62,11 @@ struct KillBenchmark: ParsableCommand {
                 }
             }
             try check(path, "after resuming from kill \(round)")
+            try await checkSearch(path, expected)
+            if round % 4 == 3 {
+                try writer.compact()
+                try check(path, "after compacting behind kill \(round)")
+            }
             if round % 25 == 24 { print("\(round + 1) kills, all sound") }
         }
         print(
@@ -87,7 +94,7 @@ struct KillBenchmark: ParsableCommand {
     private func check(_ path: String, _ when: String) throws {
         guard FileManager.default.fileExists(atPath: path + "/corpus.sqlite") else { return }
         let report: VerificationReport
-        do { report = try CorpusVerifier().verify(path: path) } catch let error as CorpusError
+        do { report = try CorpusVerifier.withIndexes.verify(path: path) } catch let error as CorpusError
             where error.code == .notACorpus
         { return }
         guard report.isSound else { throw ValidationError("\(when): " + report.problems.joined(separator: "; ")) }
@@ -107,25 +114,43 @@ struct KillBenchmark: ParsableCommand {
         return expected
     }
 
-    private func publish(_ writer: CorpusWriter, round: Int) throws -> CorpusReader {
+    private func publish(_ writer: CorpusWriter, round: Int) async throws -> CorpusReader {
         let generation = try writer.beginGeneration()
-        let path = generation.newFile(role: "extra")
-        try Data(repeating: UInt8(round & 255), count: 100_000).write(to: URL(fileURLWithPath: path))
-        try generation.finish(role: "extra", parameters: ["round": .integer(round)])
+        var builder = IndexBuilder(encoder: WordBagEncoder(), encoderName: "word-bag")
+        builder.graph = round % 2 == 0 ? .on : .off
+        builder.vectorFormat = round % 3 == 0 ? .int8 : .float32
+        try await builder.build(generation)
         return try generation.publish()
     }
 
+    /// What was written last is found, by word and by meaning.
+    private func checkSearch(_ path: String, _ expected: [String: String]) async throws {
+        let corpus = try await LocalCorpus(path: path, encoder: WordBagEncoder())
+        for (id, text) in expected.prefix(5) {
+            guard let index = Int(id.dropFirst()) else { continue }
+            let byWord = try corpus.keywordSearch(KeywordQuery("T\(index)"), limit: 5)
+            guard try byWord.contains(where: { try corpus.reader.passageID(of: $0.ordinal) == id }) else {
+                throw ValidationError("document \(id) is not found by its title")
+            }
+            let byMeaning = try await corpus.semanticSearch("T\(index) " + text, limit: 5)
+            guard byMeaning.count == 5, byMeaning[0].score > 0.99 else {
+                throw ValidationError("nothing is near the text of document \(id)")
+            }
+        }
+    }
+
     /// The child: changes the corpus until it is killed.
-    private func work(_ root: String) throws {
+    private func work(_ root: String) async throws {
         var round = 0
         while true {
             round += 1
             let writer = try CorpusWriter.open(creatingAt: root + "/c.forage")
             try writer.ingest([root + "/source.jsonl"], options: IngestOptions(batchSize: 200))
-            _ = try publish(writer, round: round)
+            _ = try await publish(writer, round: round)
             try writer.delete(ids: (0..<50).map { "d\(($0 * 7 + round) % documents)" })
             try writer.add((0..<20).map { Document(id: "d\($0)", text: "Worker's own version \(round) of \($0).") })
-            _ = try publish(writer, round: round)
+            _ = try await publish(writer, round: round)
+            if round % 2 == 0 { try writer.compact() }
             try touchSource(root)
         }
     }

@@ -9,7 +9,8 @@ import COpenBLAS
         commandName: "forage-benchmarks", abstract: "Measures Forage; one JSON line for each measurement.",
         subcommands: [
             LimitsBenchmark.self, KeywordBenchmark.self, VectorBenchmark.self, GraphBenchmark.self,
-            LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, AgentBenchmark.self,
+            LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, ReadersBenchmark.self,
+            AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
             ToolCallBenchmark.self, EvalKillBenchmark.self,
         ])

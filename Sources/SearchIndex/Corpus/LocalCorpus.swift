@@ -39,20 +39,12 @@ public final class LocalCorpus: Sendable {
     ///   - loadsEncoder: false leaves the encoder out: enough for keyword search, filters and reading.
     /// - Throws: `CorpusError`, `SearchIndexError`: damaged files, or an encoder that did not make the vectors.
     public init(path: String, encoder: (any TextEncoder)? = nil, loadsEncoder: Bool = true) async throws {
-        let reader = try CorpusReader(path: path)
-        let vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        let opened = try OpenedIndexes(path: path)
+        let (reader, vectors) = (opened.reader, opened.vectors)
         self.reader = reader
         self.vectors = vectors
-        keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
-        compact = try vectors.flatMap { vectors in
-            try reader.path(ofRole: IndexRole.compact).map { try CompactVectorIndex(path: $0, exact: vectors) }
-        }
-        graph = try vectors.flatMap { vectors in
-            try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
-        }
-        links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
-        names = try reader.path(ofRole: IndexRole.names).map { try NameIndex(path: $0) }
-        tokens = try reader.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) }
+        (keywords, compact, graph) = (opened.keywords, opened.compact, opened.graph)
+        (links, names, tokens) = (opened.links, opened.names, opened.tokens)
         let counts = [keywords?.passageCount, vectors?.count, tokens?.passageCount]
         for count in counts.compactMap({ $0 }) where count != reader.passageCount {
             throw SearchIndexError.damaged(
@@ -222,6 +214,50 @@ public final class LocalCorpus: Sendable {
         try links?.verify()
         try names?.verify()
         try tokens?.verify()
+    }
+}
+
+/// The files of one generation, opened together.
+private struct OpenedIndexes {
+    let reader: CorpusReader
+    let keywords: KeywordIndex?
+    let vectors: VectorIndex?
+    let compact: CompactVectorIndex?
+    let graph: GraphIndex?
+    let links: LinkIndex?
+    let names: NameIndex?
+    let tokens: LateInteractionIndex?
+
+    /// Opens the live generation. A writer may publish twice and remove the files while they are opened one by one: then
+    /// the next generation is opened.
+    init(path: String) throws {
+        var attempt = 0
+        while true {
+            attempt += 1
+            let reader = try CorpusReader(path: path)
+            do {
+                self = try OpenedIndexes(reader: reader)
+                return
+            } catch let error as CorpusError where error.code == .system && attempt < 8 {
+                guard try CorpusReader(path: path).manifest.number != reader.manifest.number else { throw error }
+            }
+        }
+    }
+
+    private init(reader: CorpusReader) throws {
+        let vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        self.reader = reader
+        self.vectors = vectors
+        keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
+        compact = try vectors.flatMap { vectors in
+            try reader.path(ofRole: IndexRole.compact).map { try CompactVectorIndex(path: $0, exact: vectors) }
+        }
+        graph = try vectors.flatMap { vectors in
+            try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
+        }
+        links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
+        names = try reader.path(ofRole: IndexRole.names).map { try NameIndex(path: $0) }
+        tokens = try reader.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) }
     }
 }
 
