@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CorpusStore
 import Foundation
 import SearchIndex
 import TextProcessing
@@ -29,10 +30,10 @@ struct KeywordBenchmark: ParsableCommand {
     }
 
     private func build() throws {
-        let file = try Data(contentsOf: URL(fileURLWithPath: corpus), options: .alwaysMapped)
+        let file = try MappedFile(path: corpus)
         let options = KeywordIndexOptions(k1: 1.2, b: 0.75, titleWeight: 1, analyzer: .plain)
         let writer = try KeywordIndexWriter(options, runFolder: (index as NSString).deletingLastPathComponent)
-        // Lines are read in portions, untimed, so that memory shows the index's needs.
+        // Lines are read in portions, untimed, and their pages given back, so that memory shows the index's needs.
         var seconds = 0.0
         var portion: [(title: String, text: String)] = []
         func flush() throws {
@@ -46,21 +47,22 @@ struct KeywordBenchmark: ParsableCommand {
         }
         let cpu = threadSeconds()
         var readCPU = 0.0
-        try file.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) in
-            var at = 0
-            while at < bytes.count {
-                let began = threadSeconds()
-                while portion.count < 4096, at < bytes.count {
-                    let end = bytes[at...].firstIndex(of: 10) ?? bytes.count
-                    if end > at {
-                        let line = try JSONValue(parsing: bytes[at..<end].map { $0 })
-                        portion.append((line["title"]?.string ?? "", line["text"]?.string ?? ""))
-                    }
-                    at = end + 1
+        let bytes = file.bytes
+        var at = 0
+        while at < bytes.count {
+            let began = threadSeconds()
+            let first = at
+            while portion.count < 4096, at < bytes.count {
+                let end = bytes[at...].firstIndex(of: 10) ?? bytes.count
+                if end > at {
+                    let line = try JSONValue(parsing: bytes[at..<end].map { $0 })
+                    portion.append((line["title"]?.string ?? "", line["text"]?.string ?? ""))
                 }
-                readCPU += threadSeconds() - began
-                try flush()
+                at = end + 1
             }
+            file.release(first..<at)
+            readCPU += threadSeconds() - began
+            try flush()
         }
         let start = wallSeconds()
         let count = writer.passageCount

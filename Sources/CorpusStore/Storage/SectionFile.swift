@@ -94,8 +94,10 @@ public final class SectionFile: Sendable {
     }
 
     /// Checks the blocks that hold these bytes of the file, unless they were found good before. O(1) then.
+    /// - Parameter releasing: whether to give the blocks' memory back after the check: for data of which only parts will
+    ///   be read.
     /// - Throws: `CorpusError` `damaged` with the block's place.
-    public func check(_ range: Range<Int>) throws {
+    public func check(_ range: Range<Int>, releasing: Bool = false) throws {
         guard !range.isEmpty else { return }
         let first = range.lowerBound / SectionFileWriter.blockSize
         let last = (range.upperBound - 1) / SectionFileWriter.blockSize
@@ -111,6 +113,7 @@ public final class SectionFile: Sendable {
             else {
                 throw CorpusError(.damaged, "\(file.path): the block at bytes \(start)..<\(end) fails its checksum")
             }
+            if releasing { file.release(start..<end) }
             checked.setGood(block)
         }
     }

@@ -111,7 +111,8 @@ public final class KeywordIndex: Sendable {
             entry.size <= postings.count - Int(entry.start), let base = file.file.bytes.baseAddress
         else { throw SearchIndexError.damaged("\(file.file.path): the postings of \(term.text) are out of range") }
         let start = postings.lowerBound + Int(entry.start)
-        try file.check(start..<(start + entry.size))
+        // Pruning leaves out many blocks of a long list: only those that are read become resident.
+        try file.check(start..<(start + entry.size), releasing: true)
         return forage_posting_list(
             data: base.advanced(by: start).assumingMemoryBound(to: UInt8.self), size: UInt64(entry.size),
             posting_count: UInt32(entry.count), weight: weight)

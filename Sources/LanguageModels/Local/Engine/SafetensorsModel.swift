@@ -31,8 +31,10 @@ enum SafetensorsModel {
         let tokenizer = try SubwordTokenizer(tokenizerJSON: json("tokenizer.json"))
         let weights = try self.weights(files, config, folder)
         let settings = try? json("tokenizer_config.json")
+        // Some models name several templates.
+        let named = settings?["chat_template"]?.array?.first { $0["name"]?.string == "default" }
         let template =
-            settings?["chat_template"]?.string
+            settings?["chat_template"]?.string ?? named?["template"]?.string
             ?? FileManager.default.contents(atPath: folder + "/chat_template.jinja")
             .map { String(decoding: $0, as: UTF8.self) }
         func special(_ key: String) -> Int32? {
@@ -44,6 +46,10 @@ enum SafetensorsModel {
         }
         var ends = ModelFiles.turnEnds(tokenizer)
         if let eos = special("eos_token") { ends.insert(eos) }
+        let eos = (try? json("generation_config.json"))?["eos_token_id"] ?? config["eos_token_id"]
+        for id in eos?.array ?? eos.map({ [$0] }) ?? [] {
+            if let id = id.int, (0..<tokenizer.count).contains(id) { ends.insert(Int32(id)) }
+        }
         let print = try files.map { file in
             try file.withUnsafeBytes(named: file.names.first ?? "") { ModelFiles.fingerprint($0) }
         }
@@ -51,6 +57,52 @@ enum SafetensorsModel {
             name: URL(fileURLWithPath: folder).lastPathComponent, fingerprint: print.joined(separator: "+"),
             weights: weights, tokenizer: tokenizer, template: template, ends: ends, bos: special("bos_token"),
             addsBOS: settings?["add_bos_token"]?.bool ?? false)
+    }
+
+    /// How the rotation of queries and keys is stretched beyond the length that a model was first trained for.
+    private struct Rotation {
+        var base: Double
+        /// Positions are divided by it.
+        var scale = 1.0
+        /// Llama 3.1's scaling: long waves are stretched, short ones stay.
+        private var bands: (factor: Double, low: Double, high: Double, length: Double)?
+
+        /// Reads "rope_theta" with "rope_scaling", or "rope_parameters", which holds both.
+        init(_ config: JSONValue, _ fail: (String) -> LanguageModelError) throws {
+            let parameters = config["rope_parameters"].flatMap { $0.object == nil ? nil : $0 }
+            // Gemma 3 names the parameters by the kind of layer.
+            let settings =
+                parameters.map { $0["full_attention"] ?? $0 } ?? config["rope_scaling"].flatMap { $0.isNull ? nil : $0 }
+            base = config["rope_theta"]?.double ?? settings?["rope_theta"]?.double ?? 10_000
+            guard let settings else { return }
+            func number(_ key: String) throws -> Double {
+                guard let value = settings[key]?.double, value > 0, value.isFinite else {
+                    throw fail("\"\(key)\" of the rotation's scaling is missing or no number above 0")
+                }
+                return value
+            }
+            switch (settings["rope_type"] ?? settings["type"])?.string ?? "default" {
+            case "default": return
+            case "linear": scale = try number("factor")
+            case "llama3":
+                bands = (
+                    try number("factor"), try number("low_freq_factor"), try number("high_freq_factor"),
+                    try number("original_max_position_embeddings")
+                )
+                if let bands, bands.high <= bands.low { throw fail("\"high_freq_factor\" is not above the low one") }
+            case let type: throw fail("rope scaling of type \"\(type)\" is not supported")
+            }
+        }
+
+        /// What each pair's frequency is divided by; empty for ones.
+        func factors(pairs: Int) -> [Float] {
+            guard let (factor, low, high, length) = bands else { return [] }
+            return (0..<pairs).map { pair in
+                let wave = 2 * Double.pi * pow(base, Double(pair) / Double(pairs))
+                let share = min(1, max(0, (length / wave - low) / (high - low)))
+                return Float(1 / ((1 - share) / factor + share))
+            }
+        }
     }
 
     private static func configuration(_ config: JSONValue, _ folder: String) throws -> ModelConfiguration {
@@ -64,14 +116,10 @@ enum SafetensorsModel {
             guard let value = config[key]?.int ?? fallback else { throw fail("\"\(key)\" is missing or no integer") }
             return value
         }
-        if let scaling = config["rope_scaling"], !scaling.isNull,
-            (scaling["rope_type"] ?? scaling["type"])?.string != "default"
-        {
-            throw fail("\"rope_scaling\" is not supported in safetensors folders; a GGUF file of the model is")
-        }
         let width = try int("hidden_size")
         let heads = try int("num_attention_heads")
         let headSize = try int("head_dim", width / max(heads, 1))
+        let rotation = try Rotation(config, fail)
         var window: ModelConfiguration.SlidingWindow?
         if architecture == .gemma3 {
             window = .init(
@@ -83,8 +131,8 @@ enum SafetensorsModel {
             hidden: try int("intermediate_size"), heads: heads,
             keyValueHeads: try int("num_key_value_heads", heads), headSize: headSize, rotary: headSize,
             vocabulary: try int("vocab_size"), contextLength: try int("max_position_embeddings"),
-            epsilon: Float(config["rms_norm_eps"]?.double ?? 1e-6), ropeBase: config["rope_theta"]?.double ?? 10_000,
-            ropeScale: 1, window: window, interleavesRotation: false)
+            epsilon: Float(config["rms_norm_eps"]?.double ?? 1e-6), ropeBase: rotation.base,
+            ropeScale: rotation.scale, window: window, interleavesRotation: false)
         if let fault = configuration.fault() { throw fail(fault) }
         return configuration
     }
@@ -93,6 +141,7 @@ enum SafetensorsModel {
         _ files: [SafetensorsFile], _ config: JSONValue, _ folder: String
     ) throws -> ModelWeights {
         let c = try configuration(config, folder)
+        let factors = try Rotation(config) { .unavailable("\(folder)/config.json: \($0)") }.factors(pairs: c.rotary / 2)
         func find(_ name: String) -> (SafetensorsFile, SafetensorsFile.Tensor)? {
             for file in files {
                 if let tensor = file.tensors["model." + name] ?? file.tensors[name] { return (file, tensor) }
@@ -161,6 +210,6 @@ enum SafetensorsModel {
             find("lm_head.weight") == nil ? embeddings : try matrix("lm_head.weight", c.vocabulary, c.width)
         return ModelWeights(
             configuration: c, embeddings: embeddings, outputNorm: try required("norm.weight", c.width), output: output,
-            layers: layers, ropeFactors: [], owner: Owner(files))
+            layers: layers, ropeFactors: factors, owner: Owner(files))
     }
 }
