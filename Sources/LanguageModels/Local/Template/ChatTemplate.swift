@@ -3,7 +3,8 @@
 import OrderedCollections
 import TextProcessing
 
-/// The chat template of a model: a subset of Jinja that covers the Llama, SmolLM, Qwen and Gemma families.
+/// The chat template of a model: the part of Jinja that chat templates use (without calls of
+/// blocks, inheritance and lists that change in place).
 ///
 /// What messages say can never become the frame of the conversation: special tokens in their text are split by a mark
 /// (U+FDD0, a noncharacter) that the tokenizer takes out again after it has looked for special tokens.

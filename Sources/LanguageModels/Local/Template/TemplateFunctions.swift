@@ -27,10 +27,36 @@ enum TemplateFunctions {
         case "strftime_now":
             let formatter = DateFormatter()
             formatter.locale = Locale(identifier: "en_US_POSIX")
-            formatter.dateFormat = "dd MMM yyyy"
+            formatter.dateFormat = dateFormat(list.first?.string ?? "%d %b %Y")
             return .string(formatter.string(from: Date()))
         default: throw .failed("the function \"\(name)\" is not supported")
         }
+    }
+
+    /// The letters of C's `strftime` as Foundation writes them.
+    private static func dateFormat(_ pattern: String) -> String {
+        let letters: [Character: String] = [
+            "d": "dd", "b": "MMM", "B": "MMMM", "m": "MM", "Y": "yyyy", "y": "yy", "H": "HH", "M": "mm", "S": "ss",
+            "A": "EEEE", "a": "EEE", "j": "DDD", "%": "%",
+        ]
+        var format = ""
+        var isLetter = false
+        for character in pattern {
+            if isLetter {
+                format += letters[character] ?? ""
+                isLetter = false
+            } else if character == "%" {
+                isLetter = true
+            } else {
+                format += character.isLetter ? "'\(character)'" : character == "'" ? "''" : String(character)
+            }
+        }
+        return format
+    }
+
+    /// Whether a text holds another, byte for byte: letters and their accents are not taken together.
+    static func contains(_ text: String, _ part: String) -> Bool {
+        part.isEmpty || text.utf8.count >= part.utf8.count && text.range(of: part, options: .literal) != nil
     }
 
     static func filter(
@@ -38,12 +64,15 @@ enum TemplateFunctions {
     ) throws(ChatTemplateError) -> JSONValue? {
         switch name {
         case "default", "d":
-            let unset = value == nil || (list.dropFirst().first?.bool == true && !TemplateRenderer.isTrue(value))
-            return unset ? list.first ?? .string("") : value
+            let coversFalse = (list.dropFirst().first ?? named["boolean"])?.bool == true
+            let unset = value == nil || (coversFalse && !TemplateRenderer.isTrue(value))
+            return unset ? list.first ?? named["default_value"] ?? .string("") : value
         case "tojson":
             guard let value else { return .string("null") }
             let indent = (named["indent"] ?? list.first)?.int
-            return .string(indent == nil ? spaced(value) : value.serialized(indented: true))
+            var text = spaced(value)
+            if let indent, indent >= 0 { text = indented(value, by: min(indent, 64), depth: 0) }
+            return .string(named["ensure_ascii"]?.bool == true ? escaped(text) : text)
         case "length", "count":
             if let text = value?.string { return .integer(text.unicodeScalars.count) }
             return .integer(value?.array?.count ?? value?.object?.count ?? 0)
@@ -53,17 +82,27 @@ enum TemplateFunctions {
         case "list":
             if let text = value?.string { return .array(text.map { .string(String($0)) }) }
             return .array(value?.array ?? [])
+        case "min", "max":
+            let numbers = (value?.array ?? []).filter { $0.double != nil }
+            let ordered = numbers.sorted { ($0.double ?? 0) < ($1.double ?? 0) }
+            return name == "min" ? ordered.first : ordered.last
         case "first": return value?.array?.first
         case "last": return value?.array?.last
         case "join":
             let parts = (value?.array ?? []).map(TemplateRenderer.text)
-            return .string(parts.joined(separator: list.first?.string ?? ""))
+            return .string(parts.joined(separator: (list.first ?? named["d"])?.string ?? ""))
         case "items": return items(value)
         case "dictsort":
             let members: JSONObject = value?.object ?? [:]
             return .array(members.sorted { $0.key < $1.key }.map { .array([.string($0.key), $0.value]) })
         case "reverse": return .array((value?.array ?? []).reversed())
-        case "safe", "e", "escape": return value
+        case "safe": return value
+        case "e", "escape":
+            var text = value.map(TemplateRenderer.text) ?? ""
+            for (mark, entity) in [("&", "amp"), ("<", "lt"), (">", "gt"), ("'", "#39"), ("\"", "#34")] {
+                text = text.replacingOccurrences(of: mark, with: "&\(entity);")
+            }
+            return .string(text)
         case "selectattr", "rejectattr":
             guard let key = list.first?.string else { throw .failed("\(name) lacks an attribute") }
             let wanted: JSONValue? = list.count > 2 ? list[2] : nil
@@ -109,8 +148,8 @@ enum TemplateFunctions {
         case "lower": return .string(text.lowercased())
         case "capitalize": return .string(text.prefix(1).uppercased() + text.dropFirst().lowercased())
         case "title": return .string(text.capitalized)
-        case "startswith": return .bool(argument.map { text.hasPrefix($0) } ?? false)
-        case "endswith": return .bool(argument.map { text.hasSuffix($0) } ?? false)
+        case "startswith": return .bool(argument.map { text.utf8.starts(with: $0.utf8) } ?? false)
+        case "endswith": return .bool(argument.map { text.utf8.reversed().starts(with: $0.utf8.reversed()) } ?? false)
         case "replace":
             guard let argument, !argument.isEmpty, let other = list.dropFirst().first?.string else {
                 throw .failed("replace needs two texts")
@@ -136,6 +175,37 @@ enum TemplateFunctions {
         if front { view = view.drop(while: goes) }
         if back { while let last = view.last, goes(last) { view.removeLast() } }
         return String(view)
+    }
+
+    /// JSON in which what is not ASCII is written as UTF-16 escapes.
+    private static func escaped(_ text: String) -> String {
+        var out = ""
+        for unit in text.utf16 {
+            if unit < 0x80 {
+                out.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
+            } else {
+                let digits = String(unit, radix: 16)
+                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+        return out
+    }
+
+    /// JSON over several lines as Python indents it.
+    private static func indented(_ value: JSONValue, by indent: Int, depth: Int) -> String {
+        let margin = "\n" + String(repeating: " ", count: indent * (depth + 1))
+        let end = "\n" + String(repeating: " ", count: indent * depth)
+        switch value {
+        case .array(let list) where !list.isEmpty:
+            let parts = list.map { margin + indented($0, by: indent, depth: depth + 1) }
+            return "[" + parts.joined(separator: ",") + end + "]"
+        case .object(let members) where !members.isEmpty:
+            let parts = members.map {
+                margin + JSONValue.string($0.key).serialized() + ": " + indented($0.value, by: indent, depth: depth + 1)
+            }
+            return "{" + parts.joined(separator: ",") + end + "}"
+        default: return spaced(value)
+        }
     }
 
     /// JSON with Python's spaces after colons and commas, which the models were trained on.

@@ -41,7 +41,16 @@ struct TemplateLexer {
     private var at = 0
     private var line = 1
 
-    private init(_ text: String) { source = Array(text.unicodeScalars) }
+    /// As in Jinja, line ends are "\n", and one at the end of the template is no part of it.
+    private init(_ text: String) {
+        var scalars: [Unicode.Scalar] = []
+        for scalar in text.unicodeScalars {
+            if scalar == "\n", scalars.last == "\r" { scalars.removeLast() }
+            scalars.append(scalar)
+        }
+        if scalars.last == "\n" { scalars.removeLast() }
+        source = scalars
+    }
 
     /// - Throws: `ChatTemplateError`.
     static func pieces(_ text: String) throws(ChatTemplateError) -> [TemplatePiece] {
@@ -57,6 +66,13 @@ struct TemplateLexer {
             i += 1
         }
         return true
+    }
+
+    /// Whether nothing but blanks stands before this place in its line.
+    private func startsLine() -> Bool {
+        var place = at
+        while place > 0, source[place - 1] == " " || source[place - 1] == "\t" { place -= 1 }
+        return place == 0 || source[place - 1] == "\n"
     }
 
     private mutating func run() throws(ChatTemplateError) -> [TemplatePiece] {
@@ -82,17 +98,18 @@ struct TemplateLexer {
             }
             let mark = source[at + 1]
             let begin = line
+            let startsLine = startsLine()
             stripNext = false
             trimNewline = false
             at += 2
             if at < source.count, source[at] == "-" {
                 at += 1
                 while let last = text.last, isSpace(last) { text.removeLast() }
-            } else if mark != "{" {
+            } else if at < source.count, source[at] == "+" {
+                at += 1
+            } else if mark != "{", startsLine {
                 // lstrip_blocks: blanks between the line's start and a block go.
-                var kept = text
-                while let last = kept.last, last == " " || last == "\t" { kept.removeLast() }
-                if kept.isEmpty ? pieces.isEmpty : kept.last == "\n" { text = kept }
+                while let last = text.last, last == " " || last == "\t" { text.removeLast() }
             }
             if !text.isEmpty {
                 pieces.append(TemplatePiece(kind: .text(String(text)), line: begin))

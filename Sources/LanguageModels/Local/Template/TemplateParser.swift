@@ -24,6 +24,11 @@ indirect enum TemplateNode: Sendable {
     case text(String)
     case output(TemplateExpression)
     case set(name: String, member: String?, TemplateExpression)
+    /// What a body prints becomes a value, after a filter where there is one.
+    case capture(name: String, filters: TemplateExpression, body: [TemplateNode])
+    case macro(name: String, parameters: [(name: String, standard: TemplateExpression?)], body: [TemplateNode])
+    case leaveLoop
+    case nextTurn
     case branches([(condition: TemplateExpression?, body: [TemplateNode])])
     case loop(
         names: [String], TemplateExpression, condition: TemplateExpression?, body: [TemplateNode],
@@ -105,14 +110,39 @@ struct TemplateParser {
         case "set":
             let target = try name()
             let member = take(".") ? try name() : nil
-            guard take("=") else { throw .unsupported(line: line, message: "a block set") }
+            guard take("=") else {
+                guard member == nil else { throw .syntax(line: line, message: "\"=\" is expected") }
+                let filters = try postfix(.variable(Self.captured))
+                try finish()
+                return .capture(name: target, filters: filters, body: try body(until: ["endset"]).0)
+            }
             let value = try expression()
             try finish()
             return .set(name: target, member: member, value)
+        case "macro":
+            let macro = try name()
+            try expect("(")
+            var parameters: [(name: String, standard: TemplateExpression?)] = []
+            while !take(")") {
+                let parameter = try name()
+                parameters.append((parameter, take("=") ? try expression() : nil))
+                if !take(",") {
+                    try expect(")")
+                    break
+                }
+            }
+            try finish()
+            return .macro(name: macro, parameters: parameters, body: try body(until: ["endmacro"]).0)
+        case "break", "continue":
+            try finish()
+            return word == "break" ? .leaveLoop : .nextTurn
         case "generation", "endgeneration": return nil
         default: throw .unsupported(line: line, message: "the statement \"\(word)\"")
         }
     }
+
+    /// The name under which a block set's filters find what the block printed; no template can write it.
+    static let captured = " captured"
 
     private mutating func begin(_ list: [TemplateToken]) {
         tokens = list

@@ -9,6 +9,16 @@ struct TemplateRenderer {
     private var scopes: [[String: JSONValue]]
     private var out = ""
     private var steps = 0
+    private var macros: [String: Macro] = [:]
+    private var callDepth = 0
+
+    private struct Macro {
+        var parameters: [(name: String, standard: TemplateExpression?)]
+        var body: [TemplateNode]
+    }
+
+    /// How a body ended.
+    private enum Ending { case whole, leftLoop, endedTurn }
     /// Statements and loop turns, and bytes of output, after which a template is given up.
     private static let mostSteps = 1_000_000
     private static let mostOutput = 16 << 20
@@ -16,7 +26,7 @@ struct TemplateRenderer {
     /// - Throws: `ChatTemplateError`.
     static func render(_ nodes: [TemplateNode], _ variables: [String: JSONValue]) throws(ChatTemplateError) -> String {
         var renderer = TemplateRenderer(scopes: [variables])
-        try renderer.run(nodes)
+        _ = try renderer.run(nodes)
         return renderer.out
     }
 
@@ -27,7 +37,7 @@ struct TemplateRenderer {
         return nil
     }
 
-    private mutating func run(_ nodes: [TemplateNode]) throws(ChatTemplateError) {
+    private mutating func run(_ nodes: [TemplateNode]) throws(ChatTemplateError) -> Ending {
         for node in nodes {
             steps += 1
             guard steps < Self.mostSteps, out.utf8.count < Self.mostOutput else {
@@ -45,14 +55,55 @@ struct TemplateRenderer {
                     var holds = true
                     if let condition = branch.condition { holds = Self.isTrue(try evaluate(condition)) }
                     if holds {
-                        try run(branch.body)
+                        let ending = try run(branch.body)
+                        if ending != .whole { return ending }
                         break
                     }
                 }
             case .loop(let names, let source, let condition, let body, let otherwise):
-                try loop(names, source, condition, body, otherwise)
+                let ending = try loop(names, source, condition, body, otherwise)
+                if ending != .whole { return ending }
+            case .capture(let name, let filters, let body):
+                let printed = try captured(body)
+                scopes.append([TemplateParser.captured: .string(printed)])
+                let value = try evaluate(filters) ?? .null
+                scopes.removeLast()
+                try assign(name, nil, value)
+            case .macro(let name, let parameters, let body): macros[name] = Macro(parameters: parameters, body: body)
+            case .leaveLoop: return .leftLoop
+            case .nextTurn: return .endedTurn
             }
         }
+        return .whole
+    }
+
+    /// What a body prints.
+    private mutating func captured(_ body: [TemplateNode]) throws(ChatTemplateError) -> String {
+        let before = out
+        out = ""
+        _ = try run(body)
+        let printed = out
+        out = before
+        return printed
+    }
+
+    /// A macro sees its parameters and the outermost names.
+    private mutating func call(
+        _ macro: Macro, _ list: [JSONValue], _ named: [String: JSONValue]
+    ) throws(ChatTemplateError) -> JSONValue {
+        callDepth += 1
+        guard callDepth <= 32 else { throw .failed("macros call each other too deeply") }
+        let caller = scopes
+        scopes = [caller[0], [:]]
+        for (place, parameter) in macro.parameters.enumerated() {
+            var value = place < list.count ? list[place] : named[parameter.name]
+            if value == nil { value = try optional(parameter.standard) }
+            scopes[1][parameter.name] = value
+        }
+        let printed = try captured(macro.body)
+        scopes = caller
+        callDepth -= 1
+        return .string(printed)
     }
 
     private mutating func assign(_ name: String, _ member: String?, _ value: JSONValue) throws(ChatTemplateError) {
@@ -72,7 +123,7 @@ struct TemplateRenderer {
     private mutating func loop(
         _ names: [String], _ source: TemplateExpression, _ condition: TemplateExpression?, _ body: [TemplateNode],
         _ otherwise: [TemplateNode]
-    ) throws(ChatTemplateError) {
+    ) throws(ChatTemplateError) -> Ending {
         var items: [JSONValue]
         switch try evaluate(source) {
         case .array(let list)?: items = list
@@ -99,16 +150,20 @@ struct TemplateRenderer {
         if items.isEmpty { return try run(otherwise) }
         for (index, item) in items.enumerated() {
             var scope = try bind(item)
-            scope["loop"] = [
+            var state: JSONObject = [
                 "index": .integer(index + 1), "index0": .integer(index), "first": .bool(index == 0),
                 "last": .bool(index == items.count - 1), "length": .integer(items.count),
-                "previtem": index > 0 ? items[index - 1] : .null,
-                "nextitem": index + 1 < items.count ? items[index + 1] : .null,
+                "revindex": .integer(items.count - index), "revindex0": .integer(items.count - index - 1),
             ]
+            if index > 0 { state["previtem"] = items[index - 1] }
+            if index + 1 < items.count { state["nextitem"] = items[index + 1] }
+            scope["loop"] = .object(state)
             scopes.append(scope)
-            try run(body)
+            let ending = try run(body)
             scopes.removeLast()
+            if ending == .leftLoop { break }
         }
+        return .whole
     }
 
     private mutating func evaluate(_ expression: TemplateExpression) throws(ChatTemplateError) -> JSONValue? {
@@ -122,8 +177,8 @@ struct TemplateRenderer {
         case .dictionary(let pairs):
             var members = JSONObject()
             for (key, value) in pairs {
-                guard let key = try evaluate(key)?.string else { throw .failed("a dictionary's key is no string") }
-                members[key] = try evaluate(value) ?? .null
+                guard let key = try evaluate(key) else { throw .failed("a dictionary's key is undefined") }
+                members[Self.text(key)] = try evaluate(value) ?? .null
             }
             return .object(members)
         case .member(let value, let name): return try evaluate(value)?[name]
@@ -166,6 +221,7 @@ struct TemplateRenderer {
             return try TemplateFunctions.filter(name, try evaluate(value), try values(list), try values(named))
         case .call(let callee, let list, let named):
             if case .variable(let name) = callee {
+                if let macro = macros[name] { return try call(macro, try values(list), try values(named)) }
                 return try TemplateFunctions.function(name, try values(list), try values(named))
             }
             guard case .member(let value, let method) = callee else { throw .failed("a call of what is no function") }
@@ -216,7 +272,7 @@ struct TemplateRenderer {
         case "in", "not in":
             let found: Bool
             switch b {
-            case .string(let text)?: found = a?.string.map { $0.isEmpty || text.contains($0) } ?? false
+            case .string(let text)?: found = a?.string.map { TemplateFunctions.contains(text, $0) } ?? false
             case .array(let list)?: found = list.contains { Self.equal(a, $0) }
             case .object(let members)?: found = a?.string.map { members[$0] != nil } ?? false
             default: found = false
@@ -225,6 +281,13 @@ struct TemplateRenderer {
         case "+":
             if let x = a?.string, let y = b?.string { return .string(x + y) }
             if let x = a?.array, let y = b?.array { return .array(x + y) }
+        case "*":
+            if let text = a?.string ?? b?.string, let count = b?.int ?? a?.int {
+                guard text.utf8.count * min(max(count, 0), 1 << 20) <= 1 << 20 else {
+                    throw .failed("a text of more than a megabyte")
+                }
+                return .string(String(repeating: text, count: max(0, count)))
+            }
         default: break
         }
         if let x = a?.string, let y = b?.string, ["<", ">", "<=", ">="].contains(operation) {
@@ -278,7 +341,9 @@ struct TemplateRenderer {
         case "boolean": return value?.bool != nil
         case "mapping": return value?.object != nil
         case "iterable": return value?.array != nil || value?.string != nil || value?.object != nil
-        case "sequence": return value?.array != nil || value?.string != nil
+        case "sequence": return value?.array != nil || value?.string != nil || value?.object != nil
+        case "float": if case .number? = value { return true } else { return false }
+        case "callable": return false
         case "true": return value?.bool == true
         case "false": return value?.bool == false
         case "equalto", "eq": return Self.equal(value, try optional(arguments.first))
@@ -310,7 +375,28 @@ struct TemplateRenderer {
         case .string(let text): return text
         case .null: return "None"
         case .bool(let flag): return flag ? "True" : "False"
+        case .array(let list): return "[" + list.map(quoted).joined(separator: ", ") + "]"
+        case .object(let members):
+            return "{" + members.map { quoted(.string($0.key)) + ": " + quoted($0.value) }.joined(separator: ", ") + "}"
         default: return value.serialized()
         }
+    }
+
+    /// A value inside of a list or dictionary, as Python prints it.
+    private static func quoted(_ value: JSONValue) -> String {
+        guard case .string(let string) = value else { return text(value) }
+        let quote = string.contains("'") && !string.contains("\"") ? "\"" : "'"
+        var out = quote
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\n": out += "\\n"
+            case "\r": out += "\\r"
+            case "\t": out += "\\t"
+            case "\\": out += "\\\\"
+            case "'" where quote == "'": out += "\\'"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + quote
     }
 }
