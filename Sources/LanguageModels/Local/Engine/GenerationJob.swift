@@ -3,7 +3,7 @@
 import Synchronization
 import TextProcessing
 
-/// What all samples of one request share; the caller's side sets `isCancelled`.
+/// What all samples of one request share; the caller's side cancels it.
 final class RequestControl: Sendable {
     private let cancelled = Atomic<Bool>(false)
     private let deadline: ContinuousClock.Instant
@@ -14,8 +14,11 @@ final class RequestControl: Sendable {
         deadline = .now + .seconds(min(max(timeout, 0), 1e9))
     }
 
-    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
-    var isLate: Bool { .now > deadline }
+    /// Why the caller no longer waits.
+    var withdrawal: (any Error)? {
+        if cancelled.load(ordering: .relaxed) { return CancellationError() }
+        return .now > deadline ? LanguageModelError.timedOut(seconds: timeout) : nil
+    }
     func cancel() { cancelled.store(true, ordering: .relaxed) }
 }
 
@@ -54,7 +57,7 @@ final class PromptJob: SequenceJob {
         super.init(sequence: sequence, queue: queue, silent: queue.count - 1)
     }
 
-    override var isCancelled: Bool { control.isCancelled }
+    override var withdrawal: (any Error)? { control.withdrawal }
 
     override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
         isDone = true
@@ -92,7 +95,7 @@ final class GenerationJob: SequenceJob {
         super.init(sequence: sequence, queue: [], silent: 0)
     }
 
-    override var isCancelled: Bool { control.isCancelled }
+    override var withdrawal: (any Error)? { control.withdrawal }
 
     override func finish() {
         if let failure { return onEnd(.failure(failure)) }
@@ -107,11 +110,6 @@ final class GenerationJob: SequenceJob {
     }
 
     override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
-        guard !control.isLate else {
-            failure = LanguageModelError.timedOut(seconds: control.timeout)
-            isDone = true
-            return
-        }
         let limit = plan.options.maxTokens
         guard sample.ids.count < limit else { return end(.length) }
         var mask: [UInt64]?
@@ -224,7 +222,7 @@ final class ScoringJob: SequenceJob {
         super.init(sequence: sequence, queue: targets.dropLast()[...], silent: 0)
     }
 
-    override var isCancelled: Bool { control.isCancelled }
+    override var withdrawal: (any Error)? { control.withdrawal }
 
     override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
         sum += logProbability(of: targets[next], in: logits)

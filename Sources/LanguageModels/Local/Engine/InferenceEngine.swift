@@ -14,6 +14,8 @@ class SequenceJob {
     var isDone = false
     /// Why it ended early.
     var failure: (any Error)?
+    /// Whether it gave its memory to older jobs and waits for one to end.
+    fileprivate(set) var isWaiting = false
 
     init(sequence: CachedSequence, queue: ArraySlice<Int32>, silent: Int) {
         self.sequence = sequence
@@ -21,8 +23,27 @@ class SequenceJob {
         self.silent = silent
     }
 
-    /// Whether the caller has gone away.
-    var isCancelled: Bool { false }
+    /// Puts tokens in front of the queue whose logits nobody wants.
+    func recompute(_ tokens: [Int32]) {
+        queue = ArraySlice(tokens + queue)
+        silent += tokens.count
+    }
+
+    /// Gives the sequence's memory back; what it held is computed again later.
+    fileprivate func giveWay() {
+        recompute(sequence.evict())
+        isWaiting = true
+    }
+
+    fileprivate func goOn() {
+        isWaiting = false
+        let known = sequence.restore(Array(queue.prefix(silent)))
+        queue = queue.dropFirst(known)
+        silent -= known
+    }
+
+    /// Why the caller no longer waits: it has gone away, or its time is over.
+    var withdrawal: (any Error)? { nil }
     /// A row of logits, of the `offset`th token that the job wanted logits for. Refills the queue or ends the job.
     func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {}
     /// The job has ended, well or with `failure`.
@@ -30,7 +51,8 @@ class SequenceJob {
 }
 
 /// Runs all sequences of one model on a thread of its own: each step takes one token of every generating sequence and
-/// a slice of the prompts that wait, so that requests share the weights' passage through memory.
+/// a slice of the prompts that wait, so that requests share the weights' passage through memory. Where the cache is too
+/// small for all of them together, the younger ones wait.
 ///
 /// `@unchecked Sendable`: `state` is guarded by its mutex; everything else is touched by the engine's thread only,
 /// which `perform` and `add` reach through `state`.
@@ -102,10 +124,30 @@ final class InferenceEngine: @unchecked Sendable {
             jobs = []
             return false
         }
-        for job in jobs where job.isCancelled { end(job, CancellationError()) }
-        jobs.removeAll { $0.isDone }
+        for job in jobs { if let reason = job.withdrawal { end(job, reason) } }
+        removeDone()
         step()
         return true
+    }
+
+    /// Memory comes back when a job ends: those that gave theirs away go on.
+    private func removeDone() {
+        let count = jobs.count
+        jobs.removeAll { $0.isDone }
+        guard jobs.count < count || jobs.allSatisfy(\.isWaiting) else { return }
+        for job in jobs where job.isWaiting { job.goOn() }
+    }
+
+    /// No job has the memory to go on: the youngest that holds some gives way to the older ones. The oldest fails only
+    /// where it has the cache for itself.
+    private func makeRoom() {
+        let active = jobs.filter { !$0.isWaiting }
+        if let youngest = active.dropFirst().last(where: { !$0.sequence.pages.isEmpty }) {
+            youngest.giveWay()
+        } else if let oldest = active.first {
+            end(oldest, LanguageModelError.unavailable("the key-value cache's memory budget is used up"))
+        }
+        removeDone()
     }
 
     private func end(_ job: SequenceJob, _ failure: (any Error)?) {
@@ -122,19 +164,14 @@ final class InferenceEngine: @unchecked Sendable {
         var chosen: [SequenceJob] = []
         var batch = ForwardBatch(runs: [])
         // Generating sequences first: one token each; then prompts, in the order of their arrival.
-        let ordered = jobs.filter { $0.queue.count <= 1 } + jobs.filter { $0.queue.count > 1 }
+        let active = jobs.filter { !$0.isWaiting }
+        let ordered = active.filter { $0.queue.count <= 1 } + active.filter { $0.queue.count > 1 }
         for job in ordered where room > 0 && rows > 0 {
             var count = min(job.queue.count, room)
             let wanted = max(0, count - job.silent)
             if wanted > rows { count = job.silent + rows }
             guard count > 0 else { continue }
-            guard job.sequence.reserve(count) else {
-                // Memory comes back when other sequences end; a job that is alone will never fit.
-                if jobs.count == 1 {
-                    end(job, LanguageModelError.unavailable("the key-value cache's memory budget is used up"))
-                }
-                continue
-            }
+            guard job.sequence.reserve(count) else { continue }
             let tokens = job.queue.prefix(count)
             let silent = min(job.silent, count)
             batch.runs.append(
@@ -145,13 +182,7 @@ final class InferenceEngine: @unchecked Sendable {
             rows -= count - silent
             chosen.append(job)
         }
-        if chosen.isEmpty {
-            if let first = jobs.first {
-                end(first, LanguageModelError.unavailable("the key-value cache's memory budget is used up"))
-            }
-            jobs.removeAll { $0.isDone }
-            return
-        }
+        guard !chosen.isEmpty else { return makeRoom() }
         let wantedOf = batch.runs.map { $0.tokens.count - $0.wantedFrom }
         let logits = pass.run(batch)
         let vocabulary = pass.weights.configuration.vocabulary
@@ -164,6 +195,6 @@ final class InferenceEngine: @unchecked Sendable {
             }
             if job.isDone { job.finish() }
         }
-        jobs.removeAll { $0.isDone }
+        removeDone()
     }
 }

@@ -34,18 +34,13 @@ extension LocalModel {
                 sequence: sequence, prompt: prompt, control: control,
                 start: { logits, sequence, engine in
                     for index in 0..<samples {
-                        let own = index == samples - 1 ? sequence : sequence.fork()
-                        guard let own else {
-                            let reason = "the key-value cache's memory budget is used up"
-                            continuation.yield(
-                                .ended(sample: index, .failure(LanguageModelError.unavailable(reason))))
-                            continue
-                        }
+                        let (own, missing) = index == samples - 1 ? (sequence, []) : sequence.fork()
                         let job = GenerationJob(
                             sequence: own, plan: plan, index: index, control: control,
                             onText: { continuation.yield(.text(sample: index, $0)) },
                             onEnd: { continuation.yield(.ended(sample: index, $0)) })
                         job.receive(logits, from: engine)
+                        job.recompute(missing)
                         if job.isDone { job.finish() } else { engine.add(job) }
                     }
                 },
@@ -129,14 +124,13 @@ extension LocalModel {
                         let sum = logProbability(of: first, in: logits)
                         if target.count == 1 {
                             continuation.yield((index, .success(sum)))
-                        } else if let own = sequence.fork() {
-                            engine.add(
-                                ScoringJob(sequence: own, targets: target, first: sum, control: control) {
-                                    continuation.yield((index, $0))
-                                })
                         } else {
-                            let reason = "the key-value cache's memory budget is used up"
-                            continuation.yield((index, .failure(LanguageModelError.unavailable(reason))))
+                            let (own, missing) = sequence.fork()
+                            let job = ScoringJob(sequence: own, targets: target, first: sum, control: control) {
+                                continuation.yield((index, $0))
+                            }
+                            job.recompute(missing)
+                            engine.add(job)
                         }
                     }
                 },

@@ -143,20 +143,41 @@ final class CachedSequence {
     deinit { for page in pages { cache.release(page) } }
 
     /// A sequence with the same beginning. Full pages are shared; a begun one is copied.
-    /// - Returns: nil when there is no memory.
-    func fork() -> CachedSequence? {
+    /// - Returns: the sequence, and the last tokens of this one that it lacks where no memory was left for the begun page.
+    func fork() -> (sequence: CachedSequence, missing: [Int32]) {
         let full = tokens.count / KeyValueCache.pageTokens
         var shared = Array(pages.prefix(full))
         shared.forEach(cache.retain)
+        var known = tokens.count
         if tokens.count % KeyValueCache.pageTokens != 0 {
-            guard let page = cache.allocate() else {
-                shared.forEach(cache.release)
-                return nil
+            if let page = cache.allocate() {
+                cache.memory(page).update(from: cache.memory(pages[full]), count: cache.pageSize)
+                shared.append(page)
+            } else {
+                known = full * KeyValueCache.pageTokens
             }
-            cache.memory(page).update(from: cache.memory(pages[full]), count: cache.pageSize)
-            shared.append(page)
         }
-        return CachedSequence(cache: cache, tokens: tokens, pages: shared)
+        let fork = CachedSequence(cache: cache, tokens: Array(tokens.prefix(known)), pages: shared)
+        return (fork, Array(tokens.suffix(from: known)))
+    }
+
+    /// Gives all memory back. What is sealed may stay in the cache for a while.
+    /// - Returns: the tokens that must be computed again.
+    func evict() -> [Int32] {
+        let computed = tokens
+        for page in pages { cache.release(page) }
+        pages = []
+        tokens = []
+        return computed
+    }
+
+    /// Takes what the cache still knows of these tokens.
+    /// - Precondition: the sequence is empty.
+    /// - Returns: how many tokens need not be computed again.
+    func restore(_ known: [Int32]) -> Int {
+        pages = cache.match(known, limit: known.count)
+        tokens = Array(known.prefix(pages.count * KeyValueCache.pageTokens))
+        return tokens.count
     }
 
     /// Makes room for `count` more tokens.
