@@ -70,6 +70,14 @@ private struct WordEncoder: TextEncoder {
             #expect(corpus.reader.passageCount == documents.count)
             #expect((corpus.graph != nil) == (round % 3 < 2))
             try corpus.verifyIndexes()
+            // Several queries at once find what each finds alone.
+            let batch = (0..<9).map { _ in
+                (0..<3).map { _ in words[random.integer(below: words.count)] }.joined(separator: " ")
+            }
+            let together = try await corpus.hybridSearch(batch, limit: 7)
+            for (query, hits) in zip(batch, together) {
+                #expect(try await corpus.hybridSearch(query, limit: 7) == hits)
+            }
             for _ in 0..<10 {
                 let query = (0..<3).map { _ in words[random.integer(below: words.count)] }.joined(separator: " ")
                 let wanted = try await encoder.encode(query)

@@ -44,18 +44,22 @@ public struct RetrievalEvaluation: Sendable {
             namesPassages = try await corpus.passages(withID: id).contains { $0.id == id && $0.documentID != id }
             if namesPassages { break }
         }
-        for question in set.questions where !question.relevance.isEmpty {
+        let questions = set.questions.filter { !$0.relevance.isEmpty }
+        for start in stride(from: 0, to: questions.count, by: 64) {
+            let batch = questions[start..<min(start + 64, questions.count)]
             // Passages of one document fall together, so more of them are asked for than are counted.
-            let hits = try await corpus.search(mode, query: question.text, limit: 2 * limit, within: nil)
-            let passages = try await corpus.passages(at: hits.map(\.ordinal))
-            var ids: OrderedSet<String> = []
-            for passage in passages where ids.count < limit {
-                ids.append(namesPassages ? passage.id : passage.documentID)
+            let lists = try await corpus.search(mode, queries: batch.map(\.text), limit: 2 * limit, within: nil)
+            for (question, hits) in zip(batch, lists) {
+                let passages = try await corpus.passages(at: hits.map(\.ordinal))
+                var ids: OrderedSet<String> = []
+                for passage in passages where ids.count < limit {
+                    ids.append(namesPassages ? passage.id : passage.documentID)
+                }
+                result.append(
+                    Ranking(
+                        question: question, ranked: Array(ids),
+                        texts: question.answers.isEmpty ? [] : passages.map { $0.title + "\n" + $0.text }))
             }
-            result.append(
-                Ranking(
-                    question: question, ranked: Array(ids),
-                    texts: question.answers.isEmpty ? [] : passages.map { $0.title + "\n" + $0.text }))
         }
         return result
     }

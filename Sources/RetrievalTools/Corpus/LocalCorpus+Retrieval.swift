@@ -63,12 +63,7 @@ extension LocalCorpus: RetrievalCorpus {
         _ mode: RetrievalMode, query: String, limit: Int, within scope: CorpusScope?
     ) async throws -> [RankedPassage] {
         try Task.checkCancellation()
-        let passages: OrdinalSet?
-        switch scope {
-        case nil: passages = nil
-        case .passages(let set): passages = set
-        case .documents(let set): passages = try reader.passages(of: set)
-        }
+        let passages = try passages(in: scope)
         let found: [SearchIndex.ScoredPassage]
         switch mode {
         case .keyword: found = try keywordSearch(KeywordQuery(query), limit: limit, within: passages)
@@ -76,6 +71,30 @@ extension LocalCorpus: RetrievalCorpus {
         case .hybrid: found = try await hybridSearch(query, limit: limit, within: passages)
         }
         return try found.map { try ranked($0.ordinal, score: Double($0.score)) }
+    }
+
+    /// Queries are encoded together, share the scan of the vectors, and take all cores.
+    @concurrent
+    public func search(
+        _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
+    ) async throws -> [[RankedPassage]] {
+        try Task.checkCancellation()
+        let passages = try passages(in: scope)
+        let found: [[SearchIndex.ScoredPassage]]
+        switch mode {
+        case .keyword: found = try keywordSearch(queries.map { KeywordQuery($0) }, limit: limit, within: passages)
+        case .semantic: found = try await semanticSearch(queries, limit: limit, within: passages)
+        case .hybrid: found = try await hybridSearch(queries, limit: limit, within: passages)
+        }
+        return try found.map { list in try list.map { try ranked($0.ordinal, score: Double($0.score)) } }
+    }
+
+    private func passages(in scope: CorpusScope?) throws -> OrdinalSet? {
+        switch scope {
+        case nil: return nil
+        case .passages(let set): return set
+        case .documents(let set): return try reader.passages(of: set)
+        }
     }
 
     public func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage] {

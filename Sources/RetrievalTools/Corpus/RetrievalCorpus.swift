@@ -33,6 +33,10 @@ public protocol RetrievalCorpus: Sendable {
     func search(
         _ mode: RetrievalMode, query: String, limit: Int, within scope: CorpusScope?
     ) async throws -> [RankedPassage]
+    /// The passages that match each of several queries best: the same as one by one, sooner.
+    func search(
+        _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
+    ) async throws -> [[RankedPassage]]
     /// The passages at these places, in their order; a place that does not exist is an error.
     func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage]
     /// The passages that an id names: one for a passage's id, all for a document's id, none for an unknown one.
@@ -65,6 +69,15 @@ public protocol RetrievalCorpus: Sendable {
 }
 
 extension RetrievalCorpus {
+    /// One query after the other.
+    public func search(
+        _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
+    ) async throws -> [[RankedPassage]] {
+        var lists: [[RankedPassage]] = []
+        for query in queries { lists.append(try await search(mode, query: query, limit: limit, within: scope)) }
+        return lists
+    }
+
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
 

@@ -171,6 +171,19 @@ public final class LocalCorpus: Sendable {
         return Fusion.reciprocalRank([byWords, byMeaning], k: options.k, weights: options.weights, limit: limit)
     }
 
+    /// The best passages of each of several queries by reciprocal rank fusion: the same as one by one.
+    public func hybridSearch(
+        _ queries: [String], limit: Int, within scope: OrdinalSet? = nil, options: HybridOptions = HybridOptions()
+    ) async throws -> [[ScoredPassage]] {
+        let depth = max(options.depth, limit)
+        let byWords = try keywordSearch(queries.map { KeywordQuery($0) }, limit: depth, within: scope)
+        guard hasSemanticSearch else { return byWords.map { Array($0.prefix(limit)) } }
+        let byMeaning = try await semanticSearch(queries, limit: depth, within: scope)
+        return zip(byWords, byMeaning).map {
+            Fusion.reciprocalRank([$0, $1], k: options.k, weights: options.weights, limit: limit)
+        }
+    }
+
     /// Candidates in the order of late interaction with the question: MaxSim over all its tokens, or focused on what a
     /// condensed context leaves open (see ``LateInteractionQuery``).
     /// - Parameter context: what was found so far, condensed; nil for the first hop.

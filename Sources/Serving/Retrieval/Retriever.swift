@@ -17,10 +17,11 @@ extension ForageService {
             throw ServiceError(
                 .invalid, "this corpus has no index for \(request.mode.rawValue) search", location: ["mode"])
         }
-        let lists = try await inParallel(request.queries) { query in
-            let hits = try await corpus.search(request.mode, query: query, limit: request.count, within: nil)
-            return try await documents(of: hits, in: corpus, bare: request.bare)
-        }
+        let found =
+            request.queries.count == 1
+            ? [try await corpus.search(request.mode, query: request.queries[0], limit: request.count, within: nil)]
+            : try await corpus.search(request.mode, queries: request.queries, limit: request.count, within: nil)
+        let lists = try await inParallel(found) { try await documents(of: $0, in: corpus, bare: request.bare) }
         return ["result": .array(lists)]
     }
 
