@@ -14,6 +14,11 @@ LM_INLINE uint16_t lm_u16(const uint8_t *p) {
 }
 
 LM_INLINE float lm_half(uint16_t h) {
+#if defined(__aarch64__)
+    __fp16 half;
+    memcpy(&half, &h, 2);
+    return (float)half;
+#else
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3FF, bits;
     if (exponent == 0) {
         float value = (float)fraction * 0x1p-24f;
@@ -23,6 +28,7 @@ LM_INLINE float lm_half(uint16_t h) {
     float value;
     memcpy(&value, &bits, 4);
     return value;
+#endif
 }
 
 LM_INLINE int lm_block_bytes(int type) {
@@ -195,10 +201,38 @@ LM_INLINE float lm_float_weight(int type, const uint8_t *p, size_t i) {
 /// must agree bit for bit stay those of one variant for the life of the process. The portable product has its own entry.
 int lm_has_avx2(void);
 
+/// Sixteen rows, unpacked: levels [k/4][16][4], scales and offsets [k/g][16] with g = 32, or 16 for Q6_K.
+typedef struct {
+    uint8_t *q;
+    float *d, *m;
+} lm_panel;
+
+/// A panel in a thread's scratch memory (forage_lm_matmul_scratch).
+LM_INLINE lm_panel lm_panel_in(uint8_t *scratch, int columns) {
+    lm_panel w = {scratch, (float *)(void *)(scratch + (size_t)columns * 16), NULL};
+    w.m = w.d + (size_t)columns;
+    return w;
+}
+
+/// Stores results [tokens][16] of `rows` rows from row r and of `tokens` tokens from token t, with the bias.
+LM_INLINE void lm_store_block(const forage_lm_product *p, const float *block, int r, int rows, int t, int tokens) {
+    for (int i = 0; i < tokens; i++)
+        for (int j = 0; j < rows; j++)
+            p->out[(ptrdiff_t)(t + i) * p->out_stride + r + j] = block[i * 16 + j] + (p->bias ? p->bias[r + j] : 0);
+}
+
 // The work of one range of rows of one product; the portable one is the reference.
 void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last);
 #if defined(__x86_64__)
 void lm_multiply_avx2(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
+void lm_unpack_panel_avx2(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out);
 void lm_quantize_activations_avx2(const forage_lm_activations *a, int first, int last);
+void lm_multiply_avx512(
+    const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
+/// Whether the processor has AVX-512 (F, BW, VL, DQ) with VNNI. As lm_has_avx2.
+int lm_has_avx512_vnni(void);
+#elif defined(__aarch64__)
+void lm_multiply_neon(
+    const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
 #endif

@@ -19,6 +19,21 @@ int lm_has_avx2(void) {
 #endif
 }
 
+#if defined(__x86_64__)
+int lm_has_avx512_vnni(void) {
+    static _Atomic int known = -1;
+    int has = atomic_load_explicit(&known, memory_order_relaxed);
+    if (has < 0) {
+        __builtin_cpu_init();
+        has = lm_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+              __builtin_cpu_supports("avx512vnni");
+        atomic_store_explicit(&known, has, memory_order_relaxed);
+    }
+    return has;
+}
+#endif
+
 int forage_lm_block_weights(int type) { return lm_block_weights(type); }
 int forage_lm_block_bytes(int type) { return lm_block_bytes(type); }
 float forage_lm_half_to_float(uint16_t half) { return lm_half(half); }

@@ -45,6 +45,9 @@ void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_produc
 
 #define MOST_PRODUCTS 8
 
+typedef void (*multiply_kernel)(
+    const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
+
 typedef struct {
     const forage_lm_activations *a;
     const forage_lm_product *products;
@@ -52,8 +55,18 @@ typedef struct {
     int starts[MOST_PRODUCTS + 1]; // the first chunk of each product
     uint8_t *scratch;
     size_t scratch_stride;
-    int vector;
+    multiply_kernel kernel; // NULL: the portable one
 } multiply_job;
+
+static multiply_kernel best_kernel(void) {
+#if defined(__x86_64__)
+    if (lm_has_avx512_vnni()) return lm_multiply_avx512;
+    if (lm_has_avx2()) return lm_multiply_avx2;
+#elif defined(__aarch64__)
+    return lm_multiply_neon;
+#endif
+    return NULL;
+}
 
 static void multiply_chunk(void *context, int index, int worker) {
     const multiply_job *job = context;
@@ -62,13 +75,8 @@ static void multiply_chunk(void *context, int index, int worker) {
     const forage_lm_product *p = job->products + which;
     int first = (index - job->starts[which]) * job->chunk, last = first + job->chunk;
     if (last > p->rows) last = p->rows;
-#if defined(__x86_64__)
-    if (job->vector) {
-        lm_multiply_avx2(job->a, p, first, last, job->scratch + (size_t)worker * job->scratch_stride);
-        return;
-    }
-#endif
-    lm_multiply_portable(job->a, p, first, last);
+    if (job->kernel) job->kernel(job->a, p, first, last, job->scratch + (size_t)worker * job->scratch_stride);
+    else lm_multiply_portable(job->a, p, first, last);
 }
 
 size_t forage_lm_matmul_scratch(int columns) { return ((size_t)columns * 24 + 4096 + 63) / 64 * 64; }
@@ -82,7 +90,7 @@ void forage_lm_matmul(
         return;
     }
     job.scratch_stride = forage_lm_matmul_scratch(a->columns);
-    job.vector = lm_has_avx2();
+    job.kernel = best_kernel();
     int rows = 0;
     for (int i = 0; i < count; i++) rows += products[i].rows;
     // Small enough that both threads end together, large enough that taking a chunk costs nothing.

@@ -243,13 +243,7 @@ AVX2_INLINE void transpose8(__m256i v[8]) {
     }
 }
 
-/// Sixteen rows, unpacked: levels [k/4][16][4], scales and offsets [k/g][16] with g = 32, or 16 for Q6_K.
-typedef struct {
-    uint8_t *q;
-    float *d, *m;
-} panel;
-
-AVX2_INLINE void unpack_panel(int type, const uint8_t *row, size_t stride, int rows, int blocks, panel out) {
+AVX2_INLINE void unpack_panel(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out) {
     int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
     for (int side = 0; side < 2; side++) {
         const uint8_t *base[8];
@@ -289,9 +283,25 @@ AVX2_INLINE void unpack_panel(int type, const uint8_t *row, size_t stride, int r
     }
 }
 
+#define UNPACK(t) \
+    case t: unpack_panel(t, row, stride, rows, blocks, out); break;
+AVX2 void lm_unpack_panel_avx2(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out) {
+    switch (type) {
+        UNPACK(FORAGE_LM_Q4_0)
+        UNPACK(FORAGE_LM_Q4_1)
+        UNPACK(FORAGE_LM_Q5_0)
+        UNPACK(FORAGE_LM_Q5_1)
+        UNPACK(FORAGE_LM_Q8_0)
+        UNPACK(FORAGE_LM_Q4_K)
+        UNPACK(FORAGE_LM_Q5_K)
+        UNPACK(FORAGE_LM_Q6_K)
+    default: break;
+    }
+}
+
 /// A panel by `tokens` tokens (1 to 4, a constant).
 AVX2_INLINE void panel_tokens(
-    int type, int tokens, panel w, int blocks, const forage_lm_activations *a, int token, float *out,
+    int type, int tokens, lm_panel w, int blocks, const forage_lm_activations *a, int token, float *out,
     ptrdiff_t out_stride) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256 total[4][2];
@@ -375,8 +385,7 @@ AVX2_INLINE void multiply_quantised(
     }
     for (; r < last; r += 16) {
         int rows = last - r < 16 ? last - r : 16;
-        panel w = {scratch, (float *)(scratch + (size_t)a->columns * 16), NULL};
-        w.m = w.d + (size_t)a->columns;
+        lm_panel w = lm_panel_in(scratch, a->columns);
         unpack_panel(type, weights + (size_t)r * stride, stride, rows, blocks, w);
         for (int t = 0; t < a->rows; t += 4) {
             float block[4 * 16], *out = block;
@@ -391,11 +400,7 @@ AVX2_INLINE void multiply_quantised(
             else if (tokens == 3) panel_tokens(type, 3, w, blocks, a, t, out, out_stride);
             else if (tokens == 2) panel_tokens(type, 2, w, blocks, a, t, out, out_stride);
             else panel_tokens(type, 1, w, blocks, a, t, out, out_stride);
-            if (!direct)
-                for (int i = 0; i < tokens; i++)
-                    for (int j = 0; j < rows; j++)
-                        p->out[(ptrdiff_t)(t + i) * p->out_stride + r + j] =
-                            block[i * 16 + j] + (p->bias ? p->bias[r + j] : 0);
+            if (!direct) lm_store_block(p, block, r, rows, t, tokens);
         }
     }
 }
