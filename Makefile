@@ -45,7 +45,7 @@ format:
 bench: setup
 	$(SWIFT) build -c release --product ForageBenchmarks
 	mkdir -p runs/bench
-	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl
+	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl --questions Examples/hotpotqa/questions.jsonl
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage

@@ -148,7 +148,10 @@ struct KillBenchmark: AsyncParsableCommand {
             try writer.ingest([root + "/source.jsonl"], options: IngestOptions(batchSize: 200))
             _ = try await publish(writer, round: round)
             try writer.delete(ids: (0..<50).map { "d\(($0 * 7 + round) % documents)" })
-            try writer.add((0..<20).map { Document(id: "d\($0)", text: "Worker's own version \(round) of \($0).") })
+            // Only documents that the source has: it brings them back, and would not delete what others added.
+            let source = try String(contentsOfFile: root + "/source.jsonl", encoding: .utf8)
+            let known = (0..<20).filter { source.contains("{\"id\":\"d\($0)\",") }
+            try writer.add(known.map { Document(id: "d\($0)", text: "Worker's own version \(round) of \($0).") })
             _ = try await publish(writer, round: round)
             if round % 2 == 0 { try writer.compact() }
             try touchSource(root)

@@ -15,14 +15,27 @@ struct LinkBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "links", abstract: "Title and name links: speed, and the pool's share of gold passages.")
 
-    @Option(help: "The indexed corpus.") var corpus: String
+    @Option(help: "The indexed corpus.") var corpus: String?
+    @Option(help: "JSON lines to index without an encoder instead, in a temporary folder.") var source: String?
     @Option(help: "JSON lines with question and supporting.") var questions: String
     @Option(help: "Passages from the search.") var top = 20
     @Option(help: "Passages whose links are followed.") var followed = 3
     @Option(help: "keyword or hybrid.") var mode = "hybrid"
 
     func run() async throws {
-        let corpus = try await LocalCorpus(path: self.corpus, loadsEncoder: mode == "hybrid")
+        let temporary = NSTemporaryDirectory() + "forage-links-\(getpid()).forage"
+        defer { try? FileManager.default.removeItem(atPath: temporary) }
+        if let source {
+            let writer = try CorpusWriter.open(creatingAt: temporary)
+            try writer.ingest([source])
+            let generation = try writer.beginGeneration()
+            try await IndexBuilder(encoder: nil).build(generation)
+            try generation.publish()
+        }
+        guard let path = self.corpus ?? source.map({ _ in temporary }) else {
+            throw ValidationError("give --corpus or --source")
+        }
+        let corpus = try await LocalCorpus(path: path, loadsEncoder: mode == "hybrid")
         guard let links = corpus.links else { throw ValidationError("the corpus has no link index") }
         let lines = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n")
         var (gold, held, pooled, recall2, recall5, count) = (0, 0, 0, 0, 0, 0)

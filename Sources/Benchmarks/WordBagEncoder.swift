@@ -13,7 +13,7 @@ struct WordBagEncoder: TextEncoder {
         rows.reserveCapacity(texts.count * dimension)
         for text in texts {
             var row = [Float](repeating: 0.01, count: dimension)
-            for word in text.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x2E }) {
+            for word in text.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x2E || $0 == 0x0A }) {
                 row[word.reduce(5381) { ($0 &* 33 &+ Int($1)) & 0xFFFF } % dimension] += 1
             }
             let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()

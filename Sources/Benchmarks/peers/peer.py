@@ -4,12 +4,13 @@
 
 usage: peer.py '{"engine": "tantivy", "op": "build", "corpus": …, "queries": …, "index": …}'
 Engines: tantivy, bm25s (keyword: build, search); faiss, hnswlib, usearch (graphs: search over a sweep of ef, building the
-graph where there is none), faiss_flat (exact: search), numpy and duckdb (metadata: filter, with the rows in memory). Needs
-the Python packages of those names (bm25s with numba).
+graph where there is none), faiss_flat (exact: search), numpy and duckdb (metadata: filter, with the rows in memory);
+pyahocorasick (links); numpy (fusion). Needs the Python packages of those names (bm25s with numba).
 """
 import json, os, re, shutil, sys, time
 import numpy as np
 
+EFFORTS = (24, 32, 48, 64, 96, 128, 192, 256, 384)
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -118,7 +119,7 @@ def dense(s):
 
 def sweep(run_with, queries, truth):
     lines = []
-    for effort in (24, 32, 48, 64, 96, 128):
+    for effort in EFFORTS:
         run = run_with(effort)
         answers, figures = timed(run, [query[None, :] for query in queries])
         recall = float(np.mean([len(set(map(int, a)) & set(t)) / 10 for a, t in zip(answers, truth.tolist())]))
@@ -286,12 +287,63 @@ def filters(s):
     return {"p50_ms": figures}
 
 
+def titles_named(s):
+    """Titles in texts by an Aho-Corasick automaton over folded words: of the questions, and of the passages."""
+    import ahocorasick
+    folded = lambda text: " " + " ".join(w.lower() for w in WORD.findall(text)) + " "
+    automaton, passages = ahocorasick.Automaton(), []
+    for line in open(s["corpus"]):
+        document = json.loads(line)
+        passages.append(document["text"])
+        automaton.add_word(folded(re.sub(r" \(.*\)$", "", document["title"])), document["id"])
+    automaton.make_automaton()
+    figures = {}
+    for name, found in (("question", [json.loads(line)["question"] for line in open(s["queries"])]), ("passage", passages)):
+        times = []
+        for text in found:
+            start = time.perf_counter()
+            list(automaton.iter(folded(text)))
+            times.append(time.perf_counter() - start)
+        figures[f"{name}_us_p50"] = sorted(times)[len(times) // 2] * 1e6
+    return figures
+
+
+def fuse(s):
+    """Reciprocal rank fusion and min-max interpolation of two rankings of 100, with dictionaries and numpy."""
+    generator = np.random.default_rng(1)
+    rankings = [[(int(o), float(100 - i)) for i, o in enumerate(generator.permutation(400)[:100])] for _ in range(2)]
+
+    def reciprocal():
+        scores = {}
+        for ranking in rankings:
+            for rank, (ordinal, _) in enumerate(ranking):
+                scores[ordinal] = scores.get(ordinal, 0) + 1 / (61 + rank)
+        return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:20]
+
+    def interpolated():
+        scores = {}
+        for ranking in rankings:
+            values = np.array([score for _, score in ranking])
+            values = (values - values.min()) / (values.max() - values.min())
+            for (ordinal, _), value in zip(ranking, values.tolist()):
+                scores[ordinal] = scores.get(ordinal, 0) + value
+        return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:20]
+
+    figures = {}
+    for name, run in (("reciprocal rank", reciprocal), ("interpolation min-max", interpolated)):
+        start = time.perf_counter()
+        for _ in range(2000):
+            run()
+        figures[name] = (time.perf_counter() - start) / 2000 * 1e6
+    return {"us": figures}
+
+
 if __name__ == "__main__":
     spec = json.loads(sys.argv[1])
     runs = {
         ("tantivy", "build"): tantivy_build, ("tantivy", "search"): tantivy_search, ("bm25s", "build"): bm25s_build,
         ("bm25s", "search"): bm25s_search, ("faiss", "search"): faiss_search, ("hnswlib", "search"): hnswlib_search,
         ("usearch", "search"): usearch_search, ("faiss_flat", "search"): lambda s: faiss_search(s, flat=True),
-        ("numpy", "filter"): filters, ("duckdb", "filter"): filters,
+        ("pyahocorasick", "links"): titles_named, ("numpy", "fusion"): fuse, ("numpy", "filter"): filters, ("duckdb", "filter"): filters,
     }
     print(json.dumps({"engine": spec["engine"], "op": spec["op"], **runs[spec["engine"], spec["op"]](spec), **memory()}))

@@ -5,9 +5,12 @@
 usage: table.py FORAGE_BENCHMARKS DATA [--passages N] [--vectors N] [--documents N] [--rounds N] [--only keyword,filter]
 DATA holds the files of make_data.py, which is run when they are missing. Each measurement is a process of its own; rounds
 alternate the engines, and the median round counts. Figures by processor time (`cpu`) are those of a core of one's own.
-The parts: keyword, vector, hnsw, filter, encoder (needs the model minilm and `--texts`, JSON lines with "text").
+The parts: keyword, vector, hnsw, filter, encoder (needs the model minilm and `--texts`, JSON lines with "text"), links
+(needs `--texts` with ids and titles and `--questions`), fusion.
 """
 import argparse, json, os, statistics, subprocess, sys
+
+import peer
 
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -53,13 +56,13 @@ def keyword(o):
                     {"engine": engine, "op": operation, "corpus": corpus, "queries": queries, "index": index})])
             results.setdefault((engine, operation), []).extend(found)
     print(f"\nBM25, {o.passages} passages, one thread, top 10\n")
-    print("| engine | build docs/s | disk MB | peak MB of build | QPS | cpu QPS | p99 ms | cpu p99 ms | RSS MB |")
+    print("| engine | build docs/s | disk MB | peak MB of build | QPS | cpu QPS | p99 ms | cpu p99 ms | peak MB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for engine in ("forage", "tantivy", "bm25s"):
         b, s = results[engine, "build"], results[engine, "search"]
         print(f"| {engine} | {median(b, 'docs_per_s'):.0f} | {median(b, 'disk_MB'):.1f} | {median(b, 'peak_rss_MB'):.0f} | "
               f"{median(s, 'qps'):.0f} | {median(s, 'cpu_qps'):.0f} | {median(s, 'p99_ms'):.3f} | "
-              f"{median(s, 'cpu_p99_ms'):.3f} | {median(s, 'rss_MB'):.0f} |")
+              f"{median(s, 'cpu_p99_ms'):.3f} | {median(s, 'peak_rss_MB'):.0f} |")
     ours = results["forage", "search"]
     for engine in ("tantivy", "bm25s"):
         print(f"\nforage / {engine}: cpu QPS {median(ours, 'cpu_qps') / median(results[engine, 'search'], 'cpu_qps'):.2f}x, "
@@ -84,8 +87,8 @@ def dense_files(o):
             "neighbours": f"{o.data}/neighbours.{o.vectors}.i32"}
 
 
-def ours_dense(o, command):
-    return call([o.benchmarks, command, "--folder", o.data]
+def ours_dense(o, command, *more):
+    return call([o.benchmarks, command, "--folder", o.data, *more]
                 + [part for name, path in dense_files(o).items() for part in (f"--{name}", path)])
 
 
@@ -113,7 +116,8 @@ def vector(o):
 def hnsw(o):
     rows = {}
     for _ in range(o.rounds):
-        rows.setdefault("forage", []).extend(ours_dense(o, "hnsw"))
+        rows.setdefault("forage", []).extend(ours_dense(
+            o, "hnsw", *(part for effort in peer.EFFORTS for part in ("--efforts", str(effort)))))
         for engine in ("faiss", "hnswlib", "usearch"):
             spec = {"engine": engine, "op": "search", "index": f"{o.data}/graph.{engine}.{o.vectors}", **dense_files(o)}
             for line in call([sys.executable, f"{here}/peer.py", json.dumps(spec)]):
@@ -164,6 +168,41 @@ def encoder(o):
         print(f"threads: {threads}\n{done.stdout}{done.stderr[-300:]}")
 
 
+def links(o):
+    if not o.texts or not o.questions:
+        return print("\nlinks: left out, --texts or --questions is missing", file=sys.stderr)
+    ours, peer = [], []
+    for _ in range(o.rounds):
+        ours += call([o.benchmarks, "links", "--source", o.texts, "--questions", o.questions, "--mode", "keyword"])
+        peer += call([sys.executable, f"{here}/peer.py", json.dumps(
+            {"engine": "pyahocorasick", "op": "links", "corpus": o.texts, "queries": o.questions})])
+    print("\nTitles and names that a text leads to, microseconds (median); the pool of a question's passages\n")
+    print("| text | forage | pyahocorasick | ratio |")
+    print("|---|---|---|---|")
+    for text in ("question", "passage"):
+        mine, other = median(ours, f"{text}_us_p50"), median(peer, f"{text}_us_p50")
+        print(f"| {text} | {mine:.2f} | {other:.2f} | {other / mine:.1f}x |")
+    print(f"\nkeyword top 20 and links of the top 3: {median(ours, 'pool_gold'):.1%} of the gold passages in "
+          f"{median(ours, 'pool_size'):.1f}; with shared names {median(ours, 'pool_gold_with_names'):.1%} in "
+          f"{median(ours, 'pool_size_with_names'):.1f}")
+
+
+def fusion(o):
+    ours, peer = {}, {}
+    for _ in range(o.rounds):
+        for line in call([o.benchmarks, "fusion"]):
+            ours.setdefault(line["stage"], []).append(line["us"])
+        for line in call([sys.executable, f"{here}/peer.py", json.dumps({"engine": "numpy", "op": "fusion"})]):
+            for stage, us in line["us"].items():
+                peer.setdefault(stage, []).append(us)
+    print("\nFusion of two rankings of 100, microseconds\n")
+    print("| stage | forage | Python and numpy | ratio |")
+    print("|---|---|---|---|")
+    for stage, times in ours.items():
+        mine, other = statistics.median(times), statistics.median(peer.get(stage, [float("nan")]))
+        print(f"| {stage} | {mine:.2f} | {other:.2f} | {other / mine:.1f}x |")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("benchmarks")
@@ -172,11 +211,13 @@ if __name__ == "__main__":
     parser.add_argument("--vectors", type=int, default=100_000)
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--texts", default="")
+    parser.add_argument("--questions", default="")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="keyword,vector,hnsw,filter,encoder")
+    parser.add_argument("--only", default="keyword,vector,hnsw,filter,encoder,links,fusion")
     o = parser.parse_args()
     needed = [f"{o.data}/passages.{o.passages}.jsonl", f"{o.data}/neighbours.{o.vectors}.i32"]
     if not all(os.path.exists(path) for path in needed):
         subprocess.run([sys.executable, f"{here}/make_data.py", o.data, str(o.passages), str(o.vectors)], check=True)
     for name in o.only.split(","):
-        {"keyword": keyword, "vector": vector, "hnsw": hnsw, "filter": filters, "encoder": encoder}[name](o)
+        {"keyword": keyword, "vector": vector, "hnsw": hnsw, "filter": filters, "encoder": encoder, "links": links,
+         "fusion": fusion}[name](o)

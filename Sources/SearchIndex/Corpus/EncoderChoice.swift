@@ -3,7 +3,8 @@
 import Foundation
 public import TextEncoders
 
-/// The encoder that a user names: a pulled model, a folder, or an endpoint's URL with its model as `URL#model`.
+/// The encoder that a user names: a pulled model or a folder, with `:int8` behind it for 8-bit arithmetic, or an
+/// endpoint's URL with its model as `URL#model`.
 public struct EncoderChoice: Sendable, Hashable {
     /// As the user wrote it; kept with the index.
     public var name: String
@@ -23,10 +24,13 @@ public struct EncoderChoice: Sendable, Hashable {
                     baseURL: String(parts[0]), model: String(parts[1]),
                     apiKey: ProcessInfo.processInfo.environment["OPENAI_API_KEY"]))
         }
-        guard let folder = ModelStore().resolve(name) else {
+        let suffix = ":" + BERTEncoder.Precision.int8.rawValue
+        let isShort = name.hasSuffix(suffix)
+        let model = isShort ? String(name.dropLast(suffix.count)) : name
+        guard let folder = ModelStore().resolve(model) else {
             throw SearchIndexError.missingIndex(
-                "there is no model \(name): run `forage model pull \(name)` or give a folder")
+                "there is no model \(model): run `forage model pull \(model)` or give a folder")
         }
-        return try BERTEncoder(folder: folder)
+        return try BERTEncoder(folder: folder, precision: isShort ? .int8 : .float32)
     }
 }
