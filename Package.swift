@@ -41,17 +41,17 @@ let modules: [Module] = [
         libraries: [collections]),
     Module(
         name: "LanguageModels",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "TextEncoders", "CCurl"],
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "TextEncoders"],
         libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
         name: "RetrievalTools",
-        uses: ["CKernels", "TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels", "CCurl"],
+        uses: ["CKernels", "TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels"],
         libraries: [yams, collections]),
     Module(
         name: "AgentRuntime",
         uses: [
             "COpenBLAS", "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex",
-            "LanguageModels", "RetrievalTools", "CCurl",
+            "LanguageModels", "RetrievalTools",
         ],
         libraries: [yams, grdb, collections]),
     Module(
@@ -101,7 +101,7 @@ let everyModule = modules.map(\.name)
 
 var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .target(name: "CCurl"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),

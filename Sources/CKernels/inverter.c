@@ -272,7 +272,7 @@ typedef struct {
 struct forage_run_merger {
     run *runs;
     uint32_t run_count;
-    const float *norms;
+    const forage_norms *norms;
     float unit;
     uint32_t *passages, *frequencies;
     size_t capacity, frequency_capacity;
@@ -314,7 +314,7 @@ static int advance(run *run) {
 }
 
 forage_run_merger *forage_run_merger_create(const uint8_t *const *runs, const uint64_t *sizes, uint32_t count,
-                                            const float *norms, float unit) {
+                                            const forage_norms *norms, float unit) {
     forage_run_merger *merger = calloc(1, sizeof *merger);
     if (!merger) return NULL;
     merger->runs = calloc(count + 1, sizeof(run));

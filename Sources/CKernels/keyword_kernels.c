@@ -104,13 +104,17 @@ INLINE int decode(cursor *at, uint32_t block, uint32_t passage_count) {
     return 1;
 }
 
-INLINE int score_block(cursor *at, uint32_t block, uint32_t passage_count, const float *norms, float unit) {
+INLINE int score_block(cursor *at, uint32_t block, uint32_t passage_count, const forage_norms *norms, float unit) {
     if (!decode(at, block, passage_count)) return 0;
     if (at->scored == block) return 1;
     uint32_t frequencies[BLOCK];
     float lengths[BLOCK];
     if (!decode_frequencies(&at->view, block, at->count, frequencies)) return 0;
-    for (uint32_t i = 0; i < at->count; i++) lengths[i] = norms[at->passages[i]];
+    const float *table = norms->table;
+    if (norms->wide)
+        for (uint32_t i = 0; i < at->count; i++) lengths[i] = table[norms->wide[at->passages[i]]];
+    else
+        for (uint32_t i = 0; i < at->count; i++) lengths[i] = table[norms->narrow[at->passages[i]]];
     for (uint32_t i = at->count; i < BLOCK; i++) {
         lengths[i] = 1;
         frequencies[i] = 0;
@@ -124,7 +128,7 @@ INLINE int score_block(cursor *at, uint32_t block, uint32_t passage_count, const
 
 /// Adds a term's contributions within [start, end) to the window's sums. Blocks that cannot lift any passage over the
 /// threshold with the help of `others` are left out.
-INLINE int accumulate(cursor *at, uint32_t start, uint32_t end, uint32_t passage_count, const float *norms, float unit,
+INLINE int accumulate(cursor *at, uint32_t start, uint32_t end, uint32_t passage_count, const forage_norms *norms, float unit,
                       uint32_t others, uint32_t threshold, workspace *work, int sparse) {
     const posting_view *view = &at->view;
     for (uint32_t block = at->block; block < view->block_count; block++) {
@@ -157,7 +161,7 @@ INLINE int accumulate(cursor *at, uint32_t start, uint32_t end, uint32_t passage
 
 /// The term's contribution to one passage, 0 when it is absent or cannot reach `needed`. Within a window passages are
 /// asked for in ascending order.
-INLINE int look_up(cursor *at, uint32_t passage, uint32_t passage_count, uint32_t needed, const float *norms,
+INLINE int look_up(cursor *at, uint32_t passage, uint32_t passage_count, uint32_t needed, const forage_norms *norms,
                    float unit, uint32_t *score) {
     *score = 0;
     at->look_block = seek_block(&at->view, at->look_block, passage);
@@ -178,7 +182,7 @@ INLINE int look_up(cursor *at, uint32_t passage, uint32_t passage_count, uint32_
     }
     uint32_t frequency = 0;
     if (!one_frequency(&at->view, block, position, count, &frequency)) return 0;
-    *score = contribution(at->scaled, (float)(int32_t)frequency * unit, norms[passage]);
+    *score = contribution(at->scaled, (float)(int32_t)frequency * unit, norm_of(norms, passage));
     return 1;
 }
 
@@ -296,7 +300,7 @@ INLINE uint32_t reached_by(const cursor *at, uint32_t k) {
     return fixed(product);
 }
 
-INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, float unit, uint32_t passage_count,
+INLINE int search(cursor *cursors, uint32_t list_count, const forage_norms *norms, float unit, uint32_t passage_count,
                   const uint32_t *scope, uint32_t scope_count, top_hits *top, workspace *work,
                   collect_dense *dense) {
     memset(work->sums, 0, sizeof work->sums);
@@ -381,7 +385,7 @@ INLINE int search(cursor *cursors, uint32_t list_count, const float *norms, floa
     return 1;
 }
 
-static int search_portable(cursor *cursors, uint32_t list_count, const float *norms, float unit,
+static int search_portable(cursor *cursors, uint32_t list_count, const forage_norms *norms, float unit,
                            uint32_t passage_count, const uint32_t *scope, uint32_t scope_count, top_hits *top,
                            workspace *work) {
     return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work, collect_portable);
@@ -389,14 +393,14 @@ static int search_portable(cursor *cursors, uint32_t list_count, const float *no
 
 #if defined(__x86_64__)
 __attribute__((target("avx2,bmi,bmi2,lzcnt"))) static int search_avx2(
-    cursor *cursors, uint32_t list_count, const float *norms, float unit, uint32_t passage_count,
+    cursor *cursors, uint32_t list_count, const forage_norms *norms, float unit, uint32_t passage_count,
     const uint32_t *scope, uint32_t scope_count, top_hits *top, workspace *work) {
     return search(cursors, list_count, norms, unit, passage_count, scope, scope_count, top, work, collect_avx2);
 }
 #endif
 
 /// Opens a list; a short one gets skip entries made up from its postings.
-static int open_cursor(cursor *at, const forage_posting_list *list, uint32_t passage_count, const float *norms,
+static int open_cursor(cursor *at, const forage_posting_list *list, uint32_t passage_count, const forage_norms *norms,
                        float unit, float scale) {
     at->scaled = list->weight * scale;
     at->block = at->position = at->count = 0;
@@ -412,7 +416,7 @@ static int open_cursor(cursor *at, const forage_posting_list *list, uint32_t pas
     at->short_max = 0;
     for (uint32_t i = 0; i < at->count; i++) {
         float tf = (float)(int32_t)frequencies[i] * unit;
-        float ratio = tf / (tf + norms[at->passages[i]]);
+        float ratio = tf / (tf + norm_of(norms, at->passages[i]));
         if (ratio > at->short_max) at->short_max = ratio;
     }
     return 1;
@@ -423,7 +427,7 @@ static int by_key_descending(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-uint32_t forage_keyword_search(const forage_posting_list *lists, uint32_t list_count, const float *norms, float unit,
+uint32_t forage_keyword_search(const forage_posting_list *lists, uint32_t list_count, const forage_norms *norms, float unit,
                                uint32_t passage_count, const uint32_t *scope, uint32_t scope_count, uint32_t k,
                                forage_keyword_hit *hits) {
     if (list_count == 0 || k == 0 || passage_count == 0) return 0;

@@ -67,6 +67,56 @@ INLINE int read_number(const uint8_t *bytes, uint64_t size, uint64_t *at, uint32
     return 1;
 }
 
+INLINE float norm_of(const forage_norms *norms, uint32_t passage) {
+    return norms->table[norms->wide ? norms->wide[passage] : norms->narrow[passage]];
+}
+
+/// Reads a posting of a short list: the gap to the previous one and the frequency. Returns 0 at the end of the bytes.
+INLINE int read_posting(const uint8_t *bytes, uint64_t size, uint64_t *at, uint32_t *gap, uint32_t *frequency) {
+    uint64_t value = 0;
+    uint32_t shift = 0;
+    for (;;) {
+        if (*at >= size || shift > 28) return 0;
+        uint8_t byte = bytes[(*at)++];
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) break;
+        shift += 7;
+    }
+    *gap = (uint32_t)(value >> 1);
+    *frequency = 1;
+    if (value & 1) return 1;
+    if (!read_number(bytes, size, at, frequency)) return 0;
+    *frequency += 2;
+    return 1;
+}
+
+/// The parts of a full block.
+typedef struct {
+    const uint8_t *gaps, *frequencies, *gap_exceptions, *frequency_exceptions;
+    uint32_t gap_bits, frequency_bits, gap_exception_count, frequency_exception_count;
+} block_parts;
+
+#define HAS_EXCEPTIONS 64u
+
+/// Finds the parts of a full block, two bytes or more; returns how many bytes it should have.
+INLINE uint64_t find_parts(const uint8_t *bytes, block_parts *parts) {
+    uint32_t gap_bits = bytes[0], frequency_bits = bytes[1], head = 2;
+    parts->gap_exception_count = gap_bits & HAS_EXCEPTIONS ? bytes[head++] : 0;
+    parts->frequency_exception_count = frequency_bits & HAS_EXCEPTIONS ? bytes[head++] : 0;
+    parts->gap_bits = gap_bits & ~HAS_EXCEPTIONS;
+    parts->frequency_bits = frequency_bits & ~HAS_EXCEPTIONS;
+    parts->gaps = bytes + head;
+    parts->frequencies = parts->gaps + 16 * (uint64_t)parts->gap_bits;
+    parts->gap_exceptions = parts->frequencies + 16 * (uint64_t)parts->frequency_bits;
+    parts->frequency_exceptions = parts->gap_exceptions + 2 * parts->gap_exception_count;
+    return (uint64_t)(parts->frequency_exceptions - bytes) + 2 * parts->frequency_exception_count;
+}
+
+INLINE void patch(const uint8_t *exceptions, uint32_t count, uint32_t bits, uint32_t *values) {
+    for (uint32_t i = 0; i < count; i++)
+        values[exceptions[2 * i] % BLOCK] |= (uint32_t)exceptions[2 * i + 1] << (bits % 32);
+}
+
 /// Finds the skip entries of a list and checks that they lie within it.
 INLINE int open_view(posting_view *view, const forage_posting_list *list, uint32_t passage_count) {
     uint32_t count = list->posting_count;
@@ -121,17 +171,18 @@ INLINE uint32_t decode_passages(const posting_view *view, uint32_t block, uint32
         uint64_t at = 0;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t gap, frequency;
-            if (!read_number(bytes, size, &at, &gap) || !read_number(bytes, size, &at, &frequency)) return 0;
+            if (!read_posting(bytes, size, &at, &gap, &frequency)) return 0;
             previous += gap + 1;
             if (previous >= passage_count || (i > 0 && previous <= passages[i - 1])) return 0;
             passages[i] = previous;
         }
         return count;
     }
-    if (size < 2) return 0;
-    uint32_t gap_bits = bytes[0], frequency_bits = bytes[1];
-    if (gap_bits > 32 || frequency_bits > 32 || size != 2 + 16 * (uint64_t)(gap_bits + frequency_bits)) return 0;
-    unpack(bytes + 2, gap_bits, passages);
+    block_parts parts;
+    if (size < 4 && !(size == 2 && bytes[0] == 0 && bytes[1] == 0)) return 0;
+    if (find_parts(bytes, &parts) != size || parts.gap_bits > 32 || parts.frequency_bits > 32) return 0;
+    unpack(parts.gaps, parts.gap_bits, passages);
+    patch(parts.gap_exceptions, parts.gap_exception_count, parts.gap_bits, passages);
     lanes base = {previous, previous, previous, previous};
     const lanes steps = {1, 2, 3, 4}, zero = {0, 0, 0, 0};
     for (uint32_t i = 0; i < BLOCK; i += 4) {
@@ -150,7 +201,7 @@ INLINE uint32_t decode_passages(const posting_view *view, uint32_t block, uint32
     return BLOCK;
 }
 
-/// Decodes the frequencies of a block of `count` postings. Returns 0 when it is damaged.
+/// Decodes the frequencies of a block of `count` postings whose passages were decoded. Returns 0 when it is damaged.
 INLINE int decode_frequencies(const posting_view *view, uint32_t block, uint32_t count, uint32_t *frequencies) {
     const uint8_t *bytes;
     uint64_t size;
@@ -159,12 +210,14 @@ INLINE int decode_frequencies(const posting_view *view, uint32_t block, uint32_t
         uint64_t at = 0;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t gap;
-            if (!read_number(bytes, size, &at, &gap) || !read_number(bytes, size, &at, &frequencies[i])) return 0;
-            frequencies[i] += 1;
+            if (!read_posting(bytes, size, &at, &gap, &frequencies[i])) return 0;
         }
         return 1;
     }
-    unpack(bytes + 2 + 16 * (uint32_t)bytes[0], bytes[1], frequencies);
+    block_parts parts;
+    find_parts(bytes, &parts);
+    unpack(parts.frequencies, parts.frequency_bits, frequencies);
+    patch(parts.frequency_exceptions, parts.frequency_exception_count, parts.frequency_bits, frequencies);
     for (uint32_t i = 0; i < BLOCK; i++) frequencies[i] += 1;
     return 1;
 }
@@ -178,18 +231,21 @@ INLINE int one_frequency(const posting_view *view, uint32_t block, uint32_t posi
         *frequency = frequencies[position];
         return 1;
     }
-    const uint8_t *bytes = view->data + view->block_offset[block];
-    uint32_t bits = bytes[1];
-    if (bits == 0) {
-        *frequency = 1;
-        return 1;
+    block_parts parts;
+    find_parts(view->data + view->block_offset[block], &parts);
+    uint32_t bits = parts.frequency_bits, value = 0;
+    if (bits > 0) {
+        const uint8_t *packed = parts.frequencies + 4 * (position % 4);
+        uint32_t start = position / 4 * bits, word = start / 32, shift = start % 32, low, high = 0;
+        memcpy(&low, packed + word * 16, 4);
+        if (shift + bits > 32) memcpy(&high, packed + word * 16 + 16, 4);
+        uint64_t both = (uint64_t)high << 32 | low;
+        value = (uint32_t)(both >> shift) & (bits == 32 ? UINT32_MAX : (1u << bits) - 1);
     }
-    const uint8_t *packed = bytes + 2 + 16 * (uint32_t)bytes[0] + 4 * (position % 4);
-    uint32_t start = position / 4 * bits, word = start / 32, shift = start % 32, low, high = 0;
-    memcpy(&low, packed + word * 16, 4);
-    if (shift + bits > 32) memcpy(&high, packed + word * 16 + 16, 4);
-    uint64_t both = (uint64_t)high << 32 | low;
-    *frequency = ((uint32_t)(both >> shift) & (bits == 32 ? UINT32_MAX : (1u << bits) - 1)) + 1;
+    const uint8_t *exceptions = parts.frequency_exceptions;
+    for (uint32_t i = 0; i < parts.frequency_exception_count; i++)
+        if (exceptions[2 * i] % BLOCK == position) value |= (uint32_t)exceptions[2 * i + 1] << (bits % 32);
+    *frequency = value + 1;
     return 1;
 }
 

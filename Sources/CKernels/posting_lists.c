@@ -4,7 +4,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-static uint8_t *put_number(uint8_t *out, uint32_t value) {
+static uint8_t *put_number(uint8_t *out, uint64_t value) {
     while (value >= 0x80) {
         *out++ = (uint8_t)(value | 0x80);
         value >>= 7;
@@ -20,6 +20,7 @@ static void pack(const uint32_t *values, uint32_t bits, uint8_t *packed) {
         uint32_t position = group * bits, word = position / 32, shift = position % 32;
         for (uint32_t lane = 0; lane < 4; lane++) {
             uint32_t value = values[group * 4 + lane];
+            value &= bits == 32 ? UINT32_MAX : (1u << bits) - 1;
             words[word * 4 + lane] |= value << shift;
             if (shift + bits > 32) words[(word + 1) * 4 + lane] |= value >> (32 - shift);
         }
@@ -29,21 +30,68 @@ static void pack(const uint32_t *values, uint32_t bits, uint8_t *packed) {
 
 size_t forage_posting_bound(uint32_t count) {
     size_t blocks = ((size_t)count + BLOCK - 1) / BLOCK;
-    return blocks * (12 + 2 + 32 * 32) + 64 + BLOCK * 10;
+    return blocks * (12 + 4 + 32 * 32) + 64 + BLOCK * 10;
+}
+
+/// The bits to pack the values of a block with, so that they and the exceptions take the fewest bytes. Exceptions must
+/// save 8 bytes to be worth their decoding.
+static uint32_t choose_bits(const uint32_t *values, uint32_t *exception_count) {
+    uint32_t having[34] = {0}; // how many values have so many bits
+    for (uint32_t i = 0; i < BLOCK; i++) having[bits_of(values[i])]++;
+    uint32_t most = 32, best, saved = 8;
+    while (most > 0 && having[most] == 0) most--;
+    uint32_t above = 0;
+    best = most;
+    *exception_count = 0;
+    for (uint32_t bits = most; bits-- > 0 && most - bits <= 8;) {
+        above += having[bits + 1];
+        uint32_t cost = 1 + 2 * above, gain = 16 * (most - bits);
+        if (gain < cost + saved) continue;
+        saved = gain - cost + 1;
+        best = bits;
+        *exception_count = above;
+    }
+    return best;
+}
+
+static uint8_t *put_exceptions(const uint32_t *values, uint32_t bits, uint8_t *out) {
+    for (uint32_t i = 0; i < BLOCK; i++)
+        if (bits_of(values[i]) > bits) {
+            *out++ = (uint8_t)i;
+            *out++ = (uint8_t)(values[i] >> bits);
+        }
+    return out;
+}
+
+/// Encodes a full block.
+static uint8_t *encode_block(const uint32_t *gaps, const uint32_t *less, uint8_t *out) {
+    uint32_t gap_exceptions, less_exceptions;
+    uint32_t gap_bits = choose_bits(gaps, &gap_exceptions), less_bits = choose_bits(less, &less_exceptions);
+    *out++ = (uint8_t)(gap_bits | (gap_exceptions ? HAS_EXCEPTIONS : 0));
+    *out++ = (uint8_t)(less_bits | (less_exceptions ? HAS_EXCEPTIONS : 0));
+    if (gap_exceptions) *out++ = (uint8_t)gap_exceptions;
+    if (less_exceptions) *out++ = (uint8_t)less_exceptions;
+    pack(gaps, gap_bits, out);
+    pack(less, less_bits, out + 16 * gap_bits);
+    out += 16 * (gap_bits + less_bits);
+    if (gap_exceptions) out = put_exceptions(gaps, gap_bits, out);
+    if (less_exceptions) out = put_exceptions(less, less_bits, out);
+    return out;
 }
 
 static uint8_t *encode_pairs(const uint32_t *passages, const uint32_t *frequencies, uint32_t count, uint32_t previous,
                              uint8_t *out) {
     for (uint32_t i = 0; i < count; i++) {
-        out = put_number(out, passages[i] - previous - 1);
-        out = put_number(out, frequencies[i] - 1);
+        uint32_t gap = passages[i] - previous - 1;
+        out = put_number(out, (uint64_t)gap << 1 | (frequencies[i] == 1));
+        if (frequencies[i] > 1) out = put_number(out, frequencies[i] - 2);
         previous = passages[i];
     }
     return out;
 }
 
-size_t forage_posting_encode(const uint32_t *passages, const uint32_t *frequencies, uint32_t count, const float *norms,
-                             float unit, uint8_t *out) {
+size_t forage_posting_encode(const uint32_t *passages, const uint32_t *frequencies, uint32_t count,
+                             const forage_norms *norms, float unit, uint8_t *out) {
     if (count <= BLOCK) return (size_t)(encode_pairs(passages, frequencies, count, UINT32_MAX, out) - out);
     uint32_t blocks = (count + BLOCK - 1) / BLOCK;
     uint32_t *last = (uint32_t *)out;
@@ -59,26 +107,19 @@ size_t forage_posting_encode(const uint32_t *passages, const uint32_t *frequenci
         largest[block] = 0;
         for (uint32_t i = 0; i < n; i++) {
             float tf = (float)(int32_t)f[i] * unit;
-            float ratio = tf / (tf + norms[p[i]]);
+            float ratio = tf / (tf + norm_of(norms, p[i]));
             if (ratio > largest[block]) largest[block] = ratio;
         }
         if (n < BLOCK) {
             end = encode_pairs(p, f, n, previous, end);
         } else {
-            uint32_t gaps[BLOCK], less[BLOCK], any_gap = 0, any_less = 0;
+            uint32_t gaps[BLOCK], less[BLOCK];
             for (uint32_t i = 0; i < BLOCK; i++) {
                 gaps[i] = p[i] - previous - 1;
                 less[i] = f[i] - 1;
                 previous = p[i];
-                any_gap |= gaps[i];
-                any_less |= less[i];
             }
-            uint32_t gap_bits = bits_of(any_gap), less_bits = bits_of(any_less);
-            end[0] = (uint8_t)gap_bits;
-            end[1] = (uint8_t)less_bits;
-            pack(gaps, gap_bits, end + 2);
-            pack(less, less_bits, end + 2 + 16 * gap_bits);
-            end += 2 + 16 * (gap_bits + less_bits);
+            end = encode_block(gaps, less, end);
         }
         previous = p[n - 1];
     }

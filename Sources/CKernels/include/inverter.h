@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "keyword_kernels.h"
 
 /// Turns passages of terms into sorted runs on disk, and merges runs into posting lists. Memory is bounded by the
 /// number of postings that a run holds.
@@ -45,7 +46,7 @@ typedef struct {
 /// - runs: the mapped bytes of each run, in the order of their passages.
 forage_run_merger *_Nullable forage_run_merger_create(const uint8_t *_Nullable const *_Nonnull runs,
                                                       const uint64_t *_Nonnull sizes, uint32_t count,
-                                                      const float *_Nonnull norms, float unit);
+                                                      const forage_norms *_Nonnull norms, float unit);
 void forage_run_merger_free(forage_run_merger *_Nullable merger);
 
 /// The next term in the order of bytes. Returns 1, 0 at the end, -1 without memory or when a run is damaged.

@@ -54,7 +54,7 @@ extension KeywordIndex {
             guard frequency > 0 else { continue }
             let weighted = Double(frequency) * Double(options.unit)
             result.append(
-                (term.term.text, term.weight * weighted / (weighted + Double(norms.elements[Int(passage)]))))
+                (term.term.text, term.weight * weighted / (weighted + Double(norms[passage]))))
         }
         return result
     }
@@ -171,18 +171,19 @@ extension KeywordIndex {
         }
         let room = min(limit, members?.count ?? passageCount)
         guard room > 0 else { return [] }
-        let (norms, unit, count) = (norms.elements.baseAddress, options.unit, UInt32(passageCount))
+        let (unit, count) = (options.unit, UInt32(passageCount))
+        var norms = norms.view
         var found: UInt32 = 0
         let hits = [forage_keyword_hit](unsafeUninitializedCapacity: room) { hits, initialized in
             if let members {
                 found = members.withUnsafeBufferPointer { members in
                     forage_keyword_search(
-                        lists, UInt32(lists.count), norms, unit, count, members.baseAddress, UInt32(members.count),
+                        lists, UInt32(lists.count), &norms, unit, count, members.baseAddress, UInt32(members.count),
                         UInt32(room), hits.baseAddress)
                 }
             } else {
                 found = forage_keyword_search(
-                    lists, UInt32(lists.count), norms, unit, count, nil, 0, UInt32(room), hits.baseAddress)
+                    lists, UInt32(lists.count), &norms, unit, count, nil, 0, UInt32(room), hits.baseAddress)
             }
             initialized = found == .max ? 0 : Int(found)
         }

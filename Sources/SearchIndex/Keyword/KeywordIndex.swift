@@ -3,6 +3,7 @@
 import CKernels
 public import CorpusStore
 import Foundation
+import Synchronization
 import TextProcessing
 
 /// A keyword index: BM25 over title and text, memory-mapped. Use from any number of threads.
@@ -16,7 +17,7 @@ import TextProcessing
 /// and exhaustive search give the same passages, order and scores.
 public final class KeywordIndex: Sendable {
     static let kind = "keyword"
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
 
     /// What the index says of itself.
     struct About: Codable, Sendable {
@@ -38,10 +39,15 @@ public final class KeywordIndex: Sendable {
     /// The mean length of a passage in words, those of titles weighted.
     public let meanLength: Double
     let analyzer: TextAnalyzer
-    let norms: MappedArray<Float>
+    let norms: PassageNorms
     private let file: SectionFile
     private let dictionary: TermDictionary
     private let postings: Range<Int>
+    /// Bytes of the lists that were handed to searches since the postings' memory was last given back.
+    private let handedOut = Atomic<Int>(0)
+    /// After lists of so many bytes the postings' pages are given back, so that a process is resident with about as much
+    /// of them, however large the index. They stay in the system's cache: mapping them again costs 1 to 2 % of a search.
+    static let residentPostings = 48 << 20
 
     /// Opens an index file. Postings are checked when they are first used.
     /// - Throws: `CorpusError` or `SearchIndexError` when it is damaged.
@@ -61,15 +67,15 @@ public final class KeywordIndex: Sendable {
             k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
         try options.validate()
         analyzer = try TextAnalyzer(about.analyzer)
-        norms = try file.array("norms")
         dictionary = TermDictionary(bytes: try file.array("terms"), blocks: try file.array("term.blocks"))
         postings = try file.range(of: "postings")
-        passageCount = about.passageCount
-        termCount = about.termCount
-        meanLength = about.meanLength
-        guard norms.count == passageCount, norms.elements.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+        guard about.passageCount >= 0 else {
             throw SearchIndexError.damaged("\(path): the index's sections do not fit together")
         }
+        passageCount = about.passageCount
+        norms = try PassageNorms(file, passageCount: passageCount)
+        termCount = about.termCount
+        meanLength = about.meanLength
     }
 
     /// The size of the file in bytes.
@@ -111,6 +117,10 @@ public final class KeywordIndex: Sendable {
             entry.size <= postings.count - Int(entry.start), let base = file.file.bytes.baseAddress
         else { throw SearchIndexError.damaged("\(file.file.path): the postings of \(term.text) are out of range") }
         let start = postings.lowerBound + Int(entry.start)
+        if handedOut.wrappingAdd(entry.size, ordering: .relaxed).newValue > Self.residentPostings {
+            handedOut.store(0, ordering: .relaxed)
+            file.file.release(postings)
+        }
         // Pruning leaves out many blocks of a long list: only those that are read become resident.
         try file.check(start..<(start + entry.size), releasing: true)
         return forage_posting_list(

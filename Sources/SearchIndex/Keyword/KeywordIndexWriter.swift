@@ -82,11 +82,11 @@ public final class KeywordIndexWriter {
         let unit = Double(options.unit)
         let total = lengths.reduce(0.0) { $0 + Double($1) } * unit
         let mean = lengths.isEmpty ? 1 : max(total / Double(lengths.count), 0.25)
-        let norms = lengths.map { length in
+        let norms = PassageNormsBuilder(lengths) { length in
             Float(options.k1 * (1 - options.b + options.b * Double(length) * unit / mean))
         }
         let file = try SectionFileWriter(path: path, kind: KeywordIndex.kind, version: KeywordIndex.version)
-        try file.add("norms", norms)
+        try norms.write(to: file)
         let dictionary = try merge(norms, to: file)
         try file.add("terms", dictionary.bytes)
         try file.add("term.blocks", dictionary.blocks)
@@ -99,17 +99,15 @@ public final class KeywordIndexWriter {
         runs = []
     }
 
-    private func merge(_ norms: [Float], to file: SectionFileWriter) throws -> TermDictionaryBuilder {
+    private func merge(_ norms: PassageNormsBuilder, to file: SectionFileWriter) throws -> TermDictionaryBuilder {
         let mapped = try runs.map { try MappedFile(path: $0) }
         for file in mapped { file.advise(.sequential) }
         var dictionary = TermDictionaryBuilder()
         try file.begin("postings")
-        // An index of no passages has no norms; the kernel reads none then.
-        try (norms.isEmpty ? [1] : norms).withUnsafeBufferPointer { norms in
+        try norms.withView { norms in
             let starts = mapped.map { $0.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) }
             let sizes = mapped.map { UInt64($0.bytes.count) }
-            guard let base = norms.baseAddress,
-                let merger = forage_run_merger_create(starts, sizes, UInt32(mapped.count), base, options.unit)
+            guard let merger = forage_run_merger_create(starts, sizes, UInt32(mapped.count), &norms, options.unit)
             else { throw damagedRun() }
             defer { forage_run_merger_free(merger) }
             var term = forage_merged_term()

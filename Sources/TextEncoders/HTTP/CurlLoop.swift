@@ -23,15 +23,13 @@ final class CurlLoop: Sendable {
     private let multi: Multi
 
     init() {
-        Self.initialiseOnce
-        multi = Multi(handle: curl_multi_init())
+        multi = Multi(handle: forage_curl_load() != 0 ? forage_curl_multi_init() : nil)
     }
-
-    private static let initialiseOnce: Void = { _ = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) }()
 
     func submit(_ transfer: CurlTransfer, _ continuation: Continuation) {
         guard multi.handle != nil else {
-            continuation.resume(throwing: HTTPError.transport("libcurl could not be started"))
+            continuation.resume(
+                throwing: HTTPError.transport("libcurl could not be loaded; Debian has it in the package libcurl4"))
             return
         }
         let mustStart = inbox.withLock { inbox in
@@ -44,12 +42,12 @@ final class CurlLoop: Sendable {
             thread.name = "forage-http"
             thread.start()
         }
-        curl_multi_wakeup(multi.handle)
+        forage_curl_multi_wakeup(multi.handle)
     }
 
     func cancel(_ id: UInt64) {
         inbox.withLock { _ = $0.cancelled.insert(id) }
-        curl_multi_wakeup(multi.handle)
+        if multi.handle != nil { forage_curl_multi_wakeup(multi.handle) }
     }
 
     func stop() {
@@ -57,7 +55,11 @@ final class CurlLoop: Sendable {
             inbox.stopped = true
             return inbox.started
         }
-        if running { curl_multi_wakeup(multi.handle) } else { curl_multi_cleanup(multi.handle) }
+        if running {
+            forage_curl_multi_wakeup(multi.handle)
+        } else if multi.handle != nil {
+            forage_curl_multi_cleanup(multi.handle)
+        }
     }
 
     private func run() {
@@ -75,14 +77,14 @@ final class CurlLoop: Sendable {
                     continuation.resume(throwing: CancellationError())
                 } else if let handle = transfer.makeHandle() {
                     active[handle] = (transfer, continuation)
-                    curl_multi_add_handle(multi.handle, handle)
+                    forage_curl_multi_add(multi.handle, handle)
                 } else {
                     continuation.resume(throwing: HTTPError.invalidRequest("libcurl refused it"))
                 }
             }
             if !cancelled.isEmpty || stopped {
                 for (handle, (transfer, continuation)) in active where stopped || cancelled.contains(transfer.id) {
-                    curl_multi_remove_handle(multi.handle, handle)
+                    forage_curl_multi_remove(multi.handle, handle)
                     transfer.free(handle)
                     active[handle] = nil
                     continuation.resume(throwing: CancellationError())
@@ -90,22 +92,21 @@ final class CurlLoop: Sendable {
             }
             if stopped, active.isEmpty { break }
             var running: Int32 = 0
-            curl_multi_perform(multi.handle, &running)
+            forage_curl_multi_perform(multi.handle, &running)
             var left: Int32 = 0
-            while let message = curl_multi_info_read(multi.handle, &left) {
+            while let message = forage_curl_multi_info_read(multi.handle, &left) {
                 guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
                 let code = message.pointee.data.result
                 guard let (transfer, continuation) = active.removeValue(forKey: handle) else { continue }
                 let result = transfer.finish(handle, code)
-                curl_multi_remove_handle(multi.handle, handle)
+                forage_curl_multi_remove(multi.handle, handle)
                 transfer.free(handle)
                 continuation.resume(with: result)
             }
             let idle = active.isEmpty ? Int32(60_000) : Int32(1_000)
-            var ready: Int32 = 0
-            curl_multi_poll(multi.handle, nil, 0, idle, &ready)
+            forage_curl_multi_poll(multi.handle, idle)
         }
-        curl_multi_cleanup(multi.handle)
+        forage_curl_multi_cleanup(multi.handle)
     }
 }
 
@@ -130,7 +131,7 @@ final class CurlTransfer: @unchecked Sendable {
     }
 
     func makeHandle() -> UnsafeMutableRawPointer? {
-        guard let handle = curl_easy_init() else { return nil }
+        guard let handle = forage_curl_easy_init() else { return nil }
         // The transfer outlives the handle: the loop keeps it in `active` until after `free`.
         let context = Unmanaged.passUnretained(self).toOpaque()
         var ok = true
@@ -151,7 +152,7 @@ final class CurlTransfer: @unchecked Sendable {
         check(forage_curl_set_string(handle, CURLOPT_ACCEPT_ENCODING, ""))
         for (name, value) in request.headers {
             guard !name.utf8.contains(10), !value.utf8.contains(10), !name.utf8.contains(13), !value.utf8.contains(13),
-                let longer = curl_slist_append(headerList, "\(name): \(value)")
+                let longer = forage_curl_slist_append(headerList, "\(name): \(value)")
             else {
                 ok = false
                 continue
@@ -159,7 +160,7 @@ final class CurlTransfer: @unchecked Sendable {
             headerList = longer
         }
         // Without this, libcurl waits a second for "100 Continue" before it sends a long body.
-        if let longer = curl_slist_append(headerList, "Expect:") { headerList = longer }
+        if let longer = forage_curl_slist_append(headerList, "Expect:") { headerList = longer }
         check(forage_curl_set_list(handle, CURLOPT_HTTPHEADER, headerList))
         if request.method != "GET" || !request.body.isEmpty {
             check(forage_curl_set_string(handle, CURLOPT_CUSTOMREQUEST, request.method))
@@ -250,13 +251,13 @@ final class CurlTransfer: @unchecked Sendable {
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return .failure(HTTPError.invalidRequest("the URL must be http://… or https://…"))
         default:
-            return .failure(HTTPError.transport(String(cString: curl_easy_strerror(code))))
+            return .failure(HTTPError.transport(String(cString: forage_curl_easy_strerror(code))))
         }
     }
 
     func free(_ handle: UnsafeMutableRawPointer) {
-        curl_easy_cleanup(handle)
-        curl_slist_free_all(headerList)
+        forage_curl_easy_cleanup(handle)
+        forage_curl_slist_free_all(headerList)
         headerList = nil
     }
 }
