@@ -41,11 +41,11 @@ lint:
 format:
 	$(SWIFT) format -i --parallel --recursive Sources Tests Package.swift
 
-# The comparison with the alternatives in one run. Needs Python with what Sources/Benchmarks/peers/requirements.txt names.
+# The comparison with the alternatives in one run; with BENCH="--passages 1000000 --vectors 1000000" at a million. Needs Python with what Sources/Benchmarks/peers/requirements.txt names.
 bench: setup
 	$(SWIFT) build -c release --product ForageBenchmarks
 	mkdir -p runs/bench
-	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl --questions Examples/hotpotqa/questions.jsonl
+	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl --questions Examples/hotpotqa/questions.jsonl $(BENCH)
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage

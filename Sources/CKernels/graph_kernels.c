@@ -182,6 +182,18 @@ static uint32_t descend(const forage_graph *graph, const int16_t *query, product
     return node;
 }
 
+/// The next node with the same code, NONE after the last one.
+static inline uint32_t next_copy(const forage_graph *graph, uint32_t node) {
+    return graph->copies ? graph->copies[node] : NONE;
+}
+
+/// Puts a node and its copies into `found`, those of them that have a bit in `members`.
+static void put_members(const forage_graph *graph, const uint64_t *members, uint32_t node, int32_t similarity,
+                        size_t effort, size_t *found_count, forage_graph_scratch *scratch) {
+    for (; node < graph->count; node = next_copy(graph, node))
+        if (members[node / 64] >> (node % 64) & 1) put(scratch->found, found_count, effort, similarity, node);
+}
+
 /// The best `effort` nodes of a layer, from `start` on, into the pool; with `members`, those with a bit into `found`.
 static size_t search_layer(const forage_graph *graph, const int16_t *query, product multiply, uint32_t start,
                            uint32_t level, size_t effort, const uint64_t *members, size_t *found_count,
@@ -191,8 +203,7 @@ static size_t search_layer(const forage_graph *graph, const int16_t *query, prod
     int32_t similarity = multiply(code_of(graph, start), query, graph->dimension);
     see(scratch, start);
     put(pool, &count, effort, similarity, start);
-    if (members && (members[start / 64] >> (start % 64) & 1))
-        put(scratch->found, found_count, effort, similarity, start);
+    if (members) put_members(graph, members, start, similarity, effort, found_count, scratch);
     uint32_t width = row_width(graph, level), fresh[512];
     while (at < count) {
         if (!pool[at].open) {
@@ -216,8 +227,7 @@ static size_t search_layer(const forage_graph *graph, const int16_t *query, prod
             size_t place = put(pool, &count, effort, similarity, next);
             if (place < lowest) lowest = place;
             if (place < effort) __builtin_prefetch(row_of(graph, next, level));
-            if (members && (members[next / 64] >> (next % 64) & 1))
-                put(scratch->found, found_count, effort, similarity, next);
+            if (members) put_members(graph, members, next, similarity, effort, found_count, scratch);
         }
         if (lowest <= at) at = lowest;
         else at++;
@@ -235,11 +245,17 @@ uint32_t forage_graph_search(const forage_graph *graph, const int16_t *query, ui
     size_t found = 0;
     size_t count = search_layer(graph, query, multiply, start, 0, effort, members, &found, scratch);
     forget(scratch);
-    const candidate *best = members ? scratch->found : scratch->pool;
-    if (members) count = found;
-    if (count > limit) count = limit;
-    for (size_t i = 0; i < count; i++) hits[i] = (forage_graph_hit){best[i].similarity, best[i].node};
-    return (uint32_t)count;
+    uint32_t hit_count = 0;
+    if (members) {
+        for (; hit_count < found && hit_count < limit; hit_count++)
+            hits[hit_count] = (forage_graph_hit){scratch->found[hit_count].similarity, scratch->found[hit_count].node};
+        return hit_count;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t node = scratch->pool[i].node; node < graph->count && hit_count < limit;
+             node = next_copy(graph, node))
+            hits[hit_count++] = (forage_graph_hit){scratch->pool[i].similarity, node};
+    return hit_count;
 }
 
 // ---- Building.
@@ -258,7 +274,7 @@ static void widen(const int8_t *code, int16_t *wide, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) wide[i] = code[i];
 }
 
-/// Keeps of candidates, best first, those that are nearer to the node than to any kept one: neighbours in all
+/// Keeps of candidates, best first, those that are not nearer to a kept one than to the node: neighbours in all
 /// directions. What room is left goes to the best of the others. Returns how many.
 static uint32_t choose(const forage_graph *graph, const candidate *list, size_t count, uint32_t most, uint32_t *kept,
                        product multiply, int16_t *wide) {
@@ -267,7 +283,7 @@ static uint32_t choose(const forage_graph *graph, const candidate *list, size_t 
         widen(code_of(graph, list[i].node), wide, graph->dimension);
         int good = 1;
         for (uint32_t k = 0; k < kept_count && good; k++)
-            good = multiply(code_of(graph, kept[k]), wide, graph->dimension) < list[i].similarity;
+            good = multiply(code_of(graph, kept[k]), wide, graph->dimension) <= list[i].similarity;
         if (good) kept[kept_count++] = list[i].node;
         else if (other_count < 512) others[other_count++] = list[i].node;
     }

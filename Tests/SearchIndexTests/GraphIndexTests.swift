@@ -67,6 +67,54 @@ import Testing
         #expect(throws: SearchIndexError.self) { try GraphIndex(path: folder.path + "/graph", vectors: first) }
     }
 
+    /// Passages that repeat have the same vector many times. They must not fill each other's links: a query finds the
+    /// vector next to it from wherever the search begins, and many copies of one vector do not hide the others.
+    @Test(arguments: [1, 2]) func copiesOfAVectorDoNotCutTheGraph(threads: Int) throws {
+        let folder = try TemporaryFolder()
+        let distinct = Self.makeVectors(400, dimension: 48, seed: 25)
+        var rows = distinct.enumerated().flatMap { Array(repeating: $1, count: $0 % 40 == 7 ? 300 : 5) }
+        var generator = SplitMix64(seed: 26)
+        generator.shuffle(&rows)
+        let vectors = try Self.write(rows, to: folder.path + "/all")
+        var builder = GraphIndexBuilder()
+        builder.threads = threads
+        try builder.build(vectors, path: folder.path + "/graph")
+        let graph = try GraphIndex(path: folder.path + "/graph", vectors: vectors)
+        let odd = OrdinalSet((0..<UInt32(rows.count)).filter { $0 % 2 == 1 })
+        for (number, query) in distinct.enumerated() {
+            let options = GraphIndex.SearchOptions(effort: 64, exactScope: 0)
+            let best = try graph.search(query, limit: 10, options: options)
+            #expect(best.first.map { abs($0.score - 1) < 1e-5 } ?? false)
+            if number % 40 == 7 {
+                #expect(best == (try vectors.search(query, limit: 10)))
+                #expect(
+                    try graph.search(query, limit: 10, within: odd, options: options)
+                        == vectors.search(query, limit: 10, within: odd))
+            }
+        }
+    }
+
+    /// Vectors of a few words each, of which many are equally far from each other.
+    @Test func equalDistancesDoNotCutTheGraph() throws {
+        let folder = try TemporaryFolder()
+        var generator = SplitMix64(seed: 31)
+        let rows = (0..<3_000).map { _ in
+            var row = [Float](repeating: 0.01, count: 32)
+            for fixed in [3, 3, 8, 11, 17, 17, 20, 29] { row[fixed] += 1 }
+            for _ in 0..<3 { row[generator.integer(below: 32)] += 1 }
+            let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            return row.map { $0 / length }
+        }
+        let vectors = try Self.write(rows, to: folder.path + "/all")
+        try GraphIndexBuilder().build(vectors, path: folder.path + "/graph")
+        let graph = try GraphIndex(path: folder.path + "/graph", vectors: vectors)
+        let missed = try rows.count { row in
+            let best = try graph.search(row, limit: 5, options: GraphIndex.SearchOptions(effort: 64))
+            return (best.first?.score ?? 0) < 0.9999
+        }
+        #expect(missed <= 3)
+    }
+
     @Test func oneThreadGivesTheSameGraphEachTime() throws {
         let folder = try TemporaryFolder()
         let vectors = try Self.write(Self.makeVectors(700, dimension: 24, seed: 9), to: folder.path + "/all")

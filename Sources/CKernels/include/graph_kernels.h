@@ -8,12 +8,18 @@
 
 /// A hierarchical navigable small world graph (Malkov and Yashunin 2018) over vectors of int8 that share one scale, so
 /// that similarities are integers. A view: of mapped memory for searches, of the builder's memory while it is built.
+///
+/// Nodes with the same code are one node of the graph, the first of them; the others hang on it in a chain. As nodes of
+/// their own they would be as near to everything as each other, fill each other's rows and cut their group off.
 typedef struct {
     const int8_t *_Nonnull codes;     ///< count rows of dimension bytes
     uint32_t *_Nonnull links;         ///< the lowest layer: count rows of 2 * width neighbours
     uint32_t *_Nonnull upper;         ///< the layers above: rows of width neighbours
     const uint32_t *_Nonnull upper_at; ///< for each node where its rows in `upper` start, in rows
     const uint8_t *_Nonnull levels;   ///< the highest layer of each node
+    /// For each node the next one with the same code, a larger number; FORAGE_NO_NEIGHBOUR at the end of a chain. NULL
+    /// where all codes differ.
+    const uint32_t *_Nullable copies;
     uint32_t count;
     uint32_t dimension;
     uint32_t width;
@@ -42,7 +48,7 @@ uint32_t forage_graph_search(const forage_graph *_Nonnull graph, const int16_t *
                              const uint64_t *_Nullable members, uint32_t limit, forage_graph_hit *_Nonnull hits,
                              forage_graph_scratch *_Nonnull scratch);
 
-/// Inserts a node into a graph whose other nodes may be inserted by other threads at the same time.
+/// Inserts a node, the first with its code, into a graph whose other nodes may be inserted by other threads at the same time.
 ///
 /// - locks: one byte a node, zero at first.
 /// - linked: nodes that can be reached; a node's own rows are empty (FORAGE_NO_NEIGHBOUR).

@@ -13,7 +13,7 @@ import Synchronization
 /// Use from any number of threads.
 public final class GraphIndex: Sendable {
     static let kind = "graph"
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
 
     /// What the index says of itself.
     struct About: Codable, Sendable {
@@ -48,6 +48,7 @@ public final class GraphIndex: Sendable {
     let upper: MappedArray<UInt32>
     let upperStarts: MappedArray<UInt32>
     let levels: MappedArray<UInt8>
+    let copies: MappedArray<UInt32>
     private let file: SectionFile
     private let idle = Mutex<[GraphScratch]>([])
 
@@ -70,11 +71,14 @@ public final class GraphIndex: Sendable {
         upper = try file.array("upper")
         upperStarts = try file.array("upper.starts")
         levels = try file.array("levels")
+        copies = try file.array("copies")
         let (count, width) = (about.count, about.width)
         guard count > 0, width > 0, width <= 256, about.entry >= 0, about.entry < count, about.dimension > 0,
             codes.count == count * about.dimension, links.count == count * 2 * width, levels.count == count,
             upperStarts.count == count + 1, Int(upperStarts[count]) * width == upper.count,
             (0..<count).allSatisfy({ Int(upperStarts[$0]) + Int(levels[$0]) == Int(upperStarts[$0 + 1]) }),
+            copies.count == 0 || copies.count == count,
+            copies.elements.indices.allSatisfy({ copies[$0] == .max || copies[$0] > $0 && copies[$0] < count }),
             about.scale.isFinite, about.scale > 0
         else { throw SearchIndexError.damaged("\(path): the graph's sections do not fit together") }
         guard vectors.count == count, vectors.dimension == about.dimension else {
@@ -101,7 +105,7 @@ public final class GraphIndex: Sendable {
         var graph = forage_graph(
             codes: codes, links: UnsafeMutablePointer(mutating: links),
             upper: UnsafeMutablePointer(mutating: upper.elements.baseAddress ?? links), upper_at: starts,
-            levels: levels,
+            levels: levels, copies: copies.elements.baseAddress,
             count: UInt32(about.count), dimension: UInt32(about.dimension), width: UInt32(about.width),
             entry: UInt32(about.entry))
         return try body(&graph)

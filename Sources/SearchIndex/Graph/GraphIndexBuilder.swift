@@ -6,6 +6,7 @@ import Dispatch
 import Foundation
 import Synchronization
 import TensorMath
+import TextProcessing
 
 /// Builds the graph over a vector index on all cores, or extends one by the vectors that came after it was built.
 ///
@@ -91,6 +92,10 @@ final class GraphStorage: @unchecked Sendable {
     private let upperStarts: UnsafeMutablePointer<UInt32>
     private let levels: UnsafeMutablePointer<UInt8>
     private let locks: UnsafeMutablePointer<UInt8>
+    /// As in the kernels' view.
+    private let copies: UnsafeMutablePointer<UInt32>
+    /// The nodes that hang on another one.
+    private let isCopy: [Bool]
     private let entry: Mutex<UInt32>
     private let hasEntry: Mutex<Bool>
 
@@ -105,13 +110,28 @@ final class GraphStorage: @unchecked Sendable {
         levels = .allocate(capacity: count)
         locks = .allocate(capacity: count)
         locks.initialize(repeating: 0, count: count)
+        scale = try old?.about.scale ?? Self.scale(of: vectors)
+        let (codes, scale, dimension, chunk) = (codes, scale, dimension, VectorIndex.chunk)
+        for start in stride(from: 0, to: count, by: chunk) {
+            let end = min(start + chunk, count)
+            try vectors.withRows(start..<end) { rows in
+                for (index, value) in rows.enumerated() {
+                    codes[start * dimension + index] = Int8(max(-127, min(127, (value / scale).rounded())))
+                }
+            }
+        }
+        copies = .allocate(capacity: count)
+        copies.initialize(repeating: .max, count: count)
+        isCopy = Self.chain(codes, count: count, dimension: dimension, into: copies)
         // A node's level depends on the seed and its number alone, so that extending a graph draws the same ones.
         var rows = 0
         for node in 0..<count {
             var generator = SplitMix64(seed: seed, stream: UInt64(node))
             let draw = max(generator.uniform(), 1e-12)
             let level =
-                node < old?.count ?? 0 ? Int(old?.levels[node] ?? 0) : min(15, Int(-log(draw) / log(Double(width))))
+                isCopy[node]
+                ? 0
+                : node < old?.count ?? 0 ? Int(old?.levels[node] ?? 0) : min(15, Int(-log(draw) / log(Double(width))))
             levels[node] = UInt8(level)
             upperStarts[node] = UInt32(rows)
             rows += level
@@ -125,18 +145,6 @@ final class GraphStorage: @unchecked Sendable {
         if let old {
             links.update(from: old.links.elements.baseAddress ?? UnsafePointer(links), count: old.links.count)
             upper.update(from: old.upper.elements.baseAddress ?? UnsafePointer(upper), count: old.upper.count)
-            scale = old.about.scale
-        } else {
-            scale = try Self.scale(of: vectors)
-        }
-        let chunk = VectorIndex.chunk
-        for start in stride(from: 0, to: count, by: chunk) {
-            let end = min(start + chunk, count)
-            try vectors.withRows(start..<end) { rows in
-                for (index, value) in rows.enumerated() {
-                    codes[start * dimension + index] = Int8(max(-127, min(127, (value / scale).rounded())))
-                }
-            }
         }
     }
 
@@ -147,6 +155,28 @@ final class GraphStorage: @unchecked Sendable {
         upperStarts.deallocate()
         levels.deallocate()
         locks.deallocate()
+        copies.deallocate()
+    }
+
+    /// Chains each code to the next one that equals it. Returns which nodes are not the first with their code.
+    private static func chain(
+        _ codes: UnsafeMutablePointer<Int8>, count: Int, dimension: Int, into copies: UnsafeMutablePointer<UInt32>
+    ) -> [Bool] {
+        var isCopy = [Bool](repeating: false, count: count)
+        var last: [UInt64: UInt32] = [:]
+        last.reserveCapacity(count)
+        for node in 0..<count {
+            let code = codes + node * dimension
+            let hash = XXH64.hash(UnsafeRawBufferPointer(start: code, count: dimension))
+            // Different codes of equal hashes stay nodes of their own.
+            if let before = last[hash] {
+                guard memcmp(codes + Int(before) * dimension, code, dimension) == 0 else { continue }
+                copies[Int(before)] = UInt32(node)
+                isCopy[node] = true
+            }
+            last[hash] = UInt32(node)
+        }
+        return isCopy
     }
 
     /// One scale for all vectors, from the largest number in them.
@@ -162,11 +192,12 @@ final class GraphStorage: @unchecked Sendable {
 
     private func graph(entry: UInt32) -> forage_graph {
         forage_graph(
-            codes: codes, links: links, upper: upper, upper_at: upperStarts, levels: levels, count: UInt32(count),
-            dimension: UInt32(dimension), width: UInt32(width), entry: entry)
+            codes: codes, links: links, upper: upper, upper_at: upperStarts, levels: levels, copies: copies,
+            count: UInt32(count), dimension: UInt32(dimension), width: UInt32(width), entry: entry)
     }
 
     func insert(_ node: UInt32, effort: Int, scratch: GraphScratch) throws {
+        guard !isCopy[Int(node)] else { return }
         let isFirst = hasEntry.withLock { has in
             defer { has = true }
             return !has
@@ -196,6 +227,7 @@ final class GraphStorage: @unchecked Sendable {
         try add("upper", upper, upperCount)
         try add("upper.starts", upperStarts, count + 1)
         try add("levels", levels, count)
+        try add("copies", copies, isCopy.contains(true) ? count : 0)
         let about = GraphIndex.About(
             count: count, dimension: dimension, width: width, entry: Int(entry.withLock { $0 }), scale: scale,
             effort: effort, seed: seed)
