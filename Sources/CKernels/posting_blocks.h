@@ -231,8 +231,13 @@ INLINE int one_frequency(const posting_view *view, uint32_t block, uint32_t posi
         *frequency = frequencies[position];
         return 1;
     }
+    const uint8_t *bytes = view->data + view->block_offset[block];
+    if (bytes[1] == 0) {
+        *frequency = 1;
+        return 1;
+    }
     block_parts parts;
-    find_parts(view->data + view->block_offset[block], &parts);
+    find_parts(bytes, &parts);
     uint32_t bits = parts.frequency_bits, value = 0;
     if (bits > 0) {
         const uint8_t *packed = parts.frequencies + 4 * (position % 4);

@@ -117,7 +117,9 @@ public final class KeywordIndex: Sendable {
             entry.size <= postings.count - Int(entry.start), let base = file.file.bytes.baseAddress
         else { throw SearchIndexError.damaged("\(file.file.path): the postings of \(term.text) are out of range") }
         let start = postings.lowerBound + Int(entry.start)
-        if handedOut.wrappingAdd(entry.size, ordering: .relaxed).newValue > Self.residentPostings {
+        if postings.count > Self.residentPostings,
+            handedOut.wrappingAdd(entry.size, ordering: .relaxed).newValue > Self.residentPostings
+        {
             handedOut.store(0, ordering: .relaxed)
             file.file.release(postings)
         }
