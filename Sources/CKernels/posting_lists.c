@@ -34,11 +34,11 @@ size_t forage_posting_bound(uint32_t count) {
 }
 
 /// The bits to pack the values of a block with, so that they and the exceptions take the fewest bytes. Exceptions must
-/// save 8 bytes to be worth their decoding.
+/// save 24 bytes to be worth their decoding.
 static uint32_t choose_bits(const uint32_t *values, uint32_t *exception_count) {
     uint32_t having[34] = {0}; // how many values have so many bits
     for (uint32_t i = 0; i < BLOCK; i++) having[bits_of(values[i])]++;
-    uint32_t most = 32, best, saved = 8;
+    uint32_t most = 32, best, saved = 24;
     while (most > 0 && having[most] == 0) most--;
     uint32_t above = 0;
     best = most;
