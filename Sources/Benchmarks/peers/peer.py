@@ -309,7 +309,7 @@ def titles_named(s):
 
 
 def fuse(s):
-    """Reciprocal rank fusion and min-max interpolation of two rankings of 100, with dictionaries and numpy."""
+    """Reciprocal rank fusion and interpolation of two rankings of 100, with dictionaries and numpy."""
     generator = np.random.default_rng(1)
     rankings = [[(int(o), float(100 - i)) for i, o in enumerate(generator.permutation(400)[:100])] for _ in range(2)]
 
@@ -320,17 +320,18 @@ def fuse(s):
                 scores[ordinal] = scores.get(ordinal, 0) + 1 / (61 + rank)
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:20]
 
-    def interpolated():
+    def interpolated(normal):
         scores = {}
         for ranking in rankings:
             values = np.array([score for _, score in ranking])
-            values = (values - values.min()) / (values.max() - values.min())
-            for (ordinal, _), value in zip(ranking, values.tolist()):
+            for (ordinal, _), value in zip(ranking, normal(values).tolist()):
                 scores[ordinal] = scores.get(ordinal, 0) + value
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:20]
 
     figures = {}
-    for name, run in (("reciprocal rank", reciprocal), ("interpolation min-max", interpolated)):
+    for name, run in (("reciprocal rank", reciprocal),
+                      ("interpolation min-max", lambda: interpolated(lambda v: (v - v.min()) / (v.max() - v.min()))),
+                      ("interpolation z-score", lambda: interpolated(lambda v: (v - v.mean()) / v.std()))):
         start = time.perf_counter()
         for _ in range(2000):
             run()
