@@ -128,6 +128,48 @@ struct TemporaryFolder: ~Copyable {
         }
     }
 
+    /// Recall over real passages and questions is that of the brute-force scorer, to the fourth digit and beyond.
+    @Test func recallOfRealQuestionsIsTheBruteForceScorers() throws {
+        let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Examples/hotpotqa").path
+        try Self.compareRecall(examples)
+    }
+
+    static func compareRecall(_ set: String) throws {
+        struct Passage: Decodable { var id: String, title: String, text: String }
+        struct Question: Decodable { var question: String, supporting: [String] }
+        func lines<Line: Decodable>(_ name: String, _: Line.Type) throws -> [Line] {
+            try String(contentsOfFile: "\(set)/\(name).jsonl", encoding: .utf8).split(separator: "\n")
+                .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        }
+        let folder = try TemporaryFolder()
+        let passages = try lines("corpus", Passage.self)
+        let texts = passages.map { (title: $0.title, text: $0.text) }
+        let options = KeywordIndexOptions()
+        let index = try Self.makeIndex(texts, options, in: folder.path)
+        let reference = try BruteForceBM25(options, texts)
+        let cutoffs = [1, 2, 5, 10, 100]
+        var recall = [(fast: Double, reference: Double)](repeating: (0, 0), count: cutoffs.count)
+        let questions = try lines("questions", Question.self)
+        for question in questions {
+            let fast = try index.search(KeywordQuery(question.question), limit: 100).map {
+                passages[Int($0.ordinal)].id
+            }
+            let right = reference.search(question.question, limit: 100).map { passages[Int($0.ordinal)].id }
+            for (place, cutoff) in cutoffs.enumerated() {
+                let gold = Set(question.supporting)
+                recall[place].fast += Double(gold.intersection(fast.prefix(cutoff)).count) / Double(max(1, gold.count))
+                recall[place].reference +=
+                    Double(gold.intersection(right.prefix(cutoff)).count) / Double(max(1, gold.count))
+            }
+        }
+        for (cutoff, sums) in zip(cutoffs, recall) {
+            let (fast, right) = (sums.fast / Double(questions.count), sums.reference / Double(questions.count))
+            print("recall@\(cutoff) of \(questions.count) questions: \(fast), by brute force \(right)")
+            #expect(abs(fast - right) < 0.00005)
+        }
+    }
+
     @Test func portableAndVectorKernelsAgree() throws {
         let folder = try TemporaryFolder()
         let passages = Self.makePassages(9_000, vocabulary: 800, seed: 9)
