@@ -5,10 +5,10 @@
     python3 -m venv v && v/bin/pip install llama-cpp-py-sync==0.11739 gguf numpy
     v/bin/python llama_answers.py FORAGE MODEL.gguf --questions Q.jsonl --corpus C.jsonl [--count 200] [--float]
 
-Forage answers through its server (`forage serve`, /v1/chat/completions), llama.cpp through its library with the template
-written out. --float widens the weights to float32 first: neither program rounds activations then, so that answers should
-be equal; with the file's own weights both round them, each in its own way. Prints how many answers are equal, how many of
-their first words, and the F1 and exact match of either.
+Forage answers through `forage model run`, llama.cpp through its library with the template written out. --float widens the
+weights to float32 first: neither program rounds activations then, so that answers should be equal; with the file's own
+weights both round them, each in its own way. Prints how many answers are equal, how many of their first words, and the F1
+and exact match of either.
 """
 import argparse
 import collections
@@ -18,8 +18,6 @@ import re
 import string
 import subprocess
 import tempfile
-import time
-import urllib.request
 
 import numpy as np
 
@@ -75,29 +73,11 @@ def llama_answers(args, model_path, asked):
 
 
 def forage_answers(args, model_path, asked):
-    server = subprocess.Popen([args.forage, "serve", "--model", model_path, "--port", str(args.port)],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{args.port}/v1/chat/completions"
-    try:
-        for user in asked:
-            body = {"model": "local", "temperature": 0, "max_tokens": args.tokens,
-                    "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]}
-            for attempt in range(100):
-                try:
-                    request = urllib.request.Request(address, json.dumps(body).encode(),
-                                                     {"Content-Type": "application/json"})
-                    answer = json.load(urllib.request.urlopen(request, timeout=300))
-                    break
-                except urllib.error.HTTPError as error:
-                    raise SystemExit(error.read().decode())
-                except OSError:
-                    if attempt == 99 or server.poll() is not None:
-                        raise
-                    time.sleep(0.3)
-            yield answer["choices"][0]["message"]["content"] or ""
-    finally:
-        server.terminate()
-        server.wait()
+    for user in asked:
+        yield subprocess.run(
+            [args.forage, "model", "run", model_path, "--system", SYSTEM, "--max-tokens", str(args.tokens),
+             "--threads", str(args.threads)],
+            input=user, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 
 
 def widened(path, folder):
@@ -144,7 +124,6 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--float", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
