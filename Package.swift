@@ -26,54 +26,54 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
     Module(
-        name: "TextProcessing", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
+        name: "Text", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
         testUses: ["TensorMath"]),
     Module(
-        name: "QualityMetrics", uses: ["TextProcessing"], libraries: [orderedCollections],
+        name: "QualityMetrics", uses: ["Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
-    Module(name: "CorpusStore", uses: ["CKernels", "TextProcessing"], libraries: [grdb, collections]),
+    Module(name: "Corpus", uses: ["CKernels", "Text"], libraries: [grdb, collections]),
     Module(
-        name: "TextEncoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CCurl"],
+        name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "CCurl"],
         libraries: [collections]),
     Module(
-        name: "SearchIndex",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "CorpusStore", "TextEncoders"],
+        name: "Search",
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "TextEncoders"],
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
         libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
-        name: "RetrievalTools",
-        uses: ["CKernels", "TextProcessing", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels"],
+        name: "Tools",
+        uses: ["CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
     Module(
-        name: "AgentRuntime",
+        name: "Agent",
         uses: [
-            "COpenBLAS", "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex",
-            "LanguageModels", "RetrievalTools",
+            "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "LanguageModels", "Tools",
         ],
         libraries: [yams, grdb, collections]),
     Module(
-        name: "PolicyLearning",
+        name: "Learning",
         uses: [
-            "CKernels", "COpenBLAS", "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders",
-            "SearchIndex", "LanguageModels", "RetrievalTools", "AgentRuntime",
+            "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Search", "LanguageModels", "Tools", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "TensorMath", "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex",
+            "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "RetrievalTools", "AgentRuntime", "PolicyLearning",
+            "Tools", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
-            "TextProcessing", "QualityMetrics", "CorpusStore", "TextEncoders", "SearchIndex", "LanguageModels",
-            "RetrievalTools", "AgentRuntime", "PolicyLearning", "Evaluation",
+            "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
+            "Tools", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
             hummingbird, logging,

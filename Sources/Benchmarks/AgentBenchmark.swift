@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
 import LanguageModels
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// The loop's own cost: time a step without model and tool time, and the memory of many sessions at once.
 struct AgentBenchmark: AsyncParsableCommand {

@@ -2,7 +2,7 @@
 
 import Foundation
 import LanguageModels
-import TextProcessing
+import Text
 
 /// Tool calls of a local model under the schemas of the tools: how many are valid, and what the constraint costs.
 struct ConstrainedCallMeasurement {

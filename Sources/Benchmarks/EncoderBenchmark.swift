@@ -2,9 +2,9 @@
 
 import ArgumentParser
 import Dispatch
+import Encoders
 import Foundation
-import TextEncoders
-import TextProcessing
+import Text
 
 /// The sentence encoder beside ONNX Runtime on the same texts and threads, in alternating rounds of one run.
 struct EncoderBenchmark: ParsableCommand {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import TextProcessing
+import Text
 
 /// Filters and aggregates over a million documents: the queries of the comparison with DuckDB, SQLite and numpy.
 ///

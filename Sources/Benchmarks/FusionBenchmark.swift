@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import SearchIndex
+import Search
 import TensorMath
 
 /// Fusion of two rankings: microseconds a call.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import SearchIndex
+import Search
 
 /// Graph search over a raw file of float32 rows: build, recall and speed by effort, scopes of 1 % and 0.1 %.
 struct GraphBenchmark: ParsableCommand {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import SearchIndex
-import TextProcessing
+import Search
+import Text
 
 /// Keyword search over a file of JSON lines with `title` and `text`: build, open, search, batches, scopes.
 ///

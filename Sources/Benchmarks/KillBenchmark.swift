@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import SearchIndex
-import TextProcessing
+import Search
+import Text
 
 /// Kills an indexing process at random moments and checks what is left each time.
 ///

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import RetrievalTools
-import SearchIndex
-import TextProcessing
+import Search
+import Text
+import Tools
 
 /// Links on an indexed corpus: their speed, and how much of the gold the pool of policies holds.
 ///

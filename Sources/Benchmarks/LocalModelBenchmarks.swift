@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Encoders
 import Foundation
 import LanguageModels
-import PolicyLearning
+import Learning
 import QualityMetrics
-import TextEncoders
-import TextProcessing
+import Text
 
 /// A model in this process as a reader: its answers from gold passages, chosen and written.
 struct ReaderBenchmark: AsyncParsableCommand {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
 import LanguageModels
-import RetrievalTools
 import TensorMath
-import TextProcessing
+import Text
+import Tools
 
 /// Poisons a corpus for each of its questions and reports how often an attack gets through, with each defence on and off.
 ///

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import PolicyLearning
+import Encoders
+import Learning
 import TensorMath
-import TextEncoders
 
 /// What a learned policy costs: the time of one decision, and episodes a second with cached vectors.
 struct PolicyBenchmark: AsyncParsableCommand {

@@ -3,7 +3,7 @@
 import Foundation
 import LanguageModels
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// Questions with their gold passages, and what a local model answers from them.
 struct ReaderMeasurement {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
-import RetrievalTools
-import SearchIndex
+import Search
 import TensorMath
+import Tools
 
 /// Several processes that read while one writes: every reader must see one state of the corpus, whole.
 ///

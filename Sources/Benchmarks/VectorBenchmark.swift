@@ -2,9 +2,9 @@
 
 import ArgumentParser
 import COpenBLAS
-import CorpusStore
+import Corpus
 import Foundation
-import SearchIndex
+import Search
 
 /// Exact vector search over a raw file of float32 rows: one query, batches, float16, int8.
 struct VectorBenchmark: ParsableCommand {

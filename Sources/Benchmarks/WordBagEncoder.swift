@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Encoders
 import TensorMath
-import TextEncoders
 
 /// Vectors of which words a text has: a fast encoder for measurements that are about files and not about meaning.
 struct WordBagEncoder: TextEncoder {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import TextProcessing
+public import Text
 
 /// A chat model: remote, in this process, scripted or recorded. Whatever works with one works with the others.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-public import TextProcessing
+public import Text
 
 // The stable JSON form of requests and answers: recordings and session events are written with it. Members that have
 // their default value are left out, so that a recording stays readable and a new option does not change old ones.

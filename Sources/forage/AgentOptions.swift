@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
-import CorpusStore
+import Corpus
+import Encoders
 import Foundation
 import LanguageModels
-import PolicyLearning
-import RetrievalTools
-import SearchIndex
+import Learning
+import Search
 import TensorMath
-import TextEncoders
-import TextProcessing
+import Text
+import Tools
 
 /// What `ask`, `resume` and `calibrate` run an agent with.
 struct AgentOptions: ParsableArguments {

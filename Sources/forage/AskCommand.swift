@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
 import Dispatch
 import Foundation
 import LanguageModels
-import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+import Tools
 
 /// Answers a question from a corpus, and shows how.
 struct AskCommand: AsyncParsableCommand {

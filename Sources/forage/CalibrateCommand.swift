@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
 import Foundation
 import LanguageModels
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// Fits the threshold of a retrieval gate on questions with known answers.
 struct CalibrateCommand: AsyncParsableCommand {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
 import OrderedCollections
-import SearchIndex
-import TextProcessing
+import Search
+import Text
 
 /// `forage corpus`: look at a corpus, check it, and take documents out.
 struct CorpusCommand: AsyncParsableCommand {

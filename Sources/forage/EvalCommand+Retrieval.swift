@@ -5,8 +5,8 @@ import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 struct EvalRetrievalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

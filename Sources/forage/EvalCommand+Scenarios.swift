@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
 import Evaluation
 import Foundation
 import LanguageModels
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 struct EvalScenariosCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

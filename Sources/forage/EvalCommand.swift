@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
 import Evaluation
 import Foundation
 import LanguageModels
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// `forage eval`: measures agents and searches, compares runs, runs scripted scenarios.
 struct EvalCommand: AsyncParsableCommand {

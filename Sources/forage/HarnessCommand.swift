@@ -4,8 +4,8 @@ import ArgumentParser
 import Foundation
 import LanguageModels
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// `forage harness`: one rollout of a trainer that owns the model and the tools.
 struct HarnessCommand: AsyncParsableCommand {

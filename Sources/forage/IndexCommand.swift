@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
+import Encoders
 import Foundation
 import OrderedCollections
-import SearchIndex
-import TextEncoders
-import TextProcessing
+import Search
+import Text
 
 /// `forage index`: reads files into a corpus and builds its indexes; run again it reads what changed.
 struct IndexCommand: AsyncParsableCommand {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
+import Encoders
 import Foundation
-import SearchIndex
-import TextEncoders
-import TextProcessing
+import Search
+import Text
 
 /// How indexes are built, for the commands that build them. What is not given stays as the corpus has it.
 struct IndexingOptions: ParsableArguments {

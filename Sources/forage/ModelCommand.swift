@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Encoders
 import Foundation
 import LanguageModels
-import TextEncoders
 
 /// `forage model`: models on this machine.
 struct ModelCommand: AsyncParsableCommand {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
-import CorpusStore
+import Corpus
+import Encoders
 import Foundation
 import LanguageModels
 import Logging
-import RetrievalTools
-import SearchIndex
+import Search
 import Serving
-import TextEncoders
-import TextProcessing
+import Text
+import Tools
 
 /// What `serve` and `mcp` serve.
 struct ServiceArguments: ParsableArguments {

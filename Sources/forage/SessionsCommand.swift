@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
 import Foundation
-import TextProcessing
+import Text
 
 /// Lists, shows, exports and deletes stored sessions.
 struct SessionsCommand: AsyncParsableCommand {

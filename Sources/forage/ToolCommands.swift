@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CorpusStore
+import Corpus
 import Foundation
 import OrderedCollections
-import RetrievalTools
-import SearchIndex
-import TextProcessing
+import Search
+import Text
+import Tools
 
 /// What the commands that run one tool share.
 struct ToolArguments: ParsableArguments {

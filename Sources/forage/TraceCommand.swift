@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
+import Encoders
 import Foundation
-import TextEncoders
-import TextProcessing
+import Text
 
 /// Shows what a session did: on the terminal, as a page, as OpenTelemetry spans.
 struct TraceCommand: AsyncParsableCommand {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
+import Encoders
 import Foundation
 import LanguageModels
+import Learning
 import OrderedCollections
-import PolicyLearning
-import TextEncoders
-import TextProcessing
+import Text
 
 /// `forage train export`: sessions and rollouts as token-exact trajectories.
 struct TrainExportCommand: AsyncParsableCommand {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import ArgumentParser
+import Encoders
 import Foundation
+import Learning
 import OrderedCollections
-import PolicyLearning
 import Synchronization
 import TensorMath
-import TextEncoders
 
 /// `forage train policy`, the default of `forage train`: clones an oracle, improves the policy from rewards, scores it, and writes the policy with its card.
 struct TrainPolicyCommand: AsyncParsableCommand {

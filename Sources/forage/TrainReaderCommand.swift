@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Encoders
 import Foundation
-import PolicyLearning
-import TextEncoders
+import Learning
 
 /// `forage train reader`: trains the span reader on questions with their gold passages, scores it, writes it with its card.
 struct TrainReaderCommand: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import PolicyLearning
+import Learning
 
 /// Gathers what a policy's card tells: data, cost, curves, and scores with their intervals.
 struct TrainingCard {

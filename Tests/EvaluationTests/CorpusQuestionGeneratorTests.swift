@@ -5,7 +5,7 @@ import OrderedCollections
 import QualityMetrics
 import TensorMath
 import Testing
-import TextProcessing
+import Text
 
 @Suite struct CorpusQuestionGeneratorTests {
     /// A made corpus: 240 documents with a category, a year, a size, tags and some words.

@@ -5,7 +5,7 @@ import Foundation
 import OrderedCollections
 import QualityMetrics
 import Testing
-import TextProcessing
+import Text
 
 /// A folder that is removed when the value goes out of scope.
 final class TemporaryFolder {

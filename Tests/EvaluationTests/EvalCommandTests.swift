@@ -5,7 +5,7 @@ import Foundation
 import OrderedCollections
 import QualityMetrics
 import Testing
-import TextProcessing
+import Text
 
 /// The command itself, as a process: killed, resumed, refused, and used as a gate.
 @Suite(.serialized) struct EvalCommandTests {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import Evaluation
 import Foundation
 import LanguageModels
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
 import Synchronization
 import Testing
-import TextProcessing
+import Text
+import Tools
 
 /// A runner that is a function: answers rightly by the question's number, fails, hangs or is cut off as a test says.
 private final class FakeRunner: QuestionRunner {

@@ -5,7 +5,7 @@ import Foundation
 import OrderedCollections
 import QualityMetrics
 import Testing
-import TextProcessing
+import Text
 
 /// The prediction files whose official scores are in QualityMetricsTests' fixture, written in their benchmarks' own forms
 /// and scored as `forage eval score` scores them.

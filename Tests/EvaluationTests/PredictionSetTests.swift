@@ -4,9 +4,9 @@ import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
 import Testing
-import TextProcessing
+import Text
+import Tools
 
 @Suite struct PredictionSetTests {
     private let folder: TemporaryFolder

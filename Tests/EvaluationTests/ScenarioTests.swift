@@ -5,7 +5,7 @@ import Foundation
 import LanguageModels
 import OrderedCollections
 import Testing
-import TextProcessing
+import Text
 
 /// The scenarios of the repository, and the machinery that runs them.
 @Suite struct ScenarioTests {

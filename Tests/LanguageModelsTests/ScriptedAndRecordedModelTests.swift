@@ -4,7 +4,7 @@ import Foundation
 import LanguageModels
 import Synchronization
 import Testing
-import TextProcessing
+import Text
 
 @Suite struct ScriptedAndRecordedModelTests {
     static let script = """

@@ -4,7 +4,7 @@ import Foundation
 import OrderedCollections
 import QualityMetrics
 import Testing
-import TextProcessing
+import Text
 
 /// Reads a fixture's JSON Lines.
 func fixture(_ name: String) throws -> [JSONValue] {

@@ -4,7 +4,7 @@ import Foundation
 import OrderedCollections
 import QualityMetrics
 import Testing
-import TextProcessing
+import Text
 
 /// Our ranking measures beside trec_eval's on a Cranfield run with many ties; the values were made by
 /// Tests/Fixtures/scripts/make_trec_values.py.

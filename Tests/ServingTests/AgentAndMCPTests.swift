@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
-import CorpusStore
+import Agent
+import Corpus
 import Foundation
-import RetrievalTools
 import Serving
 import Testing
-import TextProcessing
+import Text
+import Tools
 
 @Suite(.serialized) struct AgentAndMCPTests {
     private let question = #""messages":[{"role":"user","content":"Which magazine was started first?"}]"#

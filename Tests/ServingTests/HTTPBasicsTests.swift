@@ -3,7 +3,7 @@
 import Foundation
 import Serving
 import Testing
-import TextProcessing
+import Text
 
 @Suite(.serialized) struct HTTPBasicsTests {
     @Test func runsArePagesOfTheirFolderAlone() async throws {

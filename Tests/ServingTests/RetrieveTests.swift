@@ -3,7 +3,7 @@
 import OrderedCollections
 import Serving
 import Testing
-import TextProcessing
+import Text
 
 @Suite(.serialized) struct RetrieveTests {
     @Test func dialects() async throws {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
-import CorpusStore
+import Agent
+import Corpus
+import Encoders
 import Foundation
 import LanguageModels
-import RetrievalTools
 import Serving
 import Synchronization
-import TextEncoders
-import TextProcessing
+import Text
+import Tools
 
 /// A server on a free loopback port over a small corpus in memory, and a client for it.
 struct RunningServer: Sendable {

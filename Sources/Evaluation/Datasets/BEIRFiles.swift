@@ -3,7 +3,7 @@
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// Reads a BEIR folder (Thakur et al. 2021): `queries.jsonl`, `qrels/<split>.tsv`, `corpus.jsonl`.
 enum BEIRFiles {

@@ -3,7 +3,7 @@
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// Reads question sets in the formats in which they are published.
 public enum DatasetReader {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Other names of entities: 2WikiMultihopQA's `id_aliases.json`, lines of `{"Q_id", "aliases", "demonyms"}` by Wikidata id.
 ///

@@ -2,7 +2,7 @@
 
 public import OrderedCollections
 public import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// A question of a data set with everything that scoring needs. Its JSON form is Forage's own question format:
 /// `{"id", "question", "answers", "supporting", "type", "hops", …}`, one object a line.

@@ -3,7 +3,7 @@
 import Foundation
 public import OrderedCollections
 public import QualityMetrics
-import TextProcessing
+import Text
 
 /// Answers of any system, in the forms in which systems release them, scored as the benchmark's own script scores them.
 ///

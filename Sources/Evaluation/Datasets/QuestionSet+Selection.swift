@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// What a check of a question set found.
 public struct DatasetIssue: Sendable, Hashable, CustomStringConvertible {

@@ -2,7 +2,7 @@
 
 import Foundation
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// One record of a data file with the line on which it starts.
 struct FileRecord: Sendable {

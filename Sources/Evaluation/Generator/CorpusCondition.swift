@@ -2,7 +2,7 @@
 
 import OrderedCollections
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// The value of a metadata field, typed for comparison.
 public enum FieldValue: Sendable, Hashable, Comparable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// What a corpus-level question asks of the documents that meet its condition.
 public enum QuestionFamily: String, Sendable, Hashable, CaseIterable {

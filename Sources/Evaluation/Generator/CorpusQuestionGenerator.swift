@@ -3,7 +3,7 @@
 import OrderedCollections
 import QualityMetrics
 import TensorMath
-import TextProcessing
+import Text
 
 /// Makes corpus-level questions from any corpus with metadata: counting, extremum, sorting and top-k over boolean conditions.
 ///

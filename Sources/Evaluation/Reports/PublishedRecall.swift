@@ -2,7 +2,7 @@
 
 import LanguageModels
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Recall that papers state, to stand beside one's own. In a file:
 ///

@@ -2,7 +2,7 @@
 
 import OrderedCollections
 import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// A run as people and machines read it: Markdown, one HTML page, JSON.
 public struct Report: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// Writes runs in the formats of other tools, so that others can read them.
 public enum RunExport {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import AgentRuntime
-import CorpusStore
+public import Agent
+import Corpus
 import Foundation
 public import LanguageModels
 import OrderedCollections
-public import RetrievalTools
-import TextProcessing
+import Text
+public import Tools
 
 /// Runs questions with the agent runtime.
 public struct AgentQuestionRunner: QuestionRunner {

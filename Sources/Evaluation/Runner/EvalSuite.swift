@@ -4,7 +4,7 @@ import Foundation
 import LanguageModels
 import OrderedCollections
 public import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// A suite file: which questions are run under which policies and models.
 ///

@@ -3,7 +3,7 @@
 import Foundation
 import OrderedCollections
 import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// The work of a run: question sets × policies × models × seeds.
 public struct RunPlan: Sendable {

@@ -2,7 +2,7 @@
 
 public import LanguageModels
 import QualityMetrics
-import TextProcessing
+import Text
 
 /// A model that says whether an answer is right. Optional, fenced, and never silently wrong: a reply without a verdict is no
 /// verdict, and the question is incomplete.

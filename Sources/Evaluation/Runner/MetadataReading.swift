@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CorpusStore
+import Corpus
 import Foundation
 import OrderedCollections
-import TextProcessing
+import Text
 
 extension EvalPassage {
     /// The passage as a document of a corpus. ISO dates become dates; what has no metadata type is left out.

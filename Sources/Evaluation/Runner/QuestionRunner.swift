@@ -2,7 +2,7 @@
 
 import Foundation
 public import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// Runs one question under a policy and a model: what an evaluation repeats. The agent runtime stands behind it, and a
 /// function in tests.

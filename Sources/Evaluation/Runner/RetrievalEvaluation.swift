@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CorpusStore
+import Corpus
 public import OrderedCollections
 import QualityMetrics
-public import RetrievalTools
-public import TextProcessing
+public import Text
+public import Tools
 
 /// Recall of plain searches on a question set: keyword, semantic and hybrid beside each other.
 public struct RetrievalEvaluation: Sendable {

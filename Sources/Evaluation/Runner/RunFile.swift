@@ -3,7 +3,7 @@
 import Foundation
 import OrderedCollections
 import Synchronization
-public import TextProcessing
+public import Text
 
 #if canImport(Glibc)
 import Glibc

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Where a run stands, for a live table.
 public struct RunProgress: Sendable {

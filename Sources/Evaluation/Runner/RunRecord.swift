@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// What identifies one unit of work: a question under a policy, a model and a seed.
 public struct RunKey: Sendable, Hashable, Comparable, CustomStringConvertible {

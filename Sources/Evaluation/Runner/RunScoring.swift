@@ -2,7 +2,7 @@
 
 import OrderedCollections
 public import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// How the records of a run are scored: kept in the run's header, so that scoring again needs nothing else.
 public struct RunScoring: Sendable, Hashable, JSONRepresentable {

@@ -3,7 +3,7 @@
 import LanguageModels
 import OrderedCollections
 import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// One expectation that did not hold.
 public struct ScenarioMismatch: Sendable, Hashable, CustomStringConvertible {

@@ -3,7 +3,7 @@
 import Foundation
 import LanguageModels
 import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// A scripted scenario: a corpus, a model, a question, and what must and must not happen.
 ///

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import AgentRuntime
-import CorpusStore
+public import Agent
+import Corpus
 import Foundation
 import LanguageModels
+import Learning
 import OrderedCollections
-import PolicyLearning
-import RetrievalTools
 import TensorMath
-import TextProcessing
+import Text
+import Tools
 
 /// What came of one case of a scenario.
 public struct ScenarioResult: Sendable {

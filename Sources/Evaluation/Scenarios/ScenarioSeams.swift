@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import LanguageModels
-import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+import Tools
 
 /// A tool that fails as a scenario says, at the calls at which it says so.
 final class FailingTool: RetrievalTool {

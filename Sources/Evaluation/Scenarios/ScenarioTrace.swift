@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// What happened in a session, read from the JSON form of its events: what expectations look at.
 public struct ScenarioTrace: Sendable {

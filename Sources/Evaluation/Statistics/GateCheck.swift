@@ -2,7 +2,7 @@
 
 public import OrderedCollections
 import TensorMath
-public import TextProcessing
+public import Text
 
 /// How a gate behaves on the questions of a real run: how often noise alone closes it, and how small a loss it sees.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-public import TextProcessing
+public import Text
 
 /// The comparison of two runs on the questions that both have: a gate for CI.
 public struct RunComparison: Sendable {

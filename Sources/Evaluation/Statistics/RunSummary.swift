@@ -2,7 +2,7 @@
 
 public import OrderedCollections
 public import QualityMetrics
-public import TextProcessing
+public import Text
 
 /// A policy with a model on a question set: what a table has one row of.
 public struct RunConfiguration: Sendable, Hashable, Comparable, CustomStringConvertible {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import TextProcessing
+import Text
 
 /// What kind of answer a question asks for, by its words.
 public enum AnswerKind: String, Sendable, Hashable, CaseIterable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import TextProcessing
+import Text
 
 /// Answers a question from passages with a model that is too weak to be let write freely: the answer is a span of the
 /// evidence, yes or no, or one of the things compared.

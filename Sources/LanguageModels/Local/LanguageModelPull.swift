@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Encoders
 import Foundation
 import Synchronization
-public import TextEncoders
-import TextProcessing
+import Text
 
 /// Brings models into the model store: known packages, files and folders of this machine, files of the model hub.
 public struct LanguageModelPull: Sendable {

@@ -3,7 +3,7 @@
 import Foundation
 import OrderedCollections
 import Synchronization
-import TextProcessing
+import Text
 
 /// A model whose answers were recorded once and are replayed byte for byte.
 ///

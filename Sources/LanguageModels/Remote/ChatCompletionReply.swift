@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Puts together the reply of an OpenAI-compatible server, from a whole body or from stream chunks. It reads
 /// tolerantly: servers leave out members, send them as null, or put reasoning under different names.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 extension OpenAICompatibleModel {
     /// The body of a chat completion request. Options that are nil are left out, so that the server's default holds.

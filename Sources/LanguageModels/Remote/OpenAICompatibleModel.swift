@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Encoders
 import Foundation
 import OrderedCollections
 import Synchronization
 import TensorMath
-public import TextEncoders
-import TextProcessing
+import Text
 
 /// A model behind an OpenAI-compatible `/v1/chat/completions` endpoint (OpenAI, vLLM, llama.cpp's server, SGLang …).
 ///

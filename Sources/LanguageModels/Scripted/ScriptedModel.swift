@@ -2,7 +2,7 @@
 
 import OrderedCollections
 import Synchronization
-public import TextProcessing
+public import Text
 
 /// A model that answers from a script: for tests, scenarios and demonstrations without a live model.
 ///

@@ -2,7 +2,7 @@
 
 import Foundation
 import OrderedCollections
-public import TextProcessing
+public import Text
 import Yams
 
 /// Why a YAML file cannot be used: where, and what was expected there.

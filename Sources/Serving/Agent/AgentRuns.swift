@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import Foundation
-import RetrievalTools
 import Synchronization
+import Tools
 
 /// The agent sessions that run in this server: a bounded number, each under an id that cannot be guessed.
 final class AgentRuns: Sendable {

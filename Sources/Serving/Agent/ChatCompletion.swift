@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import Foundation
 import LanguageModels
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// A request of `/v1/chat/completions`: the newest user message is the question.
 struct ChatCompletionRequest: Sendable {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import Foundation
 import HTTPTypes
 import Hummingbird
 import LanguageModels
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 extension ForageServer {
     /// The agent as a model, and the sessions for the web page.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import LanguageModels
-import RetrievalTools
+import Tools
 
 /// What a session does, in lines for people: what OpenAI's clients show as reasoning.
 enum ProgressText {

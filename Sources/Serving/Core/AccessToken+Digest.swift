@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
+import Text
 
 extension AccessToken {
     /// SHA-256: digests have one length, so that comparing them leaks none.

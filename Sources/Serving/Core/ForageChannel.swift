@@ -9,7 +9,7 @@ import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
 import Synchronization
-import TextProcessing
+import Text
 
 /// A connection: HTTP/1.1, or a WebSocket when its first request asks for one at `/ws`.
 struct ForageChannel: ServerChildChannel, HTTPChannelHandler {

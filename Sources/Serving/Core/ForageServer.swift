@@ -9,9 +9,9 @@ public import Logging
 import NIOCore
 import NIOPosix
 import OrderedCollections
-import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+import Tools
 
 /// The HTTP server: routes over a `ForageService`, with the guard before them.
 ///

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import AgentRuntime
-import CorpusStore
+public import Agent
+import Corpus
 import Foundation
 public import LanguageModels
-public import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+public import Tools
 
 /// What is served: corpora, tools, agents, an encoder. The HTTP routes, the MCP server and the environments are thin
 /// layers over it.

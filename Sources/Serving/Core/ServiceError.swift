@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
+import Text
 
 /// Why a request was not served, with the HTTP status that says so.
 public struct ServiceError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
-import CorpusStore
+import Agent
+import Corpus
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+import Tools
 
 /// The environment sessions: bounded in number, ended when nobody uses them.
 final class EnvironmentHub: Sendable {

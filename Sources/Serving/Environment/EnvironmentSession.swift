@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
-import CorpusStore
+import Agent
+import Corpus
 import Foundation
 import OrderedCollections
 import QualityMetrics
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// One episode of the retrieval environment: a question, tools, and at the end a reward that the server computes. The
 /// gold answers never leave it.

@@ -2,7 +2,7 @@
 
 import Foundation
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// One connection of OpenEnv's `/ws`: a pure exchange of messages, whatever carries them.
 struct EnvironmentSocket: Sendable {

@@ -4,8 +4,8 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import LanguageModels
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 extension ForageServer {
     /// OpenEnv's and verl-tool's endpoints; `/ws` is upgraded before a request gets here.

@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOHTTP1
-import TextProcessing
+import Text
 
 /// Applies the request guard, gives every request an id, bounds how many run, counts, and turns errors into answers.
 struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {

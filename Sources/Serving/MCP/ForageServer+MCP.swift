@@ -4,7 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import OrderedCollections
-import TextProcessing
+import Text
 
 extension ForageServer {
     /// MCP over streamable HTTP, at `/mcp`.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
-import CorpusStore
+import Agent
+import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 extension MCPServer {
     /// The tools in their fixed order; each takes the session whose handles it may name.

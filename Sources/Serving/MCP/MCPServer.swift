@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import AgentRuntime
+import Agent
 import Foundation
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// Speaks the Model Context Protocol about a service, whatever carries the messages: both eras, the handshake up to
 /// 2025-11-25 and the stateless protocol of 2026-07-28.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import RetrievalTools
 import Synchronization
-import TextProcessing
+import Text
+import Tools
 
 /// What clients of MCP come back to: the results under their handles, and the requests that run. Ids are random; a
 /// session that is not used for half an hour is forgotten, and the oldest one when there are too many.

@@ -2,7 +2,7 @@
 
 import Foundation
 import Synchronization
-import TextProcessing
+import Text
 
 /// MCP over standard input and output: one message a line, nothing else on standard output; the end of the input ends it.
 public enum MCPStdio {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// A request of `/retrieve`, in any of the dialects that trainers speak.
 ///

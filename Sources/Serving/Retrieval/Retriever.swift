@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CorpusStore
+import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 extension ForageService {
     /// Answers `/retrieve`. A query gets the same passages alone and in a batch, whatever its place.

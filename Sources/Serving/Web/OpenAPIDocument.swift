@@ -2,8 +2,8 @@
 
 import LanguageModels
 import OrderedCollections
-import RetrievalTools
-import TextProcessing
+import Text
+import Tools
 
 /// The interface as an OpenAPI 3.1 document, for client generators and for fuzzing the server against its own word.
 enum OpenAPIDocument {

@@ -3,7 +3,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
-import TextProcessing
+import Text
 
 /// The pages that training and evaluation leave in a folder: `NAME/curves.html` and `NAME/report.html`.
 struct RunPages: Sendable {

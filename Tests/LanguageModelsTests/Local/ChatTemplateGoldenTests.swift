@@ -2,7 +2,7 @@
 
 import Foundation
 import Testing
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

@@ -2,7 +2,7 @@
 
 import TensorMath
 import Testing
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

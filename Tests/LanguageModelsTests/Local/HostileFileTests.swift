@@ -3,7 +3,7 @@
 import Foundation
 import TensorMath
 import Testing
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

@@ -4,7 +4,7 @@ import Foundation
 import Synchronization
 import TensorMath
 import Testing
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

@@ -3,7 +3,7 @@
 import CKernels
 import Foundation
 import Testing
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

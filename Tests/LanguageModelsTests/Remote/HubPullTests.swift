@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Encoders
 import Foundation
 import Testing
-import TextEncoders
-import TextProcessing
+import Text
 
 @testable import LanguageModels
 

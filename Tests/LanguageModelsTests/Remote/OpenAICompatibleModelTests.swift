@@ -4,7 +4,7 @@ import Foundation
 import LanguageModels
 import Synchronization
 import Testing
-import TextProcessing
+import Text
 
 @Suite(.timeLimit(.minutes(1))) struct OpenAICompatibleModelTests {
     static let hello = ModelRequest(messages: [ChatMessage(role: .user, content: "hello")])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
-import TextProcessing
+import Text
 
 /// The vocabulary as a trie over the bytes that tokens write, laid out flat: children follow one another.
 final class VocabularyTrie: Sendable {

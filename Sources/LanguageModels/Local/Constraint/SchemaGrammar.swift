@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Compiles a JSON Schema to a grammar of the JSON texts that it accepts.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
-import TextProcessing
+import Text
 
 /// What all samples of one request share; the caller's side cancels it.
 final class RequestControl: Sendable {

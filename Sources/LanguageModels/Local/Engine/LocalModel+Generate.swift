@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
-import TextProcessing
+import Text
 
 extension LocalModel {
     private enum Progress: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
-public import TextProcessing
+public import Text
 
 /// A language model in this process: a GGUF file or a safetensors folder, run on the processor's cores.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
+import Text
 
 /// Times the forward pass of a model without sampling: what `llama-bench` calls pp and tg.
 public struct LocalModelBenchmark: Sendable {

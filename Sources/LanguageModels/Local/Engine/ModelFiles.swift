@@ -2,7 +2,7 @@
 
 import Foundation
 import TensorMath
-import TextProcessing
+import Text
 
 /// What a model's files hold, ready to run.
 struct ModelFiles {

@@ -4,7 +4,7 @@ import CKernels
 import Foundation
 import OrderedCollections
 import TensorMath
-import TextProcessing
+import Text
 
 /// A model of float weights in a folder: `config.json`, `tokenizer.json`, `*.safetensors`.
 enum SafetensorsModel {

@@ -2,7 +2,7 @@
 
 import Foundation
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// How a model that only writes text is told of tools, and how its calls are read.
 ///

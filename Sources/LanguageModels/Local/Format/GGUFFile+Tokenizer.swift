@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import TextProcessing
+public import Text
 
 extension GGUFFile {
     /// The tokenizer that the file's metadata describes.

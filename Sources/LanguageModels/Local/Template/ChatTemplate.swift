@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// The chat template of a model: the part of Jinja that chat templates use (without calls of
 /// blocks, inheritance and lists that change in place).

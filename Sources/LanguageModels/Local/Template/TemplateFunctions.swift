@@ -2,7 +2,7 @@
 
 import Foundation
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// The functions, filters and methods that chat templates use.
 enum TemplateFunctions {

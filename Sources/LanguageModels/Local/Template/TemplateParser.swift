@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TextProcessing
+import Text
 
 /// An expression of a template.
 indirect enum TemplateExpression: Sendable {

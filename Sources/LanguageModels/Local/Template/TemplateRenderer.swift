@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-import TextProcessing
+import Text
 
 /// Runs a parsed template. An undefined name is `nil`; it prints as nothing and is false, as in Jinja.
 struct TemplateRenderer {

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LanguageModels
+import OrderedCollections
+import TensorMath
+import Text
+
+extension AgentSession {
+    /// Performs one action of the loop and appends the event that reports it.
+    func perform(_ action: AgentLoop.Action) async throws {
+        switch action {
+        case .record(let kind): try await append(kind)
+        case .assess: try await assess()
+        case .propose: try await propose()
+        case .choose(let candidates): try await choose(among: candidates)
+        case .callTools(let records): try await callTools(records)
+        case .keep(let calls): try await keep(after: calls)
+        case .proposeUnaided: try await proposeUnaided()
+        case .answer: try await answer()
+        }
+    }
+
+    /// What the components of the current action see.
+    private var seen: AgentState { stateBeforeJournal ?? loop.state }
+
+    private func context(for component: String, closing: Bool = false) -> StepContext {
+        let state = seen
+        return StepContext(
+            corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
+            random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
+            embed: environment.embed,
+            respond: { requests, purpose in try await self.respond(requests, purpose: purpose, closing: closing) })
+    }
+
+    private func assess() async throws {
+        guard let gate = strategy.gate else {
+            try await append(.assessed(GateDecision(retrieve: true)))
+            return
+        }
+        do {
+            try await append(.assessed(try await gate.assess(seen, using: context(for: "gate"))))
+        } catch let error as LanguageModelError {
+            try await append(.assessed(GateDecision(retrieve: true, reason: "not measured: \(error)")))
+        } catch SessionError.budget(let limit) {
+            try await append(.closing(.budget(limit)))
+        }
+    }
+
+    private func propose() async throws {
+        var merged = Proposal()
+        var stop: StopReason?
+        for proposer in strategy.proposers {
+            do {
+                let proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
+                merged.candidates += proposal.candidates
+                merged.notes += proposal.notes
+            } catch let error as CancellationError {
+                throw error
+            } catch SessionError.budget(let limit) {
+                stop = stop ?? .budget(limit)
+            } catch let error as SessionError {
+                throw error
+            } catch {
+                try Task.checkCancellation()
+                stop = stop ?? .failed("\(proposer.name): \(error)")
+            }
+        }
+        // One proposer's failure does not end the run while another has something to propose.
+        if merged.candidates.isEmpty, let stop {
+            try await append(.closing(stop))
+        } else {
+            try await append(.proposed(merged))
+        }
+    }
+
+    /// The search that is left when the model failed before anything was found.
+    private func proposeUnaided() async throws {
+        let proposer = QuestionProposer()
+        var proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
+        for index in proposal.candidates.indices {
+            proposal.candidates[index].reason = "the model failed: search for the question itself"
+        }
+        try await append(.proposed(proposal))
+    }
+
+    private func choose(among candidates: [CandidateAction]) async throws {
+        // Decided apart, so that no copy of the state is alive when the event changes it: the copy would cost a copy of
+        // every past action at each step.
+        let decision = try await decide(among: candidates)
+        try await append(decision)
+    }
+
+    private func decide(among candidates: [CandidateAction]) async throws -> SessionEvent.Kind {
+        let state = seen
+        var random = SplitMix64(seed: state.header.seed, stream: UInt64(state.step))
+        do {
+            let choice = try await strategy.policy.choose(among: candidates, in: state, random: &random)
+            guard candidates.indices.contains(choice.index) else {
+                return .closing(
+                    .failed("\(strategy.policy.name) chose candidate \(choice.index) of \(candidates.count)"))
+            }
+            return .chose(choice)
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as SessionError {
+            throw error
+        } catch {
+            return .closing(.failed("\(strategy.policy.name): \(error)"))
+        }
+    }
+
+    private func keep(after calls: [String]) async throws {
+        do {
+            let keeping = try await strategy.keeper.keep(after: calls, in: seen, using: context(for: "keeper"))
+            try await append(.kept(keeping))
+        } catch let error as CancellationError {
+            throw error
+        } catch SessionError.budget(let limit) {
+            try await append(.closing(.budget(limit)))
+        } catch let error as SessionError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            // Without a keeper's judgement everything that the step found is kept: losing it would be worse.
+            let found = seen.retrieved.values.filter { calls.contains($0.callID) }
+            try await append(.kept(Keeping(kept: found.map { $0.evidence(reason: "kept unjudged: \(error)") })))
+        }
+    }
+
+    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence.
+    private func answer() async throws {
+        let state = seen
+        let resolver = CitationResolver(state: state)
+        if let draft = state.draft {
+            let proposer = state.actions.last?.candidate.proposer ?? ""
+            let answer = resolver.answer(
+                fromDraft: draft, model: state.draftLabel == .model ? state.header.model.name : proposer,
+                label: state.draftLabel)
+            // Reasoning alone, or a tool call as text, is no answer.
+            if !answer.text.isEmpty {
+                try await append(.answered(answer))
+                return
+            }
+        }
+        var context = context(for: "answerer", closing: true)
+        context.isCertain = state.stop == .confident
+        var answer: Answer
+        do {
+            answer = try await strategy.answerer.answer(state.question, from: state.evidence, using: context)
+        } catch let error as CancellationError {
+            throw error
+        } catch SessionError.damaged(let reason) {
+            throw SessionError.damaged(reason)
+        } catch SessionError.store(let reason) {
+            throw SessionError.store(reason)
+        } catch {
+            try Task.checkCancellation()
+            answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
+        }
+        try await append(.answered(resolver.resolved(answer)))
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Corpus
+import Foundation
+import LanguageModels
+import OrderedCollections
+public import Search
+import TensorMath
+import Text
+import Tools
+
+/// Ranks what was retrieved by how often and how high the calls found it, how near it is to the question, and whether it
+/// is the bridge that the best evidence names: for multi-hop evidence without a model.
+public struct RerankKeeper: EvidenceKeeper {
+    public var name: String { "rerank" }
+    /// How many passages the evidence holds at most. Default 10.
+    public var limit: Int
+    /// The weight of reciprocal rank fusion. Default 1.
+    public var fusion: Double
+    /// The weight of the nearness to the question. Default 1.
+    public var similarity: Double
+    /// The weight of a title that the question names. Default 0.5.
+    public var title: Double
+    /// The weight of being named by one of the best passages. Default 0.35.
+    public var bridge: Double
+
+    public init(
+        limit: Int = 10, fusion: Double = 1, similarity: Double = 1, title: Double = 0.5, bridge: Double = 0.35
+    ) {
+        self.limit = limit
+        self.fusion = fusion
+        self.similarity = similarity
+        self.title = title
+        self.bridge = bridge
+    }
+
+    public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
+        let found = Array(state.retrieved.values)
+        guard !found.isEmpty else { return Keeping() }
+        var fused: [String: Double] = [:]
+        for set in state.resultSets.values {
+            guard case .passages(let passages) = set.content else { continue }
+            for (rank, passage) in passages.prefix(100).enumerated() {
+                fused[passage.id, default: 0] += 1 / (60 + Double(rank + 1))
+            }
+        }
+        let most = fused.values.max() ?? 1
+        let near = try await Similarity.scores(of: found.map(\.passage), to: state.question.text, context)
+        let question = " " + TitleNormalizer.key(for: state.question.text) + " "
+        var scores: [Double] = []
+        for (index, item) in found.enumerated() {
+            var score = similarity * near[index] + fusion * 0.5 * (fused[item.passage.id] ?? 0) / most
+            let key = TitleNormalizer.key(for: TitleNormalizer.withoutDisambiguation(item.passage.title))
+            if key.count >= 3, question.contains(" " + key + " ") { score += title }
+            scores.append(score)
+        }
+        // The best passages so far name others: those are the second hops.
+        let order = scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }
+        for (rank, parent) in order.prefix(3).enumerated() {
+            let text = " " + TitleNormalizer.key(for: found[parent].passage.text) + " "
+            for index in found.indices where index != parent {
+                let key = TitleNormalizer.key(for: TitleNormalizer.withoutDisambiguation(found[index].passage.title))
+                if key.count >= 4, text.contains(" " + key + " ") { scores[index] += bridge / Double(rank + 1) }
+            }
+        }
+        let ranked = scores.indices.sorted {
+            scores[$0] != scores[$1] ? scores[$0] > scores[$1] : found[$0].passage.id < found[$1].passage.id
+        }.prefix(limit)
+        let kept = ranked.map { found[$0].evidence(score: scores[$0]) }
+        return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
+    }
+}
+
+/// Adds up scores of words and of meaning per query, s = λ·dense + (1-λ)·sparse, each made comparable first, and sums over
+/// queries (interpolation before and after feedback, Li et al., 2022).
+public struct InterpolationKeeper: EvidenceKeeper {
+    public var name: String { "interpolate" }
+    public var limit: Int
+    /// The weight of the dense scores. Default 0.5.
+    public var lambda: Double
+    /// How the scores of a search are made comparable with another's. Default min-max.
+    public var normalization: Fusion.Normalization
+    /// The weight of the best passages in a query vector made of the question and them (Rocchio), by which all that was
+    /// found is scored once more; 0 leaves that out. Default 0. Needs an encoder and stored vectors.
+    public var rocchio: Double
+    /// How many passages are taken for relevant by that. Default 3.
+    public var from: Int
+
+    public init(
+        limit: Int = 10, lambda: Double = 0.5, normalization: Fusion.Normalization = .minMax, rocchio: Double = 0,
+        from: Int = 3
+    ) {
+        self.limit = limit
+        self.lambda = lambda
+        self.normalization = normalization
+        self.rocchio = rocchio
+        self.from = from
+    }
+
+    public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
+        var scores: [String: Double] = [:]
+        func add(_ ids: [String], _ found: [Double], _ weight: Double) {
+            let values = Fusion.normalised(found, normalization)
+            // A passage that a search lacks has its lowest score, which min-max puts at 0.
+            let floor = normalization == .minMax ? 0 : values.min() ?? 0
+            for (id, value) in zip(ids, values) { scores[id, default: 0] += weight * (value - floor) }
+        }
+        for set in state.resultSets.values {
+            guard case .passages(let passages) = set.content else { continue }
+            add(passages.map(\.id), passages.map(\.score), set.tool == "semantic_search" ? lambda : 1 - lambda)
+        }
+        if rocchio > 0, let moved = try await movedQuery(state, scores, context) {
+            let found = Array(state.retrieved.values)
+            if let vectors = try await context.corpus.vectors(of: found.map(\.passage.ordinal)) {
+                add(found.map(\.passage.id), vectors.map { Similarity.cosine(moved, $0) }, lambda)
+            }
+        }
+        let ranked = scores.filter { state.retrieved[$0.key] != nil }
+            .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(limit)
+        let kept = ranked.compactMap { id, score in state.retrieved[id]?.evidence(score: score) }
+        return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
+    }
+
+    /// The question's vector, moved towards the best passages; nil where there are no vectors.
+    private func movedQuery(
+        _ state: AgentState, _ scores: [String: Double], _ context: StepContext
+    ) async throws -> [Float]? {
+        let best = scores.filter { state.retrieved[$0.key] != nil }
+            .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(from)
+            .compactMap { state.retrieved[$0.key]?.passage.ordinal }
+        guard let embed = context.embed, let relevant = try await context.corpus.vectors(of: best),
+            let query = try await embed([state.question.text]).first
+        else { return nil }
+        return Feedback.rocchio(query: query, passages: relevant, beta: Float(rocchio))
+    }
+}
+
+/// Keeps sentences, not passages: Baleen's condenser (Khattab et al., 2021) in two stages. First the best (passage, sentence)
+/// pairs of this hop join the facts so far; then all survivors are judged together and few are kept. The facts become the
+/// context of the next hop's query. With a model the second stage asks it; without one, both stages score sentences by the
+/// words of the question and of the facts.
+public struct SentenceKeeper: EvidenceKeeper {
+    public var name: String { "sentences" }
+    /// How many pairs survive the first stage. Default 9.
+    public var candidates: Int
+    /// How many facts are kept. Default 5.
+    public var facts: Int
+
+    public init(candidates: Int = 9, facts: Int = 5) {
+        self.candidates = candidates
+        self.facts = facts
+    }
+
+    public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
+        let found = state.retrieved.values.filter { calls.contains($0.callID) }.map { $0.evidence() }
+        let known = state.evidence.items
+        var items = known
+        for item in found where !state.evidence.contains(item.passageID) {
+            var item = item
+            item.sentences = []
+            items.append(item)
+        }
+        guard !items.isEmpty else { return Keeping() }
+        let words = EvidenceWords(question: state.question.text, facts: known.flatMap(\.sentences), items: items)
+        var pairs = words.sentences.sorted { ($0.value, $1.item, $1.text) > ($1.value, $0.item, $0.text) }
+        pairs = Array(pairs.prefix(candidates))
+        if context.hasModel, pairs.count > facts {
+            let list = pairs.enumerated().map { "\($0 + 1). \(items[$1.item].title): \($1.text)" }.joined(
+                separator: "\n")
+            let fence = Fence(seed: context.random.state, call: "sentences")
+            var options = SamplingOptions(temperature: 0, maxTokens: 32)
+            if context.modelCapabilities?.constraints == true {
+                let number = (1...pairs.count).map { "\"\($0)\"" }.joined(separator: " | ")
+                options.constraint = .grammar(
+                    "root ::= number (\", \" number){0,\(max(0, facts - 1))}\nnumber ::= \(number)")
+            }
+            let request = ModelRequest(
+                messages: [
+                    ChatMessage(
+                        role: .system,
+                        content: "Which of the numbered sentences help to answer the question? Reply with at most "
+                            + "\(facts) numbers, the most helpful first, separated by commas. " + Fence.note),
+                    ChatMessage(
+                        role: .user,
+                        content: fence.wrap(list, source: "sentences") + "\n\nQuestion: " + state.question.text),
+                ], toolChoice: .none, options: options)
+            let text = try await context.respond(to: request, purpose: "condense").completions.first?.message.content
+            var chosen: [Int] = []
+            for number in AnswerText.written(text ?? "").split(whereSeparator: { !$0.isNumber }).compactMap({ Int($0) })
+            where pairs.indices.contains(number - 1) && !chosen.contains(number - 1) { chosen.append(number - 1) }
+            // A model that names no number has not judged; the scores decide.
+            if !chosen.isEmpty { pairs = chosen.map { pairs[$0] } }
+        }
+        var kept: OrderedDictionary<String, EvidenceItem> = [:]
+        for (rank, pair) in pairs.prefix(facts).enumerated() {
+            var item = kept[items[pair.item].passageID] ?? items[pair.item]
+            if kept[item.passageID] == nil {
+                item.sentences = []
+                item.score = 1 / Double(rank + 1)
+            }
+            item.sentences.append(pair.text)
+            kept[item.passageID] = item
+        }
+        let list = Array(kept.values)
+        return Keeping(kept: list, dropped: state.evidence.dropping(all: list))
+    }
+}
+
+extension Evidence {
+    /// The ids of what is kept now and is not among `kept`.
+    func dropping(all kept: [EvidenceItem]) -> [String] {
+        let ids = Set(kept.map(\.passageID))
+        return items.map(\.passageID).filter { !ids.contains($0) }
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LanguageModels
+import Text
+
+/// The components that a policy file can name. A new one is one new file and one line here, or one line in the program
+/// that brings it: learned policies and readers come from modules above this one.
+public struct StrategyRegistry: Sendable {
+    /// Makes a component from its options and the policy file that it stands in.
+    public typealias Maker<Component> = @Sendable (inout PolicyReader, PolicyFile) throws -> Component
+
+    public var proposers: [String: Maker<any ActionProposer>]
+    public var policies: [String: Maker<any RetrievalPolicy>]
+    public var gates: [String: Maker<any RetrievalGate>]
+    public var keepers: [String: Maker<any EvidenceKeeper>]
+    public var answerers: [String: Maker<any Answerer>]
+
+    /// The components of this module.
+    public static let standard = StrategyRegistry(
+        proposers: standardProposers, policies: standardPolicies, gates: standardGates, keepers: standardKeepers,
+        answerers: answerers(withoutModel: ExtractiveAnswerer()))
+
+    /// The registry with another answerer for sessions without a model: a trained reader, a local model.
+    ///
+    /// - Parameter weakModel: answers in sessions whose model cannot call tools; nil lets the model write itself.
+    public func answering(
+        withoutModel answerer: any Answerer, weakModel: (any Answerer)? = nil
+    ) -> StrategyRegistry {
+        var registry = self
+        registry.answerers["auto"] = { _, _ in AutomaticAnswerer(withoutModel: answerer, withWeakModel: weakModel) }
+        return registry
+    }
+
+    /// The registry whose "auto" is this answerer, with a model and without.
+    public func always(_ answerer: any Answerer) -> StrategyRegistry {
+        var registry = self
+        registry.answerers["auto"] = { _, _ in answerer }
+        return registry
+    }
+
+    /// Makes a component and refuses options that it does not know.
+    func make<Component>(
+        _ component: (name: String, options: PolicyReader), from makers: [String: Maker<Component>], _ file: PolicyFile
+    ) throws -> Component {
+        guard let maker = makers[component.name] else {
+            let known = makers.keys.sorted().joined(separator: ", ")
+            throw PolicyError(
+                file: file.source, path: component.options.path, message: "unknown; expected one of \(known)")
+        }
+        var options = component.options
+        let made = try maker(&options, file)
+        try options.finish()
+        return made
+    }
+
+    private static func answerers(withoutModel answerer: any Answerer) -> [String: Maker<any Answerer>] {
+        [
+            "auto": { _, _ in AutomaticAnswerer(withoutModel: answerer) },
+            "extractive": { options, _ in ExtractiveAnswerer(citations: try options.int("citations", default: 3)) },
+            "model": { options, _ in
+                ModelAnswerer(
+                    instructions: try options.string("instructions", default: ModelAnswerer.standardInstructions),
+                    options: try sampling(&options, maxTokens: 512), passages: try options.int("passages", default: 10))
+            },
+        ]
+    }
+
+    private static let standardPolicies: [String: Maker<any RetrievalPolicy>] = [
+        "model": { _, _ in ModelDrivenPolicy() },
+        "ordered": { options, _ in OrderedPolicy(order: try options.strings("order", default: [])) },
+        "random": { options, _ in RandomPolicy(temperature: try options.optionalDouble("temperature", in: 0...1000)) },
+    ]
+
+    /// Sampling options that several components take.
+    static func sampling(
+        _ options: inout PolicyReader, maxTokens: Int, temperature: Double = 0
+    ) throws -> SamplingOptions {
+        SamplingOptions(
+            temperature: try options.double("temperature", default: temperature, in: 0...10),
+            topP: try options.optionalDouble("top_p", in: 0...1),
+            maxTokens: try options.int("max_tokens", default: maxTokens, in: 1...1_000_000))
+    }
+}
+
+/// Answers with the session's model where there is one, else with what was chosen for sessions without.
+public struct AutomaticAnswerer: Answerer {
+    public var withoutModel: any Answerer
+    /// Answers where the model cannot call tools and so is no good writer either; nil lets it write.
+    public var withWeakModel: (any Answerer)?
+
+    public var name: String { "auto" }
+    public var fingerprint: String { "auto \(withoutModel.fingerprint) \(withWeakModel?.fingerprint ?? "")" }
+
+    public init(withoutModel: any Answerer, withWeakModel: (any Answerer)? = nil) {
+        self.withoutModel = withoutModel
+        self.withWeakModel = withWeakModel
+    }
+
+    public func answer(
+        _ question: Question, from evidence: Evidence, using context: StepContext
+    ) async throws -> Answer {
+        // A model that is shown nothing can only make things up, unless the gate found that it knows the answer.
+        if context.hasModel, !evidence.isEmpty || context.isCertain {
+            if !evidence.isEmpty, let withWeakModel, context.modelCapabilities?.toolCalls == false {
+                return try await withWeakModel.answer(question, from: evidence, using: context)
+            }
+            return try await ModelAnswerer().answer(question, from: evidence, using: context)
+        }
+        // A comparison of two things by their years is computed; a reader can only copy a span.
+        if YearComparison(question: question.text, items: evidence.ranking) != nil {
+            return ExtractiveAnswerer().extract(question, from: evidence)
+        }
+        return try await withoutModel.answer(question, from: evidence, using: context)
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import LanguageModels
+import OrderedCollections
+import Text
+import Tools
+
+/// Proposes what the language model asks for by native tool calls: all calls of a turn are one candidate, and run
+/// concurrently. A turn without a call is the model's answer.
+public struct ModelProposer: ActionProposer {
+    public var name: String { "model" }
+    /// What the model is told first; the fence's note is added.
+    public var instructions: String
+    public var options: SamplingOptions
+    /// Whether each call of a turn is a candidate of its own beside the whole turn, for a policy that takes some and leaves
+    /// others. Default: false.
+    public var proposesCallsApart: Bool
+
+    /// What the model is told when a policy says nothing else.
+    public static let standardInstructions = """
+        You answer questions from a corpus of documents. Call the tools to find what you need: search, read, filter and \
+        aggregate. Several calls in one turn run at the same time. Results have handles (r1, r2 …) that later calls \
+        can name. When the results answer the question, write one or two sentences that cite the passages by id in \
+        square brackets, and then a last line "Answer: " with only the shortest answer: a name, a number, a date, yes \
+        or no. Use nothing but what the results say; when they do not answer, say so.
+        """
+
+    public init(
+        instructions: String = ModelProposer.standardInstructions,
+        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 1024), proposesCallsApart: Bool = false
+    ) {
+        self.instructions = instructions
+        self.options = options
+        self.proposesCallsApart = proposesCallsApart
+    }
+
+    public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
+        guard let capabilities = context.modelCapabilities else { return Proposal() }
+        guard capabilities.toolCalls else {
+            throw LanguageModelError.unsupported(
+                "the model cannot call tools; take a policy that does not let the model drive, such as hops or golden")
+        }
+        let limit = capabilities.contextLength
+        var options = options
+        options.seed = options.seed ?? state.header.seed
+        // The first call that finds something shows such a model the form of those that follow.
+        let isHeld =
+            state.retrieved.isEmpty && state.resultSets.isEmpty && capabilities.needsRequiredCalls
+        var trim = 0
+        while true {
+            let messages = ConversationPrompt.messages(
+                instructions: instructions, state: state, limit: limit.map { $0 - options.maxTokens }, trim: trim)
+            let request = ModelRequest(
+                messages: messages, tools: context.tools.specifications, toolChoice: isHeld ? .required : .automatic,
+                options: options)
+            do {
+                let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
+                guard let completion = response.completions.first else { return Proposal() }
+                let turn = ModelProposer.candidate(of: completion, proposer: name)
+                guard proposesCallsApart, case .call(let calls) = turn.kind, calls.count > 1 else {
+                    return Proposal([turn])
+                }
+                return Proposal(
+                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) })
+            } catch LanguageModelError.contextOverflow where trim < state.conversation.count {
+                // The server knows its limit better: let go of one more result and ask again.
+                trim += 1
+            }
+        }
+    }
+
+    /// What a turn of the model asks for.
+    static func candidate(of completion: Completion, proposer: String) -> CandidateAction {
+        let message = completion.message
+        if completion.finishReason == .length, message.toolCalls.isEmpty || !message.toolCalls.allSatisfy(isWhole) {
+            return CandidateAction(
+                .correct(
+                    message: "Your turn was cut off at its limit of tokens and was not read. Write a shorter one."),
+                proposer: proposer, reason: "the turn was cut off")
+        }
+        if !message.toolCalls.isEmpty {
+            let calls = message.toolCalls.map { ToolInvocation(tool: $0.name, arguments: $0.arguments, callID: $0.id) }
+            let reason = message.content.isEmpty ? message.reasoning : message.content
+            return CandidateAction(
+                .call(calls), proposer: proposer, reason: String(reason.prefix(300)))
+        }
+        if completion.finishReason == .toolCalls {
+            return CandidateAction(
+                .correct(message: LoopRules.Messages().noCalls), proposer: proposer, reason: "the calls were lost")
+        }
+        if message.content.allSatisfy(\.isWhitespace) {
+            return CandidateAction(
+                .correct(message: "Your turn was empty. Call a tool, or answer."), proposer: proposer,
+                reason: "the turn was empty")
+        }
+        if AnswerText.written(message.content).allSatisfy(\.isWhitespace) {
+            return CandidateAction(
+                .correct(
+                    message: "Your turn held reasoning or a call written as text, which is not read. Call a tool "
+                        + "through the interface for tool calls, or answer."),
+                proposer: proposer, reason: "neither a call nor an answer")
+        }
+        return CandidateAction(.answer(text: message.content), proposer: proposer, reason: "the model answers")
+    }
+
+    private static func isWhole(_ call: ToolCall) -> Bool { (try? JSONValue(parsing: call.arguments)) != nil }
+}
+
+/// Builds the acting model's prompt: instructions, question, and the turns with their replies, trimmed to what fits.
+enum ConversationPrompt {
+    /// What stands where a result was let go.
+    static let trimmed = "[This result was left out to save space. What was kept of it is in the evidence list.]"
+
+    /// - Parameters:
+    ///   - limit: the most tokens of the prompt, by estimate; nil for no limit.
+    ///   - trim: how many of the oldest turns lose their results anyway.
+    static func messages(instructions: String, state: AgentState, limit: Int?, trim: Int) -> [ChatMessage] {
+        var trim = trim
+        while true {
+            let messages = build(instructions: instructions, state: state, trim: trim)
+            guard let limit, trim < state.conversation.count,
+                ModelRequestCost.promptTokens(of: ModelRequest(messages: messages)) > limit
+            else { return messages }
+            trim += 1
+        }
+    }
+
+    private static func build(instructions: String, state: AgentState, trim: Int) -> [ChatMessage] {
+        var messages = [
+            ChatMessage(role: .system, content: instructions + "\n\n" + Fence.note),
+            ChatMessage(role: .user, content: state.question.text),
+        ]
+        if trim > 0, !state.evidence.isEmpty {
+            // The evidence stays when results go, so that nothing that an answer cites is lost.
+            let fence = Fence(seed: state.header.seed, call: "evidence")
+            messages[1].content +=
+                "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
+        }
+        // Where a policy took something else than the model's turn, the model is shown what came of it.
+        let fence = Fence(seed: state.header.seed, call: "instead")
+        let instead =
+            state.evidence.isEmpty
+            ? "" : " This was read instead:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
+        for (index, turn) in state.conversation.enumerated() {
+            messages.append(turn.message)
+            for call in turn.message.toolCalls {
+                let isTaken = turn.message.toolCalls.contains { turn.replies[$0.id] != nil }
+                let reply =
+                    turn.replies[call.id] ?? turn.correction
+                    ?? "This call was not made." + (isTaken || index < state.conversation.count - 1 ? "" : instead)
+                messages.append(
+                    ChatMessage(role: .tool, content: index < trim ? trimmed : reply, toolCallID: call.id))
+            }
+            if turn.message.toolCalls.isEmpty {
+                // A turn without a call that did not end the run was an answer that the policy did not take.
+                let reply = turn.correction ?? "Look further before you answer." + instead
+                messages.append(ChatMessage(role: .user, content: index < trim ? trimmed : reply))
+            }
+        }
+        return messages
+    }
+}
+
+/// Shows evidence to a model.
+enum EvidencePrompt {
+    /// One passage a paragraph: `[id] title: text`, in the evidence's order, best first.
+    static func list(_ evidence: Evidence, limit: Int = 12, characters: Int = 1500) -> String {
+        evidence.ranking.prefix(limit).map { item in
+            "[\(item.passageID)] \(item.title): \(item.shownText.prefix(characters))"
+        }.joined(separator: "\n\n")
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import OrderedCollections
+import Search
+import Text
+
+extension StrategyRegistry {
+    static let standardProposers: [String: Maker<any ActionProposer>] = [
+        "question": { options, _ in
+            QuestionProposer(tools: try tools(&options), limit: try limit(&options, 10))
+        },
+        "names": { options, _ in
+            NamesProposer(
+                tool: try tool(&options), limit: try limit(&options, 5), names: try options.int("names", default: 4))
+        },
+        "entities": { options, _ in
+            EntitiesProposer(
+                tool: try tool(&options), limit: try limit(&options, 5), from: try options.int("from", default: 3),
+                names: try options.int("names", default: 4))
+        },
+        "links": { options, _ in
+            LinksProposer(
+                from: try options.int("from", default: 3), limit: try limit(&options, 5),
+                names: try options.bool("names", default: false))
+        },
+        "feedback": { options, _ in
+            FeedbackProposer(
+                tools: try tools(&options, ["keyword_search"]), from: try options.int("from", default: 3),
+                terms: try options.int("terms", default: 8), limit: try limit(&options, 10),
+                method: FeedbackProposer.Method(
+                    rawValue: try options.choice(
+                        "method", default: "tf-idf", of: FeedbackProposer.Method.allCases.map(\.rawValue))) ?? .tfIdf)
+        },
+        "stop": { options, _ in StopProposer(after: try options.int("after", default: 3)) },
+        "model": { options, _ in
+            ModelProposer(
+                instructions: try options.string("instructions", default: ModelProposer.standardInstructions),
+                options: try sampling(&options, maxTokens: 1024),
+                proposesCallsApart: try options.bool("apart", default: false))
+        },
+        "tags": { options, _ in
+            let name = try options.choice("dialect", default: "search-r1", of: TagDialect.all.map(\.name))
+            let instructions = try options.string("instructions", default: "")
+            return TagProposer(
+                dialect: TagDialect.all.first { $0.name == name } ?? .searchR1,
+                tool: try tool(&options, "semantic_search"), limit: try limit(&options, 3),
+                instructions: instructions.isEmpty ? nil : instructions,
+                options: try sampling(&options, maxTokens: 500))
+        },
+        "chain": { options, _ in
+            ChainOfThoughtProposer(
+                tool: try tool(&options), limit: try limit(&options, 4),
+                sentences: try options.int("sentences", default: 10), options: try sampling(&options, maxTokens: 96))
+        },
+        "query": { options, _ in
+            QueryGenerationProposer(
+                tools: try tools(&options, ["keyword_search"]), limit: try limit(&options, 10),
+                options: try sampling(&options, maxTokens: 48))
+        },
+        "passage": { options, _ in
+            HypotheticalPassageProposer(
+                tool: try tool(&options, "semantic_search"), limit: try limit(&options, 10),
+                passages: try options.int("passages", default: 4, in: 1...32),
+                options: try sampling(&options, maxTokens: 160, temperature: 0.7))
+        },
+        "rewrite": { options, _ in
+            RewriteProposer(
+                tools: try tools(&options), limit: try limit(&options, 10),
+                rewrites: try options.int("rewrites", default: 3, in: 1...16),
+                options: try sampling(&options, maxTokens: 128))
+        },
+        "decompose": { options, _ in
+            DecompositionProposer(
+                tools: try tools(&options), limit: try limit(&options, 5),
+                most: try options.int("most", default: 6, in: 1...32), options: try sampling(&options, maxTokens: 256))
+        },
+        "clues": { options, _ in
+            ClueProposer(
+                tools: try tools(&options, ["semantic_search"]), limit: try limit(&options, 20),
+                most: try options.int("most", default: 6, in: 1...32), options: try sampling(&options, maxTokens: 256))
+        },
+        "jargon": { options, file in
+            var dictionary: OrderedDictionary<String, String> = [:]
+            let path = try options.string("dictionary", default: "")
+            if !path.isEmpty {
+                let whole = path.hasPrefix("/") || file.directory.isEmpty ? path : file.directory + "/" + path
+                dictionary = try JargonProposer.dictionary(file: whole)
+            }
+            for (term, meaning) in options.value("terms")?.object ?? [:] {
+                guard let text = meaning.string else { throw options.error("terms.\(term)", "expected a text") }
+                dictionary[term] = text
+            }
+            return JargonProposer(
+                dictionary: dictionary, tools: try tools(&options), limit: try limit(&options, 10))
+        },
+        "corpus": { options, _ in CorpusQuestionProposer(options: try sampling(&options, maxTokens: 400)) },
+        "tree": { options, _ in
+            TreeSearchProposer(
+                tool: try tool(&options), limit: try limit(&options, 8),
+                simulations: try options.int("simulations", default: 32, in: 1...10_000),
+                depth: try options.int("depth", default: 3, in: 1...10),
+                exploration: try options.double("exploration", default: 0.5, in: 0...100),
+                price: try options.double("price", default: 0.02, in: 0...1))
+        },
+    ]
+
+    static let standardKeepers: [String: Maker<any EvidenceKeeper>] = [
+        "fusion": { options, _ in
+            FusionKeeper(
+                limit: try limit(&options, 10, most: 1000),
+                rankConstant: try options.double("rank_constant", default: 60, in: 0...10_000),
+                relevance: try options.double("relevance", default: 1, in: 0...1),
+                bothEnds: try options.bool("both_ends", default: false))
+        },
+        "set": { options, _ in WholeSetKeeper(limit: try limit(&options, 100, most: 10_000)) },
+        "rerank": { options, _ in
+            RerankKeeper(
+                limit: try limit(&options, 10, most: 1000), fusion: try options.double("fusion", default: 1),
+                similarity: try options.double("similarity", default: 1),
+                title: try options.double("title", default: 0.5), bridge: try options.double("bridge", default: 0.35))
+        },
+        "late": { options, _ in
+            LateInteractionKeeper(
+                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true))
+        },
+        "interpolate": { options, _ in
+            InterpolationKeeper(
+                limit: try limit(&options, 10, most: 1000),
+                lambda: try options.double("lambda", default: 0.5, in: 0...1),
+                normalization: try normalization(&options),
+                rocchio: try options.double("rocchio", default: 0, in: 0...10),
+                from: try options.int("from", default: 3, in: 1...100))
+        },
+        "sentences": { options, _ in
+            SentenceKeeper(
+                candidates: try options.int("candidates", default: 9, in: 1...200),
+                facts: try options.int("facts", default: 5, in: 1...200))
+        },
+    ]
+
+    private static func tools(
+        _ options: inout PolicyReader, _ standard: [String] = ["keyword_search", "semantic_search"]
+    ) throws -> [String] { try options.strings("tools", default: standard) }
+
+    private static func tool(_ options: inout PolicyReader, _ standard: String = "keyword_search") throws -> String {
+        try options.string("tool", default: standard)
+    }
+
+    private static func normalization(_ options: inout PolicyReader) throws -> Fusion.Normalization {
+        let known: [String: Fusion.Normalization] = ["min_max": .minMax, "z_score": .zScore, "none": .none]
+        let name = try options.choice("normalization", default: "min_max", of: known.keys.sorted())
+        return known[name] ?? .minMax
+    }
+
+    private static func limit(_ options: inout PolicyReader, _ standard: Int, most: Int = 100) throws -> Int {
+        try options.int("limit", default: standard, in: 1...most)
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+import Text
+
+/// Events in one SQLite file of their own, private to the user: the folder 0700, the files 0600.
+///
+/// An event is on disk when `append` returns (write-ahead log, synchronised at every commit). SQLite runs on a queue of
+/// its own, never on the cooperative threads.
+public final class SQLiteEventStore: EventStore {
+    private let database: DatabaseQueue
+
+    /// Opens or makes the store.
+    /// - Throws: `SessionError.store` with the path and the reason.
+    public init(path: String) throws(SessionError) {
+        do {
+            let folder = (path as NSString).deletingLastPathComponent
+            if !folder.isEmpty {
+                let existed = FileManager.default.fileExists(atPath: folder)
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                // A folder that this store made stays private; one that the user chose keeps the user's rights.
+                if !existed { try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder) }
+            }
+            if !FileManager.default.fileExists(atPath: path) {
+                let made = FileManager.default.createFile(
+                    atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+                guard made else { throw SessionError.store("\(path) cannot be made") }
+            }
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(10)
+            configuration.label = "forage.sessions"
+            configuration.prepareDatabase { database in
+                try database.execute(sql: "PRAGMA journal_mode = WAL")
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                try database.execute(sql: "PRAGMA foreign_keys = ON")
+            }
+            database = try DatabaseQueue(path: path, configuration: configuration)
+            try database.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE IF NOT EXISTS session (
+                            id TEXT PRIMARY KEY NOT NULL, created REAL NOT NULL) STRICT;
+                        CREATE TABLE IF NOT EXISTS event (
+                            session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,
+                            sequence INTEGER NOT NULL, time REAL NOT NULL, body TEXT NOT NULL,
+                            PRIMARY KEY (session, sequence)) STRICT, WITHOUT ROWID;
+                        """)
+            }
+            for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path + suffix)
+            }
+        } catch let error as SessionError {
+            throw error
+        } catch {
+            throw .store("\(path): \(error)")
+        }
+    }
+
+    /// Where the sessions of this user are: `$FORAGE_SESSIONS`, else `forage/sessions.sqlite` in the user's state folder
+    /// (`$XDG_STATE_HOME`, else `~/.local/state`).
+    public static var defaultPath: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let path = environment["FORAGE_SESSIONS"], !path.isEmpty { return path }
+        let state =
+            environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.local/state"
+        return state + "/forage/sessions.sqlite"
+    }
+
+    public func append(_ event: SessionEvent, to session: String) async throws {
+        let body = event.json.serialized()
+        let created = event.sequence == 0 ? Date().timeIntervalSince1970 : 0
+        try await access { database in
+            if event.sequence == 0 {
+                try database.execute(
+                    sql: "INSERT INTO session (id, created) VALUES (?, ?)", arguments: [session, created])
+            }
+            try database.execute(
+                sql: "INSERT INTO event (session, sequence, time, body) VALUES (?, ?, ?, ?)",
+                arguments: [session, event.sequence, event.time, body])
+        }
+    }
+
+    public func events(of session: String) async throws -> [SessionEvent] {
+        let rows = try await access { database in
+            try Row.fetchAll(
+                database, sql: "SELECT sequence, time, body FROM event WHERE session = ? ORDER BY sequence",
+                arguments: [session]
+            ).map { row in (sequence: row["sequence"] as Int, time: row["time"] as Double, body: row["body"] as String)
+            }
+        }
+        return try rows.map { row in
+            do {
+                var event = try SessionEvent(json: JSONValue(parsing: row.body))
+                event.time = row.time
+                if case .started(var header) = event.kind {
+                    header.session = session
+                    event.kind = .started(header)
+                }
+                guard event.sequence == row.sequence else { throw JSONError(message: "its number is not its key") }
+                return event
+            } catch {
+                throw SessionError.damaged("event \(row.sequence) of session \(session): \(error)")
+            }
+        }
+    }
+
+    public func sessions() async throws -> [SessionSummary] {
+        let rows = try await access { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT session.id AS id, created, count(*) AS events,
+                        (SELECT body FROM event WHERE session = session.id AND sequence = 0) AS first,
+                        (SELECT body FROM event WHERE session = session.id ORDER BY sequence DESC LIMIT 1) AS last
+                    FROM session JOIN event ON event.session = session.id
+                    GROUP BY session.id ORDER BY created DESC, session.id
+                    """
+            ).map { row in
+                (
+                    id: row["id"] as String, created: row["created"] as Double, events: row["events"] as Int,
+                    first: row["first"] as String?, last: row["last"] as String?
+                )
+            }
+        }
+        return rows.map { row in
+            let header = row.first.flatMap { try? JSONValue(parsing: $0) }
+            let last = row.last.flatMap { try? JSONValue(parsing: $0) }
+            let isFinished = last?["event"]?.string == "finished"
+            return SessionSummary(
+                id: row.id, question: header?["question"]?.string ?? "",
+                policy: header?["policy"]?["name"]?.string ?? "",
+                created: row.created, eventCount: row.events,
+                stop: isFinished ? last?["stop"].flatMap { try? StopReason(json: $0) } : nil)
+        }
+    }
+
+    public func delete(_ session: String) async throws {
+        let deleted = try await access { database in
+            try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [session])
+            return database.changesCount
+        }
+        guard deleted > 0 else { throw SessionError.notFound(session) }
+    }
+
+    private func access<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.write(body)
+        } catch let error as DatabaseError {
+            throw SessionError.store(error.message ?? error.description)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import LanguageModels
+import OrderedCollections
+import Text
+import Tools
+
+/// Tells a session as text, event by event: what is tried and why, each call with its result in one line, the evidence
+/// that was kept, and the answer with its citations.
+public struct SessionNarrator: Sendable {
+    /// Whether to use colours and bold (a terminal), or plain text.
+    public var usesStyle: Bool
+    /// The widest line, in characters; longer ones are cut with an ellipsis.
+    public var width: Int
+    private var candidates: [CandidateAction] = []
+    private var evidence: Set<String> = []
+    private var calls: [String: ToolCallRecord] = [:]
+    private var purposes: [String: String] = [:]
+
+    public init(usesStyle: Bool = false, width: Int = 120) {
+        self.usesStyle = usesStyle
+        self.width = max(40, width)
+    }
+
+    /// The lines of an event; none for what a reader need not see.
+    public mutating func lines(for event: SessionEvent) -> [String] {
+        switch event.kind {
+        case .started(let header):
+            let model = header.model.name.isEmpty ? "no model" : "model \(header.model.name)"
+            return [
+                bold(line("Question: " + header.question.text)),
+                dim(
+                    line(
+                        "policy \(header.policy.name), \(model), corpus \(header.corpus.name), session \(header.session)"
+                    )),
+            ]
+        case .stepStarted(let step): return ["", bold("Step \(step)")]
+        case .assessed(let decision):
+            var text = decision.retrieve ? "  gate: retrieve" : "  gate: certain enough"
+            if let value = decision.uncertainty {
+                text += " (\(decision.measure) \(Self.number(value))"
+                if let threshold = decision.threshold { text += ", threshold \(Self.number(threshold))" }
+                text += ")"
+            }
+            return [line(text + (decision.reason.isEmpty ? "" : ": " + decision.reason))]
+        case .modelCalled(let record):
+            purposes[record.id] = record.purpose
+            return []
+        case .modelReturned(let id, let response):
+            guard let message = response.completions.first?.message else { return [] }
+            let thought = message.reasoning.isEmpty ? "" : message.reasoning
+            var lines: [String] = []
+            if !thought.isEmpty { lines.append(dim(line("  thinks: " + thought))) }
+            if purposes[id] != LoopRules.actingPurpose, purposes[id] != "answer", !message.content.isEmpty {
+                lines.append(dim(line("  model (\(purposes[id] ?? "?")): " + message.content)))
+            }
+            return lines
+        case .modelFailed(_, let error): return [line("  model failed: \(error)")]
+        case .proposed(let proposal):
+            candidates = proposal.candidates
+            return proposal.notes.map { dim(line("  \($0.kind)\($0.key.isEmpty ? "" : " " + $0.key): \($0.text)")) }
+        case .chose(let choice): return chosen(choice)
+        case .toolCalled(let record):
+            calls[record.id] = record
+            return []
+        case .toolReturned(let id, let output):
+            let record = calls[id]
+            let arguments = Self.arguments(record?.invocation.arguments ?? "")
+            return [line("  → \(record?.invocation.tool ?? "?")(\(arguments))"), line("    \(output.summary)")]
+        case .kept(let keeping): return kept(keeping)
+        case .corrected(_, let message): return [line("  corrected: " + message)]
+        case .interrupted: return ["  finishing, as you asked …"]
+        case .closing(let reason): return ["", line("Stopped (\(reason.name)): \(reason.explanation)")]
+        case .answered(let answer): return told(answer)
+        case .finished(_, let spent):
+            var text = "\(Self.counted(spent.steps, "step")), \(Self.counted(spent.toolCalls, "tool call"))"
+            if spent.modelCalls > 0 {
+                text +=
+                    ", \(Self.counted(spent.modelCalls, "model call")), \(spent.promptTokens) + \(spent.completionTokens) tokens"
+            }
+            if spent.money > 0 { text += ", \(Self.number(spent.money)) spent" }
+            return [dim(text)]
+        }
+    }
+
+    private func chosen(_ choice: PolicyChoice) -> [String] {
+        guard candidates.indices.contains(choice.index) else { return [] }
+        let candidate = candidates[choice.index]
+        var lines: [String] = []
+        switch candidate.kind {
+        case .call: lines = [line("  tries \(candidate.proposer): \(candidate.reason)")]
+        case .keep(let ids): lines = [line("  keeps \(ids.joined(separator: ", ")): \(candidate.reason)")]
+        case .answer: lines = [line("  answers: \(candidate.reason)")]
+        case .correct: lines = []
+        case .giveUp: lines = [line("  gives up: \(candidate.reason)")]
+        }
+        var others: OrderedDictionary<String, Int> = [:]
+        for index in candidates.indices where index != choice.index {
+            others[candidates[index].proposer, default: 0] += 1
+        }
+        let named = others.map { name, count in
+            name == candidate.proposer ? "\(count) more of \(name)" : count > 1 ? "\(count) of \(name)" : name
+        }
+        if !named.isEmpty { lines.append(dim(line("    (rather than \(named.joined(separator: ", ")))"))) }
+        return lines
+    }
+
+    private mutating func kept(_ keeping: Keeping) -> [String] {
+        var lines: [String] = []
+        for item in keeping.kept where evidence.insert(item.passageID).inserted {
+            let why = item.reason.isEmpty ? "" : " (\(item.reason))"
+            lines.append(line("  + [\(item.passageID)] \(item.title)\(why)"))
+        }
+        let shown = 5
+        if lines.count > shown {
+            let more = lines.count - shown
+            lines = Array(lines.prefix(shown)) + [dim("  + \(more) more")]
+        }
+        for id in keeping.dropped { evidence.remove(id) }
+        for (id, reason) in keeping.suspicious.sorted(by: { $0.key < $1.key }) {
+            lines.append(line("  ! [\(id)] kept out: \(reason)"))
+        }
+        return lines
+    }
+
+    private func told(_ answer: Answer) -> [String] {
+        var lines = ["", bold("Answer") + " (\(answer.label.rawValue)): " + Self.clean(answer.text)]
+        if let short = answer.short, short != answer.text { lines.append("Short: " + bold(Self.clean(short))) }
+        for citation in answer.citations {
+            let repaired = citation.repairedFrom.map { ", repaired from \"\($0)\"" } ?? ""
+            lines.append(
+                line(
+                    "  [\(citation.passageID)] \(citation.title) (support \(Self.number(citation.support))\(repaired))")
+            )
+            if !citation.quote.isEmpty, citation.quote != answer.text {
+                lines.append(dim(line("      “\(citation.quote)”")))
+            }
+        }
+        if answer.citations.isEmpty, answer.label != .none { lines.append("  (ungrounded: it cites no passage)") }
+        return lines
+    }
+
+    private static func arguments(_ text: String) -> String {
+        guard let object = (try? JSONValue(parsing: text))?.object else { return text }
+        return object.map { key, value in key + ": " + (value.string.map { "\"\($0)\"" } ?? value.serialized()) }
+            .joined(separator: ", ")
+    }
+
+    private static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+    static func number(_ value: Double) -> String {
+        String(format: "%.3g", locale: Locale(identifier: "en_US_POSIX"), value)
+    }
+
+    /// The text without control characters and terminal escapes, on one line.
+    public static func clean(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        var lastWasSpace = false
+        for scalar in text.unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028
+            // Direction overrides make a terminal show another text than it holds.
+            if (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value) { continue }
+            if isControl || scalar == " " {
+                if !lastWasSpace { result.append(" ") }
+                lastWasSpace = true
+            } else {
+                result.append(scalar)
+                lastWasSpace = false
+            }
+        }
+        return String(result)
+    }
+
+    private func line(_ text: String) -> String {
+        let indent = text.prefix { $0 == " " }
+        let clean = indent + Self.clean(String(text.dropFirst(indent.count)))
+        return clean.count > width ? clean.prefix(width - 1) + "…" : String(clean)
+    }
+
+    private func bold(_ text: String) -> String { usesStyle ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+    private func dim(_ text: String) -> String { usesStyle ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+}

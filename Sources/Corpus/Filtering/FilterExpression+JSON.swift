@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import OrderedCollections
+public import Text
+
+/// Bounds on filters, so that a hostile one costs little.
+public struct FilterLimits: Sendable, Hashable {
+    /// The deepest nesting of and, or and not. Default 16.
+    public var depth = 16
+    /// The most clauses. Default 256.
+    public var clauses = 256
+    /// The most values of one `in`. Default 10,000.
+    public var values = 10_000
+    /// The longest text, in bytes. Default 4,096.
+    public var textBytes = 4096
+
+    public init() {}
+}
+
+extension FilterExpression {
+    /// Reads a filter from JSON, against the fields of a corpus.
+    ///
+    /// ```json
+    /// {"and": [{"field": "source", "op": "in", "value": ["TechCrunch", "The Verge"]},
+    ///          {"field": "published", "op": "between", "value": ["2023-10-01", "2023-10-31"]},
+    ///          {"not": {"field": "text", "op": "match", "value": "rumour", "mode": "any"}}]}
+    /// ```
+    /// A clause has `field`, `op` and `value`. Operators: `==` `!=` `<` `<=` `>` `>=` (also `eq` `ne` `lt` `lte` `gt`
+    /// `gte`), `in` (a list), `between` (two values, both included), `contains`, `exists` (value true, false or none),
+    /// `match` (words; `mode` is `all`, `any`, `phrase` or `prefix`). Clauses combine as `{"and": […]}`, `{"or": […]}`,
+    /// `{"not": …}`. A list alone is `and`.
+    /// - Throws: `CorpusError` `badArgument` that says what was wrong and what is accepted.
+    public init(json: JSONValue, schema: FilterSchema, limits: FilterLimits = FilterLimits()) throws {
+        var parser = FilterParser(schema: schema, limits: limits)
+        self = try parser.parse(json, depth: 0)
+    }
+}
+
+private struct FilterParser {
+    let schema: FilterSchema
+    let limits: FilterLimits
+    var clauses = 0
+
+    static let operators = "==, !=, <, <=, >, >=, in, between, contains, exists, match"
+
+    func failure(_ message: String) -> CorpusError { CorpusError(.badArgument, "filter: \(message)") }
+
+    mutating func parse(_ json: JSONValue, depth: Int) throws -> FilterExpression {
+        guard depth < limits.depth else { throw failure("nested deeper than \(limits.depth) levels") }
+        clauses += 1
+        guard clauses <= limits.clauses else { throw failure("more than \(limits.clauses) clauses") }
+        if case .array(let elements) = json { return .and(try elements.map { try parse($0, depth: depth + 1) }) }
+        guard case .object(let members) = json else {
+            throw failure(
+                "expected an object such as {\"field\": …, \"op\": …, \"value\": …}, found \(FilterSchema.shown(json))")
+        }
+        for (name, build) in [("and", FilterExpression.and), ("or", FilterExpression.or)] {
+            guard let list = members[name] else { continue }
+            try only(members, [name])
+            guard let elements = list.array else {
+                throw failure("\"\(name)\" takes a list of clauses, found \(FilterSchema.shown(list))")
+            }
+            return build(try elements.map { try parse($0, depth: depth + 1) })
+        }
+        if let inner = members["not"] {
+            try only(members, ["not"])
+            return .not(try parse(inner, depth: depth + 1))
+        }
+        if members.isEmpty { return .all }
+        return try parseClause(members)
+    }
+
+    func only(_ members: JSONObject, _ allowed: [String]) throws {
+        for name in members.keys where !allowed.contains(name) {
+            throw failure(
+                "unexpected member \"\(name)\"; here can stand \(allowed.map { "\"\($0)\"" }.joined(separator: ", "))")
+        }
+    }
+
+    func parseClause(_ members: JSONObject) throws -> FilterExpression {
+        guard let given = members["op"]?.string else {
+            throw failure(
+                "a clause needs \"field\", \"op\" and \"value\" (operators: \(Self.operators)), or is one of {\"and\": […]}, {\"or\": […]}, {\"not\": …}; found \(FilterSchema.shown(.object(members)))"
+            )
+        }
+        let name = given.lowercased()
+        let value = members["value"] ?? members["values"]
+        if name == "match" { return try parseMatch(members, value) }
+        try only(members, ["field", "op", "value", "values"])
+        guard let field = members["field"]?.string else { throw failure("\"field\" must be the name of a field") }
+        let type = try schema.requiredType(of: field)
+        if name == "exists" {
+            guard value == nil || value?.isNull == true || value?.bool != nil else {
+                throw failure("\"exists\" takes true or false")
+            }
+            return value?.bool == false ? .not(.exists(field: field)) : .exists(field: field)
+        }
+        guard let value, !value.isNull else { throw failure("operator \"\(given)\" on \"\(field)\" needs a \"value\"") }
+        switch name {
+        case "in":
+            guard let elements = value.array else {
+                throw failure("\"in\" takes a list of values, found \(FilterSchema.shown(value))")
+            }
+            guard elements.count <= limits.values else {
+                throw failure("\"in\" takes at most \(limits.values) values, found \(elements.count)")
+            }
+            return .isIn(field: field, try elements.map { try constant($0, field, type) })
+        case "between":
+            guard let elements = value.array, elements.count == 2 else {
+                throw failure(
+                    "\"between\" takes a list of two values (both included), found \(FilterSchema.shown(value))")
+            }
+            try requireOrder(field, type, given)
+            return .between(
+                field: field, try constant(elements[0], field, type), try upperBound(elements[1], field, type))
+        case "contains":
+            guard type == .text || type.isList else {
+                throw failure("\"contains\" is for texts and lists; \"\(field)\" has type \(type): use == or between")
+            }
+            return .contains(field: field, try constant(value, field, type))
+        default:
+            guard let comparison = Self.comparison(name) else {
+                throw failure("unknown operator \"\(given)\"; the operators are \(Self.operators)")
+            }
+            guard value.array == nil else {
+                throw failure("operator \"\(given)\" takes one value; for several use \"in\"")
+            }
+            if comparison != .equal, comparison != .notEqual { try requireOrder(field, type, given) }
+            return .compare(field: field, comparison, try constant(value, field, type))
+        }
+    }
+
+    func parseMatch(_ members: JSONObject, _ value: JSONValue?) throws -> FilterExpression {
+        try only(members, ["field", "op", "value", "mode"])
+        guard let words = value?.string, !words.isEmpty else { throw failure("\"match\" takes words in \"value\"") }
+        guard words.utf8.count <= limits.textBytes else {
+            throw failure("\"match\" takes at most \(limits.textBytes) bytes")
+        }
+        let mode = members["mode"]?.string ?? "all"
+        guard let mode = FilterExpression.MatchMode(rawValue: mode) else {
+            throw failure("unknown mode \"\(mode)\"; the modes of \"match\" are all, any, phrase, prefix")
+        }
+        guard let given = members["field"], !given.isNull else { return .match(field: nil, words: words, mode) }
+        guard let field = given.string else { throw failure("\"field\" must be the name of a field") }
+        let type = try schema.requiredType(of: field)
+        guard type == .text || type == .textList else {
+            throw failure("\"match\" is for texts; \"\(field)\" has type \(type): use == or between")
+        }
+        return .match(field: field, words: words, mode)
+    }
+
+    func constant(_ json: JSONValue, _ field: String, _ type: FieldType) throws -> MetadataValue {
+        if let text = json.string, text.utf8.count > limits.textBytes {
+            throw failure("a value of \(text.utf8.count) bytes; at most \(limits.textBytes) are accepted")
+        }
+        do { return try schema.value(json, for: field, type: type) } catch let error as CorpusError {
+            throw failure(error.message)
+        }
+    }
+
+    /// The end of a range of dates: a bare day means all of it.
+    func upperBound(_ json: JSONValue, _ field: String, _ type: FieldType) throws -> MetadataValue {
+        let value = try constant(json, field, type)
+        guard case .date(let seconds) = value, let text = json.string, seconds % 86_400 == 0 else { return value }
+        if text.utf8.count == 10 || text.utf8.count == 8 { return .date(seconds + 86_399) }
+        return value
+    }
+
+    func requireOrder(_ field: String, _ type: FieldType, _ given: String) throws {
+        guard type != .boolean else {
+            throw failure("\"\(field)\" has type boolean, which has no order: use == instead of \(given)")
+        }
+    }
+
+    static func comparison(_ name: String) -> FilterExpression.Comparison? {
+        switch name {
+        case "==", "=", "eq", "equals": return .equal
+        case "!=", "<>", "ne": return .notEqual
+        case "<", "lt": return .less
+        case "<=", "lte", "le": return .lessOrEqual
+        case ">", "gt": return .greater
+        case ">=", "gte", "ge": return .greaterOrEqual
+        default: return nil
+        }
+    }
+}

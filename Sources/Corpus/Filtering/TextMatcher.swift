@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Text
+
+/// Finds the passages in which words occur: a keyword index, or a scan where there is none.
+public protocol TextMatcher: Sendable {
+    /// The passages that match, ascending. The words of `all`, `phrase` and `prefix` must meet in one passage, where a
+    /// passage's text and its document's title are two texts of one passage, and a phrase lies within one of them.
+    /// - Parameter field: `title`, `text`, or nil for either.
+    func passages(matching words: String, mode: FilterExpression.MatchMode, field: String?) throws -> OrdinalSet
+}
+
+/// Matches by reading every passage: exact, needs no index, and takes seconds on a million passages.
+public struct ScanningTextMatcher: TextMatcher {
+    private let reader: CorpusReader
+    private let analyzer: TextAnalyzer
+
+    /// - Parameter analyzer: how texts become words; the default folds case and accents and keeps every word whole.
+    public init(reader: CorpusReader, analyzer: TextAnalyzer? = nil) throws {
+        self.reader = reader
+        self.analyzer = try analyzer ?? TextAnalyzer(.plain)
+    }
+
+    public func passages(
+        matching words: String, mode: FilterExpression.MatchMode, field: String?
+    ) throws -> OrdinalSet {
+        try passages(matching: words, mode: mode, field: field, among: nil)
+    }
+
+    /// The passages among candidates that match: how an index checks what its postings cannot tell.
+    /// - Parameter candidates: nil for every passage.
+    public func passages(
+        matching words: String, mode: FilterExpression.MatchMode, field: String?, among candidates: OrdinalSet?
+    ) throws -> OrdinalSet {
+        let pattern = WordPattern(words: words, mode: mode, analyzer: analyzer)
+        var found: [UInt32] = []
+        guard !pattern.isEmpty else { return OrdinalSet() }
+        let extractor = analyzer.makeExtractor()
+        func look(_ ordinal: PassageOrdinal, _ title: UnsafeBufferPointer<UInt8>, _ text: UnsafeBufferPointer<UInt8>) {
+            var texts: [[[UInt8]]] = []
+            for (name, bytes) in [("title", title), ("text", text)] where field == nil || field == name {
+                var terms: [[UInt8]] = []
+                extractor.forEachTerm(inUTF8: bytes) { term, _ in terms.append(Array(term)) }
+                texts.append(terms)
+            }
+            if pattern.matches(texts) { found.append(ordinal) }
+        }
+        guard let candidates else {
+            try reader.forEachPassage(in: 0..<UInt32(reader.passageCount), look)
+            return OrdinalSet(ascending: found)
+        }
+        for ordinal in candidates.ordinals { try reader.forEachPassage(in: ordinal..<(ordinal + 1), look) }
+        return OrdinalSet(ascending: found)
+    }
+}
+
+/// The words of a text match, and whether texts have them.
+struct WordPattern {
+    private let terms: [[UInt8]]
+    private let mode: FilterExpression.MatchMode
+
+    init(words: String, mode: FilterExpression.MatchMode, analyzer: TextAnalyzer) {
+        terms = analyzer.terms(in: words).map { Array($0.utf8) }
+        self.mode = mode
+    }
+
+    /// Whether no word is left of the pattern: then nothing matches.
+    var isEmpty: Bool { terms.isEmpty }
+
+    /// - Parameter texts: the terms of each text of one passage.
+    func matches(_ texts: [[[UInt8]]]) -> Bool {
+        func has(_ term: [UInt8]) -> Bool { texts.contains { $0.contains(term) } }
+        switch mode {
+        case .any: return terms.contains(where: has)
+        case .all: return terms.allSatisfy(has)
+        case .prefix:
+            guard let last = terms.last else { return false }
+            return terms.dropLast().allSatisfy(has) && texts.contains { $0.contains { $0.starts(with: last) } }
+        case .phrase:
+            return texts.contains { text in
+                text.indices.contains(where: { start in
+                    start + terms.count <= text.count && terms.indices.allSatisfy { text[start + $0] == terms[$0] }
+                })
+            }
+        }
+    }
+}

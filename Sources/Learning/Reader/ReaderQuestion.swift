@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Text
+
+/// A question as the reader looks at it: its terms, what it asks for, and whether it compares or wants yes or no.
+struct ReaderQuestion: Sendable {
+    /// What a question asks for.
+    enum Asked: Int, Sendable, CaseIterable { case person, time, place, count, option, thing, other }
+
+    let text: ReaderText
+    /// The stems of its content words.
+    let terms: Set<String>
+    /// The stems that say which sort of thing is asked for: "magazine" of "Which magazine was started first".
+    let sort: Set<String>
+    let asked: Asked
+    /// Wants yes or no.
+    let isYesNo: Bool
+    /// -1 where it asks for the earlier of two, 1 for the later, 0 otherwise.
+    let direction: Int
+
+    private static let auxiliaries: Set<String> = [
+        "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
+        "should",
+    ]
+    private static let timeWords: Set<String> = ["year", "date", "month", "day", "decade", "century", "time", "era"]
+    private static let placeWords: Set<String> = [
+        "city", "country", "state", "town", "county", "place", "location", "island", "province", "region", "village",
+        "continent", "area", "neighborhood", "district", "river", "borough",
+    ]
+    private static let personWords: Set<String> = [
+        "actor", "actress", "singer", "author", "director", "writer", "person", "man", "woman", "president", "player",
+        "musician", "politician", "king", "queen", "coach", "artist", "composer", "character",
+    ]
+    private static let countWords: Set<String> = ["number", "population", "percentage", "length", "height", "age"]
+
+    init(_ question: String) {
+        let text = ReaderText(question)
+        self.text = text
+        let words = text.words
+        let lowers = words.map(\.lower)
+        let set = Set(lowers)
+        terms = Set(words.filter(\.isContent).map(\.stem))
+        var sort = Set<String>()
+        var sorts: [String] = []
+        if let place = lowers.firstIndex(where: { $0 == "what" || $0 == "which" }) {
+            for word in words[(place + 1)...].prefix(8) {
+                if word.isContent, !["name", "called", "named", "type", "kind"].contains(word.lower) {
+                    guard sort.count < 4 else { break }
+                    sort.insert(word.stem)
+                    sorts.append(word.lower)
+                } else if !sort.isEmpty {
+                    break
+                }
+            }
+        }
+        self.sort = sort
+        let hasOption = set.contains("or")
+        isYesNo = lowers.first.map(Self.auxiliaries.contains) == true && !hasOption
+        let asksHow = lowers.indices.contains {
+            lowers[$0] == "how" && $0 + 1 < lowers.count
+                && ["many", "much", "old", "long", "tall", "far", "large", "big", "high"].contains(lowers[$0 + 1])
+        }
+        if hasOption {
+            asked = .option
+        } else if asksHow || sorts.contains(where: Self.countWords.contains) {
+            asked = .count
+        } else if set.contains("when") || sorts.contains(where: Self.timeWords.contains) {
+            asked = .time
+        } else if sorts.contains(where: Self.placeWords.contains) || set.contains("where") {
+            asked = .place
+        } else if sorts.contains(where: Self.personWords.contains) {
+            asked = .person
+        } else if !sorts.isEmpty {
+            asked = .thing
+        } else if set.contains("who") || set.contains("whom") || set.contains("whose") {
+            asked = .person
+        } else {
+            asked = .other
+        }
+        let earlier = ["first", "earlier", "earliest", "older", "oldest", "before"].contains { set.contains($0) }
+        let later = ["later", "latest", "newer", "younger", "youngest", "recently"].contains { set.contains($0) }
+        direction = hasOption && earlier != later ? (earlier ? -1 : 1) : 0
+    }
+}

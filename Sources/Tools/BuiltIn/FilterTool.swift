@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Corpus
+public import LanguageModels
+import OrderedCollections
+public import Text
+
+/// `filter`: all documents that a condition matches, as a set with a handle.
+///
+/// Arguments: `where`, a filter; `within`, an expression of handles; `sort`, `fields`, `offset` and `limit` for the page
+/// that is shown. The result set always holds every match.
+public struct FilterTool: RetrievalTool {
+    public let specification: ToolSpecification
+    /// The documents on a page when the call names no number.
+    public static let defaultLimit = 20
+
+    public init(specification: ToolSpecification) { self.specification = specification }
+
+    public func call(_ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput {
+        let corpus = context.corpus
+        let scope = try ScopeArgument.expression(arguments["within"], named: "within")
+        guard arguments["where"].map({ !$0.isNull }) == true || scope != nil else {
+            throw ToolError(.invalidArguments, "give \"where\" (a condition), \"within\" (a handle), or both")
+        }
+        let matching = try await Selection(arguments["where"], scope: scope, in: context)
+        var listing: JSONObject = [:]
+        for key in ["sort", "fields"] { listing[key] = arguments[key] }
+        var request = try teaching { try DocumentListRequest(json: .object(listing), schema: corpus.schema) }
+        request.offset = max(0, arguments["offset"]?.int ?? 0)
+        request.limit = min(max(1, arguments["limit"]?.int ?? Self.defaultLimit), context.limits.pageRows)
+        let page = try await teaching { try await corpus.list(matching.documents, request) }
+
+        let total = matching.documents.count
+        let header = "\(context.handle): \(counted(total, "document")) match \(matching.description) (complete)"
+        var output = TableText.output(
+            page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits,
+            start: page.offset,
+            total: total)
+        output.summary = "\(context.handle): \(counted(total, "document"))"
+        output.resultSet = ResultSet(
+            handle: context.handle, tool: specification.name, description: matching.description,
+            content: .documents(matching.documents), total: total, isComplete: true)
+        return output
+    }
+}
+
+/// The documents that `where` and `within` or `over` name together.
+struct Selection {
+    let documents: OrdinalSet
+    /// In words, for headers and descriptions.
+    let description: String
+
+    init(_ condition: JSONValue?, scope: ScopeExpression?, in context: ToolContext) async throws {
+        var candidates: OrdinalSet?
+        if let scope {
+            switch try scope.evaluate(in: context.resultSets) {
+            case .documents(let set): candidates = set
+            case .passages(let set):
+                // Passages of one result carry their documents; only ordinals are left of a combination.
+                candidates = OrdinalSet(
+                    try await context.corpus.passages(at: set.ordinals).map(\.documentOrdinal))
+            }
+        }
+        let expression: FilterExpression
+        if let condition, !condition.isNull {
+            expression = try teaching { try FilterExpression(json: condition, schema: context.corpus.schema) }
+        } else {
+            expression = .all
+        }
+        documents = try await teaching { try await context.corpus.filter(expression, among: candidates) }
+        let parts = [
+            condition.flatMap { $0.isNull ? nil : oneLine($0.serialized(), most: 200) },
+            scope.map { "within \($0.text)" },
+        ]
+        let joined = parts.compactMap { $0 }.joined(separator: " ")
+        description = joined.isEmpty ? "everything" : joined
+    }
+}
+
+/// Turns the corpus's errors about arguments into the tool's: they say what was wrong and what is accepted.
+func teaching<Value>(_ body: () async throws -> Value) async throws -> Value {
+    do { return try await body() } catch let error as CorpusError { throw ToolError(.invalidArguments, error.message) }
+}
+
+func teaching<Value>(_ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as CorpusError { throw ToolError(.invalidArguments, error.message) }
+}

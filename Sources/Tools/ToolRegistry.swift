@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import LanguageModels
+public import Text
+
+/// The tools of a session, in a fixed order: the order in which a model is told of them.
+public struct ToolRegistry: Sendable {
+    /// The tools, in their order.
+    public let tools: [any RetrievalTool]
+    private let positions: [String: Int]
+
+    /// Takes the tools in the order in which the model is told of them.
+    /// - Throws: `ToolManifestError` when two tools have one name, or a schema is not one that can be checked.
+    public init(_ tools: [any RetrievalTool]) throws {
+        var positions: [String: Int] = [:]
+        for (index, tool) in tools.enumerated() {
+            let specification = tool.specification
+            guard ToolRegistry.isValid(name: specification.name) else {
+                throw ToolManifestError(
+                    "a tool's name must match [A-Za-z0-9_.-]{1,64}, found \"\(specification.name)\"")
+            }
+            guard positions.updateValue(index, forKey: specification.name) == nil else {
+                throw ToolManifestError("two tools are named \"\(specification.name)\"")
+            }
+            do {
+                try JSONSchemaValidator(schema: specification.parameters).checkSchema()
+            } catch {
+                throw ToolManifestError("tool \"\(specification.name)\": \(error)")
+            }
+        }
+        self.tools = tools
+        self.positions = positions
+    }
+
+    /// The tool of that name.
+    public subscript(name: String) -> (any RetrievalTool)? {
+        positions[name].map { tools[$0] }
+    }
+
+    /// The names, in order.
+    public var names: [String] { tools.map(\.name) }
+
+    /// What a model is told, in order.
+    public var specifications: [ToolSpecification] { tools.map(\.specification) }
+
+    /// A registry with only the tools of these names, in this registry's order.
+    /// - Throws: `ToolManifestError` when a name is unknown.
+    public func selecting(_ wanted: some Collection<String>) throws -> ToolRegistry {
+        for name in wanted where positions[name] == nil {
+            throw ToolManifestError("there is no tool \"\(name)\"; there are \(names.joined(separator: ", "))")
+        }
+        let wanted = Set(wanted)
+        return try ToolRegistry(tools.filter { wanted.contains($0.name) })
+    }
+
+    /// Runs a call as a model wrote it. Whatever is wrong with it (the name, the JSON, the arguments, the tool itself)
+    /// comes back as an output that says so; only cancellation is thrown.
+    /// - Throws: `CancellationError`.
+    public func run(_ call: ToolCall, in context: ToolContext) async throws -> ToolOutput {
+        guard let tool = self[call.name] else { return .failure(unknown(call.name).message) }
+        let arguments: JSONValue
+        do {
+            let text = call.arguments.allSatisfy(\.isWhitespace) ? "{}" : call.arguments
+            arguments = try JSONValue(parsing: text, limits: JSONLimits(depth: 32, bytes: 1 << 18))
+        } catch {
+            return .failure("the arguments of \(call.name) are not JSON: \(error). Write one JSON object.")
+        }
+        return try await run(tool, arguments, in: context)
+    }
+
+    /// Runs a tool by name with arguments that are JSON already.
+    /// - Throws: `CancellationError`.
+    public func run(_ name: String, _ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput {
+        guard let tool = self[name] else { return .failure(unknown(name).message) }
+        return try await run(tool, arguments, in: context)
+    }
+
+    private func run(
+        _ tool: any RetrievalTool, _ arguments: JSONValue, in context: ToolContext
+    ) async throws -> ToolOutput {
+        try Task.checkCancellation()
+        do {
+            let violations = try JSONSchemaValidator(schema: tool.specification.parameters).validate(arguments)
+            guard violations.isEmpty else {
+                let shown = violations.prefix(5).map(\.description).joined(separator: "; ")
+                return .failure("wrong arguments for \(tool.name): \(shown)")
+            }
+            return try await tool.call(arguments, in: context).capped(to: context.limits)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            return .failure("\(tool.name): \(error)")
+        }
+    }
+
+    private func unknown(_ name: String) -> ToolError {
+        let known = names.joined(separator: ", ")
+        if let near = nearest(to: name, among: names) {
+            return ToolError(
+                .unknownTool, "there is no tool \"\(name.prefix(64))\"; did you mean \(near)? There are \(known).")
+        }
+        return ToolError(.unknownTool, "there is no tool \"\(name.prefix(64))\"; there are \(known).")
+    }
+
+    static func isValid(name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"):
+                    return true
+                default: return false
+                }
+            }
+    }
+}
+
+extension ToolOutput {
+    /// The output with its text cut to the limit; a note says how much was cut.
+    func capped(to limits: ToolLimits) -> ToolOutput {
+        guard text.utf8.count > limits.outputCharacters, text.count > limits.outputCharacters else { return self }
+        var result = self
+        let note = "\n[cut: \(text.count - limits.outputCharacters) more characters]"
+        result.text = String(text.prefix(max(0, limits.outputCharacters - note.count))) + note
+        return result
+    }
+}
+
+/// Why a tool or its manifest cannot be used: the file and the line where known, and what was expected.
+public struct ToolManifestError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var message: String
+
+    public init(_ message: String) { self.message = message }
+
+    public var description: String { message }
+}
