@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Agent
 import ArgumentParser
 import Encoders
@@ -43,7 +44,7 @@ struct TraceCommand: AsyncParsableCommand {
         @OptionGroup var source: Source
 
         func run() async throws {
-            var narrator = SessionNarrator(usesStyle: isatty(STDOUT_FILENO) == 1)
+            var narrator = SessionNarrator(detail: .full, usesStyle: isatty(STDOUT_FILENO) == 1)
             for event in try await source.events() {
                 for line in narrator.lines(for: event) { SessionRunner.write(line) }
             }

@@ -1,3 +1,5 @@
+import Net
+import Base
 import Encoders
 // SPDX-License-Identifier: Apache-2.0
 import Foundation

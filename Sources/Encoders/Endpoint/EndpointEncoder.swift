@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Net
+import Base
 import Foundation
 import OrderedCollections
 import Text

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Encoders
+public import Net
+import Base
+import Encoders
 import Foundation
 import Synchronization
 import Text
