@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
-import Base
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import QualityMetrics
 import Text
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
-import Base
 import Agent
 import ArgumentParser
+import Base
 import Corpus
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import Search
 import TensorMath
 import Text

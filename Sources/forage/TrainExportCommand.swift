@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
-import Base
 import Agent
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import OrderedCollections
 import Text
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
 import Agent
 import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 import Agent
+import Base
 import Corpus
 import LanguageModels
 import Synchronization

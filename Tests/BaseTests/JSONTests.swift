@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
 import Foundation
+import OrderedCollections
 import Testing
 
 @testable import Base
@@ -27,7 +27,8 @@ import Testing
     private static func text(_ random: inout SplitMix64) -> String {
         String(
             String.UnicodeScalarView(
-                (0..<random.integer(below: 6)).compactMap { _ in Unicode.Scalar(UInt32(random.integer(below: 0xD800))) }))
+                (0..<random.integer(below: 6)).compactMap { _ in Unicode.Scalar(UInt32(random.integer(below: 0xD800))) }
+            ))
     }
 
     @Test func whatIsWrittenIsReadAgain() throws {
@@ -44,7 +45,9 @@ import Testing
     @Test func truncatedTextIsRefused() {
         let text = #"{"a":[1,-2.5e3,"x\u00e9\n",{"b":null}],"c":true}"#
         for length in 0..<text.utf8.count {
-            #expect(throws: JSONError.self) { try JSONValue(parsing: String(decoding: text.utf8.prefix(length), as: UTF8.self)) }
+            #expect(throws: JSONError.self) {
+                try JSONValue(parsing: String(decoding: text.utf8.prefix(length), as: UTF8.self))
+            }
         }
     }
 
@@ -69,8 +72,9 @@ import Testing
 
 @Suite struct WordsTests {
     @Test func textIsHarmlessInHTML() {
-        #expect("<a href=\"x\" title='y'>&\u{1B}\u{9B}\n\té</a>".htmlEscaped
-            == "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;\u{FFFD}\u{FFFD}\n\té&lt;/a&gt;")
+        #expect(
+            "<a href=\"x\" title='y'>&\u{1B}\u{9B}\n\té</a>".htmlEscaped
+                == "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;\u{FFFD}\u{FFFD}\n\té&lt;/a&gt;")
     }
 
     @Test func theNearestNameWithinAThirdOfItsLength() {

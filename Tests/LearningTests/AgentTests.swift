@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
-import Base
 import Agent
+import Base
 import Corpus
 import Encoders
 import Foundation
 import LanguageModels
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath

@@ -5,17 +5,20 @@ import Testing
 @testable import Net
 
 @Suite struct IPAddressTests {
-    @Test(arguments: [
-        [8, 8, 8, 8], [1, 1, 1, 1], [100, 63, 255, 255], [100, 128, 0, 0], [172, 15, 0, 1], [172, 32, 0, 1],
-        [192, 167, 1, 1], [198, 17, 0, 1], [198, 20, 0, 1], [223, 255, 255, 255],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [8, 8, 8, 8], [1, 1, 1, 1], [100, 63, 255, 255], [100, 128, 0, 0], [172, 15, 0, 1], [172, 32, 0, 1],
+            [192, 167, 1, 1], [198, 17, 0, 1], [198, 20, 0, 1], [223, 255, 255, 255],
+        ] as [[UInt8]])
     func publicAddresses(_ address: [UInt8]) { #expect(IPAddress.isPublic(v4: address)) }
 
-    @Test(arguments: [
-        [0, 0, 0, 0], [10, 1, 2, 3], [127, 0, 0, 1], [127, 255, 255, 254], [169, 254, 169, 254], [172, 16, 0, 1],
-        [172, 31, 255, 255], [192, 168, 0, 1], [100, 64, 0, 1], [198, 18, 0, 1], [224, 0, 0, 1], [255, 255, 255, 255],
-        [8, 8, 8], [],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0, 0, 0, 0], [10, 1, 2, 3], [127, 0, 0, 1], [127, 255, 255, 254], [169, 254, 169, 254], [172, 16, 0, 1],
+            [172, 31, 255, 255], [192, 168, 0, 1], [100, 64, 0, 1], [198, 18, 0, 1], [224, 0, 0, 1],
+            [255, 255, 255, 255],
+            [8, 8, 8], [],
+        ] as [[UInt8]])
     func addressesOfThisMachineAndItsNetwork(_ address: [UInt8]) { #expect(!IPAddress.isPublic(v4: address)) }
 
     /// An address of IPv4 keeps its meaning in each of the ways in which IPv6 carries one.

@@ -51,7 +51,9 @@ public struct SessionNarrator: Sendable {
             return []
         case .toolReturned(let id, let output):
             let invocation = calls[id]?.invocation
-            return [line(Self.deed(invocation?.tool ?? "", invocation?.arguments ?? "")), dim(line("   " + output.summary))]
+            return [
+                line(Self.deed(invocation?.tool ?? "", invocation?.arguments ?? "")), dim(line("   " + output.summary)),
+            ]
         case .modelCalled(let record):
             purposes[record.id] = record.purpose
             return []

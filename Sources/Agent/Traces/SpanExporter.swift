@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Net
 public import Base
 import Corpus
 import Encoders
 import Foundation
 import LanguageModels
+public import Net
 import OrderedCollections
 import Text
 import Tools

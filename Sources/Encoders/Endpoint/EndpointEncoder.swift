@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
-public import Net
 import Base
 import Foundation
+// SPDX-License-Identifier: Apache-2.0
+public import Net
 import OrderedCollections
 import Text
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Base
 public import Agent
+public import Base
 import Corpus
 import Foundation
 import OrderedCollections

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 public import Agent
+import Base
 import Synchronization
 import TensorMath
 import Text

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 import Agent
+import Base
 import Foundation
 public import LanguageModels
 import Text

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
 import Base
 import Encoders
 import Foundation
+import Net
 import Testing
 import Text
 
