@@ -48,17 +48,19 @@ let modules: [Module] = [
         uses: ["CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
     Module(
+        name: "Episodes", uses: ["TensorMath", "Text", "Corpus", "LanguageModels", "Tools"], libraries: [collections]),
+    Module(
         name: "Agent",
         uses: [
             "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools",
+            "LanguageModels", "Tools", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
             "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Agent",
+            "Search", "LanguageModels", "Tools", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -66,14 +68,14 @@ let modules: [Module] = [
         uses: [
             "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Agent", "Learning",
+            "Tools", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
             "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
-            "Tools", "Agent", "Learning", "Evaluation",
+            "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
             hummingbird, logging,

@@ -54,8 +54,10 @@ final class EnvironmentHub: Sendable {
     }
 
     /// `POST /reset`.
-    func reset(_ json: JSONValue) throws(ServiceError) -> JSONValue {
-        let session = try EnvironmentSession(reset: json, service: service)
+    func reset(_ json: JSONValue) async throws -> JSONValue {
+        var session = try EnvironmentSession(reset: json, service: service)
+        let opening = try await session.opening(service)
+        let begun = session
         let key = json["episode_id"]?.string ?? Self.nameless
         reap()
         return try state.withLock { state throws(ServiceError) in
@@ -63,9 +65,9 @@ final class EnvironmentHub: Sendable {
                 state.entries[key] != nil
                     || state.entries.count + state.connections < service.limits.environmentSessions
             else { throw ServiceError(.unavailable, "CAPACITY_REACHED: too many environment sessions", retryAfter: 10) }
-            state.entries[key] = Entry(session: session)
-            if key == Self.nameless { state.entries[session.episodeID] = Entry(session: session) }
-            return session.opening(service).json
+            state.entries[key] = Entry(session: begun)
+            if key == Self.nameless { state.entries[begun.episodeID] = Entry(session: begun) }
+            return opening.json
         }
     }
 
@@ -109,13 +111,13 @@ final class EnvironmentHub: Sendable {
     /// `openenv/session/create` and `openenv/session/close` of `POST /mcp`.
     func answerMCP(_ message: JSONValue) async -> JSONValue {
         let id = message["id"] ?? nil
-        do throws(ServiceError) {
+        do {
             if message["method"]?.string == "openenv/session/create" {
                 let episode = AgentRuns.makeID()
                 var data = message["params"]?.object ?? [:]
                 data["episode_id"] = .string(episode)
                 if service.tasks.isEmpty, data["question"] == nil { data["question"] = "-" }
-                _ = try reset(.object(data))
+                _ = try await reset(.object(data))
                 return ["jsonrpc": "2.0", "id": id, "result": ["session_id": .string(episode)]]
             }
             let session = message["params"]?["session_id"]?.string ?? ""
@@ -123,7 +125,7 @@ final class EnvironmentHub: Sendable {
             guard existed else { throw ServiceError(.notFound, "there is no such session") }
             return ["jsonrpc": "2.0", "id": id, "result": ["session_id": .string(session), "closed": true]]
         } catch {
-            return ["jsonrpc": "2.0", "id": id, "error": ["code": -32602, "message": .string(error.description)]]
+            return ["jsonrpc": "2.0", "id": id, "error": ["code": -32602, "message": .string("\(error)")]]
         }
     }
 

@@ -11,7 +11,7 @@ extension ForageServer {
     /// OpenEnv's and verl-tool's endpoints; `/ws` is upgraded before a request gets here.
     func addEnvironmentRoutes<Context: RequestContext>(to router: Router<Context>) {
         router.post("/reset") { [service, environments] request, _ in
-            Response.json(try environments.reset(try await request.json(service.limits)))
+            Response.json(try await environments.reset(try await request.json(service.limits)))
         }
         router.post("/step") { [service, environments] request, _ in
             Response.json(try await environments.step(try await request.json(service.limits)))
