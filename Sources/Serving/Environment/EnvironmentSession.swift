@@ -21,6 +21,8 @@ struct EnvironmentSession: Sendable {
     let episodeID: String
     let task: EnvironmentTask?
     let question: String
+    /// The corpus that is searched; nil for the server's first.
+    let corpus: String?
     private(set) var stepCount = 0
     private(set) var isDone = false
     private let session: AgentSession
@@ -47,7 +49,7 @@ struct EnvironmentSession: Sendable {
     }
 
     /// Begins an episode.
-    /// - Parameter data: `seed`, `episode_id`, `policy`, and `question` or `task_id` to choose one; further members are
+    /// - Parameter data: `seed`, `episode_id`, `policy`, `corpus`, and `question` or `task_id` to choose one; further members are
     ///   ignored.
     init(reset data: JSONValue, service: ForageService) throws(ServiceError) {
         if let id = data["episode_id"], !id.isNull {
@@ -61,6 +63,8 @@ struct EnvironmentSession: Sendable {
         if let seed = data["seed"], !seed.isNull, seed.int == nil {
             throw ServiceError(.invalid, "expected a whole number", location: ["seed"])
         }
+        corpus = data["corpus"]?.string
+        let searched = try service.corpus(named: corpus)
         let given = data["seed"]?.int.map { UInt64(bitPattern: Int64($0)) }
         (question, task) = try Self.question(data, seed: given, service)
         let strategy: Strategy
@@ -68,7 +72,7 @@ struct EnvironmentSession: Sendable {
             guard let name = name.string else {
                 throw ServiceError(.invalid, "expected the name of a policy", location: ["policy"])
             }
-            strategy = try service.strategy(named: name, over: nil)
+            strategy = try service.strategy(named: name, over: corpus)
             offers = true
         } else {
             strategy = Self.clientsOwn
@@ -77,7 +81,7 @@ struct EnvironmentSession: Sendable {
         store = InMemoryEventStore()
         session = AgentSession(
             Question(question, id: task?.id ?? ""), strategy: strategy,
-            environment: service.environment(service.corpora[0].corpus), store: store, seed: given ?? 0)
+            environment: service.environment(searched), store: store, seed: given ?? 0)
     }
 
     private static func question(
@@ -237,7 +241,8 @@ struct EnvironmentSession: Sendable {
                 failed = failed || output.isError
                 passages += output.passages.map {
                     [
-                        "id": .string($0.passage.id), "title": .string($0.passage.title),
+                        "id": .string(Fence.neutralised($0.passage.id)),
+                        "title": .string(Fence.neutralised($0.passage.title)),
                         "text": .string(Fence.neutralised($0.passage.text)), "score": .number($0.score),
                     ]
                 }
