@@ -2,9 +2,11 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import Learning
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath

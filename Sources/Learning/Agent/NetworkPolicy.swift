@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
+public import Base
 public import Episodes
 import Foundation
-public import TensorMath
+import TensorMath
 
 /// A trained network that chooses among the candidates of a state: tool calls, passages to keep, answering.
 ///

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Synchronization
 
 /// The probability that a reader gives to the accepted answers, from some passages.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// One part of the reward: a number for each step of an episode.
 ///
 /// A conformer is added in one file and one line of `RewardTerms.all`. It may read the question's answers and gold

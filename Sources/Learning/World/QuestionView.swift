@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// What is read from a question once, before any search: its terms, names, vector and the titles that it mentions.
