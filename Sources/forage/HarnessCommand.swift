@@ -66,7 +66,7 @@ struct HarnessCommand: AsyncParsableCommand {
         }
         let remote = try OpenAICompatibleModel(
             OpenAICompatibleModel.Configuration(
-                baseURL: base, model: name, apiKey: apiKey ?? environment["OPENAI_API_KEY"], streams: false))
+                baseURL: base, model: name, apiKey: apiKey ?? EndpointKey.find(for: base, environment), streams: false))
         var messages = try firstMessages()
         let tools = try await HarnessTools(configuration: mcpConfig)
         for _ in 0..<maxTurns {

@@ -33,7 +33,7 @@ final class LiveTable: Sendable {
             let size = Self.terminalSize
             let lines = progress.table(width: size.columns, height: size.rows - 1)
             var text = Self.upward(state.drawnLines)
-            for line in lines { text += "\u{1B}[2K" + line + "\n" }
+            for line in lines { text += "\u{1B}[2K" + TerminalText.safeWithStyle(line) + "\n" }
             writeForPeople(text + "\u{1B}[J")
             state.drawnLines = lines.count
         }

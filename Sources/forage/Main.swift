@@ -47,7 +47,12 @@ import Foundation
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            // What is wrong is often named after what someone else wrote: a file, an id, a field.
+            let message = TerminalText.safe(fullMessage(for: error))
+            let code = exitCode(for: error)
+            let stream = code.isSuccess ? FileHandle.standardOutput : FileHandle.standardError
+            if !message.isEmpty { try? stream.write(contentsOf: Data((message + "\n").utf8)) }
+            Foundation.exit(code.rawValue)
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Text
 
 /// A file that is mapped into memory for reading, whole, until the last user lets go of it.
 ///
@@ -13,12 +14,15 @@ public final class MappedFile: @unchecked Sendable {
     public let bytes: UnsafeRawBufferPointer
     /// The path that was opened, for messages.
     public let path: String
+    private let watch: GuardedMapping
 
-    /// Maps a file.
-    /// - Throws: `CorpusError` with code `system` when it cannot be opened or mapped.
+    /// Maps a file; a link is not followed.
+    /// - Throws: `CorpusError` with code `system` when it cannot be opened or mapped, `damaged` for a link.
     public init(path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CorpusError.system("open", path) }
+        let descriptor: Int32
+        do throws(FolderFileError) { descriptor = try FolderFile.open(path: path, .reading) } catch {
+            throw CorpusError(error.isRefused ? .damaged : .system, error.description)
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw CorpusError.system("read", path) }
@@ -26,15 +30,21 @@ public final class MappedFile: @unchecked Sendable {
         self.path = path
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            watch = GuardedMapping(bytes)
             return
         }
         guard let base = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
             throw CorpusError.system("map", path)
         }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
+        watch = GuardedMapping(bytes)
     }
 
+    /// Whether the file was made shorter while it was in use, and a part was read that it lost: that part reads as zeros.
+    public var isTorn: Bool { watch.isTorn }
+
     deinit {
+        watch.end()
         if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 
