@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Foundation
 import LanguageModels
+import Net
 import OrderedCollections
 import Text
 import Tools

@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Corpus
 import Encoders
 import Foundation
@@ -79,7 +80,11 @@ struct ServiceArguments: ParsableArguments {
         var strategies: [String: [Strategy]] = [:]
         for (name, corpus) in corpora { strategies[name] = try await self.strategies(over: corpus, chosen) }
         let store: any EventStore
-        if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore(mostSessions: 1000) }
+        if let sessions {
+            store = try SQLiteEventStore(path: sessions)
+        } else {
+            store = InMemoryEventStore(mostSessions: 1000)
+        }
         var service = try ForageService(
             corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
             retrieveCount: max(1, topk), strategies: strategies[corpora[0].name] ?? [], model: chosen, encoder: encoder,

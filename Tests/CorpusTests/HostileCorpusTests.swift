@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import GRDB
 import Testing
@@ -113,9 +114,10 @@ import Text
             let whole = try Data(contentsOf: url)
             for _ in 0..<150 {
                 var bytes = whole
-                let length = Int(bytes.withUnsafeBytes {
-                    $0.loadUnaligned(fromByteOffset: whole.count - 64, as: UInt64.self)
-                })
+                let length = Int(
+                    bytes.withUnsafeBytes {
+                        $0.loadUnaligned(fromByteOffset: whole.count - 64, as: UInt64.self)
+                    })
                 for _ in 0..<4 {
                     let at = 64 + Int(random.next() % UInt64(length - 72))
                     let value = [0, 1, 0x7F, 0x80, 0xFF][Int(random.next() % 5)]

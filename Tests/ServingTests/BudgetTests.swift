@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import Serving
 import Testing
@@ -16,7 +17,8 @@ import Text
     @Test func resultSetsAreNoBombs() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let before = Self.resident()
-            let set = #"{"handle":"r1","tool":"filter","description":"","total":1,"complete":true,"documents":"0-268435454"}"#
+            let set =
+                #"{"handle":"r1","tool":"filter","description":"","total":1,"complete":true,"documents":"0-268435454"}"#
             let body = #"{"arguments":{"over":"r1"},"result_sets":[\#(set),\#(set),\#(set)]}"#
             let answer = try await server.post("/tools/read", body)
             #expect(answer.status == 422, "\(answer.text)")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
 
 /// The one fence for retrieved text: whatever a model is shown of a corpus or of a tool goes through here.
 ///
@@ -63,7 +63,8 @@ public struct Fence: Sendable, Hashable {
     /// DeepSeek's `<｜…｜>`, are known by their bars.
     private static let tags: Set<String> = [
         "answer", "search", "information", "think", "thinking", "result", "tool_call", "tool_calls", "tool_response",
-        "tool_result", "tool_results", "tools", "tool", "function_call", "function_calls", "function_results", "function",
+        "tool_result", "tool_results", "tools", "tool", "function_call", "function_calls", "function_results",
+        "function",
         "functions", "plan", "subplan", "subanswer", "documents", "document", "query", "system", "user", "assistant",
         "human", "s", "pad", "unk", "mask", "cls", "sep", "bos", "eos", "sop", "eop", "begin_of_text", "end_of_text",
         "invoke", "parameter", "start_of_turn", "end_of_turn", "start_of_image", "end_of_image",
@@ -75,7 +76,8 @@ public struct Fence: Sendable, Hashable {
     /// Control tokens that stand in square brackets (Llama 2, Mistral, ChatGLM).
     private static let brackets = [
         "INST]", "/INST]", "TOOL_CALLS]", "/TOOL_CALLS]", "AVAILABLE_TOOLS]", "/AVAILABLE_TOOLS]", "TOOL_RESULTS]",
-        "/TOOL_RESULTS]", "TOOL_CONTENT]", "SYSTEM_PROMPT]", "/SYSTEM_PROMPT]", "THINK]", "/THINK]", "ARGS]", "CALL_ID]",
+        "/TOOL_RESULTS]", "TOOL_CONTENT]", "SYSTEM_PROMPT]", "/SYSTEM_PROMPT]", "THINK]", "/THINK]", "ARGS]",
+        "CALL_ID]",
         "IMG]", "IMG_BREAK]", "IMG_END]", "PREFIX]", "SUFFIX]", "MIDDLE]", "gMASK]", "sMASK]", "MASK]", "CLS]", "SEP]",
     ]
 

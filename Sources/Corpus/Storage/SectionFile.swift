@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import OrderedCollections
 import Synchronization
@@ -37,7 +38,8 @@ public final class SectionFile: Sendable {
 
     /// The parameters of a manifest's entry with the identity of the section file at a path; as they are for other files.
     static func adding(identityOf path: String, to parameters: JSONValue) -> JSONValue {
-        guard var members = parameters.object, let file = try? MappedFile(path: path), file.bytes.count >= 128 else {
+        guard var members = parameters.object, let file = try? MappedFile(corpusFile: path), file.bytes.count >= 128
+        else {
             return parameters
         }
         func word(_ offset: Int) -> UInt64 {
@@ -53,7 +55,7 @@ public final class SectionFile: Sendable {
     /// Opens a section file.
     /// - Throws: `CorpusError` `damaged` when it is truncated or its structure fails its checksum, or is of another kind.
     public init(path: String, kind: String) throws {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(corpusFile: path)
         let bytes = file.bytes
         func damaged(_ what: String) -> CorpusError { CorpusError(.damaged, "\(path): \(what)") }
         func word(_ offset: Int) -> UInt64 {

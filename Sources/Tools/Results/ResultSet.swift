@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import Corpus
 import OrderedCollections
 import Synchronization
-public import Text
 
 /// A passage in a ranked list, without its text.
 public struct RankedPassage: Sendable, Hashable {

@@ -17,7 +17,8 @@ import Testing
 
     /// Chains without brackets make as high a tree as brackets do.
     @Test(arguments: [
-        "{{ a\(chain) }}", "{{ \(sum) }}", "{{ \(filters) }}", "{{ \(indexes) }}", "{{ \(calls) }}", "{{ \(brackets) }}",
+        "{{ a\(chain) }}", "{{ \(sum) }}", "{{ \(filters) }}", "{{ \(indexes) }}", "{{ \(calls) }}",
+        "{{ \(brackets) }}",
         "{{ \(negations) }}", "{{ \(choices) }}", String(repeating: "{% if 1 %}", count: 5_000),
     ])
     func highTreesAreRefused(_ source: String) {
@@ -49,7 +50,8 @@ import Testing
     }
 
     @Test func divisionIsPythons() throws {
-        let text = try ChatTemplate("{{ 7 // 2 }} {{ -7 // 2 }} {{ 7 // -2 }} {{ -7 % 3 }} {{ 7 % -3 }}").render(messages: [])
+        let text = try ChatTemplate("{{ 7 // 2 }} {{ -7 // 2 }} {{ 7 // -2 }} {{ -7 % 3 }} {{ 7 % -3 }}").render(
+            messages: [])
         #expect(text == "3 -4 -4 2 -2")
     }
 }

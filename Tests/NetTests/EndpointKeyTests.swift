@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Encoders
+import Net
 import Testing
 
 /// A key goes to the server that it was given for, and to no other.

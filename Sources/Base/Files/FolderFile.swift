@@ -15,11 +15,13 @@ public struct FolderFileError: Error, Sendable, Hashable, CustomStringConvertibl
     /// Whether it was refused because of a symbolic link, or because the name leads out of the folder.
     public var isRefused: Bool { code == ELOOP || code == EXDEV || code == ENOTDIR }
 
-    public var description: String {
+    /// Why, without the path.
+    public var reason: String {
         isRefused
-            ? "cannot \(action) \(path): it is a link, or leads out of its folder; links are not followed here"
-            : "cannot \(action) \(path): \(String(cString: strerror(code)))"
+            ? "it is a link, or leads out of its folder; links are not followed here" : String(cString: strerror(code))
     }
+
+    public var description: String { "cannot \(action) \(path): \(reason)" }
 }
 
 /// Opens files beneath a folder: no symbolic link is followed on the way from the folder to the file, and no name leads

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Testing
-import Text
 
 @Suite struct TerminalTextTests {
     @Test(arguments: [
-        "\u{1B}[2J", "\u{9B}31m", "\u{7}", "\u{8}", "\r", "\u{202E}txt.exe", "\u{2066}", "\u{2069}", "\u{200F}", "\u{2028}",
+        "\u{1B}[2J", "\u{9B}31m", "\u{7}", "\u{8}", "\r", "\u{202E}txt.exe", "\u{2066}", "\u{2069}", "\u{200F}",
+        "\u{2028}",
         "\u{61C}", "\u{0}", "\u{7F}", "\u{85}",
     ])
     func controlsAreShownAsCodes(_ text: String) throws {
