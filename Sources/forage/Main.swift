@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import COpenBLAS
 import Foundation
 
@@ -47,7 +48,12 @@ import Foundation
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            // What is wrong is often named after what someone else wrote: a file, an id, a field.
+            let message = TerminalText.safe(fullMessage(for: error))
+            let code = exitCode(for: error)
+            let stream = code.isSuccess ? FileHandle.standardOutput : FileHandle.standardError
+            if !message.isEmpty { try? stream.write(contentsOf: Data((message + "\n").utf8)) }
+            Foundation.exit(code.rawValue)
         }
     }
 }

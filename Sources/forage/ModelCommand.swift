@@ -99,7 +99,9 @@ struct ModelCommand: AsyncParsableCommand {
             messages.append(ChatMessage(role: .user, content: text))
             let options = SamplingOptions(temperature: temperature, seed: seed, maxTokens: maxTokens, timeout: 3600)
             _ = try await model.respond(to: ModelRequest(messages: messages, options: options)) { event in
-                if case .content(_, let text) = event { FileHandle.standardOutput.write(Data(text.utf8)) }
+                if case .content(_, let text) = event {
+                    FileHandle.standardOutput.write(Data(TerminalText.safe(text).utf8))
+                }
             }
             print("")
         }

@@ -27,10 +27,11 @@ struct TraceCommand: AsyncParsableCommand {
         ) async throws -> [SessionEvent] {
             guard session.hasSuffix(".jsonl") else { return try await store.events(of: session) }
             let text = try String(contentsOfFile: session, encoding: .utf8)
+            let budget = ExpansionBudget()
             var events: [SessionEvent] = []
             for (index, line) in text.split(separator: "\n").enumerated() {
                 do {
-                    events.append(try SessionEvent(json: JSONValue(parsing: String(line))))
+                    events.append(try budget.within { try SessionEvent(json: JSONValue(parsing: String(line))) })
                 } catch {
                     throw ValidationError("\(session):\(index + 1): expected an event of a session: \(error)")
                 }

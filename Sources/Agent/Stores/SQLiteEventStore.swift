@@ -91,9 +91,10 @@ public final class SQLiteEventStore: EventStore {
             ).map { row in (sequence: row["sequence"] as Int, time: row["time"] as Double, body: row["body"] as String)
             }
         }
+        let budget = ExpansionBudget()
         return try rows.map { row in
             do {
-                var event = try SessionEvent(json: JSONValue(parsing: row.body))
+                var event = try budget.within { try SessionEvent(json: JSONValue(parsing: row.body)) }
                 event.time = row.time
                 if case .started(var header) = event.kind {
                     header.session = session

@@ -26,10 +26,14 @@ public struct JSONLimits: Sendable, Hashable {
     public var depth = 64
     /// The longest text, in bytes. Default 64 MiB.
     public var bytes = 64 << 20
+    /// The most values, those within others counted: each takes some fifty bytes, though it be written with two. Default:
+    /// no bound but the text's own length.
+    public var values = Int.max
 
-    public init(depth: Int = 64, bytes: Int = 64 << 20) {
+    public init(depth: Int = 64, bytes: Int = 64 << 20, values: Int = .max) {
         self.depth = depth
         self.bytes = bytes
+        self.values = values
     }
 }
 
@@ -61,7 +65,7 @@ extension JSONValue {
         guard bytes.count <= limits.bytes else {
             throw JSONError(message: "the text has \(bytes.count) bytes; at most \(limits.bytes) are accepted")
         }
-        var parser = JSONParser(bytes: bytes, depthLimit: limits.depth)
+        var parser = JSONParser(bytes: bytes, depthLimit: limits.depth, valuesLeft: limits.values)
         self = try parser.parseDocument()
     }
 }
@@ -70,6 +74,7 @@ extension JSONValue {
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let depthLimit: Int
+    var valuesLeft: Int
     var position = 0
     var depth = 0
 
@@ -95,6 +100,8 @@ private struct JSONParser {
     mutating func parseValue() throws(JSONError) -> JSONValue {
         skipSpace()
         guard position < bytes.count else { throw failure("the text ends where a value was expected") }
+        guard valuesLeft > 0 else { throw failure("the text holds more values than are accepted") }
+        valuesLeft -= 1
         switch bytes[position] {
         case UInt8(ascii: "{"): return try parseObject()
         case UInt8(ascii: "["): return try parseArray()

@@ -12,3 +12,4 @@
 #include "lm_kernels.h"
 #include "late_interaction.h"
 #include "vector_kernels.h"
+#include "safe_files.h"
