@@ -31,9 +31,10 @@ let modules: [Module] = [
     Module(
         name: "QualityMetrics", uses: ["Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
+    Module(name: "Transformers", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text"]),
     Module(name: "Corpus", uses: ["CKernels", "Text"], libraries: [grdb, collections]),
     Module(
-        name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "CCurl"],
+        name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "CCurl"],
         libraries: [collections]),
     Module(
         name: "Search",
@@ -57,7 +58,7 @@ let modules: [Module] = [
     Module(
         name: "Learning",
         uses: [
-            "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus", "Encoders",
             "Search", "LanguageModels", "Tools", "Agent",
         ],
         libraries: [yams, collections]),
