@@ -38,7 +38,7 @@ let modules: [Module] = [
         libraries: [collections]),
     Module(
         name: "Search",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
+        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",

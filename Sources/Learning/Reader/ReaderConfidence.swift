@@ -14,9 +14,13 @@ public struct ReaderConfidence: Sendable, Hashable {
     public var threshold: Float
 
     /// The signs, in order.
-    static let signs = ["one", "not none", "relevance", "score", "coverage", "second", "yes or no"]
+    static let signs = [
+        "one", "not none", "relevance", "score", "coverage", "second", "yes or no", "sentence", "passage", "names",
+    ]
 
-    static func signs(_ reading: Reading, _ layout: ReaderLayout, best: Double) -> [Float] {
+    static func signs(
+        _ reading: Reading, _ layout: ReaderLayout, _ best: (text: String, place: ReaderLayout.Place?, score: Double)
+    ) -> [Float] {
         func logit(_ p: Float) -> Float {
             let p = min(max(p, 1e-4), 1 - 1e-4)
             return log(p / (1 - p))
@@ -24,8 +28,10 @@ public struct ReaderConfidence: Sendable, Hashable {
         let relevance = reading.relevance.sorted(by: >)
         let top = relevance.first ?? -6
         return [
-            1, logit(1 - reading.none), min(max(top, -6), 6), logit(Float(best)), 4 * layout.coverage - 2,
+            1, logit(1 - reading.none), min(max(top, -6), 6), logit(Float(best.score)), 4 * layout.coverage - 2,
             min(max(relevance.count > 1 ? relevance[1] : top, -6), 6), layout.isYesNo ? 1 : 0,
+            4 * (best.place?.sentenceCover ?? 0.5) - 2, 4 * (best.place?.passageCover ?? 0.5) - 2,
+            4 * layout.nameCoverage - 2,
         ]
     }
 
@@ -120,7 +126,7 @@ extension SpanReader {
             let best = Self.best(reading, layout)
             result.append(
                 .init(
-                    signs: ReaderConfidence.signs(reading, layout, best: best.score),
+                    signs: ReaderConfidence.signs(reading, layout, best),
                     isAnswerable: example.isAnswerable, isRight: isRight(best.text, example.answers)))
         }
         return result

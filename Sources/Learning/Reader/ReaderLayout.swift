@@ -15,6 +15,9 @@ struct ReaderLayout: Sendable {
         var key: String
         /// What the question's form leaves of its probability.
         var factor: Float = 1
+        /// How much of the question its sentence and its passage hold, 0 to 1.
+        var sentenceCover: Float = 0
+        var passageCover: Float = 0
         /// The rows of its tokens, and of those around it.
         var tokens: Range<Int>
         var context: Range<Int>
@@ -30,6 +33,8 @@ struct ReaderLayout: Sendable {
     /// The share of the question's content words that the passages hold, and those words as they stand in the question.
     let coverage: Float
     let sought: [String]
+    /// The share of the question's names and numbers that the passages hold; 1 where it has none.
+    let nameCoverage: Float
     /// The rows of each passage's tokens, and of the question's beside it.
     let passages: [Range<Int>]
     let questions: [Range<Int>]
@@ -71,6 +76,7 @@ struct ReaderLayout: Sendable {
                     passage: passage, utf8: utf8, key: key,
                     factor: constraints.factor(
                         candidate.words, in: analysed[passage], isTitle: titleKeys.contains(key)),
+                    sentenceCover: features.covers[index].sentence, passageCover: features.covers[index].passage,
                     tokens: own, context: wide))
             rows += features.rows[index]
         }
@@ -83,6 +89,10 @@ struct ReaderLayout: Sendable {
             for word in text.words where asked.terms.contains(word.stem) { all.insert(word.stem) }
         }
         coverage = asked.terms.isEmpty ? 0 : Float(held.count) / Float(asked.terms.count)
+        let names = asked.text.words.enumerated().filter { place, word in
+            word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
+        }.map(\.element.stem)
+        nameCoverage = names.isEmpty ? 1 : Float(names.count { held.contains($0) }) / Float(names.count)
         sought = asked.text.words.filter(\.isContent).map { String(decoding: asked.text.bytes[$0.utf8], as: UTF8.self) }
         passages = pairs.map(\.all)
         questions = pairs.map(\.question)

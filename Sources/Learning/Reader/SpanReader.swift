@@ -91,7 +91,7 @@ public struct SpanReader: Sendable {
         let found = Self.best(reading, layout)
         guard let place = found.place else {
             return judged(
-                SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score), reading, layout)
+                SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score), found, reading, layout)
         }
         // The reader saw the title before the text; ranges are given within the text alone.
         let before = passages[place.passage].title.isEmpty ? 0 : passages[place.passage].title.utf8.count + 2
@@ -100,15 +100,18 @@ public struct SpanReader: Sendable {
                 text: found.text, passage: place.passage,
                 range: place.utf8.lowerBound >= before
                     ? (place.utf8.lowerBound - before)..<(place.utf8.upperBound - before) : nil, score: found.score),
-            reading, layout)
+            found, reading, layout)
     }
 
     /// An answer with how sure the reader may be of it.
-    private func judged(_ answer: SpanAnswer, _ reading: Reading, _ layout: ReaderLayout) -> SpanAnswer {
+    private func judged(
+        _ answer: SpanAnswer, _ found: (text: String, place: ReaderLayout.Place?, score: Double), _ reading: Reading,
+        _ layout: ReaderLayout
+    ) -> SpanAnswer {
         var answer = answer
         answer.sought = layout.sought
         guard let confidence else { return answer }
-        let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, best: answer.score))
+        let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, found))
         answer.confidence = judged.correct
         answer.isAnswerable = judged.answerable >= Double(confidence.threshold)
         return answer

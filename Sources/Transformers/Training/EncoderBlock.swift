@@ -219,8 +219,8 @@ struct EncoderBlock {
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         forage_fill_rows(bias.elements, rows, weight.rows, output, stride)
-        weight.elements.withUnsafeBufferPointer { weight_ in
-            guard let pointer = weight_.baseAddress else { return }
+        weight.elements.withUnsafeBufferPointer { numbers in
+            guard let pointer = numbers.baseAddress else { return }
             Product(rows: rows, columns: weight.rows, depth: weight.columns)
                 .run(x, weight.columns, pointer, weight.columns, transposeB: true, adding: true, into: output, stride)
         }
