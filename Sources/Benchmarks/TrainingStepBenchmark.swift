@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
+import Net
 import TensorMath
 import Transformers
 

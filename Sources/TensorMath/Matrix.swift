@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import CKernels
 
 /// A dense row-major matrix of single-precision numbers: the value that the tape computes with.

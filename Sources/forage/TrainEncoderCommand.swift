@@ -4,6 +4,7 @@ import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
 import TensorMath
 import Transformers
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Foundation
+import Net
 import TensorMath
 import Testing
 import Text

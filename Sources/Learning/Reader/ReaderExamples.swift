@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
-public import TensorMath
 import Text
 
 /// A passage to read.

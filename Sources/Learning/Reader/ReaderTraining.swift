@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Encoders
 import Foundation
 import QualityMetrics
@@ -96,7 +97,7 @@ public struct ReaderTraining: Sendable {
     public func step(
         _ state: inout State, _ examples: [ReaderExample], model: DifferentiableBERT, fast: BERTEncoder
     ) throws -> Double {
-        let prepared = try ParallelWork.map(examples, threads: threads) { prepare($0, fast.tokenizer) }
+        let prepared = try Parallel.map(examples.count) { prepare(examples[$0], fast.tokenizer) }
             .filter { !$0.tokens.ids.isEmpty }
         guard !prepared.isEmpty else { return 0 }
         let first = firstLayer(model)
@@ -184,7 +185,8 @@ public struct ReaderTraining: Sendable {
         let first = firstLayer(model)
         let (heads, encoder, tuning) = (state.heads, state.encoder, tuning)
         let width = model.shape.width
-        let rows = try ParallelWork.map(examples, threads: threads) { example -> (Double, Double, Double) in
+        let rows = try Parallel.map(examples.count) { number -> (Double, Double, Double) in
+            let example = examples[number]
             let item = prepare(example, fast.tokenizer)
             let lower = try fast.states(of: item.encodings, layers: first).flatMap { $0 }
             var states = Matrix(rows: item.tokens.count, columns: width, elements: lower)

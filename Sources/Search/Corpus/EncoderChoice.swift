@@ -2,6 +2,7 @@
 
 public import Encoders
 import Foundation
+import Net
 import TensorMath
 import Transformers
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import TensorMath
 
 /// Token ids of several texts one behind the other, without padding.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CKernels
 import Dispatch
 import Synchronization
 public import TensorMath
@@ -116,25 +115,5 @@ public enum GradientCache {
         init(count: Int) { values = [Matrix?](repeating: nil, count: count) }
 
         func set(_ index: Int, _ value: Matrix) { lock.withLock { _ in values[index] = value } }
-    }
-}
-
-/// Work on items spread over a few threads that are not those of Swift's cooperative pool.
-public enum ParallelWork {
-    /// The results of `body` for all items, in their order. The first error (by place) is thrown.
-    public static func map<Item: Sendable, Result: Sendable>(
-        _ items: [Item], threads: Int, _ body: @Sendable (Item) throws -> Result
-    ) throws -> [Result] {
-        let taken = Atomic<Int>(0)
-        let results = Mutex<[Swift.Result<Result, any Error>?]>(Array(repeating: nil, count: items.count))
-        DispatchQueue.concurrentPerform(iterations: max(1, min(threads, items.count))) { _ in
-            while true {
-                let index = taken.add(1, ordering: .relaxed).oldValue
-                guard index < items.count else { return }
-                let result = Swift.Result { try body(items[index]) }
-                results.withLock { $0[index] = result }
-            }
-        }
-        return try results.withLock { try $0.compactMap { try $0?.get() } }
     }
 }

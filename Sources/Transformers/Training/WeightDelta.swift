@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import TensorMath
-import Text
 
 /// What tuning changed of a model's weights: small enough to lie beside it, and added to it where it is loaded.
 ///
