@@ -74,7 +74,7 @@ public struct ToolRegistry: Sendable {
     }
 
     /// The tool that a name means, as a model wrote it.
-    func toolName(_ written: String) -> String? {
+    package func toolName(_ written: String) -> String? {
         if let name = ToolCall.tool(named: written, among: names) { return name }
         // A slip of the pen in a long name; a short one could be another word.
         guard written.count >= 6, let near = nearest(to: written, among: names), near.count >= 6 else { return nil }

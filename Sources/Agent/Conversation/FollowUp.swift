@@ -78,7 +78,8 @@ public struct FollowUp: Sendable {
         guard lines.count == 1, let line = lines.first, line.count <= asked.count + 240 else { return nil }
         let kept = EvidenceWords.terms(asked)
         let now = EvidenceWords.terms(line)
-        guard kept.count { now.contains($0) } * 3 >= kept.count * 2 else { return nil }
+        let shared = kept.intersection(now).count
+        guard shared * 3 >= kept.count * 2 else { return nil }
         // A word from nowhere is the model's answer or its invention.
         var known = kept
         for turn in dialogue.turns {
