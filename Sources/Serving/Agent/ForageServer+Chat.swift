@@ -73,7 +73,7 @@ extension ForageServer {
 
     /// Puts a request together with what was said before it.
     /// - Parameter dialogue: what the server itself knows of the conversation; the request's messages come after it.
-    func asked(_ request: AgentRequest, after dialogue: Dialogue = Dialogue(), _ call: Call) async throws -> Asked {
+    func understand(_ request: AgentRequest, after dialogue: Dialogue = Dialogue(), _ call: Call) async throws -> Asked {
         var name = request.model
         if let corpus = request.corpus, !name.contains("@"), service.corpora.count > 1 { name += "@" + corpus }
         if let corpus = request.corpus { _ = try service.corpus(named: corpus) }
@@ -105,7 +105,7 @@ extension ForageServer {
     }
 
     func chat(_ call: Call) async throws -> Response {
-        let asked = try await asked(AgentRequest.chat(call.json, limits: service.limits), call)
+        let asked = try await understand(AgentRequest.chat(call.json, limits: service.limits), call)
         let run = try start(asked, call)
         let reply = ChatCompletionReply(runID: run.session.id, model: asked.request.model)
         guard asked.request.streams else {

@@ -88,7 +88,7 @@ extension ForageServer {
             }
             dialogue = before
         }
-        let asked = try await asked(request, after: dialogue, call)
+        let asked = try await understand(request, after: dialogue, call)
         let run = try start(asked, isKept: call.json["store"]?.bool ?? true, call)
         let object = ResponseObject(runID: run.session.id, model: request.model, previous: previous)
         guard request.streams else {
@@ -117,8 +117,13 @@ extension ForageServer {
             write(EventStreamBody.event(JSONValue.object(event).serialized(), name: type))
         }
         let place: JSONObject = ["item_id": .string(object.itemID), "output_index": 0, "content_index": 0]
+        func placed(_ members: JSONObject) -> JSONObject {
+            var result = place
+            for (name, value) in members { result[name] = value }
+            return result
+        }
         func sendText(_ text: String) {
-            send("response.output_text.delta", place.merging(["delta": .string(text), "logprobs": []]) { first, _ in first })
+            send("response.output_text.delta", placed(["delta": .string(text), "logprobs": []]))
         }
         send("response.created", ["response": object.begun()])
         send("response.in_progress", ["response": object.begun()])
@@ -132,7 +137,7 @@ extension ForageServer {
             ])
         send(
             "response.content_part.added",
-            place.merging(["part": ["type": "output_text", "text": "", "annotations": [], "logprobs": []]]) { first, _ in first })
+            placed(["part": ["type": "output_text", "text": "", "annotations": [], "logprobs": []]]))
         var live = LiveAnswer()
         let summary = await follow(run, &live) { told in
             if case .text(let text) = told { sendText(text) }
@@ -148,13 +153,13 @@ extension ForageServer {
             for (index, annotation) in answer.rendering.responseAnnotations.enumerated() {
                 send(
                     "response.output_text.annotation.added",
-                    place.merging(["annotation_index": .integer(index), "annotation": annotation]) { first, _ in first })
+                    placed(["annotation_index": .integer(index), "annotation": annotation]))
             }
             send(
                 "response.output_text.done",
-                place.merging(["text": .string(answer.rendering.text), "logprobs": []]) { first, _ in first })
+                placed(["text": .string(answer.rendering.text), "logprobs": []]))
         }
-        send("response.content_part.done", place.merging(["part": object.part(answer)]) { first, _ in first })
+        send("response.content_part.done", placed(["part": object.part(answer)]))
         send("response.output_item.done", ["output_index": 0, "item": object.item(answer)])
         send("response.completed", ["response": object.completed(answer, summary, runID: run.session.id)])
     }
