@@ -2,6 +2,7 @@
 
 import Foundation
 import OrderedCollections
+import Base
 import Text
 
 /// Calls of tools that a model wrote into its text, in the forms that models were trained on: Hermes and Qwen

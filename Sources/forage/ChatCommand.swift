@@ -4,6 +4,7 @@ import Agent
 import ArgumentParser
 import Foundation
 import LanguageModels
+import Base
 import Text
 
 /// Answers one question after the other, each understood from those before it.

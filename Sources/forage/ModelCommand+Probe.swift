@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import LanguageModels
+import Base
 import Text
 
 extension ModelCommand {

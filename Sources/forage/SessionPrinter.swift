@@ -3,6 +3,7 @@
 import Agent
 import Foundation
 import LanguageModels
+import Base
 import Text
 
 /// Prints a session as it happens. On a terminal the answer comes word by word, and while a model writes what is not shown a

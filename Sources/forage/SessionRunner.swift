@@ -6,6 +6,7 @@ import Dispatch
 import Foundation
 import LanguageModels
 import Synchronization
+import Base
 import Text
 
 /// Runs a session on a terminal: prints its events and, as it is written, its answer; says what a model is about while it

@@ -3,6 +3,7 @@
 import LanguageModels
 import OrderedCollections
 import Testing
+import Base
 import Text
 
 @testable import Agent

@@ -6,6 +6,7 @@ import LanguageModels
 import OrderedCollections
 import Serving
 import Testing
+import Base
 import Text
 
 /// Conversations over OpenAI's two interfaces, as its clients hold them.

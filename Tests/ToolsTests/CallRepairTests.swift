@@ -4,6 +4,7 @@ import Corpus
 import LanguageModels
 import OrderedCollections
 import Testing
+import Base
 import Text
 
 @testable import Tools

@@ -2,7 +2,8 @@
 
 import LanguageModels
 import OrderedCollections
-public import Text
+public import Base
+import Text
 import Tools
 
 /// Brings an answer into the form of a JSON Schema: what a client asks for as `response_format`, or as the arguments of the

@@ -2,6 +2,7 @@
 
 import OrderedCollections
 public import LanguageModels
+import Base
 import Text
 
 /// Turns what is asked within a conversation into a question that stands alone: what is searched for must name what it is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
+import Base
 import Text
 
 /// Makes a question that leans on what was said before stand alone, without a model: the topic of the conversation takes the

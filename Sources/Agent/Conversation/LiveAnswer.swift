@@ -2,6 +2,7 @@
 
 import LanguageModels
 import OrderedCollections
+import Base
 import Text
 
 /// The answer of a running session, piece by piece, as its model writes it: without reasoning, with citations resolved, and

@@ -2,7 +2,8 @@
 
 public import LanguageModels
 import OrderedCollections
-public import Text
+public import Base
+import Text
 
 /// What was said before a question, and how its asker wants it answered. It is a part of the question: a session that has
 /// one can be resumed, and continued, from its own record.

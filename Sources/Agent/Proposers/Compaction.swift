@@ -2,6 +2,7 @@
 
 import LanguageModels
 import OrderedCollections
+import Base
 import Text
 
 /// Makes room in a conversation that no longer fits: the model sums its oldest turns up, with the passages that each finding

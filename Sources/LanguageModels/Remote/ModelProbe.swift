@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-public import Encoders
+public import Net
 import Synchronization
+import Base
 import Text
 
 /// Finds out what a model server can and cannot do, with a handful of small requests.

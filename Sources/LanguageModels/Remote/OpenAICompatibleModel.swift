@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
+public import Net
 import OrderedCollections
 import Synchronization
 import TensorMath
-public import Encoders
 import Text
 
 /// A model behind an OpenAI-compatible `/v1/chat/completions` endpoint (OpenAI, vLLM, llama.cpp's server, SGLang, Ollama …).

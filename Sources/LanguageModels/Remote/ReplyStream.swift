@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// Reads the body of a reply as it arrives: an event stream, JSON lines, one JSON object, a web page, or the text of an error.

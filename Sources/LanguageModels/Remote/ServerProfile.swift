@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
+import Base
 import Text
 
 /// How a server departs from the protocol: what it does not take, and under which name it takes it. A departure is learned

@@ -2,6 +2,7 @@
 
 import Foundation
 import OrderedCollections
+import Base
 import Text
 
 /// What a server says when it does not answer: its status, and the texts, names and numbers of its body, whatever their form.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
+import Base
 import Text
 
 /// Puts the calls of one turn together from fragments, by id, index and order together: servers leave out any of them, give

@@ -3,6 +3,7 @@
 import Agent
 import LanguageModels
 import OrderedCollections
+import Base
 import Text
 
 /// What a client asks an agent, whichever of OpenAI's interfaces it speaks: the whole conversation, and how it wants the

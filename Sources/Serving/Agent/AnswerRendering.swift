@@ -3,6 +3,7 @@
 import Agent
 import Foundation
 import OrderedCollections
+import Base
 import Text
 
 /// An answer as clients get it: its citations stand as markers in the text, and as annotations that say where.

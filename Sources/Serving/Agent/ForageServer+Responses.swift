@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import LanguageModels
 import OrderedCollections
+import Base
 import Text
 
 /// A response as OpenAI's newer interface has it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import OrderedCollections
-package import Text
+package import Base
+import Text
 
 /// Reads a tool's arguments as they were meant, by the tool's schema: numbers written as text, a text where a list of texts
 /// is wanted, an object as a string, null for what may be left out, another spelling of a name.

@@ -2,6 +2,7 @@
 
 import Foundation
 import Synchronization
+import Base
 import Text
 
 /// A chat server on a loopback port that answers each connection with the next reply of its script, byte for byte.

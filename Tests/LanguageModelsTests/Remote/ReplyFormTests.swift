@@ -4,6 +4,7 @@ import Foundation
 import LanguageModels
 import OrderedCollections
 import Testing
+import Base
 import Text
 
 /// Replies as servers write them: fragments of calls, content as parts, ends with and without a reason.

@@ -5,6 +5,7 @@ import LanguageModels
 import OrderedCollections
 import Synchronization
 import Testing
+import Base
 import Text
 
 /// Servers that depart from the protocol, as public bug reports describe them. Each refuses what it does not take, and the

@@ -2,7 +2,7 @@
 
 import OrderedCollections
 import Testing
-import Text
+import Base
 
 /// JSON as models write it; each form is from a public bug report.
 @Suite struct LenientJSONTests {
