@@ -7,7 +7,8 @@ import Text
 ///
 /// A conformer keeps these promises:
 /// - `respond` gives exactly `request.options.samples` completions, in order of their index, or throws `LanguageModelError`;
-/// - events are delivered in order, before `respond` returns, and their text adds up to the completions' content;
+/// - events are delivered in order, before `respond` returns, and their text since the last `retrying` adds up to the
+///   completions' content;
 /// - cancelling the task ends the call promptly with `CancellationError` and frees what it held (a socket, a cache);
 /// - with the same request and a seed, a deterministic model gives the same completions.
 public protocol LanguageModel: Sendable {
@@ -111,6 +112,8 @@ public struct ToolCall: Sendable, Hashable {
     public var id: String
     public var name: String
     public var arguments: String
+    /// What the server put beside the call and wants back with it, such as a signature of its reasoning; nil for nothing.
+    public var extra: JSONValue?
 
     public init(id: String, name: String, arguments: String) {
         self.id = id
@@ -194,7 +197,7 @@ public enum ModelStreamEvent: Sendable, Hashable {
     case reasoning(sample: Int, text: String)
     /// A tool call has a name; its arguments follow.
     case toolCallStarted(sample: Int, index: Int, name: String)
-    /// The call failed in a way that is retried after so many seconds.
+    /// The call failed in a way that is retried after so many seconds. What was written before it is void.
     case retrying(attempt: Int, after: Double, reason: String)
 }
 
@@ -266,7 +269,7 @@ public struct TokenLogProbability: Sendable, Hashable {
     }
 }
 
-/// What a call cost, in tokens.
+/// What a call cost, in tokens; both counts are 0 where the server did not say.
 public struct TokenUsage: Sendable, Hashable {
     public var promptTokens: Int
     public var completionTokens: Int
@@ -331,7 +334,8 @@ public enum LanguageModelError: Error, Sendable, Hashable, CustomStringConvertib
         case .malformedReply(let reason): return "the model server's reply cannot be read: \(reason)"
         case .timedOut(let seconds): return "the model did not answer within \(seconds) s"
         case .contextOverflow(let tokens, let limit):
-            return "the conversation has \(tokens) tokens; the model reads at most \(limit)"
+            guard limit > 0 else { return "the conversation is longer than the model reads" }
+            return "the conversation has \(tokens > 0 ? "\(tokens)" : "too many") tokens; the model reads at most \(limit)"
         case .unsupported(let reason): return "the model cannot do this: \(reason)"
         case .notRecorded(let reason): return "no recorded answer: \(reason)"
         }

@@ -33,10 +33,13 @@ extension ToolCall: JSONRepresentable {
         self.init(
             id: try json.requiredString("id"), name: try json.requiredString("name"),
             arguments: try json.requiredString("arguments"))
+        extra = json["extra"]
     }
 
     public var json: JSONValue {
-        ["id": .string(id), "name": .string(name), "arguments": .string(arguments)]
+        var members: JSONObject = ["id": .string(id), "name": .string(name), "arguments": .string(arguments)]
+        if let extra { members["extra"] = extra }
+        return .object(members)
     }
 }
 

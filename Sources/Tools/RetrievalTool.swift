@@ -115,6 +115,8 @@ public struct ToolOutput: Sendable, Hashable {
     public var summary: String
     /// Whether the call failed; then the text says what was wrong and how to do better.
     public var isError: Bool
+    /// What had to be mended in the call's name and arguments before it could run; empty for a call that was right.
+    public var repairs: [String] = []
 
     public init(
         resultSet: ResultSet? = nil, passages: [ScoredPassage] = [], text: String, summary: String,

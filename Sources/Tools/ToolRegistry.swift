@@ -79,41 +79,57 @@ public struct ToolRegistry: Sendable {
         tool is SearchTool || tool is ReadTool || tool is FilterTool || tool is AggregateTool || tool is LinksTool
     }
 
-    /// Runs a call as a model wrote it. Whatever is wrong with it (the name, the JSON, the arguments, the tool itself)
-    /// comes back as an output that says so; only cancellation is thrown.
+    /// Runs a call as a model wrote it. Name and arguments are read as they were meant, by the tool's schema; what had to be
+    /// mended stands in the output's `repairs`. Whatever is wrong beyond that comes back as an output that says so; only
+    /// cancellation is thrown.
     /// - Throws: `CancellationError`.
     public func run(_ call: ToolCall, in context: ToolContext) async throws -> ToolOutput {
-        guard let tool = self[call.name] else { return .failure(unknown(call.name).message) }
+        guard let name = toolName(call.name), let tool = self[name] else { return .failure(unknown(call.name).message) }
         guard let memo, Self.isBuiltIn(tool), memo.corpus == context.corpus.fingerprint else {
-            return try await run(tool, call, in: context)
+            return try await run(tool, named: name, call, in: context)
         }
         let key = ToolMemo.Key(
             tool: call.name, arguments: call.arguments, handle: context.handle, limits: context.limits,
             sets: ToolMemo.sets(named: call.arguments, in: context.resultSets))
         if let known = memo.answer(key) { return known }
-        let output = try await run(tool, call, in: context)
+        let output = try await run(tool, named: name, call, in: context)
         if !output.isError { memo.remember(output, for: key) }
         return output
     }
 
     private func run(
-        _ tool: any RetrievalTool, _ call: ToolCall, in context: ToolContext
+        _ tool: any RetrievalTool, named name: String, _ call: ToolCall, in context: ToolContext
     ) async throws -> ToolOutput {
-        let arguments: JSONValue
-        do {
-            let text = call.arguments.allSatisfy(\.isWhitespace) ? "{}" : call.arguments
-            arguments = try JSONValue(parsing: text, limits: JSONLimits(depth: 32, bytes: 1 << 18))
-        } catch {
-            return .failure("the arguments of \(call.name) are not JSON: \(error). Write one JSON object.")
+        guard let read = ArgumentRepair.read(call.arguments, schema: tool.specification.parameters) else {
+            var reason = "expected an object"
+            do { _ = try JSONValue(parsing: call.arguments, limits: JSONLimits(depth: 32, bytes: 1 << 18)) } catch {
+                reason = "\(error)"
+            }
+            return .failure("the arguments of \(name) are not JSON: \(reason). Write one JSON object.")
         }
-        return try await run(tool, arguments, in: context)
+        var repairs = read.repairs
+        if name != call.name { repairs.insert("the name \"\(call.name.prefix(64))\" read as \(name)", at: 0) }
+        var output = try await run(tool, read.value, in: context)
+        output.repairs = repairs
+        return output
     }
 
-    /// Runs a tool by name with arguments that are JSON already.
+    /// The tool that a name means, as a model wrote it.
+    package func toolName(_ written: String) -> String? {
+        if let name = ToolCall.tool(named: written, among: names) { return name }
+        // A slip of the pen in a long name; a short one could be another word.
+        guard written.count >= 6, let near = nearest(to: written, among: names), near.count >= 6 else { return nil }
+        return near
+    }
+
+    /// Runs a tool by name with arguments that are JSON already, read as they were meant.
     /// - Throws: `CancellationError`.
     public func run(_ name: String, _ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput {
-        guard let tool = self[name] else { return .failure(unknown(name).message) }
-        return try await run(tool, arguments, in: context)
+        guard let meant = toolName(name), let tool = self[meant] else { return .failure(unknown(name).message) }
+        let read = ArgumentRepair.fit(arguments, schema: tool.specification.parameters)
+        var output = try await run(tool, read.value, in: context)
+        output.repairs = (meant == name ? [] : ["the name \"\(name.prefix(64))\" read as \(meant)"]) + read.repairs
+        return output
     }
 
     private func run(

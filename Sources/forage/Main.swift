@@ -13,7 +13,7 @@ import Foundation
             "An agentic retrieval runtime: index a corpus, ask it questions, train and evaluate retrieval policies.",
         discussion: """
             Records go to standard output, everything for people to standard error. Exit codes: 0 done, 1 failure, \
-            64 usage, 130 cancelled.
+            3 the model never answered, 64 usage, 130 cancelled.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -27,7 +27,8 @@ import Foundation
             CommandGroup(
                 name: "Sessions",
                 subcommands: [
-                    AskCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self, CalibrateCommand.self,
+                    AskCommand.self, ChatCommand.self, ResumeCommand.self, SessionsCommand.self, TraceCommand.self,
+                    CalibrateCommand.self,
                 ]),
             CommandGroup(name: "Policies", subcommands: [PolicyCommand.self, TrainCommand.self, EvalCommand.self]),
             CommandGroup(

@@ -11,7 +11,7 @@ import Net
 struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Fetch, list, inspect, run and time models.",
-        subcommands: [Pull.self, List.self, Info.self, Run.self, Bench.self])
+        subcommands: [Pull.self, List.self, Info.self, Run.self, Bench.self, Probe.self])
 
     /// A model and how it is opened.
     struct Source: ParsableArguments {

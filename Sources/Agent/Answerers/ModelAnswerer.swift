@@ -68,15 +68,15 @@ public struct ModelAnswerer: Answerer {
             let messages =
                 evidence.isEmpty
                 ? [
-                    ChatMessage(role: .system, content: Self.memoryInstructions),
-                    ChatMessage(role: .user, content: "Question: " + question.text),
+                    ChatMessage(role: .system, content: question.instructions(Self.memoryInstructions)),
+                    ChatMessage(role: .user, content: "Question: " + question.prompt),
                 ]
                 : [
-                    ChatMessage(role: .system, content: instructions + "\n\n" + Fence.note),
+                    ChatMessage(role: .system, content: question.instructions(instructions) + "\n\n" + Fence.note),
                     ChatMessage(
                         role: .user,
                         content: fence.wrap(EvidencePrompt.list(evidence, limit: shown), source: "the evidence")
-                            + "\n\nQuestion: " + question.text),
+                            + "\n\nQuestion: " + question.prompt),
                 ]
             let request = ModelRequest(messages: messages, toolChoice: .none, options: options)
             do {

@@ -140,7 +140,8 @@ extension AgentSession {
                 label: state.draftLabel)
             // Reasoning alone, or a tool call as text, is no answer.
             if !answer.text.isEmpty {
-                try await append(.answered(answer))
+                let shaped = try await shaped(answer, context(for: "shape", closing: true))
+                try await append(.answered(shaped))
                 return
             }
         }
@@ -148,7 +149,8 @@ extension AgentSession {
         context.isCertain = state.stop == .confident
         var answer: Answer
         do {
-            answer = try await strategy.answerer.answer(state.question, from: state.evidence, using: context)
+            answer = try await strategy.answerer.answer(
+                state.question, from: state.evidence.with(state.question.dialogue.evidence), using: context)
         } catch let error as CancellationError {
             throw error
         } catch SessionError.damaged(let reason) {
@@ -159,6 +161,36 @@ extension AgentSession {
             try Task.checkCancellation()
             answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
         }
-        try await append(.answered(resolver.resolved(answer)))
+        let shaped = try await shaped(resolver.resolved(answer), self.context(for: "shape", closing: true))
+        try await append(.answered(shaped))
+    }
+
+    /// The answer in the form that the asker wants: by the model, whose text is taken only when the form's schema accepts
+    /// it, else filled in by rule. An answer that fits neither way keeps its text, and whoever asked must look.
+    private func shaped(_ answer: Answer, _ context: StepContext) async throws -> Answer {
+        let state = seen
+        guard let schema = state.question.dialogue.format, let shape = try? AnswerShape(schema: schema) else { return answer }
+        var answer = answer
+        if let own = shape.read(answer.text) {
+            answer.text = own.serialized()
+            return answer
+        }
+        if context.hasModel, answer.label != .none {
+            do {
+                let request = shape.request(
+                    state.question, answer, state.evidence, fence: Fence(seed: state.header.seed, call: "shape"), tokens: 768)
+                let response = try await context.respond(to: request, purpose: "shape")
+                if let value = response.completions.first.flatMap({ shape.read($0.message.content) }) {
+                    answer.text = value.serialized()
+                    return answer
+                }
+            } catch is LanguageModelError {
+                // What a rule can tell of it is better than nothing.
+            } catch SessionError.budget {
+                // As above.
+            }
+        }
+        if let value = shape.filled(from: answer) { answer.text = value.serialized() }
+        return answer
     }
 }

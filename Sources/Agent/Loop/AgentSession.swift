@@ -124,6 +124,9 @@ public actor AgentSession {
     /// The session's events from the first on: those that are there already, then each as it happens.
     public nonisolated func events() -> AsyncStream<SessionEvent> { subscribers.subscribe() }
 
+    /// The session's events as `events` gives them, and between them what its model writes, as it writes it.
+    public nonisolated func updates() -> AsyncStream<SessionUpdate> { subscribers.watch() }
+
     /// Asks the session to end its step and answer from what there is. To stop at once, cancel the task of `run`.
     public nonisolated func interrupt() { interruption.store(true, ordering: .relaxed) }
 
@@ -362,11 +365,13 @@ public actor AgentSession {
         let open = calls.filter { results[$0.record.id] == nil }
         if !open.isEmpty {
             let onModelEvent = environment.onModelEvent
+            let subscribers = subscribers
             try await runBatch(
                 open.map { call in
                     {
                         do {
                             let response = try await model.respond(to: call.request) { event in
+                                subscribers.publish(event, of: call.record.id)
                                 onModelEvent?(call.record.id, event)
                             }
                             return .modelReturned(id: call.record.id, response)

@@ -128,8 +128,8 @@ enum ConversationPrompt {
 
     private static func build(instructions: String, state: AgentState, trim: Int) -> [ChatMessage] {
         var messages = [
-            ChatMessage(role: .system, content: instructions + "\n\n" + Fence.note),
-            ChatMessage(role: .user, content: state.question.text),
+            ChatMessage(role: .system, content: state.question.instructions(instructions) + "\n\n" + Fence.note),
+            ChatMessage(role: .user, content: state.question.prompt),
         ]
         if trim > 0, !state.evidence.isEmpty {
             // The evidence stays when results go, so that nothing that an answer cites is lost.

@@ -7,7 +7,8 @@ enum AnswerText {
     /// The text without reasoning, calls and its last `Answer:` line, and what that line, `<answer>…</answer>` or
     /// `\boxed{…}` holds.
     static func split(_ draft: String) -> (text: String, short: String?) {
-        let (draft, boxed) = unboxed(written(draft))
+        // "\r\n" is one character, and not a line end to a search for one.
+        let (draft, boxed) = unboxed(written(draft.replacing("\r\n", with: "\n")))
         if let range = lastTag("answer", in: draft) {
             return (String(draft[..<range.open] + draft[range.end...]), String(draft[range.content]))
         }

@@ -22,6 +22,11 @@ public struct CitationResolver: Sendable {
             retrieved[id] = (found.passage.title, found.passage.text)
             ids.append(id)
         }
+        // What earlier answers of the conversation cited may be cited again.
+        for item in state.question.dialogue.evidence where retrieved[item.passageID] == nil {
+            retrieved[item.passageID] = (item.title, item.text)
+            ids.append(item.passageID)
+        }
         self.retrieved = retrieved
         self.ids = ids
         evidence = state.evidence
@@ -130,6 +135,13 @@ public struct CitationResolver: Sendable {
         }
         let inside = wanted.intersection(EvidenceWords.terms(passage)).count
         return (best.quote, Double(inside) / Double(wanted.count))
+    }
+
+    /// The text with its citations resolved, and whether it has any: for text that is still being written.
+    func resolvedBrackets(in text: String) -> (text: String, cites: Bool) {
+        var citations: [Citation] = []
+        let resolved = replaceBrackets(in: text, citations: &citations)
+        return (resolved, !citations.isEmpty)
     }
 
     /// Resolves `[a]` and `[a, b]` in a text: known ids stay, repaired ones are written right, unknown ones go.

@@ -104,8 +104,9 @@ public struct SessionNarrator: Sendable {
         switch event.kind {
         case .started(let header):
             let model = header.model.name.isEmpty ? "no model" : "model \(header.model.name)"
-            return [
-                bold(line("Question: " + header.question.text)),
+            let dialogue = header.question.dialogue
+            let asked = dialogue.asked.isEmpty ? [] : [dim(line("asked as: " + dialogue.asked))]
+            return [bold(line("Question: " + header.question.text))] + asked + [
                 dim(
                     line(
                         "policy \(header.policy.name), \(model), corpus \(header.corpus.name), session \(header.session)"
@@ -154,6 +155,9 @@ public struct SessionNarrator: Sendable {
             if spent.modelCalls > 0 {
                 text +=
                     ", \(Self.counted(spent.modelCalls, "model call")), \(spent.promptTokens) + \(spent.completionTokens) tokens"
+            }
+            if spent.estimatedCalls > 0 {
+                text += " (of \(Self.counted(spent.estimatedCalls, "call")) estimated: the server did not say)"
             }
             if spent.money > 0 { text += ", \(Self.number(spent.money)) spent" }
             return [dim(text)]
@@ -259,6 +263,13 @@ public struct SessionNarrator: Sendable {
             }
         }
         return String(result)
+    }
+
+    /// The text without control characters and terminal escapes, its lines kept: for text that comes in pieces.
+    public static func cleanLines(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            clean(String(line))
+        }.joined(separator: "\n")
     }
 
     private func line(_ text: String) -> String {

@@ -80,10 +80,14 @@ public struct AgentLoop: Sendable {
             pending = decision.retrieve ? [.propose] : [.record(.closing(.confident))]
         case .modelCalled(let record): charge(record)
         case .modelReturned(let id, let response): settle(id, response)
-        case .modelFailed(let id, _):
+        case .modelFailed(let id, let error):
             if let record = openModelCalls.removeValue(forKey: id) {
+                // A server that refused a call did nothing for it; one that broke off may have read the prompt.
+                let prompt = error.mayHaveCost ? 0 : record.promptTokens
+                if error.mayHaveCost { state.spent.estimatedCalls += 1 }
+                state.spent.promptTokens -= prompt
                 state.spent.completionTokens -= record.completionTokens
-                state.spent.money -= state.header.prices.money(prompt: 0, completion: record.completionTokens)
+                state.spent.money -= state.header.prices.money(prompt: prompt, completion: record.completionTokens)
             }
         case .proposed(let proposal):
             state.notes += proposal.notes
@@ -299,6 +303,8 @@ public struct AgentLoop: Sendable {
             state.spent.money +=
                 state.header.prices.money(prompt: usage.promptTokens, completion: usage.completionTokens)
                 - state.header.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
+        } else {
+            state.spent.estimatedCalls += 1
         }
         if record.purpose == LoopRules.actingPurpose, let message = response.completions.first?.message {
             state.conversation.append(ConversationTurn(message: message))

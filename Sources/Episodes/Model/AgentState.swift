@@ -42,6 +42,13 @@ public struct AgentState: Sendable {
 
     public init(header: SessionHeader) {
         self.header = header
+        // What it took to understand the question is part of the bill.
+        let usage = header.question.dialogue.usage
+        if usage != TokenUsage() {
+            spent = Spending(
+                modelCalls: 1, promptTokens: usage.promptTokens, completionTokens: usage.completionTokens,
+                money: header.prices.money(prompt: usage.promptTokens, completion: usage.completionTokens))
+        }
     }
 
     /// The question.

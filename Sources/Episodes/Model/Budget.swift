@@ -89,6 +89,8 @@ public struct Spending: Sendable, Hashable, JSONRepresentable {
     public var completionTokens: Int
     public var money: Double
     public var seconds: Double
+    /// Model calls whose cost the server did not say, or whose end was not seen: their tokens are an estimate.
+    public var estimatedCalls = 0
 
     public init(
         steps: Int = 0, toolCalls: Int = 0, modelCalls: Int = 0, promptTokens: Int = 0, completionTokens: Int = 0,
@@ -109,15 +111,18 @@ public struct Spending: Sendable, Hashable, JSONRepresentable {
             modelCalls: json["model_calls"]?.int ?? 0, promptTokens: json["prompt_tokens"]?.int ?? 0,
             completionTokens: json["completion_tokens"]?.int ?? 0, money: json["money"]?.double ?? 0,
             seconds: json["seconds"]?.double ?? 0)
+        estimatedCalls = json["estimated_calls"]?.int ?? 0
     }
 
     /// Without the seconds, which differ from run to run.
     public var json: JSONValue {
-        [
+        var members: JSONObject = [
             "steps": .integer(steps), "tool_calls": .integer(toolCalls), "model_calls": .integer(modelCalls),
             "prompt_tokens": .integer(promptTokens), "completion_tokens": .integer(completionTokens),
             "money": .number(money),
         ]
+        if estimatedCalls > 0 { members["estimated_calls"] = .integer(estimatedCalls) }
+        return .object(members)
     }
 }
 

@@ -28,6 +28,20 @@ public struct Evidence: Sendable, Hashable {
         items.removeAll { passageIDs.contains($0.passageID) }
     }
 
+    /// The evidence with passages of earlier answers behind it.
+    func with(_ earlier: [EvidenceItem]) -> Evidence {
+        guard !earlier.isEmpty else { return self }
+        var result = self
+        let least = items.map(\.score).min() ?? 0
+        for (rank, item) in earlier.enumerated() where !contains(item.passageID) {
+            var item = item
+            item.score = least - Double(rank + 1) * 1e-6 * max(1, abs(least))
+            item.reason = "cited before"
+            result.keep(item)
+        }
+        return result
+    }
+
     /// The kept passage of that id.
     public subscript(passageID: String) -> EvidenceItem? { items.first { $0.passageID == passageID } }
 

@@ -17,17 +17,21 @@ public struct Question: Sendable, Hashable {
     public var goldPassages: [String]
     /// The data set's type of question (`bridge`, `comparison`, `count` …); empty when unknown.
     public var type: String
+    /// What was said before, and how the asker wants the answer; empty for a question on its own.
+    public var dialogue: Dialogue
 
     public init(
-        _ text: String, id: String = "", goldAnswers: [String] = [], goldPassages: [String] = [], type: String = ""
+        _ text: String, id: String = "", goldAnswers: [String] = [], goldPassages: [String] = [], type: String = "",
+        dialogue: Dialogue = Dialogue()
     ) {
         self.id = id
         self.text = text
         self.goldAnswers = goldAnswers
         self.goldPassages = goldPassages
         self.type = type
+        self.dialogue = dialogue
     }
 
     /// The question as an agent may see it: without its gold.
-    public var withoutGold: Question { Question(text, id: id) }
+    public var withoutGold: Question { Question(text, id: id, dialogue: dialogue) }
 }

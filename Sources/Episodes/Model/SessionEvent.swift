@@ -123,7 +123,9 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
         }
         self.init(
             session: "",
-            question: Question(try json.requiredString("question"), id: json["question_id"]?.string ?? ""),
+            question: Question(
+                try json.requiredString("question"), id: json["question_id"]?.string ?? "",
+                dialogue: try json["dialogue"].map(Dialogue.init(json:)) ?? Dialogue()),
             corpus: try fingerprint("corpus"), model: try fingerprint("model"), policy: try fingerprint("policy"),
             seed: seed, budget: try Budget(json: try json.required("budget")),
             prices: ModelPrice(
@@ -140,6 +142,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
             "version": .integer(Self.version), "question": .string(question.text),
         ]
         if !question.id.isEmpty { members["question_id"] = .string(question.id) }
+        if !question.dialogue.isEmpty { members["dialogue"] = question.dialogue.json }
         members["corpus"] = object(corpus)
         members["model"] = object(model)
         members["policy"] = object(policy)

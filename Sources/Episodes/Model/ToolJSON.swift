@@ -25,14 +25,17 @@ enum ToolJSON {
         members["text"] = .string(output.text)
         members["summary"] = .string(output.summary)
         if output.isError { members["error"] = .bool(true) }
+        if !output.repairs.isEmpty { members["repairs"] = .array(output.repairs.map(JSONValue.string)) }
         return .object(members)
     }
 
     static func output(_ json: JSONValue) throws -> ToolOutput {
-        ToolOutput(
+        var output = ToolOutput(
             resultSet: try json["result_set"].map(ResultSet.init(json:)),
             passages: try json.requiredArray("passages").map(passage), text: try json.requiredString("text"),
             summary: try json.requiredString("summary"), isError: json["error"]?.bool ?? false)
+        output.repairs = (json["repairs"]?.array ?? []).compactMap(\.string)
+        return output
     }
 
     private static func passage(_ json: JSONValue) throws -> ScoredPassage {

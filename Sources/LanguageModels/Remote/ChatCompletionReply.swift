@@ -4,78 +4,139 @@ import Base
 import OrderedCollections
 import Text
 
-/// Puts together the reply of an OpenAI-compatible server, from a whole body or from stream chunks. It reads
-/// tolerantly: servers leave out members, send them as null, or put reasoning under different names.
+/// Puts together the reply of a chat server, from a whole body or from stream chunks. It reads tolerantly: servers leave out
+/// members, send them as null, write content as a list of parts, or put reasoning under different names.
 struct ChatCompletionReply {
     private struct Choice {
         var content = ""
         var reasoning = ""
-        var calls: [Int: ToolCall] = [:]
+        var calls: ToolCallAssembly
         var finish: String?
         var tokens: [TokenLogProbability] = []
         var offset = 0
         var tokenIDs: [Int] = []
     }
 
+    /// The tools that were offered.
+    private let toolNames: [String]
+    private let maxTokens: Int
     private var choices: [Int: Choice] = [:]
     private var promptTokenIDs: [Int] = []
     private var usage: TokenUsage?
     private var model: String?
-    /// Whether anything was read that the user may have seen already: then a retry would repeat it.
+    /// Whether anything was read that the user may have seen already.
     private(set) var hasContent = false
+    /// The member in which the server gives reasoning, when it has.
+    private(set) var reasoningName: String?
+    /// Whether the server said that the stream is over.
+    var isDone = false
 
-    /// Reads a whole reply (`"stream": false`) or one chunk of a stream, and returns what is new in it.
+    init(toolNames: [String] = [], maxTokens: Int = .max) {
+        self.toolNames = toolNames
+        self.maxTokens = maxTokens
+    }
+
+    /// Reads a whole reply or one chunk of a stream, and returns what is new in it.
     /// - Throws: `LanguageModelError` for an error object or for something that is no reply at all.
     mutating func read(_ json: JSONValue) throws(LanguageModelError) -> [ModelStreamEvent] {
         guard case .object = json else { throw .malformedReply("expected an object, found \(json.typeName)") }
-        if let error = json["error"], !error.isNull {
+        if let error = json["error"], !error.isNull, error.object?.isEmpty != true, error != false {
             let message = error["message"]?.string ?? error.string ?? error.serialized()
-            throw .refused(status: error["code"]?.int ?? 200, message: String(message.prefix(500)))
+            let status = error["code"]?.int ?? error["code"]?.string.flatMap { Int($0) } ?? error["status"]?.int ?? 200
+            throw .refused(status: status, message: String(message.prefix(500)))
         }
-        if let name = json["model"]?.string { model = name }
-        if let numbers = json["usage"], !numbers.isNull { usage = Self.usage(numbers) }
+        if let name = json["model"]?.string, !name.isEmpty { model = name }
+        readUsage(json)
         if let ids = json["prompt_token_ids"]?.array { promptTokenIDs = ids.compactMap(\.int) }
         var events: [ModelStreamEvent] = []
-        for entry in json["choices"]?.array ?? [] {
-            let index = entry["index"]?.int ?? 0
+        for (place, entry) in entries(json).enumerated() {
+            let index = entry["index"]?.int ?? place
             guard index >= 0, index < 1024 else { throw .malformedReply("a choice has the index \(index)") }
-            var choice = choices[index] ?? Choice()
-            let delta = entry["delta"] ?? entry["message"] ?? .null
-            if let text = delta["reasoning_content"]?.string ?? delta["reasoning"]?.string, !text.isEmpty {
-                choice.reasoning += text
-                events.append(.reasoning(sample: index, text: text))
-            }
-            if let text = delta["content"]?.string, !text.isEmpty {
-                choice.content += text
-                events.append(.content(sample: index, text: text))
-            }
-            for (place, call) in (delta["tool_calls"]?.array ?? []).enumerated() {
-                try readCall(call, place: place, sample: index, into: &choice, events: &events)
-            }
-            if let reason = entry["finish_reason"]?.string { choice.finish = reason }
-            readLogProbabilities(entry["logprobs"], into: &choice)
-            if let ids = entry["token_ids"]?.array { choice.tokenIDs += ids.compactMap(\.int) }
-            choices[index] = choice
+            read(entry, index: index, into: &events)
         }
         if !events.isEmpty { hasContent = true }
         return events
     }
 
-    private func readCall(
-        _ call: JSONValue, place: Int, sample: Int, into choice: inout Choice, events: inout [ModelStreamEvent]
-    ) throws(LanguageModelError) {
-        let index = call["index"]?.int ?? place
-        guard index >= 0, index < 256 else { throw .malformedReply("a tool call has the index \(index)") }
-        var known = choice.calls[index] ?? ToolCall(id: "", name: "", arguments: "")
-        let isNew = choice.calls[index] == nil
-        if let id = call["id"]?.string, !id.isEmpty { known.id = id }
-        if let name = call["function"]?["name"]?.string { known.name += name }
-        if let arguments = call["function"]?["arguments"] {
-            // Arguments are a string of JSON; some servers send the object itself.
-            known.arguments += arguments.string ?? (arguments.isNull ? "" : arguments.serialized())
+    /// The choices; a server that answers with one message of its own (`{"message": …, "done": true}`) has one.
+    private func entries(_ json: JSONValue) -> [JSONValue] {
+        if let choices = json["choices"]?.array { return choices }
+        guard let message = json["message"], message.object != nil else { return [] }
+        var entry: JSONObject = ["index": 0, "delta": message]
+        if let reason = json["done_reason"]?.string { entry["finish_reason"] = .string(reason) }
+        if json["done"] == true, entry["finish_reason"] == nil { entry["finish_reason"] = "stop" }
+        return [.object(entry)]
+    }
+
+    private mutating func read(_ entry: JSONValue, index: Int, into events: inout [ModelStreamEvent]) {
+        var choice = choices[index] ?? Choice(calls: ToolCallAssembly(names: toolNames))
+        let isWhole = entry["delta"]?.object == nil && entry["message"] != nil
+        let delta = entry["delta"].flatMap { $0.object == nil ? nil : $0 } ?? entry["message"] ?? .null
+        for name in ["reasoning_content", "reasoning", "thinking"] {
+            guard let text = delta[name]?.string, !text.isEmpty else { continue }
+            reasoningName = reasoningName ?? name
+            choice.reasoning += text
+            events.append(.reasoning(sample: index, text: text))
+            break
         }
-        choice.calls[index] = known
-        if isNew { events.append(.toolCallStarted(sample: sample, index: index, name: known.name)) }
+        read(content: delta["content"] ?? entry["text"] ?? .null, sample: index, into: &choice, &events)
+        if let text = delta["refusal"]?.string, !text.isEmpty {
+            read(content: .string(text), sample: index, into: &choice, &events)
+        }
+        for call in delta["tool_calls"]?.array ?? [] { read(call: call, isWhole, index, into: &choice, &events) }
+        if let call = delta["tool_calls"], call.object != nil { read(call: call, isWhole, index, into: &choice, &events) }
+        if let call = delta["function_call"], call.object != nil { read(call: call, isWhole, index, into: &choice, &events) }
+        if let reason = entry["finish_reason"]?.string, !reason.isEmpty { choice.finish = reason }
+        readLogProbabilities(entry["logprobs"], into: &choice)
+        if let ids = entry["token_ids"]?.array { choice.tokenIDs += ids.compactMap(\.int) }
+        choices[index] = choice
+    }
+
+    /// Reads content: a text, a list of parts, or one part.
+    private func read(
+        content: JSONValue, sample: Int, into choice: inout Choice, _ events: inout [ModelStreamEvent], depth: Int = 0
+    ) {
+        guard depth < 8 else { return }
+        switch content {
+        case .string(let text):
+            guard !text.isEmpty else { return }
+            choice.content += text
+            events.append(.content(sample: sample, text: text))
+        case .array(let parts):
+            for part in parts { read(content: part, sample: sample, into: &choice, &events, depth: depth + 1) }
+        case .object(let part):
+            let type = part["type"]?.string ?? "text"
+            if type.contains("think") || type.contains("reason") {
+                let text = Self.text(part["thinking"] ?? part["reasoning"] ?? part["text"] ?? part["summary"] ?? .null)
+                guard !text.isEmpty else { return }
+                choice.reasoning += text
+                events.append(.reasoning(sample: sample, text: text))
+            } else if type == "tool_use" || type == "tool_call" || type == "function_call" {
+                read(call: content, true, sample, into: &choice, &events)
+            } else if let inner = part["text"] ?? part["refusal"] ?? part["content"] {
+                read(
+                    content: inner["value"] ?? inner, sample: sample, into: &choice, &events, depth: depth + 1)
+            }
+        default: return
+        }
+    }
+
+    /// The text of parts within parts.
+    private static func text(_ value: JSONValue, depth: Int = 0) -> String {
+        guard depth < 8 else { return "" }
+        switch value {
+        case .string(let text): return text
+        case .array(let parts): return parts.map { text($0, depth: depth + 1) }.joined()
+        case .object(let part): return text(part["text"] ?? part["thinking"] ?? part["content"] ?? .null, depth: depth + 1)
+        default: return ""
+        }
+    }
+
+    private func read(
+        call: JSONValue, _ isWhole: Bool, _ sample: Int, into choice: inout Choice, _ events: inout [ModelStreamEvent]
+    ) {
+        guard let begun = choice.calls.take(call, isWhole: isWhole) else { return }
+        events.append(.toolCallStarted(sample: sample, index: begun.index, name: begun.name))
     }
 
     private func readLogProbabilities(_ json: JSONValue?, into choice: inout Choice) {
@@ -94,44 +155,65 @@ struct ChatCompletionReply {
         }
     }
 
-    private static func usage(_ json: JSONValue) -> TokenUsage {
-        TokenUsage(
-            promptTokens: json["prompt_tokens"]?.int ?? 0, completionTokens: json["completion_tokens"]?.int ?? 0,
-            cachedTokens: json["prompt_tokens_details"]?["cached_tokens"]?.int ?? 0,
-            reasoningTokens: json["completion_tokens_details"]?["reasoning_tokens"]?.int ?? 0)
+    private mutating func readUsage(_ json: JSONValue) {
+        if let numbers = json["usage"], numbers.object != nil {
+            let read = TokenUsage(
+                promptTokens: numbers["prompt_tokens"]?.int ?? numbers["input_tokens"]?.int ?? 0,
+                completionTokens: numbers["completion_tokens"]?.int ?? numbers["output_tokens"]?.int ?? 0,
+                cachedTokens: numbers["prompt_tokens_details"]?["cached_tokens"]?.int ?? 0,
+                reasoningTokens: numbers["completion_tokens_details"]?["reasoning_tokens"]?.int ?? 0)
+            if read != TokenUsage() { usage = read }
+        } else if let completion = json["eval_count"]?.int {
+            usage = TokenUsage(promptTokens: json["prompt_eval_count"]?.int ?? 0, completionTokens: completion)
+        }
     }
 
-    /// The finished reply.
-    /// - Parameter samples: how many choices were asked for.
-    /// - Throws: `LanguageModelError.malformedReply` when a choice is missing or was cut off.
-    func response(samples: Int, requestedModel: String) throws(LanguageModelError) -> ModelResponse {
+    // MARK: The end
+
+    /// Whether a choice that was asked for is missing.
+    func lacksChoices(of samples: Int) -> Bool { (0..<samples).contains { choices[$0] == nil } && choices[0] != nil }
+
+    /// The finished reply. That it is whole is judged by all that came: the end of the stream, the reason, the content.
+    /// - Parameters:
+    ///   - samples: how many choices were asked for; fewer are given where the server gave fewer.
+    ///   - isStream: whether the reply came in events; one that did not is whole when it can be read.
+    /// - Throws: `LanguageModelError.malformedReply` when the reply was cut off or holds nothing.
+    func response(samples: Int, requestedModel: String, isStream: Bool) throws(LanguageModelError) -> ModelResponse {
         var completions: [Completion] = []
         for index in 0..<samples {
             guard let choice = choices[index] else {
-                throw .malformedReply("\(samples) choices were asked for; number \(index + 1) is missing")
+                guard !completions.isEmpty else { throw .malformedReply("the reply holds no choice") }
+                break
             }
-            guard let reason = choice.finish else {
-                throw .malformedReply("the reply was cut off: it has no finish_reason")
-            }
-            let calls = choice.calls.sorted { $0.key < $1.key }.map { index, call in
-                var call = call
-                if call.id.isEmpty { call.id = "call_\(index)" }
-                return call
-            }
-            let finish: Completion.FinishReason
-            switch reason {
-            case "length", "max_tokens": finish = .length
-            case "content_filter": finish = .contentFilter
-            default: finish = calls.isEmpty ? .stop : .toolCalls
-            }
-            completions.append(
-                Completion(
-                    message: ChatMessage(
-                        role: .assistant, content: choice.content, reasoning: choice.reasoning, toolCalls: calls),
-                    finishReason: finish, tokens: choice.tokens, promptTokenIDs: promptTokenIDs,
-                    tokenIDs: choice.tokenIDs))
+            completions.append(try completion(choice, isStream: isStream))
         }
         return ModelResponse(
             completions: completions, usage: usage ?? TokenUsage(), model: model ?? requestedModel)
+    }
+
+    private func completion(_ choice: Choice, isStream: Bool) throws(LanguageModelError) -> Completion {
+        let calls = choice.calls.finished()
+        let isEmpty = choice.content.isEmpty && choice.reasoning.isEmpty && calls.isEmpty
+        let finish: Completion.FinishReason
+        switch choice.finish?.lowercased() {
+        case nil:
+            // Calls whose arguments are whole were not cut off; a text may have been, unless the stream was ended.
+            guard !isStream || isDone || choice.calls.isWhole else {
+                throw .malformedReply("the reply was cut off: neither a finish_reason nor [DONE] came")
+            }
+            if isEmpty { throw .malformedReply("the reply is empty and gives no reason for its end") }
+            let isFull = maxTokens > 0 && (usage?.completionTokens ?? 0) >= maxTokens
+            finish = isFull ? .length : calls.isEmpty ? .stop : .toolCalls
+        case "length", "max_tokens", "max_output_tokens", "model_length", "token_limit": finish = .length
+        case "content_filter", "safety", "recitation", "blocked", "prohibited_content": finish = .contentFilter
+        case "error", "abort", "aborted", "cancelled", "canceled", "network_error", "server_error", "failed",
+            "malformed_function_call":
+            throw .malformedReply("the server ended the reply with \"\(choice.finish?.prefix(40) ?? "")\"")
+        default: finish = calls.isEmpty && choice.finish != "tool_calls" ? .stop : .toolCalls
+        }
+        return Completion(
+            message: ChatMessage(
+                role: .assistant, content: choice.content, reasoning: choice.reasoning, toolCalls: calls),
+            finishReason: finish, tokens: choice.tokens, promptTokenIDs: promptTokenIDs, tokenIDs: choice.tokenIDs)
     }
 }

@@ -32,15 +32,24 @@ final class AgentRuns: Sendable {
     func run(_ id: String) -> Run? { state.withLock { $0.runs[id] } }
 
     /// Starts a session.
-    /// - Parameter thread: of one thread only one session runs at a time; nil for none.
+    /// - Parameters:
+    ///   - question: with the conversation that it belongs to.
+    ///   - sampling: how the client wants the model to sample.
+    ///   - isKept: whether the session is stored.
+    ///   - thread: of one thread only one session runs at a time; nil for none.
     /// - Throws: `ServiceError`: 429 when too many run, 409 when the thread is busy.
     func start(
-        _ question: String, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64, thread: String? = nil
+        _ question: Question, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64,
+        sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil
     ) throws(ServiceError) -> Run {
         let id = Self.makeID()
+        var environment = service.environment(corpus)
+        if sampling != TunedModel.Sampling(), let model = environment.model {
+            environment.model = TunedModel(model: model, sampling: sampling)
+        }
         let session = AgentSession(
-            Question(question), strategy: strategy, environment: service.environment(corpus), store: service.sessions,
-            seed: seed, id: id)
+            question, strategy: strategy, environment: environment,
+            store: isKept ? service.sessions : InMemoryEventStore(), seed: seed, id: id)
         return try state.withLock { state throws(ServiceError) in
             guard !state.isDraining else {
                 throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)

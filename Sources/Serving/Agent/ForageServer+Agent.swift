@@ -31,9 +31,23 @@ extension ForageServer {
                 return Response.json(["id": .string(id), "object": "model", "created": 0, "owned_by": "forage"])
             },
             .post(
-                "/v1/chat/completions", .full, "Ask an agent", schema: ChatCompletionRequest.schema(service),
+                "/v1/chat/completions", .full, "Ask an agent", schema: AgentRequest.chatSchema(service),
                 statuses: [400, 404, 409]
             ) { [self] call in try await chat(call) },
+            .post(
+                "/v1/responses", .full, "Ask an agent, by the newer interface", schema: AgentRequest.responseSchema(service),
+                statuses: [400, 404, 409]
+            ) { [self] call in try await respond(call) },
+            .get("/v1/responses/{id}", .full, "An earlier response", statuses: [404]) { [self] call in
+                Response.json(try await storedResponse(call.parameter("id"), call))
+            },
+            Route(
+                method: .delete, path: "/v1/responses/{id}", access: .full, summary: "Delete a response", statuses: [404, 409]
+            ) { [self] call in
+                let id = try call.parameter("id")
+                try await deleteSession(ResponseObject.session(of: id))
+                return Response.json(["id": .string(id), "object": "response", "deleted": true])
+            },
             .get("/api/sessions", sessionAccess, "The sessions, newest first") { [self] call in
                 try await listSessions(call)
             },
@@ -65,12 +79,8 @@ extension ForageServer {
             Route(
                 method: .delete, path: "/api/sessions/{id}", access: .full, summary: "Delete a session",
                 statuses: [404, 409]
-            ) { [service, agents] call in
-                let id = try call.parameter("id")
-                guard agents.run(id) == nil else { throw ServiceError(.conflict, "the session still runs") }
-                do { try await service.sessions.delete(id) } catch SessionError.notFound {
-                    throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
-                }
+            ) { [self] call in
+                try await deleteSession(call.parameter("id"))
                 return Response.json(["deleted": true])
             },
             .get("/api/passages/{id}", .read, "A passage or a document", statuses: [404]) { [service] call in
@@ -100,61 +110,21 @@ extension ForageServer {
         ]
     }
 
-    private func chat(_ call: Call) async throws -> Response {
-        let asked = try ChatCompletionRequest(call.json, limits: service.limits)
-        let agent = try service.agent(named: asked.model)
-        let thread = call.request.headers[.threadID] ?? asked.user
-        let run = try agents.start(
-            asked.question, strategy: agent.strategy, corpus: agent.corpus, seed: asked.seed, thread: thread)
-        let reply = ChatCompletionReply(runID: run.session.id, model: asked.model)
-        guard asked.streams else {
-            return try await Self.cancellingOnCancel(run) {
-                var summary = RunSummary()
-                var lines: [String] = []
-                for await event in run.session.events() {
-                    summary.take(event)
-                    if let line = ProgressText.line(event) { lines.append(line) }
-                }
-                let answer = try await run.task.value
-                return Response.json(
-                    reply.whole(answer, reasoning: lines.joined(separator: "\n"), summary, runID: run.session.id))
-            }
-        }
-        return EventStreamBody.response(call) { write in
-            try await Self.cancellingOnCancel(run) {
-                func send(_ value: JSONValue) { write(EventStreamBody.event(value.serialized())) }
-                var summary = RunSummary()
-                send(reply.chunk(["role": "assistant", "content": ""]))
-                for await event in run.session.events() {
-                    summary.take(event)
-                    if let line = ProgressText.line(event) {
-                        send(reply.chunk(["reasoning_content": .string(line + "\n")]))
-                    }
-                }
-                do {
-                    let answer = try await run.task.value
-                    send(reply.chunk(["content": .string(answer.text)]))
-                    send(
-                        reply.chunk(
-                            [:], finish: "stop",
-                            extra: ["x_run": ChatCompletionReply.run(answer, summary, run.session.id)]))
-                    if asked.includesUsage { send(reply.usageChunk(summary)) }
-                } catch let error where !(error is CancellationError) {
-                    send(ServiceError(.failed, "the session failed: \(error)").openAI)
-                }
-                write("data: [DONE]\n\n")
-            }
-        }
-    }
-
     /// Runs the body; when its task is cancelled, because the client is gone, the session is too.
-    private static func cancellingOnCancel<Result: Sendable>(
+    static func cancellingOnCancel<Result: Sendable>(
         _ run: AgentRuns.Run, _ body: () async throws -> Result
     ) async throws -> Result {
         try await withTaskCancellationHandler {
             try await body()
         } onCancel: {
             run.task.cancel()
+        }
+    }
+
+    private func deleteSession(_ id: String) async throws {
+        guard agents.run(id) == nil else { throw ServiceError(.conflict, "the session still runs") }
+        do { try await service.sessions.delete(id) } catch SessionError.notFound {
+            throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
         }
     }
 
@@ -185,8 +155,16 @@ extension ForageServer {
                 location: ["question"])
         }
         let strategy = try service.strategy(named: json["policy"]?.string, over: json["corpus"]?.string)
+        let corpus = try service.corpus(named: json["corpus"]?.string)
+        var dialogue = Dialogue()
+        if let id = json["after"]?.string {
+            guard let before = Dialogue.after(try await service.sessions.events(of: id), session: id) else {
+                throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"", location: ["after"])
+            }
+            dialogue = before
+        }
         let run = try agents.start(
-            question, strategy: strategy, corpus: service.corpus(named: json["corpus"]?.string),
+            try await FollowUp(model: service.model).question(question, in: dialogue), strategy: strategy, corpus: corpus,
             seed: UInt64(json["seed"]?.int ?? 0 < 0 ? 0 : json["seed"]?.int ?? 0))
         return Response.json(["id": .string(run.session.id)], status: .created)
     }
@@ -194,7 +172,13 @@ extension ForageServer {
     private func streamSession(_ id: String, _ call: Call) async throws -> Response {
         if let run = agents.run(id) {
             return EventStreamBody.response(call) { write in
-                for await event in run.session.events() {
+                var live = LiveAnswer()
+                for await update in run.session.updates() {
+                    for piece in live.take(update) {
+                        guard let shown = Self.liveJSON(piece) else { continue }
+                        write(EventStreamBody.event(shown.serialized(), name: "live"))
+                    }
+                    guard case .event(let event) = update else { continue }
                     write(EventStreamBody.event(event.timedJSON.serialized(), id: event.sequence))
                 }
                 write(EventStreamBody.event("{}", name: "end"))
@@ -205,6 +189,18 @@ extension ForageServer {
         let text = events.map { EventStreamBody.event($0.timedJSON.serialized(), id: $0.sequence) }.joined()
         return Response.text(
             (text + EventStreamBody.event("{}", name: "end")).utf8, type: "text/event-stream; charset=utf-8")
+    }
+}
+
+extension ForageServer {
+    /// What the page shows of an answer while it is written.
+    private static func liveJSON(_ piece: LiveAnswer.Piece) -> JSONValue? {
+        switch piece {
+        case .text(let text): return ["event": "live", "text": .string(text)]
+        // Every eighth is enough to see that something happens.
+        case .thinking(let tokens): return tokens % 8 == 1 ? ["event": "live", "thinking": .integer(tokens)] : nil
+        case .reasoning: return nil
+        }
     }
 }
 

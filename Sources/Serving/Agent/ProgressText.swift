@@ -38,12 +38,29 @@ struct RunSummary {
     var stop: StopReason?
     var spent = Spending()
     var answer: Answer?
+    /// The question as it was understood, and as it was asked when that is another.
+    var question = ""
+    var asked = ""
+    /// Seconds from the start to the first words of the answer; nil when they came all at once.
+    var firstText: Double?
+    private var failure: LanguageModelError?
+    private var hasModelAnswered = false
+
+    /// Why the model never answered; nil when it did, or was not asked.
+    var silentModel: LanguageModelError? { hasModelAnswered ? nil : failure }
 
     mutating func take(_ event: SessionEvent) {
         switch event.kind {
+        case .started(let header):
+            question = header.question.text
+            asked = header.question.dialogue.asked
+            usage = usage + header.question.dialogue.usage
         case .stepStarted(let step): steps = step
         case .toolCalled: toolCalls += 1
-        case .modelReturned(_, let response): usage = usage + response.usage
+        case .modelReturned(_, let response):
+            usage = usage + response.usage
+            hasModelAnswered = true
+        case .modelFailed(_, let error): failure = failure ?? error
         case .answered(let answer): self.answer = answer
         case .finished(let reason, let spending):
             stop = reason

@@ -99,10 +99,13 @@ extension MCPServer {
 
     /// Runs `tools/call`. A failing tool is a result with `isError`; a wrong request is a failure of the protocol.
     func callTool(_ parameters: JSONValue, _ caller: Sender) async throws -> JSONObject {
-        guard let name = parameters["name"]?.string else {
+        guard let written = parameters["name"]?.string else {
             throw MCPFailure(code: -32602, message: "\"name\" is missing")
         }
-        var arguments = parameters["arguments"]?.object ?? [:]
+        // A caller's model writes names and arguments as models do: they are read as they were meant.
+        let name = written == "ask" ? written : service.tools.toolName(written) ?? written
+        let given = parameters["arguments"] ?? nil
+        var arguments = (given.string.flatMap { LenientJSON.read($0)?.value } ?? given).object ?? [:]
         if name == "ask", !service.agentNames.isEmpty {
             guard caller.caller.may(.full) else {
                 throw MCPFailure(code: -32602, message: "this token may not run agents")
@@ -123,7 +126,7 @@ extension MCPServer {
             return Self.errorResult(error.message)
         }
         let sessionID: String
-        if let given = arguments.removeValue(forKey: "session")?.string {
+        if let given = arguments.removeValue(forKey: "session")?.string, !given.isEmpty {
             guard sessions.exists(given, owner: caller.caller.token) else {
                 return Self.errorResult(
                     "there is no session \"\(given.prefix(64))\", or it has expired; leave it out to start anew")
@@ -173,7 +176,7 @@ extension MCPServer {
         do throws(ServiceError) {
             let corpus = arguments["corpus"]?.string
             run = try agents.start(
-                question, strategy: service.strategy(named: arguments["policy"]?.string, over: corpus),
+                Question(question), strategy: service.strategy(named: arguments["policy"]?.string, over: corpus),
                 corpus: service.corpus(named: corpus), seed: 0)
         } catch {
             return Self.errorResult(error.message)

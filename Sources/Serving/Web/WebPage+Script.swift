@@ -105,24 +105,36 @@ extension WebPage {
 
         function clear() {
           for (const id of ["result", "steps-pane", "evidence-pane", "comparison"]) $(id).hidden = true;
-          for (const id of ["steps", "evidence", "answer", "facts", "compared"]) $(id).replaceChildren();
-          current = {passages: new Map(), kept: new Map(), question: ""};
+          for (const id of ["steps", "evidence", "answer", "facts", "compared", "thread"]) $(id).replaceChildren();
+          $("follow").hidden = true;
+          current = {passages: new Map(), kept: new Map(), question: "", live: ""};
         }
 
         $("question").addEventListener("keydown", event => {
           if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("ask").requestSubmit(); }
         });
-        $("ask").addEventListener("submit", async event => {
-          event.preventDefault();
-          const question = $("question").value.trim();
+        async function ask(question, corpus, policy, after, button) {
           if (!question) return;
-          $("go").disabled = true;
+          button.disabled = true;
           try {
-            const body = JSON.stringify({question, corpus: $("corpus").value, policy: $("policy").value});
+            const body = JSON.stringify({question, corpus, policy, ...(after ? {after} : {})});
             const {id} = await (await call("/api/sessions", {method: "POST", body})).json();
-            await openSession(id);
+            openSession(id);
           } catch (error) { status(error.message, "error"); }
-          $("go").disabled = false;
+          button.disabled = false;
+        }
+        $("ask").addEventListener("submit", event => {
+          event.preventDefault();
+          ask($("question").value.trim(), $("corpus").value, $("policy").value, null, $("go"));
+        });
+        $("follow-question").addEventListener("keydown", event => {
+          if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("follow").requestSubmit(); }
+        });
+        $("follow").addEventListener("submit", event => {
+          event.preventDefault();
+          const question = $("follow-question").value.trim();
+          $("follow-question").value = "";
+          ask(question, current.corpus, current.policy, current.id, $("follow-go"));
         });
         $("stop").addEventListener("click", () => current?.id && call(`/api/sessions/${current.id}/interrupt`, {method: "POST"}).catch(() => {}));
 
@@ -179,9 +191,20 @@ extension WebPage {
           switch (event.event) {
           case "started":
             current.corpus = event.corpus.name;
+            current.policy = event.policy.name;
             current.question = event.question;
-            $("asked").textContent = event.question;
+            for (const turn of event.dialogue?.turns || []) {
+              $("thread").append(make("p", turn.question, "asked-before"), make("p", turn.answer || "", "answered-before"));
+              $("result").hidden = false;
+            }
+            $("asked").textContent = event.dialogue?.asked ? `${event.dialogue.asked} (understood as: ${event.question})` : event.question;
             addStep(`${event.policy.name} on ${event.corpus.name}` + (event.model.name ? ` with ${event.model.name}` : ""), "", t);
+            break;
+          case "live":
+            if (event.thinking) { status(`The model is thinking: ${event.thinking} tokens`, "busy"); break; }
+            $("result").hidden = false;
+            current.live += event.text;
+            $("answer").textContent = current.live;
             break;
           case "step_started": addStep("Step " + event.step, "step", t); status("Step " + event.step, "busy"); break;
           case "assessed": addStep(`${event.retrieve ? "Retrieve" : "Enough"}: ${event.reason || ""}`, "", t); break;
@@ -249,6 +272,7 @@ extension WebPage {
 
         function answered(answer) {
           $("result").hidden = false;
+          $("follow").hidden = false;
           current.answer = answer;
           $("answer").textContent = answer.text;
           const facts = make("div");

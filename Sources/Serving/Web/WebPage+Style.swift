@@ -86,5 +86,8 @@ extension WebPage {
             border: 2px solid var(--accent); border-top-color: transparent; border-radius: 50%; animation: turn 1s linear infinite; }
           @keyframes turn { to { transform: rotate(1turn); } }
         }
+        .asked-before { font-weight: 600; margin: 0.75rem 0 0.1rem; }
+        .answered-before { margin: 0 0 0.75rem; white-space: pre-wrap; }
+        #follow { margin-top: 1rem; }
         """#
 }

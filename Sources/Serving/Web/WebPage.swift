@@ -43,10 +43,17 @@ enum WebPage {
           </form>
           <p id="status" role="status" aria-live="polite"></p>
           <section id="result" aria-labelledby="answer-title" hidden>
+            <div id="thread" aria-label="What was said before"></div>
             <h2 id="answer-title">Answer</h2>
             <p id="asked"></p>
             <div id="answer"></div>
             <div id="facts"></div>
+            <form id="follow" hidden>
+              <label for="follow-question">Follow-up</label>
+              <textarea id="follow-question" rows="1" maxlength="4096" required
+                placeholder="And where was it published?"></textarea>
+              <div class="row"><button id="follow-go" type="submit">Ask</button></div>
+            </form>
           </section>
           <div id="panes">
             <section id="steps-pane" aria-labelledby="steps-title" hidden>

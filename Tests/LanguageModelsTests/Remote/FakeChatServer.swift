@@ -2,6 +2,8 @@
 
 import Foundation
 import Synchronization
+import Base
+import Text
 
 /// A chat server on a loopback port that answers each connection with the next reply of its script, byte for byte.
 final class FakeChatServer: Sendable {
@@ -28,7 +30,13 @@ final class FakeChatServer: Sendable {
     /// How many connections the client closed while the server stalled.
     var clientClosed: Int { state.withLock { $0.clientClosed } }
 
-    init(_ replies: [[Step]]) throws {
+    /// Answers each connection with the next reply, and no more connections than there are replies.
+    convenience init(_ replies: [[Step]]) throws {
+        try self.init { number, _ in number < replies.count ? replies[number] : nil }
+    }
+
+    /// Answers each connection with what a function makes of its number and its request; nil ends the server.
+    init(answering answer: @escaping @Sendable (_ number: Int, _ body: JSONValue) -> [Step]?) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -44,24 +52,32 @@ final class FakeChatServer: Sendable {
         self.listener = listener
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [self] in
-            for reply in replies {
+            var number = 0
+            while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else { return }
-                serve(connection, reply)
-                close(connection)
+                defer { close(connection) }
+                guard let body = receive(connection), let steps = answer(number, body) else {
+                    // A client that asks once too often is refused at once, not left to wait.
+                    perform([.send("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")], connection)
+                    continue
+                }
+                number += 1
+                perform(steps, connection)
             }
         }
     }
 
     func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
-    private func serve(_ connection: Int32, _ steps: [Step]) {
+    /// Reads a request and returns its body; null when it is no JSON.
+    private func receive(_ connection: Int32) -> JSONValue? {
         var request = [UInt8]()
         var buffer = [UInt8](repeating: 0, count: 65536)
         var expected = Int.max
         while request.count < expected {
             let count = recv(connection, &buffer, buffer.count, 0)
-            guard count > 0 else { return }
+            guard count > 0 else { return nil }
             request.append(contentsOf: buffer[..<count])
             let text = String(decoding: request, as: UTF8.self)
             if let end = text.range(of: "\r\n\r\n") {
@@ -71,7 +87,13 @@ final class FakeChatServer: Sendable {
                 expected = text[..<end.upperBound].utf8.count + (Int(length) ?? 0)
             }
         }
-        state.withLock { $0.requests.append(String(decoding: request, as: UTF8.self)) }
+        let text = String(decoding: request, as: UTF8.self)
+        state.withLock { $0.requests.append(text) }
+        let body = text.range(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? ""
+        return (try? JSONValue(parsing: body)) ?? .null
+    }
+
+    private func perform(_ steps: [Step], _ connection: Int32) {
         for step in steps {
             switch step {
             case .send(let text):

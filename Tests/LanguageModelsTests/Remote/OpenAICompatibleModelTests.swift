@@ -89,15 +89,14 @@ import Text
         #expect("\(String(describing: error))".contains("sk-secret") == false)
     }
 
-    @Test func reportsAStreamThatIsCutOffAfterItsFirstText() async throws {
-        let server = try FakeChatServer([
+    @Test func reportsAStreamThatIsCutOffEveryTime() async throws {
+        let server = try FakeChatServer { _, _ in
             FakeChatServer.stream([#"{"choices":[{"index":0,"delta":{"content":"half an ans"}}]}"#])
-        ])
-        defer { server.stop() }
-        await #expect(throws: LanguageModelError.malformedReply("the reply was cut off: it has no finish_reason")) {
-            try await model(server).respond(to: Self.hello) { _ in }
         }
-        #expect(server.requests.count == 1)
+        defer { server.stop() }
+        let error = await #expect(throws: LanguageModelError.self) { try await model(server).respond(to: Self.hello) { _ in } }
+        #expect("\(String(describing: error))".contains("cut off"))
+        #expect(server.requests.count == 3)
     }
 
     @Test(arguments: ["<html>busy</html>", "data: {\"choices\": [\n\n", "{\"choices\": 3}", "[]", ""])

@@ -80,30 +80,7 @@ struct ToolDialect {
 
     /// The message that a text is: calls taken out of it.
     func message(from text: String) -> ChatMessage {
-        guard !names.isEmpty else { return ChatMessage(role: .assistant, content: text) }
-        var content = ""
-        var calls: [ToolCall] = []
-        var rest = text[...]
-        while let open = rest.range(of: "<tool_call>") {
-            content += rest[..<open.lowerBound]
-            let after = rest[open.upperBound...]
-            let close = after.range(of: "</tool_call>")
-            let body = after[..<(close?.lowerBound ?? after.endIndex)]
-            if let call = call(String(body), index: calls.count) { calls.append(call) } else { content += body }
-            rest = close.map { after[$0.upperBound...] } ?? after[after.endIndex...]
-        }
-        content += rest
-        if calls.isEmpty, let call = call(content, index: 0) {
-            return .init(role: .assistant, content: "", toolCalls: [call])
-        }
-        let trimmed = content.trimmingPrefix(while: \.isWhitespace)
-        return ChatMessage(role: .assistant, content: calls.isEmpty ? content : String(trimmed), toolCalls: calls)
-    }
-
-    private func call(_ text: String, index: Int) -> ToolCall? {
-        guard let json = try? JSONValue(parsing: text), let name = json["name"]?.string, names.contains(name),
-            let arguments = json["arguments"] ?? json["parameters"]
-        else { return nil }
-        return ToolCall(id: "call_\(index + 1)", name: name, arguments: arguments.serialized())
+        let read = WrittenToolCalls.read(text, names: names.sorted())
+        return ChatMessage(role: .assistant, content: read.content, toolCalls: read.calls)
     }
 }

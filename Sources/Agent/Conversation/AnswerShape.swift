@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LanguageModels
+import OrderedCollections
+public import Base
+import Text
+import Tools
+
+/// Brings an answer into the form of a JSON Schema: what a client asks for as `response_format`, or as the arguments of the
+/// one tool that it wants called.
+public struct AnswerShape: Sendable {
+    /// The schema: an object's.
+    public let schema: JSONValue
+
+    /// Why a schema cannot be used.
+    public struct SchemaError: Error, Sendable, Hashable, CustomStringConvertible {
+        public var description: String
+    }
+
+    /// - Throws: `SchemaError` when the schema is none, or not an object's.
+    public init(schema: JSONValue) throws(SchemaError) {
+        do { try JSONSchemaValidator(schema: schema).checkSchema() } catch {
+            throw SchemaError(description: error.description)
+        }
+        self.schema = schema
+    }
+
+    /// Reads what a model wrote as a value of the schema, as it was meant.
+    /// - Returns: nil when the schema does not accept it.
+    public func read(_ text: String) -> JSONValue? {
+        guard let read = ArgumentRepair.read(AnswerText.written(text), schema: schema) else { return nil }
+        return accepted(read.value)
+    }
+
+    private func accepted(_ value: JSONValue) -> JSONValue? {
+        guard let violations = try? JSONSchemaValidator(schema: schema).validate(value), violations.isEmpty else { return nil }
+        return value
+    }
+
+    /// The answer put into the schema's members without a model: texts by their names, numbers and yes or no where the
+    /// answer is one, a choice where it names one.
+    /// - Returns: nil when a member that must be there cannot be told from the answer.
+    public func filled(from answer: Answer) -> JSONValue? {
+        accepted(fill(schema, name: "", answer, depth: 0) ?? .null)
+    }
+
+    private func fill(_ part: JSONValue, name: String, _ answer: Answer, depth: Int) -> JSONValue? {
+        guard depth < 8 else { return nil }
+        if let reference = part["$ref"]?.string, reference.hasPrefix("#/") {
+            var place: JSONValue? = schema
+            for step in reference.dropFirst(2).split(separator: "/") { place = place?[String(step)] }
+            return place.flatMap { fill($0, name: name, answer, depth: depth + 1) }
+        }
+        for key in ["anyOf", "oneOf"] {
+            guard let choices = part[key]?.array else { continue }
+            let filled = choices.lazy.compactMap { fill($0, name: name, answer, depth: depth + 1) }.first
+            return filled ?? (choices.contains { $0["type"] == "null" } ? .null : nil)
+        }
+        let short = answer.short ?? answer.text
+        if let choices = part["enum"]?.array {
+            return choices.first { $0.string?.lowercased() == short.lowercased() }
+                ?? choices.first { choice in choice.string.map { !$0.isEmpty && answer.text.lowercased().contains($0.lowercased()) } ?? false }
+        }
+        let type = part["type"]?.string ?? part["type"]?[0]?.string ?? (part["properties"] == nil ? "string" : "object")
+        let key = name.lowercased()
+        switch type {
+        case "object":
+            var members: JSONObject = [:]
+            let required = part["required"]?.array?.compactMap(\.string) ?? []
+            for (name, property) in part["properties"]?.object ?? [:] {
+                if let value = fill(property, name: name, answer, depth: depth + 1) {
+                    members[name] = value
+                } else if required.contains(name) {
+                    return nil
+                }
+            }
+            return .object(members)
+        case "array":
+            let items = part["items"] ?? ["type": "string"]
+            if ["source", "citation", "reference", "evidence", "passage", "document"].contains(where: key.contains) {
+                return .array(answer.citations.compactMap { citation in
+                    items["type"] == "object" ? fill(citation, items) : .string(citation.passageID)
+                })
+            }
+            let entries = short.split(separator: ",").map { $0.drop(while: \.isWhitespace) }
+            return .array(entries.compactMap { entry in
+                fill(items, name: name, Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""), depth: depth + 1)
+            })
+        case "boolean":
+            let words = short.lowercased()
+            if ["found", "answered", "supported"].contains(where: key.contains) { return .bool(answer.label != .none) }
+            return words.hasPrefix("yes") ? true : words.hasPrefix("no") ? false : nil
+        case "integer", "number":
+            if ["confidence", "support", "score"].contains(where: key.contains) {
+                return .number(answer.confidence ?? answer.citations.first?.support ?? 0)
+            }
+            let digits = short.drop { !$0.isNumber && $0 != "-" }.prefix { $0.isNumber || ".,-".contains($0) }
+            guard let number = Double(digits.filter { $0 != "," }) else { return nil }
+            return Int(exactly: number).map { .integer($0) } ?? (type == "integer" ? nil : .number(number))
+        case "null": return .null
+        default:
+            if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) {
+                return answer.citations.first.map { .string($0.passageID) } ?? ""
+            }
+            if ["quote", "evidence"].contains(where: key.contains) { return .string(answer.citations.first?.quote ?? "") }
+            if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(where: key.contains) {
+                return .string(answer.text)
+            }
+            return .string(short)
+        }
+    }
+
+    private func fill(_ citation: Citation, _ items: JSONValue) -> JSONValue? {
+        var members: JSONObject = [:]
+        for name in (items["properties"]?.object ?? [:]).keys {
+            let key = name.lowercased()
+            if key.contains("title") { members[name] = .string(citation.title) }
+            else if key.contains("quote") || key.contains("text") { members[name] = .string(citation.quote) }
+            else if key.contains("score") || key.contains("support") { members[name] = .number(citation.support) }
+            else { members[name] = .string(citation.passageID) }
+        }
+        return .object(members)
+    }
+
+    /// What a model is asked to bring an answer into the form.
+    func request(_ question: Question, _ answer: Answer, _ evidence: Evidence, fence: Fence, tokens: Int) -> ModelRequest {
+        ModelRequest(
+            messages: [
+                ChatMessage(
+                    role: .system,
+                    content: question.instructions(
+                        "Put the answer to the question into the JSON form that is asked for, and add nothing that neither the "
+                            + "answer nor the passages say. Leave out what is not known where the form allows it.")
+                        + "\n\n" + Fence.note),
+                ChatMessage(
+                    role: .user,
+                    content: fence.wrap(EvidencePrompt.list(evidence, limit: 6, characters: 800), source: "the evidence")
+                        + "\n\nQuestion: \(question.text)\nAnswer: \(answer.text)\(answer.short.map { "\nShort: " + $0 } ?? "")"
+                        + "\n\nWrite one JSON object that this JSON Schema accepts:\n\(schema.serialized())"),
+            ], toolChoice: .none,
+            options: SamplingOptions(temperature: 0, seed: 0, maxTokens: tokens, constraint: .jsonSchema(schema)))
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Corpus
+import LanguageModels
+import OrderedCollections
+import Tools
+
+extension Dialogue {
+    /// The most passages that are carried from one question to the next.
+    static let carried = 12
+
+    /// What a session leaves to the question after it: its question and answer, and the passages that the answer cites.
+    /// - Parameters:
+    ///   - events: the session's events, whole or cut off.
+    ///   - id: the session's id.
+    /// - Returns: nil when the events do not begin with a session's first.
+    public static func after(_ events: [SessionEvent], session id: String) -> Dialogue? {
+        guard let first = events.first, case .started(let header) = first.kind else { return nil }
+        var dialogue = header.question.dialogue
+        let asked = dialogue.asked.isEmpty ? header.question.text : dialogue.asked
+        var turn = Turn(question: asked, standalone: header.question.text)
+        var passages: [String: EvidenceItem] = [:]
+        for item in dialogue.evidence { passages[item.passageID] = item }
+        var cited: [EvidenceItem] = []
+        for event in events {
+            switch event.kind {
+            case .toolReturned(_, let output):
+                for scored in output.passages where passages[scored.passage.id] == nil {
+                    passages[scored.passage.id] = EvidenceItem(scored.passage, score: scored.score)
+                }
+            case .kept(let keeping):
+                for item in keeping.kept where passages[item.passageID] == nil { passages[item.passageID] = item }
+            case .answered(let answer):
+                turn.answer = answer.text
+                turn.short = answer.short ?? ""
+                cited = answer.citations.compactMap { passages[$0.passageID] }
+            default: break
+            }
+        }
+        let kept = Set(cited.map(\.passageID))
+        dialogue.evidence = Array((cited + dialogue.evidence.filter { !kept.contains($0.passageID) }).prefix(carried))
+        dialogue.turns.append(turn)
+        if dialogue.conversation.isEmpty { dialogue.conversation = id }
+        dialogue.previous = id
+        dialogue.asked = ""
+        dialogue.rewriter = ""
+        dialogue.usage = TokenUsage()
+        dialogue.format = nil
+        return dialogue
+    }
+
+    /// What stands in a conversation that a client sends: turns, and the passages that its answers cite by id in brackets.
+    /// - Parameter passages: looks a passage up by its id; ids that are none are no citations.
+    public static func from(
+        _ messages: [(isUser: Bool, text: String)], passages: (String) async throws -> [Passage]
+    ) async throws -> Dialogue {
+        var dialogue = Dialogue()
+        var cited: [String] = []
+        for message in messages {
+            if message.isUser {
+                dialogue.turns.append(Turn(question: message.text))
+            } else if let last = dialogue.turns.indices.last {
+                let ids = bracketed(message.text)
+                cited = ids + cited.filter { !ids.contains($0) }
+                dialogue.turns[last].answer = dialogue.turns[last].answer.isEmpty ? message.text : dialogue.turns[last].answer + "\n" + message.text
+                let plain = withoutBrackets(message.text)
+                if plain.count <= 80, !plain.contains("\n") { dialogue.turns[last].short = plain }
+            }
+        }
+        for index in dialogue.turns.indices {
+            let before = Array(dialogue.turns[..<index])
+            dialogue.turns[index].standalone = FollowUpRule.standalone(dialogue.turns[index].question, after: before)
+        }
+        for id in cited.prefix(carried * 2) where dialogue.evidence.count < carried {
+            let found = try await passages(id)
+            guard found.count == 1, let passage = found.first else { continue }
+            dialogue.evidence.append(EvidenceItem(passage, score: 0))
+        }
+        return dialogue
+    }
+
+    /// What stands in square brackets, one entry each; ids may hold commas, so the whole comes first.
+    private static func bracketed(_ text: String) -> [String] {
+        var result: [String] = []
+        var rest = text[...]
+        while let open = rest.firstIndex(of: "["), let close = rest[open...].firstIndex(of: "]"), result.count < 64 {
+            let inner = rest[rest.index(after: open)..<close]
+            if (1...600).contains(inner.utf8.count) {
+                let parts = [String(inner)] + (inner.contains(",") ? inner.split(separator: ",").map { $0.trimmed } : [])
+                for part in parts where !result.contains(part) { result.append(part) }
+            }
+            rest = rest[rest.index(after: close)...]
+        }
+        return result
+    }
+
+    private static func withoutBrackets(_ text: String) -> String {
+        var result = ""
+        var depth = 0
+        for character in text {
+            if character == "[" { depth += 1 }
+            if depth == 0 { result.append(character) }
+            if character == "]", depth > 0 { depth -= 1 }
+        }
+        return result[...].trimmed
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String {
+        var text = self
+        while let first = text.first, first.isWhitespace { text = text.dropFirst() }
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        return String(text)
+    }
+}
+
+extension EvidenceItem {
+    init(_ passage: Passage, score: Double) {
+        self.init(
+            passageID: passage.id, documentID: passage.documentID, title: passage.title, text: passage.text, score: score)
+    }
+}

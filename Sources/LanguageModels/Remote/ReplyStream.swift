@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Text
+
+/// Reads the body of a reply as it arrives: an event stream, JSON lines, one JSON object, a web page, or the text of an error.
+struct ReplyStream {
+    private enum Form { case events, json, page }
+
+    /// An error that came with status 200.
+    struct InnerRefusal: Error {
+        var refusal: ServerRefusal
+    }
+
+    private let samples: Int
+    private let model: String
+    private var events = ServerSentEventParser()
+    private var reply: ChatCompletionReply
+    private(set) var plain: [UInt8] = []
+    private var form: Form?
+
+    init(samples: Int, model: String, toolNames: [String], maxTokens: Int) {
+        self.samples = samples
+        self.model = model
+        reply = ChatCompletionReply(toolNames: toolNames, maxTokens: maxTokens)
+    }
+
+    var reasoningName: String? { reply.reasoningName }
+    /// Whether a web page came instead of a reply.
+    var isPage: Bool { form == .page }
+
+    mutating func push(_ bytes: [UInt8], status: Int) throws -> [ModelStreamEvent] {
+        guard status == 200 else {
+            if plain.count < 64 << 10 { plain.append(contentsOf: bytes) }
+            return []
+        }
+        if form == nil {
+            plain.append(contentsOf: bytes)
+            guard let first = plain.first(where: { $0 > 0x20 && $0 < 0x80 }) else { return [] }
+            switch first {
+            // A server that does not stream answers with the object itself.
+            case UInt8(ascii: "{"), UInt8(ascii: "["): form = .json
+            case UInt8(ascii: "<"): form = .page
+            default: form = .events
+            }
+            guard form == .events else { return [] }
+            let kept = plain
+            plain = []
+            return try readEvents(kept)
+        }
+        if form == .events { return try readEvents(bytes) }
+        if plain.count < 64 << 20 { plain.append(contentsOf: bytes) }
+        return []
+    }
+
+    private mutating func readEvents(_ bytes: [UInt8]) throws -> [ModelStreamEvent] {
+        var result: [ModelStreamEvent] = []
+        for data in try events.push(bytes) { result += try read(data) }
+        return result
+    }
+
+    private mutating func read(_ data: String) throws -> [ModelStreamEvent] {
+        guard !reply.isDone else { return [] }
+        let text = data.drop(while: \.isWhitespace)
+        if text.hasPrefix("[DONE]") || text.hasPrefix("[done]") {
+            reply.isDone = true
+            return []
+        }
+        // A heartbeat is no event of the reply.
+        guard text.hasPrefix("{") else { return [] }
+        do {
+            return try take(JSONValue(parsing: data))
+        } catch let error as JSONError {
+            throw LanguageModelError.malformedReply("an event of the stream is not JSON: \(error)")
+        }
+    }
+
+    private mutating func take(_ json: JSONValue) throws -> [ModelStreamEvent] {
+        do {
+            return try reply.read(json)
+        } catch {
+            guard case .refused(let status, _) = error else { throw error }
+            let inner = ServerRefusal(
+                status: (400..<600).contains(status) ? status : 400, body: Array(json.serialized().utf8))
+            throw InnerRefusal(refusal: inner)
+        }
+    }
+
+    mutating func finish() throws -> [ModelStreamEvent] {
+        switch form {
+        case .events:
+            guard let last = events.finish() else { return [] }
+            return try read(last)
+        case .page, nil: return []
+        case .json:
+            do {
+                return try take(JSONValue(parsing: plain))
+            } catch let error as JSONError {
+                return try readLines(error)
+            }
+        }
+    }
+
+    /// A stream of objects, one a line.
+    private mutating func readLines(_ whole: JSONError) throws -> [ModelStreamEvent] {
+        var result: [ModelStreamEvent] = []
+        var count = 0
+        for line in plain.split(separator: 10) where line.contains(where: { $0 > 0x20 }) {
+            guard let json = try? JSONValue(parsing: Array(line)) else {
+                throw LanguageModelError.malformedReply("the reply is not JSON: \(whole)")
+            }
+            count += 1
+            result += try take(json)
+            if json["done"] == true { reply.isDone = true }
+        }
+        guard count > 1 else { throw LanguageModelError.malformedReply("the reply is not JSON: \(whole)") }
+        return result
+    }
+
+    func response() throws(LanguageModelError) -> ModelResponse {
+        try reply.response(samples: samples, requestedModel: model, isStream: form == .events)
+    }
+}

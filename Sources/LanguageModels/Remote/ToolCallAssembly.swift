@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import OrderedCollections
+import Base
+import Text
+
+/// Puts the calls of one turn together from fragments, by id, index and order together: servers leave out any of them, give
+/// all calls the index 0, repeat the name in every fragment, or send arguments whole, in pieces, or as they have grown so far.
+struct ToolCallAssembly {
+    private struct Call {
+        var index: Int?
+        var id: String
+        var name: String
+        var arguments = ""
+        /// Members that the server put beside the call and wants back.
+        var extra: JSONValue?
+
+        /// Whether the arguments are one whole JSON value.
+        var isWhole: Bool { !arguments.isEmpty && (try? JSONValue(parsing: arguments)) != nil }
+    }
+
+    private var calls: [Call] = []
+    /// The tools that were offered: they tell a name that is repeated from one that comes in pieces.
+    private let names: [String]
+
+    init(names: [String] = []) { self.names = names }
+
+    var isEmpty: Bool { calls.isEmpty }
+
+    /// Whether every call has arguments that can be read: then nothing of them was cut off.
+    var isWhole: Bool { !calls.isEmpty && calls.allSatisfy { $0.isWhole || $0.arguments.isEmpty } }
+
+    /// Takes a fragment.
+    /// - Parameter isWhole: whether the reply is not streamed: then each entry is a call of its own.
+    /// - Returns: the number and name of a call that begins with it.
+    mutating func take(_ json: JSONValue, isWhole: Bool) -> (index: Int, name: String)? {
+        let function = json["function"] ?? json["custom"] ?? json
+        let id = json["id"]?.string ?? json["tool_call_id"]?.string ?? ""
+        let index = json["index"]?.int ?? json["index"]?.string.flatMap { Int($0) }
+        let name = function["name"]?.string ?? json["name"]?.string ?? ""
+        let given = function["arguments"] ?? function["parameters"] ?? function["input"]
+        // Arguments are a string of JSON; some servers send the object itself.
+        let fragment = given.map { $0.string ?? ($0.isNull ? "" : $0.serialized()) } ?? ""
+        let extra = json["extra_content"].flatMap { $0.isNull ? nil : $0 }
+        guard !id.isEmpty || !name.isEmpty || !fragment.isEmpty else { return nil }
+        guard calls.count < 256 else { return nil }
+        if !isWhole, let place = place(id: id, index: index, name: name, fragment: fragment) {
+            join(fragment, id: id, name: name, to: place)
+            if let extra { calls[place].extra = extra }
+            return nil
+        }
+        calls.append(Call(index: index, id: id, name: name, arguments: fragment, extra: extra))
+        return (calls.count - 1, name)
+    }
+
+    /// The call that a fragment goes on; nil when it begins one.
+    private func place(id: String, index: Int?, name: String, fragment: String) -> Int? {
+        if !id.isEmpty, let same = calls.lastIndex(where: { $0.id == id && ($0.index == index || index == nil || $0.index == nil) }) {
+            return same
+        }
+        let last = index.flatMap { index in calls.lastIndex { $0.index == index } } ?? (index == nil ? calls.indices.last : nil)
+        guard let last else { return nil }
+        let call = calls[last]
+        if !id.isEmpty {
+            // An id that comes after the name belongs to the call without one; another id is another call.
+            guard call.id.isEmpty, !call.isWhole, name.isEmpty || call.name.isEmpty || name == call.name else { return nil }
+            return last
+        }
+        if name.isEmpty { return last }
+        if call.name.isEmpty { return last }
+        if call.name == name { return call.isWhole && !fragment.isEmpty && fragment != call.arguments ? nil : last }
+        // A name in pieces: together they are, or begin, a tool's name; apart the first is none.
+        let joined = call.name + name
+        let isPiece = call.arguments.isEmpty && !names.contains(call.name) && names.contains { $0.hasPrefix(joined) }
+        return isPiece ? last : nil
+    }
+
+    private mutating func join(_ fragment: String, id: String, name: String, to place: Int) {
+        if calls[place].id.isEmpty { calls[place].id = id }
+        let known = calls[place].name
+        if known.isEmpty {
+            calls[place].name = name
+        } else if !name.isEmpty, name != known {
+            calls[place].name = known + name
+        }
+        let arguments = calls[place].arguments
+        if arguments.isEmpty {
+            calls[place].arguments = fragment
+        } else if fragment.count > 1, fragment == arguments, calls[place].isWhole {
+            // The last event says the whole again.
+        } else if fragment.utf8.count > arguments.utf8.count, arguments.count > 1, fragment.hasPrefix(arguments) {
+            // Each fragment holds what came before.
+            calls[place].arguments = fragment
+        } else {
+            calls[place].arguments += fragment
+        }
+    }
+
+    /// The calls in the order in which they began, each with an id of its own.
+    func finished() -> [ToolCall] {
+        var ids: Set<String> = []
+        return calls.enumerated().map { number, call in
+            var id = call.id
+            if id.isEmpty || !ids.insert(id).inserted {
+                id = "call_\(number)"
+                while !ids.insert(id).inserted { id += "_" }
+            }
+            var name = call.name
+            if name.isEmpty, names.count == 1 { name = names[0] }
+            var result = ToolCall(id: id, name: name, arguments: call.arguments)
+            result.extra = call.extra
+            return result
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import OrderedCollections
+import Base
+import Text
+
+/// Calls of tools that a model wrote into its text, in the forms that models were trained on: Hermes and Qwen
+/// (`<tool_call>{…}</tool_call>`), Llama (`{"name": …, "parameters": …}`, `<function=name>{…}</function>`), Mistral
+/// (`[TOOL_CALLS][…]`), Qwen Coder (`<function=name><parameter=key>…`), GLM (`<arg_key>`), Claude (`<invoke name="…">`) and
+/// Harmony (`to=functions.name … <|message|>{…}`). Only calls of tools that there are count; anything else stays text.
+package struct WrittenToolCalls: Sendable, Hashable {
+    /// The text without the calls.
+    package var content: String
+    package var calls: [ToolCall]
+
+    /// - Parameter names: the tools that there are.
+    package static func read(_ text: String, names: [String]) -> WrittenToolCalls {
+        var result = WrittenToolCalls(content: text, calls: [])
+        guard !names.isEmpty, text.utf8.count <= 1 << 20 else { return result }
+        let reader = Reader(names: names)
+        for element in Self.elements where text.contains(element.open) {
+            var content = ""
+            var rest = text[...]
+            while let open = rest.range(of: element.open) {
+                let after = rest[open.upperBound...]
+                let close = element.close.flatMap { after.range(of: $0) }
+                let body = after[..<(close?.lowerBound ?? after.endIndex)]
+                let calls = reader.calls(in: String(body), head: element.isHead ? element.open : "")
+                content += rest[..<open.lowerBound]
+                if calls.isEmpty { content += element.open + body + (close == nil ? "" : element.close ?? "") }
+                result.calls += calls
+                rest = close.map { after[$0.upperBound...] } ?? after[after.endIndex...]
+            }
+            if !result.calls.isEmpty {
+                result.content = Self.trimmed(content + rest)
+                result.number()
+                return result
+            }
+        }
+        // A text that is nothing but a call.
+        let start = text.first { !$0.isWhitespace }
+        if start == "{" || start == "[" || start == "`" {
+            let calls = reader.objects(in: text)
+            if !calls.isEmpty {
+                result = WrittenToolCalls(content: "", calls: calls)
+                result.number()
+            }
+        }
+        return result
+    }
+
+    private mutating func number() {
+        for index in calls.indices { calls[index].id = "call_\(index + 1)" }
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = text[...]
+        while let first = text.first, first.isWhitespace { text = text.dropFirst() }
+        return String(text)
+    }
+
+    private struct Element {
+        var open: String
+        var close: String?
+        /// Whether the tag itself begins the name.
+        var isHead = false
+    }
+
+    private static let elements: [Element] = [
+        Element(open: "<tool_call>", close: "</tool_call>"),
+        Element(open: "<function_call>", close: "</function_call>"),
+        Element(open: "[TOOL_CALLS]", close: nil),
+        Element(open: "<|python_tag|>", close: nil),
+        Element(open: "<function=", close: "</function>", isHead: true),
+        Element(open: "<invoke ", close: "</invoke>", isHead: true),
+        Element(open: "to=functions.", close: "<|call|>", isHead: true),
+    ]
+
+    private struct Reader {
+        let names: [String]
+
+        /// The calls in the body of an element.
+        func calls(in body: String, head: String) -> [ToolCall] {
+            let found = objects(in: body)
+            if head.isEmpty, !found.isEmpty { return found }
+            return tagged(head + body).map { [$0] } ?? found
+        }
+
+        /// Calls as JSON: one object, or a list of them.
+        func objects(in text: String) -> [ToolCall] {
+            guard let value = LenientJSON.read(text)?.value else { return [] }
+            let entries = value.array ?? [value]
+            let calls = entries.compactMap { entry -> ToolCall? in
+                let function = entry["function"]?.object == nil ? entry : entry["function"] ?? entry
+                guard let written = function["name"]?.string ?? function["tool"]?.string ?? function["function"]?.string,
+                    let name = ToolCall.tool(named: written, among: names),
+                    let arguments = function["arguments"] ?? function["parameters"] ?? function["input"] ?? function["args"]
+                else { return nil }
+                return ToolCall(id: "", name: name, arguments: arguments.string ?? arguments.serialized())
+            }
+            return calls.count == entries.count ? calls : []
+        }
+
+        /// A call whose name and arguments stand in tags.
+        func tagged(_ text: String) -> ToolCall? {
+            let written: Substring
+            var rest: Substring
+            if let open = text.range(of: "<function=") {
+                let after = text[open.upperBound...]
+                written = after.prefix { $0 != ">" }
+                rest = after.dropFirst(written.count + 1)
+            } else if let open = text.range(of: "<invoke name=\"") {
+                let after = text[open.upperBound...]
+                written = after.prefix { $0 != "\"" }
+                rest = after.dropFirst(written.count + 2)
+            } else if let open = text.range(of: "to=functions.") {
+                let after = text[open.upperBound...]
+                written = after.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+                let message = after.range(of: "<|message|>")
+                rest = message.map { after[$0.upperBound...] } ?? after.dropFirst(written.count)
+            } else {
+                // The name alone on the first line.
+                let first = text.drop { $0.isWhitespace }
+                written = first.prefix { !$0.isWhitespace && $0 != "<" }
+                rest = first.dropFirst(written.count)
+            }
+            guard let name = ToolCall.tool(named: String(written), among: names) else { return nil }
+            var members = JSONObject()
+            let forms = [("<parameter=", ">", "</parameter>"), ("<parameter name=\"", "\">", "</parameter>"),
+                ("<arg_key>", "</arg_key>", "</arg_value>")]
+            for (open, middle, close) in forms {
+                var part = rest
+                while let start = part.range(of: open), let split = part[start.upperBound...].range(of: middle) {
+                    let key = part[start.upperBound..<split.lowerBound]
+                    var value = part[split.upperBound...]
+                    if let tag = value.range(of: "<arg_value>"), open == "<arg_key>" { value = value[tag.upperBound...] }
+                    let end = value.range(of: close)
+                    let content = value[..<(end?.lowerBound ?? value.endIndex)]
+                    members[String(key).trimmingWhitespace] = Self.value(String(content).trimmingWhitespace)
+                    part = end.map { value[$0.upperBound...] } ?? value[value.endIndex...]
+                }
+            }
+            if members.isEmpty, let object = LenientJSON.read(String(rest))?.value, object.object != nil {
+                return ToolCall(id: "", name: name, arguments: object.serialized())
+            }
+            guard !members.isEmpty || rest.allSatisfy({ $0.isWhitespace || "</>functioinvke_call".contains($0) }) else { return nil }
+            return ToolCall(id: "", name: name, arguments: JSONValue.object(members).serialized())
+        }
+
+        /// An object or a list as such; everything else is a text, which the tool's schema may read as a number.
+        private static func value(_ text: String) -> JSONValue {
+            guard let first = text.first, first == "{" || first == "[", let read = try? JSONValue(parsing: text) else {
+                return .string(text)
+            }
+            return read
+        }
+    }
+}
+
+extension String {
+    fileprivate var trimmingWhitespace: String {
+        var text = self[...]
+        while let first = text.first, first.isWhitespace { text = text.dropFirst() }
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        return String(text)
+    }
+}
