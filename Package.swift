@@ -26,12 +26,16 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
     Module(
-        name: "Text", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
+        name: "Text", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections, yams],
         testUses: ["TensorMath"]),
     Module(
         name: "QualityMetrics", uses: ["Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
-    Module(name: "Corpus", uses: ["CKernels", "Text"], libraries: [grdb, collections]),
+    Module(
+        name: "Documents",
+        uses: ["Text", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
+        libraries: [orderedCollections], testResources: [.copy("Files")]),
+    Module(name: "Corpus", uses: ["CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
         name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "CCurl"],
         libraries: [collections]),
@@ -103,6 +107,14 @@ var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CCurl"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .target(name: "CXML", dependencies: ["CLibXML2"]),
+    .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
+    .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
+    // These two load their libraries when the first PDF or message is read.
+    .target(name: "CPoppler"),
+    .target(name: "CMail"),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(
