@@ -130,7 +130,9 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .executableTarget(
         name: "ForageBenchmarks",
-        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
+        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + [
+            "CKernels", "COpenBLAS", argumentParser, orderedCollections,
+        ],
         path: "Sources/Benchmarks", exclude: ["peers"], swiftSettings: swiftSettings),
 ]
 

@@ -27,7 +27,7 @@ struct TraceCommand: AsyncParsableCommand {
             guard session.hasSuffix(".jsonl") else { return try await store.events(of: session) }
             let text = try String(contentsOfFile: session, encoding: .utf8)
             var events: [SessionEvent] = []
-            for (index, line) in text.split(separator: "\n").enumerated() {
+            for (index, line) in text.textLines(omittingEmpty: true).enumerated() {
                 do {
                     events.append(try SessionEvent(json: JSONValue(parsing: String(line))))
                 } catch {

@@ -29,11 +29,11 @@ package final class RecordReader {
         package var problem: String?
     }
 
-    private static let pieceSize = 1 << 20
     private let stream: any ByteStream
     private let cut: RecordCut
     private let limit: Int
     private var window: [UInt8] = []
+    private var piece = [UInt8](repeating: 0, count: 1 << 18)
     private var at = 0
     private var ended = false
     private var isInArray = false
@@ -109,20 +109,15 @@ package final class RecordReader {
         }
         let have = window.count
         // Doubling keeps the work of looking again in proportion to the record.
-        let wanted = max(Self.pieceSize, have)
-        window.append(contentsOf: repeatElement(0, count: wanted))
-        var filled = have
-        while filled < window.count {
-            let count = try window.withUnsafeMutableBytes {
-                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
-            }
+        let wanted = have + max(piece.count, have)
+        while window.count < wanted {
+            let count = try piece.withUnsafeMutableBytes { try stream.read(into: $0) }
             if count == 0 {
                 ended = true
-                break
+                return
             }
-            filled += count
+            window.append(contentsOf: piece[..<count])
         }
-        window.removeSubrange(filled...)
     }
 
     private func countLines(_ range: Range<Int>) -> Int {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Text
+
 /// Scenario results as people and CI read them.
 public enum ScenarioReport {
     /// One line a case, and below a failed one what was expected and what was found.
@@ -9,7 +11,7 @@ public enum ScenarioReport {
             lines.append(
                 "\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.updated ? " (golden trace written)" : "")")
             for mismatch in result.mismatches {
-                lines += "\(mismatch)".split(separator: "\n", omittingEmptySubsequences: false).map { "     " + $0 }
+                lines += "\(mismatch)".textLines().map { "     " + $0 }
             }
         }
         let failed = results.count { !$0.passed }

@@ -278,6 +278,6 @@ private struct StreamReader {
         let text =
             json?["error"]?["message"]?.string ?? json?["message"]?.string ?? json?["detail"]?.string
             ?? String(decoding: plain, as: UTF8.self)
-        return String(text.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(300))
+        return String(text.textLines(omittingEmpty: true).joined(separator: " ").prefix(300))
     }
 }
