@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Base
 import OrderedCollections
-package import Text
 
 /// A document as its source has it, before it is cut into passages.
 package struct SourceDocument: Sendable, Hashable {

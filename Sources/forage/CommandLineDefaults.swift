@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Foundation
 import OrderedCollections
 import Text
@@ -112,41 +113,12 @@ enum CommandSuggestion {
             guard configuration.defaultSubcommand == nil else { return nil }
             let names = children.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
             let place = path.joined(separator: " ")
-            if let close = nearest(word, in: names) {
+            if let close = nearest(to: word, among: names) {
                 return "there is no command \"\(place) \(word)\"; did you mean \"\(place) \(close)\"?"
             }
             return "there is no command \"\(place) \(word)\"; \"\(place)\" has \(names.joined(separator: ", "))"
         }
         return nil
-    }
-
-    /// The name that is at most a third of its letters away; nil when none is.
-    static func nearest(_ word: String, in names: [String]) -> String? {
-        let ranked = names.map { (name: $0, distance: distance(word.lowercased(), $0)) }.sorted { $0.distance < $1.distance }
-        guard let best = ranked.first, best.distance <= max(1, best.name.count / 3) else {
-            return names.first { $0.hasPrefix(word.lowercased()) && word.count >= 2 }
-        }
-        return best.name
-    }
-
-    /// Letters to insert, delete, change or swap with their neighbour.
-    static func distance(_ a: String, _ b: String) -> Int {
-        let (a, b) = (Array(a), Array(b))
-        guard a.count <= 64, b.count <= 64 else { return max(a.count, b.count) }
-        var rows = [[Int]](repeating: [Int](repeating: 0, count: b.count + 1), count: a.count + 1)
-        for i in 0...a.count { rows[i][0] = i }
-        for j in 0...b.count { rows[0][j] = j }
-        guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
-        for i in 1...a.count {
-            for j in 1...b.count {
-                let change = rows[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)
-                rows[i][j] = min(change, rows[i - 1][j] + 1, rows[i][j - 1] + 1)
-                if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] {
-                    rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
-                }
-            }
-        }
-        return rows[a.count][b.count]
     }
 }
 

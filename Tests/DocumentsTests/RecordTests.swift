@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
 import Testing
-import Text
 
 @testable import Documents
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
 import Testing
-import Text
 
 @testable import Documents
 

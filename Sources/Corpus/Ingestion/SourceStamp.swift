@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// What the files of inputs look like at one moment: their names, sizes and times of change. Two stamps that differ mean

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CUchardet
 import Foundation
-import Text
 
 /// The character encoding of a text file, and how it was found.
 package struct TextEncoding: Sendable, Hashable {

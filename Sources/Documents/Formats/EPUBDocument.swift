@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Text
 
 /// Reads EPUB books: one document for each chapter of the spine.
 enum EPUBDocument {

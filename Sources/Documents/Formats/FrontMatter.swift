@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// The fields at the head of a Markdown file, between `---` (YAML) or `+++` (TOML).
 struct FrontMatter {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CXML
 import Foundation
 import OrderedCollections
-import Text
 
 /// Reads HTML pages through libxml2: the main text without navigation, tables by rows, and what the page says of itself.
 enum HTMLDocument {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CMail
 import Foundation
 import OrderedCollections
-import Text
 
 /// Reads one e-mail message through GMime: headers are fields, the readable part is the text, attachments are files.
 struct MailDocument {

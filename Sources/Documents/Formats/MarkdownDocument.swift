@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CMarkdown
 import OrderedCollections
-import Text
 
 /// Reads Markdown: front matter becomes fields, the first heading is the title, and the text stays Markdown, which models
 /// read well. Where headings are is for libcmark-gfm to say.

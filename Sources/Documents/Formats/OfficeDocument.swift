@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// Reads Office Open XML: Word documents and PowerPoint presentations.
 enum OfficeDocument {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// Reads OpenDocument: texts, presentations and spreadsheets (LibreOffice, and what others export).
 enum OpenDocument {

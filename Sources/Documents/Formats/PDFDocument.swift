@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CPoppler
 import Foundation
 import OrderedCollections
-import Text
 
 /// Reads PDF through poppler: the text layer in reading order, tables by rows, form fields, what the file says of itself,
 /// and attached files. Pages are kept apart by U+000C.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// The parts of a document that is a ZIP package (Office Open XML, OpenDocument, EPUB), read in one pass.
 struct PackageParts {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CPoppler
-import Text
 
 /// Puts the characters of a PDF page into lines and tables, from where they stand.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// Reads formats that are text with a little mark-up: reStructuredText and Org.
 enum PlainDocuments {

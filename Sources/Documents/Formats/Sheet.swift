@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// One sheet of a workbook: cells by row and column.
 struct Sheet {

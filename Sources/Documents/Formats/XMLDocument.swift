@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
-import Text
 
 /// Reads XML of any vocabulary: elements with text become lines of text. XML that is a list of like elements becomes
 /// records, as tables do.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Text
 
 /// How files are read as documents.
 package struct ReadingOptions: Sendable, Hashable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
-import Text
 
 /// Runs a program to its end: its input from memory, its output into memory, within limits of size and time. No shell.
 enum ExternalProgram {

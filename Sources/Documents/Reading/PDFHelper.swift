@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Text
 
 /// Reads a PDF in a process of its own, which may crash or hang without harm.
 package enum PDFHelper {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Text
 
 /// A stream of records that was looked at: how it is cut, and how its records are read.
 package struct RecordSource {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
-import Text
 
 /// The one grammar of comma-, tab- and otherwise separated values: RFC 4180, and what people and programs write besides.
 ///

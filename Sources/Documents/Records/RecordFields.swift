@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Base
 import OrderedCollections
-package import Text
 
 /// How the members of a record become a document.
 package struct RecordFields: Sendable, Hashable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CArchive
 import Foundation
-import Text
 
 /// What reading may cost before a file is set aside: hostile files ask for more than they are.
 package struct ReadingLimits: Sendable, Hashable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
-import Text
 
 /// Bytes that come one piece after the other: a file, a member of an archive, standard input.
 package protocol ByteStream: AnyObject {

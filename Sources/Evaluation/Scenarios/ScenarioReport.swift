@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Text
+import Base
 
 /// Scenario results as people and CI read them.
 public enum ScenarioReport {
@@ -44,6 +44,6 @@ public enum ScenarioReport {
 
     /// Text for XML 1.0, which allows no control characters but tab and line ends.
     static func escaped(_ text: String) -> String {
-        Report.escaped(text).replacing("&#39;", with: "&apos;")
+        text.htmlEscaped.replacing("&#39;", with: "&apos;")
     }
 }

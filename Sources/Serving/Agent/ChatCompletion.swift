@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
@@ -70,6 +71,37 @@ struct ChatCompletionRequest: Sendable {
                 location: location + ["content"])
         }
         return text
+    }
+}
+
+extension ChatCompletionRequest {
+    /// The JSON schema of a request. Every message of the user has a text; the newest is the question.
+    static func schema(_ service: ForageService) -> JSONValue {
+        let question: JSONValue = [
+            "type": "object", "required": ["role", "content"],
+            "properties": [
+                "role": ["const": "user"],
+                "content": [
+                    "type": "string", "pattern": "\\S", "maxLength": .integer(service.limits.queryCharacters),
+                ],
+            ],
+        ]
+        let other: JSONValue = [
+            "type": "object", "required": ["role"],
+            "properties": [
+                "role": ["enum": ["system", "developer", "assistant", "tool"]],
+                "content": ["type": ["string", "null"]],
+            ],
+        ]
+        return [
+            "type": "object", "required": ["model", "messages"],
+            "properties": [
+                "model": ["type": "string", "enum": .array(service.agentNames.map(JSONValue.string))],
+                "messages": [
+                    "type": "array", "minItems": 1, "items": ["anyOf": [question, other]], "contains": question,
+                ],
+            ],
+        ]
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// Why a request was not served, with the HTTP status that says so.
@@ -17,6 +18,7 @@ public struct ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case misdirected = 421
         case invalid = 422
         case busy = 429
+        case upgradeRequired = 426
         case failed = 500
         case unavailable = 503
     }

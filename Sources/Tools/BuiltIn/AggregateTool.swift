@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// `aggregate`: measures over every document that qualifies, for all of them or by group.
 ///
@@ -11,6 +12,7 @@ public import Text
 /// `AggregateRequest`. The result is a table under a handle.
 public struct AggregateTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The most rows that a result table holds for paging.
     static let mostRows = 10_000
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// `filter`: all documents that a condition matches, as a set with a handle.
 ///
@@ -11,6 +12,7 @@ public import Text
 /// that is shown. The result set always holds every match.
 public struct FilterTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The documents on a page when the call names no number.
     public static let defaultLimit = 20
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
-public import Text
+import Text
 
 /// `read`: the full text of passages and documents by id, or of the results under a handle.
 ///
@@ -10,6 +11,7 @@ public import Text
 /// Over an expression of several handles it gives the combined set a handle of its own.
 public struct ReadTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The number of passages (or of documents, over a set of documents) on a page when the call names none.
     public static let defaultLimit = 10
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
-public import Text
+import Text
 
 /// `semantic_search`, `keyword_search` and `hybrid_search`: the passages that match a query best.
 ///
 /// Arguments: `query`; `limit` (default 10); `within`, an expression of handles.
 public struct SearchTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// How it searches.
     public let mode: RetrievalMode
     /// The number of passages when the call names none.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Encoders
+public import Base
+import Encoders
 import Foundation
 public import LanguageModels
+public import Net
 public import OrderedCollections
-public import Text
+import Text
 
 /// How an HTTP endpoint is called as a tool (`runs: http:` of a manifest).
 public struct HTTPToolOptions: Sendable, Hashable {
@@ -90,10 +92,15 @@ struct HTTPAddress {
 /// name was resolved and again on every redirect, follows at most three redirects, and bounds size and time.
 public struct HTTPTool: RetrievalTool {
     public let specification: ToolSpecification
+    public let access: ToolAccess
     public let options: HTTPToolOptions
     private let client: HTTPClient
 
-    public init(specification: ToolSpecification, options: HTTPToolOptions, client: HTTPClient = .shared) {
+    public init(
+        specification: ToolSpecification, options: HTTPToolOptions, client: HTTPClient = .shared,
+        access: ToolAccess = .full
+    ) {
+        self.access = access
         self.specification = specification
         self.options = options
         self.client = client

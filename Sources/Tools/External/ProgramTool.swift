@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 public import LanguageModels
-public import Text
+import Text
 
 /// How a program is run as a tool (`runs: program:` of a manifest).
 public struct ProgramToolOptions: Sendable, Hashable {
@@ -43,9 +44,11 @@ public struct ProgramToolOptions: Sendable, Hashable {
 /// No shell sees the arguments, the environment is minimal, and time and output are bounded.
 public struct ProgramTool: RetrievalTool {
     public let specification: ToolSpecification
+    public let access: ToolAccess
     public let options: ProgramToolOptions
 
-    public init(specification: ToolSpecification, options: ProgramToolOptions) {
+    public init(specification: ToolSpecification, options: ProgramToolOptions, access: ToolAccess = .full) {
+        self.access = access
         self.specification = specification
         self.options = options
     }
