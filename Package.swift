@@ -34,7 +34,11 @@ let modules: [Module] = [
         name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
     Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
-    Module(name: "Corpus", uses: ["Base", "CKernels", "Text"], libraries: [grdb, collections]),
+    Module(
+        name: "Documents",
+        uses: ["Base", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
+        libraries: [orderedCollections], testResources: [.copy("Files")]),
+    Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
         name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
@@ -111,6 +115,14 @@ var targets: [Target] = [
     // Policies/ and Tools/ inside the program.
     .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .target(name: "CXML", dependencies: ["CLibXML2"]),
+    .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
+    .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
+    // These two load their libraries when the first PDF or message is read.
+    .target(name: "CPoppler"),
+    .target(name: "CMail"),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(
@@ -126,7 +138,9 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .executableTarget(
         name: "ForageBenchmarks",
-        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
+        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + [
+            "CKernels", "COpenBLAS", argumentParser, orderedCollections,
+        ],
         path: "Sources/Benchmarks", exclude: ["peers"], swiftSettings: swiftSettings),
 ]
 

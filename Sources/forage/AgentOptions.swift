@@ -331,7 +331,7 @@ enum CorpusOpening {
     private static func memory(_ path: String) throws -> InMemoryCorpus {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         var documents: [Document] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        for (index, line) in data.textLines().enumerated()
         where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) {
             let json: JSONValue
             do {

@@ -136,7 +136,7 @@ struct ModelCommand: AsyncParsableCommand {
         /// The most memory of the process that was resident, in MiB; nil where the system does not tell.
         private static var peakMemory: Double? {
             guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-                let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+                let line = status.textLines(omittingEmpty: true).first(where: { $0.hasPrefix("VmHWM:") })
             else { return nil }
             return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }.map { $0 / 1024 }
         }

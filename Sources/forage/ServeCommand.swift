@@ -157,7 +157,7 @@ struct ServiceArguments: ParsableArguments {
             throw ValidationError("\(path): the file cannot be read")
         }
         var tasks: [EnvironmentTask] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+        for (index, line) in data.textLines(omittingEmpty: true).enumerated() {
             let row: JSONValue
             do { row = try JSONValue(parsing: Array(line)) } catch {
                 throw ValidationError("\(path):\(index + 1): \(error)")

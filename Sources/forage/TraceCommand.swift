@@ -29,7 +29,7 @@ struct TraceCommand: AsyncParsableCommand {
             let text = try String(contentsOfFile: session, encoding: .utf8)
             let budget = ExpansionBudget()
             var events: [SessionEvent] = []
-            for (index, line) in text.replacing("\r\n", with: "\n").split(separator: "\n").enumerated() {
+            for (index, line) in text.textLines(omittingEmpty: true).enumerated() {
                 do {
                     events.append(try budget.within { try SessionEvent(json: JSONValue(parsing: String(line))) })
                 } catch {

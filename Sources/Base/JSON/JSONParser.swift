@@ -29,11 +29,15 @@ public struct JSONLimits: Sendable, Hashable {
     /// The most values, those within others counted: each takes some fifty bytes, though it be written with two. Default:
     /// no bound but the text's own length.
     public var values = Int.max
+    /// Whether to read what common writers write against the standard: `NaN`, `Infinity` and `-Infinity`, which become
+    /// null, and unescaped tabs and other control characters in strings. Default: false.
+    public var isLenient = false
 
-    public init(depth: Int = 64, bytes: Int = 64 << 20, values: Int = .max) {
+    public init(depth: Int = 64, bytes: Int = 64 << 20, values: Int = .max, isLenient: Bool = false) {
         self.depth = depth
         self.bytes = bytes
         self.values = values
+        self.isLenient = isLenient
     }
 }
 
@@ -65,7 +69,8 @@ extension JSONValue {
         guard bytes.count <= limits.bytes else {
             throw JSONError(message: "the text has \(bytes.count) bytes; at most \(limits.bytes) are accepted")
         }
-        var parser = JSONParser(bytes: bytes, depthLimit: limits.depth, valuesLeft: limits.values)
+        var parser = JSONParser(
+            bytes: bytes, depthLimit: limits.depth, valuesLeft: limits.values, isLenient: limits.isLenient)
         self = try parser.parseDocument()
     }
 }
@@ -75,6 +80,7 @@ private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let depthLimit: Int
     var valuesLeft: Int
+    let isLenient: Bool
     var position = 0
     var depth = 0
 
@@ -109,6 +115,10 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "N") where isLenient: return try parseWord("NaN", .null)
+        case UInt8(ascii: "I") where isLenient: return try parseWord("Infinity", .null)
+        case UInt8(ascii: "-") where isLenient && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+            return try parseWord("-Infinity", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
         default: throw failure("expected a value")
         }
@@ -235,7 +245,7 @@ private struct JSONParser {
                 return text
             }
             if byte == UInt8(ascii: "\\") { break }
-            guard byte >= 0x20 else { throw failure("a control character must be escaped in a string") }
+            guard byte >= 0x20 || isLenient else { throw failure("a control character must be escaped in a string") }
             position += 1
         }
         var text = try decode(start..<position)
@@ -251,7 +261,7 @@ private struct JSONParser {
                 continue
             }
             let from = position
-            while position < bytes.count, bytes[position] >= 0x20, bytes[position] != UInt8(ascii: "\""),
+            while position < bytes.count, bytes[position] >= 0x20 || isLenient, bytes[position] != UInt8(ascii: "\""),
                 bytes[position] != UInt8(ascii: "\\")
             {
                 position += 1

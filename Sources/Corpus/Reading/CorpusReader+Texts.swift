@@ -52,7 +52,8 @@ extension CorpusReader {
     /// The passages at these ordinals, in the order given.
     /// - Throws: `CorpusError` `notFound` for an ordinal out of range, `damaged` when a block fails its checksum.
     public func passages(at ordinals: some Sequence<PassageOrdinal>) throws -> [Passage] {
-        try ordinals.map { ordinal in
+        var pages = PageCounter()
+        return try ordinals.map { ordinal in
             let entry = try entry(passage: ordinal)
             let document = documentOrdinal(of: ordinal)
             let record = try record(of: document)
@@ -64,7 +65,9 @@ extension CorpusReader {
                 id: range.count == 1 ? documentID : "\(documentID)#\(ordinal - range.lowerBound + 1)", ordinal: ordinal,
                 documentID: documentID, documentOrdinal: document, title: String(decoding: record.title, as: UTF8.self),
                 text: String(decoding: try text(of: ordinal, in: record), as: UTF8.self),
-                range: first..<(first + Int(entry.characterCount)))
+                range: first..<(first + Int(entry.characterCount)),
+                pages: pages.pages(
+                    of: Int(entry.start)..<(Int(entry.start) + Int(entry.length)), in: record.text, of: document))
         }
     }
 

@@ -54,7 +54,7 @@ extension ForageService {
 
     /// A passage as trainers read it: the first line of `contents` is the title in quotes.
     static func document(_ passage: Passage) -> JSONValue {
-        let title = passage.title.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let title = passage.title.textLines(omittingEmpty: true).joined(separator: " ")
         return [
             "id": .string(passage.id), "contents": .string("\"\(title)\"\n\(passage.text)"), "title": .string(title),
             "text": .string(passage.text),
