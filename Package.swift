@@ -47,18 +47,19 @@ let modules: [Module] = [
         name: "Tools",
         uses: ["CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
+    Module(name: "Reading", uses: ["Text"]),
     Module(
         name: "Agent",
         uses: [
             "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools",
+            "LanguageModels", "Tools", "Reading",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
             "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Agent",
+            "Search", "LanguageModels", "Tools", "Reading", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -66,7 +67,7 @@ let modules: [Module] = [
         uses: [
             "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Agent", "Learning",
+            "Tools", "Reading", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(

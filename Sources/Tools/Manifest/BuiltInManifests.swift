@@ -155,7 +155,7 @@ enum BuiltInManifests {
                       field: {type: string}
                       q: {type: number, minimum: 0, maximum: 1, description: The share for quantile.}
                       as: {type: string, maxLength: 64, description: The name of the column.}
-                    required: [op]
+                      expression: {type: string, maxLength: 500, description: Arithmetic over the other measures by name.}
                     additionalProperties: false
                 group_by:
                   type: array
