@@ -29,12 +29,12 @@ import Testing
         ("early December 2022", "2022-12-01", "2022-12-11"),
         ("the last two months of 2022", "2022-11-01", "2023-01-01"),
         ("in Sept. 2019", "2019-09-01", "2019-10-01"),
-    ])
+    ] as [(String, String, String)])
     func stretches(text: String, start: String, end: String) throws {
         #expect(try #require(interval(text)) == [start, end])
     }
 
-    @Test(arguments: ["they may win", "march on", "the second song", "30 February 2020"])
+    @Test(arguments: ["they may win", "march on", "the second song", "30 February 2020"] as [String])
     func noDates(text: String) {
         #expect(interval(text) == nil || text.contains("February"))
         if text.contains("February") { #expect(interval(text) == nil) }

@@ -8,7 +8,7 @@ import Testing
 enum Fleet {
     static let owners = ["Ada", "Bo", "Ada", "Cyn", "Bo", "Ada", nil]
     static let lengths: [Double?] = [12, 30, 30, 7, 9, nil, 15]
-    static let built = [0.0, 86_400, 40 * 86_400, 400 * 86_400, 500 * 86_400, 501 * 86_400, 900 * 86_400]
+    static let built: [Double] = [0.0, 86_400, 40 * 86_400, 400 * 86_400, 500 * 86_400, 501 * 86_400, 900 * 86_400]
 
     static let table: DocumentTable = {
         let names = ["Ada", "Bo", "Cyn"]

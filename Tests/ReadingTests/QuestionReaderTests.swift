@@ -17,14 +17,14 @@ import Testing
         ("How many more boats does Ada have than Cyn?", "2"), ("Which owners have at least two boats?", "Ada, Bo"),
         ("How many boats have no owner?", "1"), ("In which year were the most boats built?", "1970"),
         ("How many boats were built before 1972?", "6"),
-    ])
+    ] as [(String, String)])
     func theGrammarReaches(question: String, answer: String) {
         let answers = reader.candidates(question).map { $0.denotation.texts(in: Fleet.table).joined(separator: ", ") }
         #expect(answers.contains(answer), "\(question)")
     }
 
     @Test(arguments: ["", "?", "\"\"\"", "how many", String(repeating: "most ", count: 3000), "how many \u{0} 🜚 ﷽ are there",
-        "between 99999999999999999999 and 1e999 in 0000-99-99"])
+        "between 99999999999999999999 and 1e999 in 0000-99-99"] as [String])
     func strangeQuestionsAreReadWithoutHarm(question: String) {
         let reading = reader.read(question)
         #expect(reading.programs.count <= reader.runs)
@@ -48,7 +48,7 @@ import Testing
         #expect(once.map(\.features) == again.map(\.features))
     }
 
-    @Test(arguments: [("outlets", "outlet"), ("published", "publish"), ("stories", "story"), ("wrote", "written"), ("bus", "bus")])
+    @Test(arguments: [("outlets", "outlet"), ("published", "publish"), ("stories", "story"), ("wrote", "written"), ("bus", "bus")] as [(String, String)])
     func stems(word: String, other: String) {
         #expect(WordForms.stem(word) == WordForms.stem(other))
     }

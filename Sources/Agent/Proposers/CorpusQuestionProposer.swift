@@ -3,6 +3,7 @@
 import Corpus
 import Foundation
 public import LanguageModels
+import OrderedCollections
 import Reading
 import Synchronization
 import Text
@@ -66,7 +67,10 @@ public struct CorpusQuestionProposer: ActionProposer {
     /// The next call of the program that the question means, or its answer; nil where no program is sure enough, or where a
     /// tool found something else than the reading did.
     private func proposeProgram(_ state: AgentState, _ context: StepContext) async throws -> Proposal? {
-        guard let weights, let index = try await CorpusTables.index(of: context.corpus) else { return nil }
+        // Without metadata all that can be asked of the whole is what texts mention.
+        let hasGround =
+            !context.corpus.summary.fields.isEmpty || !TextMention.phrases(in: state.question.text).isEmpty
+        guard let weights, hasGround, let index = try await CorpusTables.index(of: context.corpus) else { return nil }
         let reader = QuestionReader(index: index, weights: weights.values)
         let plan = try await plan(state.question.text, reader, weights, context)
         guard plan.confidence >= confidence, let program = plan.program,

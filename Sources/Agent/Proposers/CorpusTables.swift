@@ -19,10 +19,10 @@ enum CorpusTables {
 
     private static let recent = Mutex<[Entry]>([])
 
-    /// The table of a corpus; nil when it is too large, or has no metadata.
+    /// The table of a corpus; nil when it is too large.
     static func index(of corpus: any RetrievalCorpus) async throws -> TableIndex? {
         let summary = corpus.summary
-        guard summary.documentCount > 0, summary.documentCount <= mostDocuments, !summary.fields.isEmpty else { return nil }
+        guard summary.documentCount > 0, summary.documentCount <= mostDocuments else { return nil }
         let fingerprint = corpus.fingerprint
         if let known = recent.withLock({ $0.first { $0.fingerprint == fingerprint }?.index }) { return known }
         let index = TableIndex(try await table(of: corpus))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Agent
 import Foundation
+import OrderedCollections
 import Reading
-public import TensorMath
+import TensorMath
 import Text
 
 /// Trains the reader of questions about whole corpora, from questions and answers alone, and judges it.
@@ -67,12 +67,11 @@ public struct CorpusQuestionTraining: Sendable {
     }
 
     /// Trains, writes the weights, and judges them.
-    /// - Throws: what reading and writing files throws; `PolicyFileError` where there is nothing to train on.
+    /// - Throws: what reading and writing files throws; `CorpusQuestionTrainingError` where there is nothing to train on.
     public func run(to path: String) throws -> Outcome {
         let material = try read()
         guard !material.trainTables.isEmpty || !material.trainRecords.isEmpty else {
-            throw PolicyFileError.malformed(
-                path: (tables + records).joined(separator: ", "), reason: "there are no training questions with answers")
+            throw CorpusQuestionTrainingError.noQuestions(tables + records)
         }
         var leftOut: [Score] = []
         var examples: [ReadingGate.Example] = []
@@ -180,7 +179,9 @@ public struct CorpusQuestionTraining: Sendable {
             }
             func questions(_ part: String) throws -> [TableQuestion] {
                 try lines(folder + "/questions.\(part).jsonl").compactMap { line in
-                    guard let table = line["supporting"]?[0]?.string.flatMap({ places[$0] }) else { return nil }
+                    let named = (line["supporting"]?.array ?? []).compactMap { $0.string.flatMap { places[$0] } }
+                    // An answer that stands in a text beside the table is none of the table's.
+                    guard let table = named.first, line["answer_from"]?.string ?? "table" == "table" else { return nil }
                     return question(line, table: table)
                 }
             }
@@ -244,6 +245,20 @@ public struct CorpusQuestionTraining: Sendable {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         return try Data(contentsOf: URL(fileURLWithPath: path)).split(separator: 10).compactMap { line in
             line.isEmpty ? nil : try JSONValue(parsing: String(decoding: line, as: UTF8.self))
+        }
+    }
+}
+
+/// Why the reader of questions about corpora cannot be trained.
+public enum CorpusQuestionTrainingError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// None of the folders has a question with an answer and its table or records.
+    case noQuestions([String])
+
+    public var description: String {
+        switch self {
+        case .noQuestions(let folders):
+            return
+                "no training questions in \(folders.joined(separator: ", ")): expected corpus.jsonl and questions.train.jsonl with answers"
         }
     }
 }

@@ -7,17 +7,35 @@ import Text
 /// Reads tables as people write them (header and rows of cells) into typed columns: numbers with units and footnotes,
 /// dates with and without years, blanks.
 package enum TableReading {
-    /// A table from lines of cells parted by " | ", the first line being the header.
+    /// A table from lines of cells parted by " | ". The first line is the header, together with those after it whose first
+    /// cell is empty as well: the parts of a column's name stand one above the other there.
     package static func table(lines text: String) -> DocumentTable? {
+        guard text.contains(" | ") else { return nil }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: true).map(cells)
-        guard let header = lines.first, lines.count > 1 else { return nil }
-        return table(header: header, rows: Array(lines.dropFirst()))
+        guard var header = lines.first, lines.count > 1 else { return nil }
+        var body = Array(lines.dropFirst())
+        if header[0].isEmpty {
+            // A name over several columns stands over the first of them.
+            var above = ""
+            for place in header.indices.dropFirst() {
+                if header[place].isEmpty { header[place] = above } else { above = header[place] }
+            }
+            while let next = body.first, next[0].isEmpty, body.count > 1 {
+                let width = max(header.count, next.count)
+                header = (0..<width).map { place in
+                    let parts = [header, next].compactMap { place < $0.count ? $0[place] : nil }.filter { !$0.isEmpty }
+                    return parts.joined(separator: " ")
+                }
+                body.removeFirst()
+            }
+            if header[0].isEmpty { header[0] = "item" }
+        }
+        return table(header: header, rows: body)
     }
 
+    /// The cells of a line; an outer space belongs to the separators.
     private static func cells(_ line: Substring) -> [String] {
-        line.components(separatedBy: " | ").map {
-            $0.trimmingCharacters(in: .whitespaces)
-        }
+        (" " + line + " ").components(separatedBy: " | ").map { $0.trimmingCharacters(in: .whitespaces) }
     }
 
     package static func table(header: [String], rows: [[String]]) -> DocumentTable? {
@@ -120,7 +138,17 @@ package enum AnswerMatch {
     package static func isRight(_ denotation: Denotation, _ gold: Set<String>, in table: DocumentTable) -> Bool {
         let texts = denotation.texts(in: table)
         if Set(texts.map(normal)) == gold { return true }
+        if texts.count == 1, gold.count == 1, case .number(let number) = denotation, let wanted = gold.first {
+            return isRounded(number, to: wanted)
+        }
         // A list may stand in the gold answer as one text.
         return gold.count == 1 && texts.count > 1 && gold.contains(normal(texts.joined(separator: ", ")))
+    }
+
+    /// Whether a number is the gold one once it is rounded to as many decimals; never for whole numbers.
+    private static func isRounded(_ number: Double, to gold: String) -> Bool {
+        guard let wanted = Double(gold), let point = gold.firstIndex(of: ".") else { return false }
+        let decimals = gold.distance(from: point, to: gold.endIndex) - 1
+        return abs(number - wanted) <= 0.5000001 * pow(10, -Double(decimals))
     }
 }

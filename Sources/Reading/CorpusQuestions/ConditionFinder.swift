@@ -72,10 +72,11 @@ struct ConditionFinder {
 
     // MARK: Negation
 
-    private static let negations: Set<String> = [
-        "not", "no", "without", "except", "excluding", "besides", "non", "never", "neither", "nor", "didn", "doesn", "don",
-        "isn", "wasn", "aren", "weren", "hasn", "haven", "cannot", "minus", "outside", "excluded", "nobody", "none",
-    ]
+    private static let negations = WordList(
+        """
+        not no without except excluding besides non never neither nor didn doesn don isn wasn aren weren
+        hasn haven cannot minus outside excluded nobody none
+        """)
 
     /// The place of a negation before a span, near enough to bear on it.
     private func negation(before span: Range<Int>) -> Int? {
@@ -128,19 +129,20 @@ struct ConditionFinder {
 
     // MARK: Numbers
 
+    private static let more = WordList("more greater higher larger bigger longer later older taller over")
+    private static let less = WordList("less fewer lower smaller shorter earlier younger cheaper")
+
     /// The comparison that the words around a number say, and the words themselves.
     func comparison(around span: Range<Int>) -> (CorpusProgram.Comparison, UInt64)? {
         let before = [word(span.lowerBound - 3), word(span.lowerBound - 2), word(span.lowerBound - 1)]
         func mask(_ count: Int) -> UInt64 { (max(0, span.lowerBound - count)..<span.lowerBound).mask }
-        let more: Set = ["more", "greater", "higher", "larger", "bigger", "longer", "later", "older", "taller", "over"]
-        let less: Set = ["less", "fewer", "lower", "smaller", "shorter", "earlier", "younger", "cheaper"]
         if before[2] == "than" {
             if before[0] == "no" || before[0] == "not" {
-                if more.contains(before[1]) { return (.lessOrEqual, mask(3)) }
-                if less.contains(before[1]) { return (.greaterOrEqual, mask(3)) }
+                if Self.more.contains(before[1]) { return (.lessOrEqual, mask(3)) }
+                if Self.less.contains(before[1]) { return (.greaterOrEqual, mask(3)) }
             }
-            if more.contains(before[1]) { return (.greater, mask(2)) }
-            if less.contains(before[1]) { return (.less, mask(2)) }
+            if Self.more.contains(before[1]) { return (.greater, mask(2)) }
+            if Self.less.contains(before[1]) { return (.less, mask(2)) }
             if before[1].hasSuffix("er") { return (.greater, mask(2)) }
         }
         if before[1] == "at", before[2] == "least" { return (.greaterOrEqual, mask(2)) }
@@ -336,13 +338,14 @@ struct ConditionFinder {
         }
     }
 
+    private static let lacks = WordList("without no missing lack lacks lacking unknown empty unnamed any")
+
     /// "without an author", "with no author": rows that have no value.
     private func missingClauses() -> [ClauseCandidate] {
         links.fields.compactMap { link in
             guard link.match >= .part, index.profiles[link.column].filledRows < index.table.rowCount else { return nil }
-            let cues: Set = ["without", "no", "missing", "lack", "lacks", "lacking", "unknown", "empty", "unnamed", "any"]
             let from = max(0, link.span.lowerBound - 3)
-            guard let cue = (from..<link.span.lowerBound).last(where: { cues.contains(word($0)) }) else { return nil }
+            guard let cue = (from..<link.span.lowerBound).last(where: { Self.lacks.contains(word($0)) }) else { return nil }
             return ClauseCandidate(
                 conditions: [ProgramCondition(column: link.column, test: .exists, isNegated: true)], kind: .missing,
                 mask: link.span.mask | (cue..<(cue + 1)).mask, span: link.span, quality: 1, isNegated: true)
@@ -437,6 +440,12 @@ package struct TextMention: Sendable, Hashable {
     /// The words of a text, as phrases have them.
     package static func words(in text: String) -> [String] { WordForms.tokens(text).map(\.text) }
 
+    private static let cues = WordList(
+        """
+        mention mentions mentioning mentioned about contain contains containing word discuss discusses
+        discussing cover covers covering concerning regarding
+        """)
+
     static func find(in tokens: [QuestionToken]) -> [TextMention] {
         var found: [TextMention] = []
         var at = 0
@@ -448,11 +457,7 @@ package struct TextMention: Sendable, Hashable {
                 at = end
                 continue
             }
-            let cues: Set = [
-                "mention", "mentions", "mentioning", "mentioned", "about", "contain", "contains", "containing", "word",
-                "discuss", "discusses", "discussing", "cover", "covers", "covering", "concerning", "regarding", "mentionned",
-            ]
-            if cues.contains(tokens[at].text) {
+            if Self.cues.contains(tokens[at].text) {
                 var start = at + 1
                 while start < tokens.count, ["the", "a", "an", "word", "words", "term", "phrase"].contains(tokens[start].text) {
                     start += 1

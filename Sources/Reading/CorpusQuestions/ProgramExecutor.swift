@@ -8,6 +8,20 @@ struct ProgramExecutor {
     private var conditions: [ProgramCondition: RowBits] = [:]
     private var filters: [ProgramFilter: RowBits] = [:]
     private var lists: [RowSet: [Int]] = [:]
+    private var groupings: [Int: Grouping] = [:]
+
+    /// The groups of a column: which one each code is in, and what each is called.
+    private struct Grouping {
+        var groupOfCode: [Int]
+        var keys: [Int]
+    }
+
+    /// Rows and values a group, in the order of `Grouping.keys`.
+    private struct Totals {
+        var counts: [Int]
+        var sums: [Double]
+        var numbers: [Int]
+    }
 
     init(table: DocumentTable, mentions: [String: RowBits] = [:]) {
         self.table = table
@@ -141,21 +155,23 @@ struct ProgramExecutor {
             if case .filter(let filter) = set { return .number(Double(rows(filter).count)) }
             return .number(Double(rows(set).count))
         case .distinct(let set, let column, let period):
-            return .number(Double(groups(rows(set), column, period).count))
+            let totals = totals(rows(set), column, period)
+            return .number(Double(totals.counts.count { $0 > 0 }))
         case .statistic(let statistic, let set, let column): return .number(value(statistic, rows(set), column))
         case .groupExtreme(let filter, let column, let period, let measure, let isDescending, let count, let givesMeasure):
             return groupExtreme(rows(filter).rows, column, period, measure, isDescending, count, givesMeasure)
         case .groupsWhere(let filter, let column, let comparison, let number, let givesCount):
-            let matching = groups(rows(filter).rows, column, .value).filter {
-                Self.holds(Double($0.value.count), comparison, number)
+            let totals = totals(rows(filter).rows, column, .value)
+            let matching = totals.counts.indices.filter {
+                totals.counts[$0] > 0 && Self.holds(Double(totals.counts[$0]), comparison, number)
             }
             if givesCount { return .number(Double(matching.count)) }
-            return .values(column: column, codes: matching.keys.sorted().map { UInt32($0) })
+            return .values(column: column, codes: matching.map { UInt32($0 + 1) })
         case .meanPerGroup(let filter, let column, let period):
-            let rows = rows(filter).rows
-            let groups = groups(rows, column, period)
-            let members = groups.values.reduce(0) { $0 + $1.count }
-            return .number(groups.isEmpty ? .nan : Double(members) / Double(groups.count))
+            let totals = totals(rows(filter).rows, column, period)
+            let groups = totals.counts.count { $0 > 0 }
+            let members = totals.counts.reduce(0, +)
+            return .number(groups == 0 ? .nan : Double(members) / Double(groups))
         case .arithmetic(let operation, let left, let right):
             guard let a = number(left), let b = number(right) else { return .number(.nan) }
             switch operation {
@@ -206,18 +222,60 @@ struct ProgramExecutor {
         return codes
     }
 
-    private func groups(_ rows: [Int], _ column: Int, _ period: ProgramPeriod) -> [Int: [Int]] {
+    private mutating func grouping(_ column: Int, _ period: ProgramPeriod) -> Grouping {
+        let place = column * ProgramPeriod.allCases.count + (ProgramPeriod.allCases.firstIndex(of: period) ?? 0)
+        if let known = groupings[place] { return known }
         let values = table.columns[column]
-        var groups: [Int: [Int]] = [:]
-        for row in rows {
-            for code in values.allCodes(ofRow: row) {
-                let number = values.numbers[Int(code) - 1]
-                if period != .value, number.isNaN { continue }
-                let key = period == .value ? Int(code) : Self.key(number, period)
-                groups[key, default: []].append(row)
+        var grouping = Grouping(groupOfCode: [-1], keys: [])
+        if period == .value {
+            grouping.groupOfCode += Array(values.texts.indices)
+            grouping.keys = Array(1...max(1, values.texts.count))
+        } else {
+            var groups: [Int: Int] = [:]
+            for number in values.numbers {
+                guard !number.isNaN else {
+                    grouping.groupOfCode.append(-1)
+                    continue
+                }
+                let key = Self.key(number, period)
+                let group = groups[key] ?? grouping.keys.count
+                if group == grouping.keys.count {
+                    groups[key] = group
+                    grouping.keys.append(key)
+                }
+                grouping.groupOfCode.append(group)
             }
         }
-        return groups
+        groupings[place] = grouping
+        return grouping
+    }
+
+    private mutating func totals(
+        _ rows: [Int], _ column: Int, _ period: ProgramPeriod, of measured: Int? = nil
+    ) -> Totals {
+        let grouping = grouping(column, period)
+        let values = table.columns[column]
+        let count = grouping.keys.count
+        var totals = Totals(
+            counts: Array(repeating: 0, count: count), sums: Array(repeating: 0, count: count),
+            numbers: Array(repeating: 0, count: count))
+        for row in rows {
+            let number = measured.map { table.columns[$0].number(ofRow: row) } ?? .nan
+            func add(_ code: UInt32) {
+                let group = grouping.groupOfCode[Int(code)]
+                guard group >= 0 else { return }
+                totals.counts[group] += 1
+                guard !number.isNaN else { return }
+                totals.sums[group] += number
+                totals.numbers[group] += 1
+            }
+            if values.further.isEmpty {
+                add(values.codes[row])
+            } else {
+                for code in values.allCodes(ofRow: row) { add(code) }
+            }
+        }
+        return totals
     }
 
     private func value(_ statistic: CorpusProgram.Statistic, _ rows: [Int], _ column: Int) -> Double {
@@ -244,19 +302,26 @@ struct ProgramExecutor {
         }
     }
 
-    private func groupExtreme(
+    private mutating func groupExtreme(
         _ rows: [Int], _ column: Int, _ period: ProgramPeriod, _ measure: CorpusProgram.GroupMeasure,
         _ isDescending: Bool, _ count: Int, _ givesMeasure: Bool
     ) -> Denotation {
+        let other: Int?
+        switch measure {
+        case .count: other = nil
+        case .sum(let column), .mean(let column): other = column
+        }
+        let totals = totals(rows, column, period, of: other)
+        let keys = grouping(column, period).keys
         var measured: [(key: Int, value: Double)] = []
-        for (key, members) in groups(rows, column, period) {
-            let number: Double
+        for group in totals.counts.indices where totals.counts[group] > 0 {
             switch measure {
-            case .count: number = Double(members.count)
-            case .sum(let other): number = value(.sum, members, other)
-            case .mean(let other): number = value(.mean, members, other)
+            case .count: measured.append((keys[group], Double(totals.counts[group])))
+            case .sum where totals.numbers[group] > 0: measured.append((keys[group], totals.sums[group]))
+            case .mean where totals.numbers[group] > 0:
+                measured.append((keys[group], totals.sums[group] / Double(totals.numbers[group])))
+            case .sum, .mean: break
             }
-            if !number.isNaN { measured.append((key, number)) }
         }
         measured.sort { a, b in
             if a.value == b.value { return a.key < b.key }

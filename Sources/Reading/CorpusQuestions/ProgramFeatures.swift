@@ -73,8 +73,7 @@ struct ProgramFeatures {
             }
         default: break
         }
-        let auxiliaries: Set = ["is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "will"]
-        if auxiliaries.contains(tokens[0].text) { return 12 }
+        if QuestionCues.auxiliaries.contains(tokens[0].text) { return 12 }
         return ["name", "list", "give", "show", "tell", "find"].contains(tokens[0].text) ? 13 : 14
     }
 

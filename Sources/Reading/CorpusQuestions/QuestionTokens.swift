@@ -150,19 +150,17 @@ enum WordForms {
     }
 
     /// Words that say nothing about which field or value is meant.
-    static let function: Set<String> = [
-        "a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "with", "and", "or", "is", "are", "was",
-        "were", "be", "been", "being", "do", "does", "did", "has", "have", "had", "it", "its", "this", "that", "these",
-        "those", "there", "their", "they", "them", "he", "she", "his", "her", "him", "i", "we", "you", "me", "us", "my",
-        "our", "your", "as", "than", "which", "what", "who", "whom", "whose", "when", "where", "why", "how", "many",
-        "much", "not", "no", "nor", "but", "if", "so", "all", "any", "each", "every", "some", "most", "more", "least",
-        "less", "other", "one", "only", "also", "just", "between", "before", "after", "over", "under", "into", "out",
-        "up", "down", "about", "per", "during", "while", "until", "since", "then", "both", "either", "neither", "can",
-        "could", "will", "would", "should", "may", "might", "same", "such", "very", "too", "t", "didn", "doesn", "isn",
-        "wasn", "aren", "weren", "please", "give", "tell", "list", "name", "show", "find", "number", "total", "average",
-        "count", "first", "last", "next", "previous", "top", "ever", "else", "anybody", "anyone", "everything", "get",
-        "got", "among", "out", "off", "without", "within", "whole", "entire", "altogether",
-    ]
+    static let function = WordList(
+        """
+        a an the of in on at by for to from with and or is are was were be been being do does did has have
+        had it its this that these those there their they them he she his her him i we you me us my our your
+        as than which what who whom whose when where why how many much not no nor but if so all any each
+        every some most more least less other one only also just between before after over under into out up
+        down about per during while until since then both either neither can could will would should may
+        might same such very too t didn doesn isn wasn aren weren please give tell list name show find
+        number total average count first last next previous top ever else anybody anyone everything get got
+        among off without within whole entire altogether
+        """)
 
     /// The words of a field's name: split at everything that is no letter or digit, and where a capital follows a small
     /// letter.
@@ -176,4 +174,13 @@ enum WordForms {
         }
         return tokens(spaced)
     }
+}
+
+/// A set of words, written as a text.
+struct WordList: Sendable {
+    private let words: Set<String>
+
+    init(_ text: String) { words = Set(text.split { $0 == " " || $0 == "\n" }.map(String.init)) }
+
+    func contains(_ word: String) -> Bool { words.contains(word) }
 }
