@@ -60,6 +60,7 @@ public struct CorpusQuestionTraining: Sendable {
     private struct Material {
         var indexes: [TableIndex] = []
         var collections: [Int: RecordCollection] = [:]
+        var names: [Int: String] = [:]
         var trainTables: [TableQuestion] = []
         var trainRecords: [TableQuestion] = []
         var development: [(name: String, questions: [TableQuestion])] = []
@@ -73,47 +74,58 @@ public struct CorpusQuestionTraining: Sendable {
         guard !material.trainTables.isEmpty || !material.trainRecords.isEmpty else {
             throw CorpusQuestionTrainingError.noQuestions(tables + records)
         }
+        let questions = material.trainTables + material.trainRecords
+        let trainer = trainer()
+        say("running the programs of \(questions.count) questions")
+        let prepared = trainer.prepare(questions, tables: material.indexes)
         var leftOut: [Score] = []
         var examples: [ReadingGate.Example] = []
-        for (round, table) in Set(material.trainRecords.map(\.table)).sorted().enumerated() {
-            let others = material.trainRecords.filter { $0.table != table }
-            let own = material.trainRecords.filter { $0.table == table }
-            let trained = trainer("left out \(round + 1)").train(material.trainTables + others, tables: material.indexes)
-            let reader = QuestionReader(index: material.indexes[table], weights: trained.weights)
-            var score = Score(name: "left out \(round + 1)", right: [], accepted: [], seconds: 0)
-            for question in own {
-                let (reading, isRight) = judge(question, reader)
-                score.right.append(isRight ? 1 : 0)
-                examples.append(ReadingGate.Example(features: reading.gateFeatures, isRight: isRight))
-            }
-            leftOut.append(score)
-            // Passage questions over the same documents: each once over all rounds.
-            for (name, questions) in material.passages where name.hasSuffix("train") {
-                for (place, question) in questions.enumerated() where place % 7 == round % 7 {
-                    let reading = reader.read(question, mentions: material.collections[table]?.mentions(in: question) ?? [:])
-                    examples.append(ReadingGate.Example(features: reading.gateFeatures, isRight: false))
+        // Collections take turns in being left out, so that the gate sees readings of fields that were not trained on.
+        let collections = Set(material.trainRecords.map(\.table)).sorted()
+        for round in 0..<min(Self.parts, collections.count) {
+            let own = Set(collections.enumerated().filter { $0.offset % Self.parts == round }.map(\.element))
+            say("leaving out part \(round + 1) of \(Self.parts)")
+            let weights = trainer.train(zip(questions, prepared).compactMap { own.contains($0.table) ? nil : $1 })
+            for collection in own.sorted() {
+                let reader = QuestionReader(index: material.indexes[collection], weights: weights)
+                var score = Score(name: material.names[collection] ?? "", right: [], accepted: [], seconds: 0)
+                for question in material.trainRecords where question.table == collection {
+                    let (reading, isRight) = judge(question, reader)
+                    score.right.append(isRight ? 1 : 0)
+                    examples.append(ReadingGate.Example(features: reading.gateFeatures, isRight: isRight))
+                }
+                leftOut.append(score)
+                // Passage questions over the same documents: each once over all collections.
+                let turn = collections.firstIndex(of: collection) ?? 0
+                for (name, questions) in material.passages where name.hasSuffix("train") {
+                    for (place, question) in questions.enumerated() where place % collections.count == turn {
+                        let mentions = material.collections[collection]?.mentions(in: question) ?? [:]
+                        let reading = reader.read(question, mentions: mentions)
+                        examples.append(ReadingGate.Example(features: reading.gateFeatures, isRight: false))
+                    }
                 }
             }
         }
-        let questions = material.trainTables + material.trainRecords
-        let trained = trainer("all").train(questions, tables: material.indexes)
-        var weights = trained.weights
+        say("training on all")
+        var weights = trainer.train(prepared.compactMap { $0 })
         weights.gate = ReadingGate.fit(examples)
         try write(weights, to: path)
-        let outcome = Outcome(
-            trained: questions.count, covered: trained.covered, weights: weights.scores.count { $0 != 0 }, leftOut: leftOut,
+        return Outcome(
+            trained: questions.count, covered: Double(prepared.count { $0 != nil }) / Double(questions.count), weights: weights.scores.count { $0 != 0 }, leftOut: leftOut,
             development: material.development.map { score($0.name, $0.questions, weights, material) },
             passages: passageScores(weights, material))
-        return outcome
     }
 
-    private func trainer(_ name: String) -> QuestionReaderTrainer {
+    /// Into how many parts the collections are cut to train the gate.
+    private static let parts = 3
+
+    private func trainer() -> QuestionReaderTrainer {
         var options = QuestionReaderTrainer.Options()
         options.epochs = epochs
         options.seed = seed
         let (say, total) = (say, epochs)
         return QuestionReaderTrainer(options: options) { epoch, likelihood in
-            say("\(name): round \(epoch) of \(total), log-likelihood \(String(format: "%.3f", likelihood))")
+            say("round \(epoch) of \(total), log-likelihood \(String(format: "%.3f", likelihood))")
         }
     }
 
@@ -215,15 +227,17 @@ public struct CorpusQuestionTraining: Sendable {
             let made = RecordCollection(documents: documents[collection] ?? [])
             places[collection] = material.indexes.count
             material.collections[material.indexes.count] = made
+            material.names[material.indexes.count] = collection.isEmpty ? name(folder) : collection
             material.indexes.append(made.index)
         }
         let collections = material.collections
         func questions(_ part: String, weight: Double) throws -> [TableQuestion] {
             try lines(folder + "/questions.\(part).jsonl").compactMap { line in
                 guard let table = places[line["collection"]?.string ?? ""] else { return nil }
-                var made = question(line, table: table)
-                made?.mentions = collections[table]?.mentions(in: made?.text ?? "") ?? [:]
-                made?.weight = weight
+                guard var made = question(line, table: table) else { return nil }
+                let mentions = collections[table]?.mentions(in: made.text) ?? [:]
+                made.mentions = mentions
+                made.weight = weight
                 return made
             }
         }

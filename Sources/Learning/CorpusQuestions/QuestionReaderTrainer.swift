@@ -73,17 +73,21 @@ package struct QuestionReaderTrainer: Sendable {
         self.report = report
     }
 
-    /// - Returns: the weights, and the share of questions with a program that gives the answer.
-    package func train(_ questions: [TableQuestion], tables: [TableIndex]) -> (weights: ProgramWeights, covered: Double) {
-        var examples: [Example] = []
-        for (place, question) in questions.enumerated() {
+    /// Runs the programs of each question.
+    /// - Returns: a question's programs each; nil where none of them gives the answer.
+    func prepare(_ questions: [TableQuestion], tables: [TableIndex]) -> [Example?] {
+        questions.enumerated().map { place, question in
             let reader = QuestionReader(index: tables[question.table])
             let programs = reader.candidates(question.text, mentions: question.mentions)
-            if let example = example(programs, question, tables[question.table].table, place) { examples.append(example) }
+            return example(programs, question, tables[question.table].table, place)
         }
-        let covered = Double(examples.count) / Double(max(1, questions.count))
+    }
+
+    /// Fits weights to prepared questions.
+    func train(_ prepared: [Example]) -> ProgramWeights {
+        var examples = prepared
         prune(&examples)
-        return (ProgramWeights(scores: fit(examples)), covered)
+        return ProgramWeights(scores: fit(examples))
     }
 
     private func example(

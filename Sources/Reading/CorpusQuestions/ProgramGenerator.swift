@@ -199,8 +199,10 @@ struct ProgramGenerator {
         for filter in filters.prefix(12) {
             extremes(filter)
             groupings(filter)
-            if index.table.rowsAreOrdered { positions(filter) }
-            if cues.words.contains("same") { sames(filter) }
+            if index.table.rowsAreOrdered {
+                positions(filter)
+                if cues.words.contains("same") { sames(filter) }
+            }
         }
         pairs()
         columnArithmetic()
