@@ -54,6 +54,7 @@ let modules: [Module] = [
         name: "Tools",
         uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
+    Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
         name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
         libraries: [collections]),
@@ -61,14 +62,14 @@ let modules: [Module] = [
         name: "Agent",
         uses: [
             "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools", "Episodes",
+            "LanguageModels", "Tools", "Reading", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
             "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
-            "Encoders", "Search", "LanguageModels", "Tools", "Episodes", "Agent",
+            "Encoders", "Search", "LanguageModels", "Tools", "Reading", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -76,7 +77,7 @@ let modules: [Module] = [
         uses: [
             "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Episodes", "Agent", "Learning",
+            "Tools", "Reading", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(

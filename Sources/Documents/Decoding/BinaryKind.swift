@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Names what a file that is no document is, for messages: "a PNG picture", "a program".
 enum BinaryKind {
     private static let marks: [(bytes: [UInt8], name: String)] = [

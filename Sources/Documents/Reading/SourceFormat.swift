@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// The formats of source files.
 public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     /// One JSON object a line.
