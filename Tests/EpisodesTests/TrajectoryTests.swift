@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Episodes
 import Testing
 
@@ -7,8 +8,8 @@ import Testing
 @Suite struct TrajectoryTests {
     private static func header(budget: Budget = Budget()) -> SessionHeader {
         SessionHeader(
-            session: "s", question: Question("Who built it?", id: "q"), corpus: .init(), model: .init(), policy: .init(),
-            seed: 1, budget: budget, tools: ["keyword_search"])
+            session: "s", question: Question("Who built it?", id: "q"), corpus: .init(), model: .init(),
+            policy: .init(), seed: 1, budget: budget, tools: ["keyword_search"])
     }
 
     private static func events(_ kinds: [SessionEvent.Kind]) -> [SessionEvent] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Base
 package import LanguageModels
-package import Text
 
 /// The JSON form of a model's failure, as events keep it.
 package enum ModelJSON {

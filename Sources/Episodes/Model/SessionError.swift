@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Why a session cannot go on as it was asked to.
 public enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
     /// There is no such session.

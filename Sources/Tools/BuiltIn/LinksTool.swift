@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// `links`: the passages that some passages lead to by the titles that they name, then those that name theirs.
 ///
