@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import TensorMath
 
 /// A loss over lists of scores: one question a list, with which of its passages are relevant and what a teacher says.
