@@ -13,10 +13,11 @@ public struct LateInteractionWriter: ~Copyable {
 
     /// - Throws: `CorpusError` where the folder cannot be written.
     public init(path: String, dimension: Int) throws {
-        file = try SectionFileWriter(
+        let file = try SectionFileWriter(
             path: path, kind: LateInteractionIndex.kind, version: LateInteractionIndex.version)
-        self.dimension = dimension
         try file.begin("codes")
+        self.file = file
+        self.dimension = dimension
     }
 
     /// Adds the next passage.
