@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 import ArgumentParser
+import Base
 import Corpus
 import Documents
 import Foundation

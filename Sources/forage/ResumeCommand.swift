@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 import Agent
 import ArgumentParser
+import Base
 
 /// Goes on with a session that was cut off.
 struct ResumeCommand: AsyncParsableCommand {

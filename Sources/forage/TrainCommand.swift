@@ -10,7 +10,8 @@ struct TrainCommand: AsyncParsableCommand {
         abstract:
             "Train a retrieval policy (the default), the reader of passages, the reader of corpus questions, or the encoder.",
         subcommands: [
-            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self, TrainEncoderCommand.self,
+            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self,
+            TrainEncoderCommand.self,
             TrainExportCommand.self,
         ],
         defaultSubcommand: TrainPolicyCommand.self)

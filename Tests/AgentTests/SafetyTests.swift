@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import FoundationEssentials
 import TensorMath
 import Testing
 import Text

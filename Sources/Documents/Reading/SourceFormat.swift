@@ -63,10 +63,15 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
 
     private static let endings: [String: SourceFormat] = {
         let lists: [(SourceFormat, String)] = [
-            (.jsonl, "jsonl ndjson jsonlines ldjson"), (.json, "json geojson json5 har"), (.csv, "csv psv"), (.tsv, "tsv tab"),
+            (.jsonl, "jsonl ndjson jsonlines ldjson"), (.json, "json geojson json5 har"), (.csv, "csv psv"),
+            (.tsv, "tsv tab"),
             (.markdown, "md markdown mdown mkd mdx qmd rmd"),
-            (.text, "txt text log srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"),
-            (.html, "html htm xhtml shtml"), (.xml, "xml rss atom opml kml gpx docbook dbk tei fb2 rdf"), (.yaml, "yaml yml"),
+            (
+                .text,
+                "txt text log srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"
+            ),
+            (.html, "html htm xhtml shtml"), (.xml, "xml rss atom opml kml gpx docbook dbk tei fb2 rdf"),
+            (.yaml, "yaml yml"),
             (.rst, "rst rest"), (.org, "org"),
             (
                 .code,
@@ -140,7 +145,9 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         if start.hasPrefix("<!doctype html") || start.hasPrefix("<html") { return .html }
         guard named == nil else { return named ?? .text }
         if start.hasPrefix("<?xml") { return .xml }
-        if start.hasPrefix("from "), start.contains("\nfrom:") || start.contains("\nreceived:") || start.contains("\nreturn-path:") {
+        if start.hasPrefix("from "),
+            start.contains("\nfrom:") || start.contains("\nreceived:") || start.contains("\nreturn-path:")
+        {
             return .mbox
         }
         if MessageHead.looksLikeMessage(start) { return .eml }
@@ -158,7 +165,8 @@ extension SourceFormat {
 package enum JSONValueStream {
     /// Whether JSON begins as a list of objects does.
     package static func isListOfObjects(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
-        var marks = head.lazy.filter { !($0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0)) }.makeIterator()
+        var marks = head.lazy.filter { !($0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0)) }
+            .makeIterator()
         return marks.next() == UInt8(ascii: "[") && marks.next() == UInt8(ascii: "{")
     }
 }
@@ -196,7 +204,10 @@ enum JSONShape {
 enum MessageHead {
     /// Whether a text begins with the headers of a message: two of them at least, one that only messages have.
     static func looksLikeMessage(_ start: String) -> Bool {
-        let known = ["from", "to", "subject", "date", "received", "return-path", "message-id", "mime-version", "delivered-to", "x-mailer"]
+        let known = [
+            "from", "to", "subject", "date", "received", "return-path", "message-id", "mime-version", "delivered-to",
+            "x-mailer",
+        ]
         var found = 0
         for line in start.split(separator: "\n").prefix(12) {
             guard let colon = line.firstIndex(of: ":") else {

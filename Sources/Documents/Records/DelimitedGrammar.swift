@@ -54,7 +54,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
                     continue
                 case .at where depth == Self.longFields: break
                 case .at(let close):
-                    guard let longEnd = recordEnd(bytes, afterFieldEndingAt: close + 1, isLast: isLast, depth: depth + 1)
+                    guard
+                        let longEnd = recordEnd(bytes, afterFieldEndingAt: close + 1, isLast: isLast, depth: depth + 1)
                     else {
                         return nil
                     }

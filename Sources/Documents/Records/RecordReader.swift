@@ -215,7 +215,9 @@ package final class RecordReader {
             failed = true
             return Found(
                 content: start..<start, next: bytes.count,
-                problem: "expected a JSON value, found \"\(String(decoding: bytes[start...].prefix(20), as: UTF8.self))\"; what follows was not read")
+                problem:
+                    "expected a JSON value, found \"\(String(decoding: bytes[start...].prefix(20), as: UTF8.self))\"; what follows was not read"
+            )
         }
         return Found(content: start..<end, next: end)
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
+package import Base
 import Foundation
 import OrderedCollections
 package import Reading
-package import Text
+import Text
 
 /// Documents with metadata as a table, for training without an index.
 package struct RecordCollection: Sendable {
@@ -23,13 +23,15 @@ package struct RecordCollection: Sendable {
         var columns = names.map { name in Self.column(name, documents.map { $0["metadata"]?[name] }) }
         columns.append(
             Self.column(
-                "title", documents.map { document in
+                "title",
+                documents.map { document in
                     let title = document["title"]?.string ?? ""
                     return .string(title.isEmpty ? document["id"]?.string ?? "" : title)
                 }, isTitle: true))
         index = TableIndex(DocumentTable(columns: columns, rowCount: documents.count))
         texts = documents.map { document in
-            let words = TextMention.words(in: (document["title"]?.string ?? "") + "\n" + (document["text"]?.string ?? ""))
+            let words = TextMention.words(
+                in: (document["title"]?.string ?? "") + "\n" + (document["text"]?.string ?? ""))
             return " " + words.joined(separator: " ") + " "
         }
     }
