@@ -211,7 +211,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             guard let folder = ModelStore().resolve("minilm") else {
                 throw ValidationError("the span reader needs its encoder: `forage model pull minilm`")
             }
-            return RewardReader(try SpanReader(weights: name, encoder: BERTEncoder(folder: folder, precision: .int8)))
+            return RewardReader(try SpanReader(weights: name, model: folder))
         }
         guard let model = try ModelOpening.open(name) else { throw ValidationError("--reader: there is no model") }
         return RewardReader(model)
