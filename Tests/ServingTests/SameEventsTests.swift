@@ -6,6 +6,7 @@ import Episodes
 import Evaluation
 import Foundation
 import Learning
+import OrderedCollections
 import Synchronization
 import Testing
 import Text
