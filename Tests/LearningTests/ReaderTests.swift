@@ -255,12 +255,7 @@ import Text
 
     @Test func likelihoodPaysWhatEachPassageAdds() async throws {
         let question = LearningQuestion(id: "q", text: "Which river?", answers: ["Ostra"])
-        let prepared = try SmallWorld.prepared()[0]
-        let step = EpisodeStep(
-            decision: EvidenceState(prepared.pool).decision(allowsStop: true), choice: 0, logProbability: 0, value: 0)
-        let episode = Episode(
-            question: question, steps: [step, step], kept: Array(SmallWorld.passages().prefix(2)), stopped: false,
-            coverage: [0, 0], reach: [.keyword, .link], rewards: [0, 0])
+        let episode = try SmallWorld.episode(Array(SmallWorld.passages().prefix(2)), question: question)
         let term = AnswerLikelihood { _, answers, passages in
             passages.contains { $0.text.contains(answers[0]) } ? 0.75 : 0.25
         }
