@@ -115,10 +115,12 @@ public struct SpanReader: Sendable {
     ) -> SpanAnswer {
         var answer = answer
         answer.sought = layout.sought
+        // Passages that hold no content word of the question are only what the search put first.
+        answer.isAnswerable = layout.sought.isEmpty || layout.coverage > 0
         guard let confidence else { return answer }
         let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, found))
         answer.confidence = judged.correct
-        answer.isAnswerable = judged.answerable >= Double(confidence.threshold)
+        answer.isAnswerable = answer.isAnswerable && judged.answerable >= Double(confidence.threshold)
         return answer
     }
 
