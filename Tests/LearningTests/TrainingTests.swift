@@ -25,12 +25,18 @@ import Text
         let questions = try SmallWorld.training()
         let fresh = try LearnedPolicy(architecture: CandidateScorer.architecture, seed: 3)
         let own = Array(questions.prefix(8))
-        let trained = try await cloning(epochs: 8).train(fresh, on: own)
-        let judged = Array(questions.suffix(4))
-        let (after, before) = (
-            try await SmallWorld.recall(trained, judged), try await SmallWorld.recall(fresh, judged)
-        )
-        #expect(after >= 0.75 && after > before)
+        let losses = Mutex<[Float]>([])
+        let trained = try await cloning(epochs: 8).train(fresh, on: own) { _, loss, _ in
+            losses.withLock { $0.append(loss) }
+        }
+        let curve = losses.withLock { $0 }
+        #expect(curve.count == 8 && curve[7] < 0.7 * curve[0])
+        #expect(try await SmallWorld.recall(trained, Array(questions.suffix(4))) >= 0.75)
+        // It searches, keeps, follows the link, keeps, and answers.
+        var options = EpisodeOptions()
+        options.temperature = nil
+        let episode = try await Rollouts.run(questions[0], policy: trained, options: options, seed: 0)
+        #expect(Set(episode.kept.map(\.id)) == Set(questions[0].question.gold) && episode.stopped)
         let again = try await cloning(epochs: 8).train(fresh, on: own)
         #expect(again.parameters == trained.parameters)
     }

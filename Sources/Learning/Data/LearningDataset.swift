@@ -156,11 +156,6 @@ public struct LearningDataset: Sendable {
         Int(exactly: number).map(String.init) ?? String(number)
     }
 
-    /// The text of a passage that the encoder reads: title and text.
-    static func encoderText(_ passage: WorldPassage) -> String {
-        passage.title.isEmpty ? passage.text : passage.title + ". " + passage.text
-    }
-
     /// The passages as documents of a corpus.
     public var documents: [Document] {
         passages.map { Document(id: $0.id, title: $0.title, text: $0.text) }
