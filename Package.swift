@@ -24,48 +24,50 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 
 let modules: [Module] = [
-    Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
+    Module(name: "Base", uses: ["CKernels", "CBundledFiles"], libraries: [yams, orderedCollections]),
+    Module(name: "Net", uses: ["Base", "CCurl"]),
+    Module(name: "TensorMath", uses: ["Base", "CKernels", "COpenBLAS"]),
     Module(
-        name: "Text", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
+        name: "Text", uses: ["Base", "CKernels", "CStemmer"], libraries: [orderedCollections],
         testUses: ["TensorMath"]),
     Module(
-        name: "QualityMetrics", uses: ["Text"], libraries: [orderedCollections],
+        name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
-    Module(name: "Corpus", uses: ["CKernels", "Text"], libraries: [grdb, collections]),
+    Module(name: "Corpus", uses: ["Base", "CKernels", "Text"], libraries: [grdb, collections]),
     Module(
-        name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "CCurl"],
+        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text"],
         libraries: [collections]),
     Module(
         name: "Search",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
         libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
         name: "Tools",
-        uses: ["CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
+        uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
-    Module(name: "Reading", uses: ["Text"]),
+    Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
         name: "Agent",
         uses: [
-            "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels", "Tools", "Reading",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
-            "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
             "Search", "LanguageModels", "Tools", "Reading", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
             "Tools", "Reading", "Agent", "Learning",
         ],
@@ -73,7 +75,7 @@ let modules: [Module] = [
     Module(
         name: "Serving",
         uses: [
-            "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
+            "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
             "Tools", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
@@ -103,6 +105,8 @@ let everyModule = modules.map(\.name)
 var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CCurl"),
+    // Policies/ and Tools/ inside the program.
+    .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
-public import Text
+import Text
 
 /// The tools of a session, in a fixed order: the order in which a model is told of them.
 public struct ToolRegistry: Sendable {

@@ -2,11 +2,13 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Corpus
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import Search
 import TensorMath
 import Text
@@ -196,8 +198,8 @@ enum AnswererDefaults {
 
     private static func spanReader() -> SpanReader? {
         guard let folder = ModelStore().resolve("minilm"),
-            let path = PolicyFile.standardDirectories.map({ $0 + "/reader.safetensors" })
-                .first(where: { FileManager.default.fileExists(atPath: $0) }),
+            let path = (PolicyFile.standardDirectories + [BundledFiles.prefix + "Policies"])
+                .map({ $0 + "/reader.safetensors" }).first(where: { (try? MappedFile(path: $0)) != nil }),
             let encoder = try? BERTEncoder(folder: folder, precision: .int8),
             let reader = try? SpanReader(weights: path, encoder: encoder)
         else { return nil }
@@ -247,7 +249,7 @@ enum LearnedDefaults {
     static func policy(for corpus: any RetrievalCorpus) -> String {
         guard let local = corpus as? LocalCorpus, local.hasSemanticSearch, local.reader.passageCount <= passageLimit,
             let file = try? PolicyFile.find("multihop-gated"),
-            FileManager.default.fileExists(atPath: file.directory + "/multihop.safetensors")
+            (try? MappedFile(path: file.directory + "/multihop.safetensors")) != nil
         else { return "hops" }
         return "multihop-gated"
     }

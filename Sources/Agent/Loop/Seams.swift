@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
 import Synchronization
-public import TensorMath
+import TensorMath
 public import Tools
 
 /// Makes candidates from a state.

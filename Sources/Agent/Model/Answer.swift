@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// An answer with the passages that it rests on.
 public struct Answer: Sendable, Hashable, JSONRepresentable {

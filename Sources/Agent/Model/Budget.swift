@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// What a run may spend. Nil means no limit. Every cost is charged before it is made, and the closing turn's share
 /// (`closing`) is kept back, so that a run always ends in an answer from what it has.

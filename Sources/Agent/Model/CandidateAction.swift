@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// A concrete thing that the agent can do now.
 public struct CandidateAction: Sendable, Hashable, JSONRepresentable {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// Passages kept for the answer, in the order in which they were kept; each passage once.
 public struct Evidence: Sendable, Hashable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 import Tools
 
 extension SessionEvent: JSONRepresentable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 public import Tools
 
 /// One thing that happened in a session. The append-only list of them is the session: the terminal, the event stream

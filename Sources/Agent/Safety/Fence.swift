@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
 import TensorMath
-public import Text
+import Text
 
 /// The one fence for retrieved text: whatever a model is shown of a corpus or of a tool goes through here.
 ///

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Base
 import Foundation
 import OrderedCollections
 package import Reading
-package import Text
+import Text
 
 /// Documents with metadata as a table, for training without an index.
 package struct RecordCollection: Sendable {

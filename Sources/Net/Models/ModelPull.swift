@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Foundation
-import Text
 
 /// Why a model could not be pulled.
 public enum ModelPullError: Error, Equatable, Sendable, CustomStringConvertible {

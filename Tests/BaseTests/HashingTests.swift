@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import CKernels
 import Testing
-import Text
 
 @Suite(.serialized) struct HashingTests {
     @Test func sha256OfPublishedMessages() {

@@ -2,7 +2,6 @@
 
 import Foundation
 import OrderedCollections
-public import Text
 import Yams
 
 /// Why a YAML file cannot be used: where, and what was expected there.
@@ -33,6 +32,9 @@ public enum YAMLReader {
     /// Reads one file that holds one document.
     /// - Throws: `YAMLError` with the file and the line.
     public static func read(file path: String) throws(YAMLError) -> JSONValue {
+        if path.hasPrefix(BundledFiles.prefix), let bytes = BundledFiles.bytes(of: path) {
+            return try read(String(decoding: bytes, as: UTF8.self), name: path)
+        }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw YAMLError(file: path, message: "the file cannot be read")
         }
