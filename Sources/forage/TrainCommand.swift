@@ -6,7 +6,10 @@ import ArgumentParser
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Train a retrieval policy from gold passages or from answer rewards, the span reader, or the reader of questions about a whole corpus.",
-        subcommands: [TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self, TrainExportCommand.self],
+        abstract:
+            "Train a retrieval policy from gold passages or from answer rewards, the span reader, or the reader of questions about a whole corpus.",
+        subcommands: [
+            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self, TrainExportCommand.self,
+        ],
         defaultSubcommand: TrainPolicyCommand.self)
 }

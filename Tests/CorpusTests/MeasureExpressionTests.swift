@@ -3,17 +3,17 @@
 import Base
 import Testing
 
-
 @testable import Corpus
 
 @Suite struct MeasureExpressionTests {
     private let values = ["sum": 12.0, "count": 4.0, "none of it": 0.0]
 
-    @Test(arguments: [
-        ("sum / count", 3.0), ("sum - count * 2", 4.0), ("(sum - count) * 2", 16.0), ("-sum + 1.5", -10.5),
-        ("abs(count - sum)", 8.0), ("sum - -count", 16.0), ("100 * count / sum", 400.0 / 12),
-        ("\"none of it\" + 1", 1.0), ("((((sum))))", 12.0), ("sum/count/3", 1.0), ("1e2 - sum", 88.0),
-    ] as [(String, Double)])
+    @Test(
+        arguments: [
+            ("sum / count", 3.0), ("sum - count * 2", 4.0), ("(sum - count) * 2", 16.0), ("-sum + 1.5", -10.5),
+            ("abs(count - sum)", 8.0), ("sum - -count", 16.0), ("100 * count / sum", 400.0 / 12),
+            ("\"none of it\" + 1", 1.0), ("((((sum))))", 12.0), ("sum/count/3", 1.0), ("1e2 - sum", 88.0),
+        ] as [(String, Double)])
     func values(text: String, expected: Double) throws {
         let value = try #require(try MeasureExpression(text).value { values[$0] })
         #expect(abs(value - expected) < 1e-12, "\(text)")
@@ -28,9 +28,10 @@ import Testing
 
     @Test(
         arguments: [
-        "", "sum +", "(sum", "sum)", "sum count", "* 2", "\"open", "\"\"", "sum & 1", "abs(", "2 ** 3",
-        String(repeating: "(", count: 200) + "1" + String(repeating: ")", count: 200), String(repeating: "1+", count: 400) + "1",
-    ] as [String])
+            "", "sum +", "(sum", "sum)", "sum count", "* 2", "\"open", "\"\"", "sum & 1", "abs(", "2 ** 3",
+            String(repeating: "(", count: 200) + "1" + String(repeating: ")", count: 200),
+            String(repeating: "1+", count: 400) + "1",
+        ] as [String])
     func refused(text: String) {
         #expect(throws: CorpusError.self) { try MeasureExpression(text) }
     }
@@ -48,7 +49,8 @@ import Testing
         #expect(request.computed.map(\.name) == ["spread"])
         #expect {
             try AggregateRequest(
-                json: JSONValue(parsing: #"{"measures":[{"op":"count"},{"expression":"total / count"}]}"#), schema: schema)
+                json: JSONValue(parsing: #"{"measures":[{"op":"count"},{"expression":"total / count"}]}"#),
+                schema: schema)
         } throws: { error in "\(error)".contains("\"total\"") && "\(error)".contains("count") }
     }
 }

@@ -17,7 +17,8 @@ enum Fleet {
             columns: [
                 DocumentTable.Column(
                     name: "owner", kind: .text, texts: names,
-                    codes: owners.map { owner in owner.flatMap { names.firstIndex(of: $0) }.map { UInt32($0 + 1) } ?? 0 }),
+                    codes: owners.map { owner in owner.flatMap { names.firstIndex(of: $0) }.map { UInt32($0 + 1) } ?? 0
+                    }),
                 DocumentTable.Column(
                     name: "length_m", kind: .number, texts: sizes.map { Denotation.shown($0) }, numbers: sizes,
                     codes: lengths.map { length in

@@ -21,7 +21,8 @@ public struct CorpusQuestionWeights: Sendable {
         var dense = [Float](repeating: 0, count: ProgramWeights.featureSpace)
         guard places.count == scores.count, file.metadata["features"] == ProgramWeights.version else {
             throw SafetensorsError.malformed(
-                path: path, reason: "these are no weights of questions about a corpus in form \(ProgramWeights.version)")
+                path: path, reason: "these are no weights of questions about a corpus in form \(ProgramWeights.version)"
+            )
         }
         for (place, score) in zip(places, scores) {
             guard let at = Int(exactly: place), dense.indices.contains(at), score.isFinite else {
@@ -48,7 +49,8 @@ public struct CorpusQuestionWeights: Sendable {
         let paths = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
         guard
             let path = paths.first(where: {
-                $0.hasPrefix(BundledFiles.prefix) ? BundledFiles.bytes(of: $0) != nil : FileManager.default.fileExists(atPath: $0)
+                $0.hasPrefix(BundledFiles.prefix)
+                    ? BundledFiles.bytes(of: $0) != nil : FileManager.default.fileExists(atPath: $0)
             })
         else { return nil }
         if let known = opened.withLock({ $0[path] }) { return known }

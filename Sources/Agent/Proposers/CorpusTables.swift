@@ -47,7 +47,9 @@ enum CorpusTables {
             for document in try await corpus.documents(at: ordinals) {
                 let title = document.title.isEmpty ? document.id : document.title
                 titles.append(.text(title))
-                for (place, field) in summary.fields.enumerated() { values[place].append(document.metadata[field.name]) }
+                for (place, field) in summary.fields.enumerated() {
+                    values[place].append(document.metadata[field.name])
+                }
             }
         }
         var columns = zip(summary.fields, values).map { column($0.0.name, $0.0.type, $0.1) }

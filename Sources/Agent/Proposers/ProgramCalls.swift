@@ -56,7 +56,8 @@ struct ProgramCalls {
         case .values(let set, let column):
             let place = addRows(set, showing: column)
             if case .filter = set, !table.columns[column].isTitle { addGroups(place, column, .value, limit: 50) }
-        case .periods(let set, let column, let period): addGroups(addRows(set, showing: column), column, period, limit: 50)
+        case .periods(let set, let column, let period):
+            addGroups(addRows(set, showing: column), column, period, limit: 50)
         case .count(let set): addMeasure(addRows(set), [["op": "count"]], "count them")
         case .exists(let set): _ = addRows(set)
         case .distinct(let set, let column, let period):
@@ -97,7 +98,8 @@ struct ProgramCalls {
             let base = addFilter(filter)
             let operation = isDescending ? "max" : "min"
             let name = field(column)
-            addMeasure(base, [["op": .string(operation), "field": name]], "the \(operation) of \(table.columns[column].name)")
+            addMeasure(
+                base, [["op": .string(operation), "field": name]], "the \(operation) of \(table.columns[column].name)")
             let extremes = reading.rows(set, mentions: mentions)
             let numbers = extremes.map { table.columns[column].number(ofRow: $0) }
             let bound = (isDescending ? numbers.min() : numbers.max()) ?? 0
@@ -123,7 +125,9 @@ struct ProgramCalls {
         let condition = self.condition(filter)
         let rows = reading.rows(.filter(filter), mentions: mentions).count
         calls.append(
-            Call(tool: "filter", reason: "everything that qualifies", arguments: { _ in ["where": condition] }, rows: rows))
+            Call(
+                tool: "filter", reason: "everything that qualifies", arguments: { _ in ["where": condition] },
+                rows: rows))
         return calls.count - 1
     }
 
@@ -222,7 +226,8 @@ struct ProgramCalls {
             let values = codes.map { value(condition.column, code: $0) }
             test =
                 values.count == 1
-                ? ["field": name, "op": "==", "value": values[0]] : ["field": name, "op": "in", "value": .array(values)]
+                ? ["field": name, "op": "==", "value": values[0]]
+                : ["field": name, "op": "in", "value": .array(values)]
         case .range(let low, let includesLow, let high, let includesHigh):
             var parts: [JSONValue] = []
             if let low {

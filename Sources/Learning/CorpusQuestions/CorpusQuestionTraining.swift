@@ -112,7 +112,8 @@ public struct CorpusQuestionTraining: Sendable {
         weights.gate = ReadingGate.fit(examples)
         try write(weights, to: path)
         return Outcome(
-            trained: questions.count, covered: Double(prepared.count { $0 != nil }) / Double(questions.count), weights: weights.scores.count { $0 != 0 }, leftOut: leftOut,
+            trained: questions.count, covered: Double(prepared.count { $0 != nil }) / Double(questions.count),
+            weights: weights.scores.count { $0 != 0 }, leftOut: leftOut,
             development: material.development.map { score($0.name, $0.questions, weights, material) },
             passages: passageScores(weights, material))
     }

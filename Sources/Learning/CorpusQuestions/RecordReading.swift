@@ -23,13 +23,15 @@ package struct RecordCollection: Sendable {
         var columns = names.map { name in Self.column(name, documents.map { $0["metadata"]?[name] }) }
         columns.append(
             Self.column(
-                "title", documents.map { document in
+                "title",
+                documents.map { document in
                     let title = document["title"]?.string ?? ""
                     return .string(title.isEmpty ? document["id"]?.string ?? "" : title)
                 }, isTitle: true))
         index = TableIndex(DocumentTable(columns: columns, rowCount: documents.count))
         texts = documents.map { document in
-            let words = TextMention.words(in: (document["title"]?.string ?? "") + "\n" + (document["text"]?.string ?? ""))
+            let words = TextMention.words(
+                in: (document["title"]?.string ?? "") + "\n" + (document["text"]?.string ?? ""))
             return " " + words.joined(separator: " ") + " "
         }
     }

@@ -90,7 +90,8 @@ package enum TableReading {
                 digits.append(character)
             } else if character == ",", !digits.isEmpty {
                 // Thousands only.
-                guard text.dropFirst().prefix(3).allSatisfy({ $0.isNumber }), text.dropFirst().prefix(3).count == 3 else { break }
+                guard text.dropFirst().prefix(3).allSatisfy({ $0.isNumber }), text.dropFirst().prefix(3).count == 3
+                else { break }
             } else if character == ".", !digits.contains("."), text.dropFirst().first?.isNumber == true {
                 digits.append(digits.isEmpty ? "0." : ".")
             } else if character == ":", text.dropFirst().first?.isNumber == true, let part = Double(digits) {
@@ -104,7 +105,8 @@ package enum TableReading {
         guard let last = Double(digits) else { return nil }
         // A word that goes on in letters ("2nd Battalion") is a name unless it is an ordinal or a unit.
         let rest = text.prefix(2).lowercased()
-        if let letter = rest.first, letter.isLetter, !["st", "nd", "rd", "th", "km", "m", "ft", "kg", "%"].contains(rest),
+        if let letter = rest.first, letter.isLetter,
+            !["st", "nd", "rd", "th", "km", "m", "ft", "kg", "%"].contains(rest),
             text.prefix(while: { $0.isLetter }).count > 3
         {
             return nil

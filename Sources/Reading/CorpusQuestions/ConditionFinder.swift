@@ -4,7 +4,8 @@
 struct ClauseCandidate: Sendable, Hashable {
     /// What it was made from.
     enum Kind: Int, Sendable, CaseIterable {
-        case wholeValue, mostValue, partValue, initials, fuzzy, equalNumber, comparedNumber, numberRange, date, comparedDate,
+        case wholeValue, mostValue, partValue, initials, fuzzy, equalNumber, comparedNumber, numberRange, date,
+            comparedDate,
             dateRange, boolean, missing, mention, alternatives
     }
 
@@ -243,7 +244,8 @@ struct ConditionFinder {
                 for year in standardYears(phrase, column) {
                     guard let (start, end) = phrase.interval(inYear: year) else { continue }
                     let (test, words, isCompared) = dateTest(phrase, start, end)
-                    let specificity = Double([phrase.year, phrase.month, phrase.day, phrase.quarter].compactMap { $0 }.count)
+                    let specificity = Double(
+                        [phrase.year, phrase.month, phrase.day, phrase.quarter].compactMap { $0 }.count)
                     found += bothWays(
                         ClauseCandidate(
                             conditions: [ProgramCondition(column: column, test: test)],
@@ -300,7 +302,9 @@ struct ConditionFinder {
         if cue == "than" {
             words = (max(0, at - 2)..<at).mask
             if ["later", "newer", "recent"].contains(further) { cue = "after" }
-            if ["earlier", "older"].contains(further) { cue = further == "earlier" || further == "older" ? "before" : cue }
+            if ["earlier", "older"].contains(further) {
+                cue = further == "earlier" || further == "older" ? "before" : cue
+            }
             if word(at - 3) == "no" || word(at - 3) == "not" { cue = cue == "after" ? "until" : "since" }
         }
         switch cue {
@@ -345,7 +349,9 @@ struct ConditionFinder {
         links.fields.compactMap { link in
             guard link.match >= .part, index.profiles[link.column].filledRows < index.table.rowCount else { return nil }
             let from = max(0, link.span.lowerBound - 3)
-            guard let cue = (from..<link.span.lowerBound).last(where: { Self.lacks.contains(word($0)) }) else { return nil }
+            guard let cue = (from..<link.span.lowerBound).last(where: { Self.lacks.contains(word($0)) }) else {
+                return nil
+            }
             return ClauseCandidate(
                 conditions: [ProgramCondition(column: link.column, test: .exists, isNegated: true)], kind: .missing,
                 mask: link.span.mask | (cue..<(cue + 1)).mask, span: link.span, quality: 1, isNegated: true)
@@ -459,7 +465,9 @@ package struct TextMention: Sendable, Hashable {
             }
             if Self.cues.contains(tokens[at].text) {
                 var start = at + 1
-                while start < tokens.count, ["the", "a", "an", "word", "words", "term", "phrase"].contains(tokens[start].text) {
+                while start < tokens.count,
+                    ["the", "a", "an", "word", "words", "term", "phrase"].contains(tokens[start].text)
+                {
                     start += 1
                 }
                 var end = start

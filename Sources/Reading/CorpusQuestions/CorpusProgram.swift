@@ -46,7 +46,9 @@ package indirect enum CorpusProgram: Sendable, Hashable {
         case sum(Int)
         case mean(Int)
     }
-    package enum Comparison: String, Sendable, Hashable { case less = "<", lessOrEqual = "<=", equal = "==", greaterOrEqual = ">=", greater = ">" }
+    package enum Comparison: String, Sendable, Hashable {
+        case less = "<", lessOrEqual = "<=", equal = "==", greaterOrEqual = ">=", greater = ">"
+    }
     package enum Arithmetic: String, Sendable, Hashable { case difference, sum, ratio, percentChange, mean, percentOf }
 
     /// The distinct values of a column among rows, in the order of the rows.
@@ -58,7 +60,8 @@ package indirect enum CorpusProgram: Sendable, Hashable {
     case distinct(RowSet, Int, ProgramPeriod)
     case statistic(Statistic, RowSet, Int)
     /// The groups with the greatest (or least) measure; for one, all that tie. Or the measure itself.
-    case groupExtreme(ProgramFilter, Int, ProgramPeriod, GroupMeasure, isDescending: Bool, count: Int, givesMeasure: Bool)
+    case groupExtreme(
+        ProgramFilter, Int, ProgramPeriod, GroupMeasure, isDescending: Bool, count: Int, givesMeasure: Bool)
     /// The groups whose number of rows compares so with a number; or how many groups.
     case groupsWhere(ProgramFilter, Int, Comparison, Double, givesCount: Bool)
     /// Rows a group on average.

@@ -103,7 +103,8 @@ struct DatePhrase: Sendable, Hashable {
     }
 
     static let months: [String: Int] = [
-        "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
+        "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8,
+        "september": 9,
         "october": 10, "november": 11, "december": 12, "jan": 1, "feb": 2, "mar": 3, "apr": 4, "jun": 6, "jul": 7,
         "aug": 8, "sep": 9, "sept": 9, "oct": 10, "nov": 11, "dec": 12,
     ]
@@ -161,7 +162,8 @@ struct DatePhrase: Sendable, Hashable {
             return (.week(place), at + (next == "week" ? 2 : 3))
         }
         if next == "half" { return place == 1 ? (.firstHalf, at + 2) : (.secondHalf, at + 2) }
-        if third == "months", let count = tokens[at + 1].number.flatMap({ Int(exactly: $0) }), place == 1 || place == -1 {
+        if third == "months", let count = tokens[at + 1].number.flatMap({ Int(exactly: $0) }), place == 1 || place == -1
+        {
             return (.months(count * place), at + 3)
         }
         return nil
@@ -171,7 +173,9 @@ struct DatePhrase: Sendable, Hashable {
         guard start < tokens.count else { return nil }
         func word(_ index: Int) -> String { index < tokens.count ? tokens[index].text : "" }
         func year(_ index: Int) -> Int? {
-            guard word(index).utf8.count == 4, let year = Int(word(index)), (1000...2999).contains(year) else { return nil }
+            guard word(index).utf8.count == 4, let year = Int(word(index)), (1000...2999).contains(year) else {
+                return nil
+            }
             return year
         }
         func day(_ index: Int) -> Int? {
@@ -191,8 +195,10 @@ struct DatePhrase: Sendable, Hashable {
                 let isBesideNumber =
                     day(index + 1) != nil || year(index + 1) != nil || (index > 0 && day(index - 1) != nil)
                 let previous = index > 0 ? word(index - 1) : ""
-                guard isBesideNumber || ["in", "of", "since", "before", "after", "during", "until", "by", "late", "early"]
-                    .contains(previous)
+                guard
+                    isBesideNumber
+                        || ["in", "of", "since", "before", "after", "during", "until", "by", "late", "early"]
+                            .contains(previous)
                 else { return nil }
             }
             return month
@@ -263,7 +269,8 @@ package enum DateReading {
     /// Seconds since 1970 of a date in ISO 8601, its zone taken for UTC; nil for anything else.
     package static func iso(_ text: String) -> Double? {
         let bytes = Array(text.utf8.prefix(11))
-        guard bytes.count >= 10, bytes[4] == 45, bytes[7] == 45, bytes.count == 10 || bytes[10] == 84 || bytes[10] == 32,
+        guard bytes.count >= 10, bytes[4] == 45, bytes[7] == 45,
+            bytes.count == 10 || bytes[10] == 84 || bytes[10] == 32,
             let year = Int(text.prefix(4)), let month = Int(text.dropFirst(5).prefix(2)),
             let day = Int(text.dropFirst(8).prefix(2)), (1...12).contains(month), (1...31).contains(day)
         else { return nil }

@@ -66,7 +66,8 @@ struct ProgramExecutor {
         }
         for row in 0..<table.rowCount where passes[Int(column.codes[row])] { bits.insert(row) }
         for (row, codes) in column.further where !bits.contains(row) {
-            if condition.isNegated ? codes.allSatisfy({ passes[Int($0)] }) : codes.contains(where: { passes[Int($0)] }) {
+            if condition.isNegated ? codes.allSatisfy({ passes[Int($0)] }) : codes.contains(where: { passes[Int($0)] })
+            {
                 bits.insert(row)
             }
         }
@@ -158,7 +159,8 @@ struct ProgramExecutor {
             let totals = totals(rows(set), column, period)
             return .number(Double(totals.counts.count { $0 > 0 }))
         case .statistic(let statistic, let set, let column): return .number(value(statistic, rows(set), column))
-        case .groupExtreme(let filter, let column, let period, let measure, let isDescending, let count, let givesMeasure):
+        case .groupExtreme(
+            let filter, let column, let period, let measure, let isDescending, let count, let givesMeasure):
             return groupExtreme(rows(filter).rows, column, period, measure, isDescending, count, givesMeasure)
         case .groupsWhere(let filter, let column, let comparison, let number, let givesCount):
             let totals = totals(rows(filter).rows, column, .value)
@@ -349,7 +351,8 @@ struct ProgramExecutor {
         switch period {
         case .value, .day: return Int((seconds / 86_400).rounded(.down))
         case .year: return DatePhrase.year(ofSeconds: seconds)
-        case .month: return DatePhrase.year(ofSeconds: seconds) * 12 + DatePhrase.monthAndDay(ofSeconds: seconds).month - 1
+        case .month:
+            return DatePhrase.year(ofSeconds: seconds) * 12 + DatePhrase.monthAndDay(ofSeconds: seconds).month - 1
         }
     }
 

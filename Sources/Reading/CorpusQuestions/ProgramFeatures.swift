@@ -46,7 +46,8 @@ struct ProgramFeatures {
         questionPlace = tokens.firstIndex { asking.contains($0.text) } ?? 0
         question = Self.kind(of: tokens, at: questionPlace)
         let after = tokens.dropFirst(questionPlace + 1).prefix(4)
-        isPlural = after.contains { $0.text.hasSuffix("s") && $0.text != $0.stem && $0.text.count > 3 }
+        isPlural =
+            after.contains { $0.text.hasSuffix("s") && $0.text != $0.stem && $0.text.count > 3 }
             || after.contains { ["were", "are"].contains($0.text) }
         questionStems = Set(tokens.map(\.stem))
         orderedColumns = index.table.columns.count { $0.isOrdered }
@@ -176,8 +177,12 @@ struct ProgramFeatures {
             found.append(Self.feature(14, UInt64(step)))
             found.append(Self.feature(15, UInt64(step), operation))
         }
-        for step in 0..<min(3, (numbers & ~candidate.mask).nonzeroBitCount) { found.append(Self.feature(16, UInt64(step))) }
-        for step in 0..<min(3, (dates & ~candidate.mask).nonzeroBitCount) { found.append(Self.feature(17, UInt64(step))) }
+        for step in 0..<min(3, (numbers & ~candidate.mask).nonzeroBitCount) {
+            found.append(Self.feature(16, UInt64(step)))
+        }
+        for step in 0..<min(3, (dates & ~candidate.mask).nonzeroBitCount) {
+            found.append(Self.feature(17, UInt64(step)))
+        }
     }
 
     private func conditions(_ candidate: ProgramCandidate, _ operation: UInt64, _ found: inout [UInt32]) {
@@ -285,7 +290,9 @@ struct ProgramFeatures {
         if let cue {
             found.append(Self.feature(55, words[cue], sort << 1 | direction, operation))
             found.append(Self.feature(56, words[cue], sort << 1 | direction, match))
-            if cue + 1 < words.count { found.append(Self.feature(57, words[cue + 1], sort << 1 | direction, words[cue])) }
+            if cue + 1 < words.count {
+                found.append(Self.feature(57, words[cue + 1], sort << 1 | direction, words[cue]))
+            }
         }
         if candidate.clauses.contains(where: { clauses[$0].conditions.first?.column == column }) {
             found.append(Self.feature(58, operation))

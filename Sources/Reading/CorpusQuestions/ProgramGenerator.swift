@@ -97,7 +97,9 @@ struct ProgramGenerator {
                 }
             }
         }
-        let order = all.indices.sorted { all[$0].quality != all[$1].quality ? all[$0].quality > all[$1].quality : $0 < $1 }
+        let order = all.indices.sorted {
+            all[$0].quality != all[$1].quality ? all[$0].quality > all[$1].quality : $0 < $1
+        }
         // Single clauses stay: the best whole is not always the sum of the best parts.
         var kept: [Filter] = [none]
         for place in order where kept.count < 28 { kept.append(all[place]) }
@@ -224,7 +226,9 @@ struct ProgramGenerator {
             if isNumber, cues.asksDifference { statistic(.range, .range) }
         }
         if cues.asksMean {
-            for group in groups { add(.meanPerGroup(filter.conditions, group, .value), .meanPerGroup, filter, target: group) }
+            for group in groups {
+                add(.meanPerGroup(filter.conditions, group, .value), .meanPerGroup, filter, target: group)
+            }
             for column in dates {
                 for period in [ProgramPeriod.year, .month, .day] where cues.periods.contains(period) {
                     add(.meanPerGroup(filter.conditions, column, period), .meanPerPeriod, filter, target: column)
@@ -240,7 +244,8 @@ struct ProgramGenerator {
         for order in orders {
             for isDescending in [true, false] {
                 for count in counts {
-                    let rows = RowSet.extreme(filter.conditions, column: order, isDescending: isDescending, count: count)
+                    let rows = RowSet.extreme(
+                        filter.conditions, column: order, isDescending: isDescending, count: count)
                     let mask = count > 1 && count < 50 ? cues.mask(ofNumber: count) : 0
                     for target in targets where target != order || index.table.columns[order].kind == .date {
                         add(
@@ -304,10 +309,12 @@ struct ProgramGenerator {
             }
         }
         let finder = ConditionFinder(links: links, index: index, mentions: [])
-        for number in links.numbers where number.value >= 1 && number.value < 10_000 && filter.mask & number.span.mask == 0 {
+        for number in links.numbers
+        where number.value >= 1 && number.value < 10_000 && filter.mask & number.span.mask == 0 {
             let (comparison, words) = finder.comparison(around: number.span) ?? (.equal, 0)
             let mask = number.span.mask | words
-            for group in groups where comparison != .equal || cues.words.contains("only") || cues.words.contains("exactly")
+            for group in groups
+            where comparison != .equal || cues.words.contains("only") || cues.words.contains("exactly")
                 || cues.words.contains("times") || number.value <= 3
             {
                 add(
@@ -378,7 +385,8 @@ struct ProgramGenerator {
                 let isSame = a.conditions.first?.column == b.conditions.first?.column
                 guard isSame || cues.isYesNo || cues.asksPercent else { continue }
                 done += 1
-                let contexts = [Filter(clauses: [], conditions: [], mask: 0, quality: 0)]
+                let contexts =
+                    [Filter(clauses: [], conditions: [], mask: 0, quality: 0)]
                     + filters.prefix(10).filter {
                         $0.clauses.count == 1 && $0.mask & (a.mask | b.mask) == 0
                             && $0.conditions.first?.first?.column != a.conditions.first?.column
@@ -395,7 +403,10 @@ struct ProgramGenerator {
         let first = RowSet.filter(context.conditions + [a.conditions])
         let second = RowSet.filter(context.conditions + [b.conditions])
         let mask = a.mask | b.mask
-        func put(_ program: CorpusProgram, _ operation: ProgramCandidate.Operator, order: Int = -1, isDescending: Bool = false) {
+        func put(
+            _ program: CorpusProgram, _ operation: ProgramCandidate.Operator, order: Int = -1,
+            isDescending: Bool = false
+        ) {
             add(
                 program, operation, context, order: order, isDescending: isDescending, mask: mask,
                 also: [left, right])
@@ -410,7 +421,8 @@ struct ProgramGenerator {
         }
         if cues.asksPercent, !isSame || a.quality > 0 {
             put(
-                .arithmetic(.percentOf, .count(.filter(context.conditions + [a.conditions, b.conditions])), .count(second)),
+                .arithmetic(
+                    .percentOf, .count(.filter(context.conditions + [a.conditions, b.conditions])), .count(second)),
                 .percentOf)
         }
         guard isSame else { return }
@@ -427,7 +439,9 @@ struct ProgramGenerator {
             if cues.asksDifference {
                 put(.arithmetic(.difference, x, y), .differenceOfValues, order: column, isDescending: isInOrder)
             }
-            if cues.asksPercent { put(.arithmetic(.percentChange, x, y), .percentChange, order: column, isDescending: isInOrder) }
+            if cues.asksPercent {
+                put(.arithmetic(.percentChange, x, y), .percentChange, order: column, isDescending: isInOrder)
+            }
             if cues.asksTotal, isInOrder { put(.arithmetic(.sum, x, y), .sumOfValues, order: column) }
             if cues.isYesNo {
                 put(.compare(x, .greater, y), .compareValues, order: column, isDescending: isInOrder)
@@ -438,15 +452,19 @@ struct ProgramGenerator {
 
     /// Arithmetic between two columns of the rows of a filter: "the change in sales from 2018 to 2019", a column a year.
     private mutating func columnArithmetic() {
-        let named = orders.filter { (links.field($0)?.match ?? .related) >= .part && index.table.columns[$0].kind != .date }
-        guard named.count >= 2, cues.asksDifference || cues.asksPercent || cues.asksMean || cues.asksTotal || cues.asksRatio
+        let named = orders.filter {
+            (links.field($0)?.match ?? .related) >= .part && index.table.columns[$0].kind != .date
+        }
+        guard named.count >= 2,
+            cues.asksDifference || cues.asksPercent || cues.asksMean || cues.asksTotal || cues.asksRatio
         else { return }
         for filter in filters.prefix(10) where !filter.clauses.isEmpty {
             let rows = RowSet.filter(filter.conditions)
             for left in named.prefix(5) {
                 for right in named.prefix(5) where left != right {
                     let (x, y) = (CorpusProgram.values(rows, left), CorpusProgram.values(rows, right))
-                    let isInOrder = (links.field(left)?.span.lowerBound ?? 0) < (links.field(right)?.span.lowerBound ?? 0)
+                    let isInOrder =
+                        (links.field(left)?.span.lowerBound ?? 0) < (links.field(right)?.span.lowerBound ?? 0)
                     func put(_ arithmetic: CorpusProgram.Arithmetic, _ operation: ProgramCandidate.Operator) {
                         add(
                             .arithmetic(arithmetic, x, y), operation, filter, target: left, order: right,

@@ -35,11 +35,15 @@ struct QuestionCues: Sendable {
         let texts = tokens.map(\.text)
         let all = Set(texts)
         words = all
-        func any(_ list: String) -> Bool { list.split { $0 == " " || $0 == "\n" }.contains { all.contains(String($0)) } }
+        func any(_ list: String) -> Bool {
+            list.split { $0 == " " || $0 == "\n" }.contains { all.contains(String($0)) }
+        }
         let auxiliaries = Self.auxiliaries
         // "Did …?", or after a comma: "In 2023, did …?"
         isYesNo = texts.first.map(auxiliaries.contains) ?? false
-        for at in tokens.indices where tokens[at].followsComma && auxiliaries.contains(tokens[at].text) { isYesNo = true }
+        for at in tokens.indices where tokens[at].followsComma && auxiliaries.contains(tokens[at].text) {
+            isYesNo = true
+        }
         asksNumber = any(
             """
             many number count total much often times amount sum long far old quantity tally more fewer less
@@ -71,13 +75,14 @@ struct QuestionCues: Sendable {
             if hasOr, text.hasSuffix("er"), WordForms.positive(text) != nil { return true }
             return WordForms.ordinal(text) != nil && text.utf8.count > 2
         }
-        hasSuperlative = any(
-            """
-            most least more less fewer fewest top first last best worst max maximum min minimum highest lowest
-            earlier later latest better worse leading only initial final previous majority longer larger higher
-            lower bottom record peak prolific often frequently frequent common commonly recent recently debut
-            newer older further farther faster slower busiest major primarily mostly begin start
-            """) || isDegree
+        hasSuperlative =
+            any(
+                """
+                most least more less fewer fewest top first last best worst max maximum min minimum highest lowest
+                earlier later latest better worse leading only initial final previous majority longer larger higher
+                lower bottom record peak prolific often frequently frequent common commonly recent recently debut
+                newer older further farther faster slower busiest major primarily mostly begin start
+                """) || isDegree
         hasPlace = any(
             """
             first last top bottom final initial latest earliest begin start end recent ended started listed only

@@ -63,7 +63,9 @@ struct QuestionLinks: Sendable {
             defer { at += 1 }
             guard var value = tokens[at].number, value.isFinite else { continue }
             var end = at + 1
-            if end < tokens.count, let scale = tokens[end].number, scale >= 1000, tokens[end].text.first?.isLetter == true {
+            if end < tokens.count, let scale = tokens[end].number, scale >= 1000,
+                tokens[end].text.first?.isLetter == true
+            {
                 value *= scale
                 end += 1
             }
@@ -133,7 +135,8 @@ struct QuestionLinks: Sendable {
                         })
                     else { continue }
                     values.append(
-                        ValueLink(column: column, span: span, codes: places.map(\.code).sorted(), match: .whole, share: 1))
+                        ValueLink(
+                            column: column, span: span, codes: places.map(\.code).sorted(), match: .whole, share: 1))
                     exactly.formUnion(span)
                 }
             }
@@ -143,7 +146,8 @@ struct QuestionLinks: Sendable {
             for at in 0...(tokens.count - length) {
                 let span = at..<(at + length)
                 let content = span.filter { !WordForms.function.contains(tokens[$0].text) }
-                guard let first = content.first, let last = content.last, first == at, last == span.upperBound - 1 else {
+                guard let first = content.first, let last = content.last, first == at, last == span.upperBound - 1
+                else {
                     continue
                 }
                 if length == 1, tokens[at].text.utf8.count < 3, !tokens[at].isCapitalised { continue }
@@ -157,7 +161,8 @@ struct QuestionLinks: Sendable {
                     if codes.count > 3, codes.count * 2 > index.table.columns[column].texts.count { continue }
                     values.append(
                         ValueLink(
-                            column: column, span: span, codes: codes, match: share >= 0.6 ? .most : .part, share: share))
+                            column: column, span: span, codes: codes, match: share >= 0.6 ? .most : .part, share: share)
+                    )
                 }
             }
         }

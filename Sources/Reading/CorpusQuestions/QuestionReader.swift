@@ -114,7 +114,8 @@ package struct QuestionReader: Sendable {
 
     private func reading(_ programs: [ReadProgram], _ links: QuestionLinks) -> QuestionReading {
         guard let best = programs.first else {
-            return QuestionReading(programs: [], agreement: 0, gateFeatures: [], confidence: weights.gate.isEmpty ? nil : 0)
+            return QuestionReading(
+                programs: [], agreement: 0, gateFeatures: [], confidence: weights.gate.isEmpty ? nil : 0)
         }
         let total = programs.reduce(0) { $0 + exp($1.score - best.score) }
         let agreeing = programs.reduce(0) { $0 + ($1.denotation == best.denotation ? exp($1.score - best.score) : 0) }
@@ -122,7 +123,9 @@ package struct QuestionReader: Sendable {
         let features = gateFeatures(best, agreement, links)
         var confidence: Double?
         if weights.gate.count == features.count + 1 {
-            let sum = zip(weights.gate.dropFirst(), features).reduce(Double(weights.gate[0])) { $0 + Double($1.0) * $1.1 }
+            let sum = zip(weights.gate.dropFirst(), features).reduce(Double(weights.gate[0])) {
+                $0 + Double($1.0) * $1.1
+            }
             confidence = 1 / (1 + exp(-sum))
         }
         return QuestionReading(programs: programs, agreement: agreement, gateFeatures: features, confidence: confidence)

@@ -69,7 +69,9 @@ enum WordForms {
     }
 
     private static func groupsThousands(_ characters: [Character], after comma: Int) -> Bool {
-        guard comma + 3 < characters.count, (1...3).allSatisfy({ characters[comma + $0].isNumber }) else { return false }
+        guard comma + 3 < characters.count, (1...3).allSatisfy({ characters[comma + $0].isNumber }) else {
+            return false
+        }
         return comma + 4 >= characters.count || !characters[comma + 4].isNumber
     }
 

@@ -44,7 +44,8 @@ public struct AggregateTool: RetrievalTool {
 
         let table = Self.computing(request.computed, result.table, order: sortsAfterwards ? order : [])
         let what =
-            (request.measures.map(\.name) + request.computed.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"]) + request.groupBy.map(\.name))
+            (request.measures.map(\.name) + request.computed.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"])
+            + request.groupBy.map(\.name))
             .joined(separator: " ")
         let rows = result.rowCount == 1 ? "" : ", \(counted(result.rowCount, "row"))"
         let header =
