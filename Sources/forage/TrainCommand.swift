@@ -2,14 +2,16 @@
 
 import ArgumentParser
 
-/// `forage train`: trains a retrieval policy (the default), the span reader, or the reader of questions about a corpus.
+/// `forage train`: trains a retrieval policy (the default), the reader, the encoder, or the reader of questions about a
+/// whole corpus.
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
         abstract:
-            "Train a retrieval policy from gold passages or from answer rewards, the span reader, or the reader of questions about a whole corpus.",
+            "Train a retrieval policy from gold passages or answer rewards, the reader, the encoder, or corpus-questions.",
         subcommands: [
-            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self, TrainExportCommand.self,
+            TrainPolicyCommand.self, TrainReaderCommand.self, TrainEncoderCommand.self,
+            TrainCorpusQuestionsCommand.self, TrainExportCommand.self,
         ],
         defaultSubcommand: TrainPolicyCommand.self)
 }
