@@ -17,6 +17,9 @@ static const unsigned char policies_baleen_yaml[] __attribute__((aligned(64))) =
 static const unsigned char policies_clues_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/clues.yaml"
 };
+static const unsigned char policies_corpus_questions_safetensors[] __attribute__((aligned(64))) = {
+#embed "../../Policies/corpus-questions.safetensors"
+};
 static const unsigned char policies_corpus_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/corpus.yaml"
 };
@@ -106,6 +109,7 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/assisted.yaml", policies_assisted_yaml),
     BUNDLED("Policies/baleen.yaml", policies_baleen_yaml),
     BUNDLED("Policies/clues.yaml", policies_clues_yaml),
+    BUNDLED("Policies/corpus-questions.safetensors", policies_corpus_questions_safetensors),
     BUNDLED("Policies/corpus.yaml", policies_corpus_yaml),
     BUNDLED("Policies/decompose.yaml", policies_decompose_yaml),
     BUNDLED("Policies/feedback.yaml", policies_feedback_yaml),
