@@ -50,17 +50,20 @@ let modules: [Module] = [
         uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
     Module(
+        name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
+        libraries: [collections]),
+    Module(
         name: "Agent",
         uses: [
             "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools",
+            "LanguageModels", "Tools", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
             "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Agent",
+            "Search", "LanguageModels", "Tools", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -68,14 +71,14 @@ let modules: [Module] = [
         uses: [
             "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Agent", "Learning",
+            "Tools", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
             "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
-            "Tools", "Agent", "Learning", "Evaluation",
+            "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
             hummingbird, logging,

@@ -29,7 +29,7 @@ public struct Evidence: Sendable, Hashable {
     }
 
     /// The evidence with passages of earlier answers behind it.
-    func with(_ earlier: [EvidenceItem]) -> Evidence {
+    package func with(_ earlier: [EvidenceItem]) -> Evidence {
         guard !earlier.isEmpty else { return self }
         var result = self
         let least = items.map(\.score).min() ?? 0
