@@ -36,7 +36,8 @@ import Tools
                     usage: TokenUsage(promptTokens: size, completionTokens: 5), model: name)
             }
             if request.messages[0].content.hasPrefix("You take notes") {
-                return reply(ChatMessage(role: .assistant, content: "The magazine began in 1844 [arthur#0]; another id [nothing#7]."))
+                return reply(
+                    ChatMessage(role: .assistant, content: "The magazine began in 1844 [arthur]; another id [nothing#7]."))
             }
             let words = ["Philadelphia 1844", "Hamburg Germany", "river Europe", "Bauer Media headquarters"]
             let act = acts.withLock { act in
@@ -44,7 +45,7 @@ import Tools
                 return act
             }
             guard act < words.count else {
-                return reply(ChatMessage(role: .assistant, content: "It began in 1844 [arthur#0].\nAnswer: 1844"))
+                return reply(ChatMessage(role: .assistant, content: "It began in 1844 [arthur].\nAnswer: 1844"))
             }
             let call = ToolCall(id: "c\(act)", name: "keyword_search", arguments: "{\"query\":\"\(words[act])\"}")
             return reply(ChatMessage(role: .assistant, content: "", toolCalls: [call]))
