@@ -335,7 +335,8 @@ public enum LanguageModelError: Error, Sendable, Hashable, CustomStringConvertib
         case .timedOut(let seconds): return "the model did not answer within \(seconds) s"
         case .contextOverflow(let tokens, let limit):
             guard limit > 0 else { return "the conversation is longer than the model reads" }
-            return "the conversation has \(tokens > 0 ? "\(tokens)" : "too many") tokens; the model reads at most \(limit)"
+            return
+                "the conversation has \(tokens > 0 ? "\(tokens)" : "too many") tokens; the model reads at most \(limit)"
         case .unsupported(let reason): return "the model cannot do this: \(reason)"
         case .notRecorded(let reason): return "no recorded answer: \(reason)"
         }

@@ -15,7 +15,9 @@ extension LanguageModelError {
             }
             switch status {
             case 401, 403: return "Check the key in OPENAI_API_KEY, and that it may use this model."
-            case 404: return "Check the model's name (`forage model probe URL` lists the server's) and the URL, which mostly ends in /v1."
+            case 404:
+                return
+                    "Check the model's name (`forage model probe URL` lists the server's) and the URL, which mostly ends in /v1."
             default: return "See what the server takes with `forage model probe URL`."
             }
         case .exhaustedRetries: return "Check that the server runs and can be reached at this URL; then try again."

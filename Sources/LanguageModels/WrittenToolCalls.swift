@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Base
 import Text
 
 /// Calls of tools that a model wrote into its text, in the forms that models were trained on: Hermes and Qwen
@@ -93,9 +93,11 @@ package struct WrittenToolCalls: Sendable, Hashable {
             let entries = value.array ?? [value]
             let calls = entries.compactMap { entry -> ToolCall? in
                 let function = entry["function"]?.object == nil ? entry : entry["function"] ?? entry
-                guard let written = function["name"]?.string ?? function["tool"]?.string ?? function["function"]?.string,
+                guard
+                    let written = function["name"]?.string ?? function["tool"]?.string ?? function["function"]?.string,
                     let name = ToolCall.tool(named: written, among: names),
-                    let arguments = function["arguments"] ?? function["parameters"] ?? function["input"] ?? function["args"]
+                    let arguments = function["arguments"] ?? function["parameters"] ?? function["input"]
+                        ?? function["args"]
                 else { return nil }
                 return ToolCall(id: "", name: name, arguments: arguments.string ?? arguments.serialized())
             }
@@ -127,14 +129,18 @@ package struct WrittenToolCalls: Sendable, Hashable {
             }
             guard let name = ToolCall.tool(named: String(written), among: names) else { return nil }
             var members = JSONObject()
-            let forms = [("<parameter=", ">", "</parameter>"), ("<parameter name=\"", "\">", "</parameter>"),
-                ("<arg_key>", "</arg_key>", "</arg_value>")]
+            let forms = [
+                ("<parameter=", ">", "</parameter>"), ("<parameter name=\"", "\">", "</parameter>"),
+                ("<arg_key>", "</arg_key>", "</arg_value>"),
+            ]
             for (open, middle, close) in forms {
                 var part = rest
                 while let start = part.range(of: open), let split = part[start.upperBound...].range(of: middle) {
                     let key = part[start.upperBound..<split.lowerBound]
                     var value = part[split.upperBound...]
-                    if let tag = value.range(of: "<arg_value>"), open == "<arg_key>" { value = value[tag.upperBound...] }
+                    if let tag = value.range(of: "<arg_value>"), open == "<arg_key>" {
+                        value = value[tag.upperBound...]
+                    }
                     let end = value.range(of: close)
                     let content = value[..<(end?.lowerBound ?? value.endIndex)]
                     members[String(key).trimmingWhitespace] = Self.value(String(content).trimmingWhitespace)
@@ -144,7 +150,9 @@ package struct WrittenToolCalls: Sendable, Hashable {
             if members.isEmpty, let object = LenientJSON.read(String(rest))?.value, object.object != nil {
                 return ToolCall(id: "", name: name, arguments: object.serialized())
             }
-            guard !members.isEmpty || rest.allSatisfy({ $0.isWhitespace || "</>functioinvke_call".contains($0) }) else { return nil }
+            guard !members.isEmpty || rest.allSatisfy({ $0.isWhitespace || "</>functioinvke_call".contains($0) }) else {
+                return nil
+            }
             return ToolCall(id: "", name: name, arguments: JSONValue.object(members).serialized())
         }
 

@@ -2,9 +2,9 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Foundation
 import LanguageModels
-import Base
 import Text
 
 /// Answers one question after the other, each understood from those before it.
@@ -71,9 +71,13 @@ struct ChatCommand: AsyncParsableCommand {
                 // The conversation goes on; its end tells.
                 status = code.rawValue
             }
-            if let next = Dialogue.after(try await store.events(of: session.id), session: session.id) { dialogue = next }
+            if let next = Dialogue.after(try await store.events(of: session.id), session: session.id) {
+                dialogue = next
+            }
         }
-        if !ephemeral, !dialogue.previous.isEmpty, !quiet { note("go on with: forage chat --resume \(dialogue.previous)") }
+        if !ephemeral, !dialogue.previous.isEmpty, !quiet {
+            note("go on with: forage chat --resume \(dialogue.previous)")
+        }
         if status != 0 { throw ExitCode(status) }
     }
 

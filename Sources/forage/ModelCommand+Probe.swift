@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Foundation
 import LanguageModels
-import Base
 import Text
 
 extension ModelCommand {

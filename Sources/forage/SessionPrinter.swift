@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Foundation
 import LanguageModels
-import Base
 import Text
 
 /// Prints a session as it happens. On a terminal the answer comes word by word, and while a model writes what is not shown a

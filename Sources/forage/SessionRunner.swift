@@ -2,11 +2,11 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Dispatch
 import Foundation
 import LanguageModels
 import Synchronization
-import Base
 import Text
 
 /// Runs a session on a terminal: prints its events and, as it is written, its answer; says what a model is about while it

@@ -32,12 +32,15 @@ import Tools
             prompts.withLock { $0.append(request) }
             func reply(_ message: ChatMessage) -> ModelResponse {
                 ModelResponse(
-                    completions: [Completion(message: message, finishReason: message.toolCalls.isEmpty ? .stop : .toolCalls)],
+                    completions: [
+                        Completion(message: message, finishReason: message.toolCalls.isEmpty ? .stop : .toolCalls)
+                    ],
                     usage: TokenUsage(promptTokens: size, completionTokens: 5), model: name)
             }
             if request.messages[0].content.hasPrefix("You take notes") {
                 return reply(
-                    ChatMessage(role: .assistant, content: "The magazine began in 1844 [arthur]; another id [nothing#7]."))
+                    ChatMessage(
+                        role: .assistant, content: "The magazine began in 1844 [arthur]; another id [nothing#7]."))
             }
             let words = ["Philadelphia 1844", "Hamburg Germany", "river Europe", "Bauer Media headquarters"]
             let act = acts.withLock { act in
@@ -65,7 +68,9 @@ import Tools
         let summary = try #require(notes.last { $0.kind == Compaction.kind })
         #expect(summary.text.contains("1844"))
         #expect(!summary.text.contains("nothing#7"), "an id that was never found is no citation")
-        #expect(model.seen.contains { request in request.messages.contains { $0.content.contains("Found so far, in short") } })
+        #expect(
+            model.seen.contains { request in request.messages.contains { $0.content.contains("Found so far, in short") }
+            })
         #expect(run.answer.short == "1844")
     }
 

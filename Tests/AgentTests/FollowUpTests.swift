@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import LanguageModels
 import OrderedCollections
 import Testing
-import Base
 import Text
 
 @testable import Agent
@@ -14,12 +14,21 @@ import Text
     }
 
     @Test func aPronounTakesTheLastAnswersPlace() {
-        let first = turns([("Which magazine was started first, Arthur's Magazine or First for Women?", "It was Arthur's Magazine [a#1].", "Arthur's Magazine")])
-        #expect(FollowUpRule.standalone("And in which city was it published?", after: first) == "And in which city was Arthur's Magazine published?")
+        let first = turns([
+            (
+                "Which magazine was started first, Arthur's Magazine or First for Women?",
+                "It was Arthur's Magazine [a#1].", "Arthur's Magazine"
+            )
+        ])
+        #expect(
+            FollowUpRule.standalone("And in which city was it published?", after: first)
+                == "And in which city was Arthur's Magazine published?")
         let author = turns([("Who wrote Emma?", "Jane Austen wrote it.", "Jane Austen")])
         #expect(FollowUpRule.standalone("Where was she born?", after: author) == "Where was Jane Austen born?")
         #expect(FollowUpRule.standalone("When was it published?", after: author) == "When was Emma published?")
-        #expect(FollowUpRule.standalone("What were her other novels?", after: author) == "What were Jane Austen's other novels?")
+        #expect(
+            FollowUpRule.standalone("What were her other novels?", after: author)
+                == "What were Jane Austen's other novels?")
     }
 
     @Test func whatStandsAloneIsLeftAlone() {
@@ -27,11 +36,16 @@ import Text
         for question in ["Who wrote Moby-Dick?", "What is the capital of France?", "Is there a bridge in Prague?"] {
             #expect(FollowUpRule.standalone(question, after: author) == question)
         }
-        #expect(FollowUpRule.standalone("And in which city was it published?", after: []) == "And in which city was it published?")
+        #expect(
+            FollowUpRule.standalone("And in which city was it published?", after: [])
+                == "And in which city was it published?")
     }
 
     @Test func survivesAnything() {
-        for text in ["", "?", "it", "it it it it", "And", "'s", "…", "What about?", "它是什么？", String(repeating: "it ", count: 5000)] {
+        for text in [
+            "", "?", "it", "it it it it", "And", "'s", "…", "What about?", "它是什么？",
+            String(repeating: "it ", count: 5000),
+        ] {
             _ = FollowUpRule.standalone(text, after: turns([(text, text, text), ("Who wrote Emma?", "", "")]))
         }
     }
@@ -55,7 +69,9 @@ import Text
             }
         }
         #expect(count > 50)
-        #expect(rule / count > plain / count + 0.03, "rule \(rule / count), as typed \(plain / count), joined \(joined / count), \(count) turns")
+        #expect(
+            rule / count > plain / count + 0.03,
+            "rule \(rule / count), as typed \(plain / count), joined \(joined / count), \(count) turns")
         #expect(rule > joined)
     }
 
@@ -71,7 +87,8 @@ import Text
         func accepted(_ written: String) -> String? { FollowUp.accepted(written, for: "Where was she born?", dialogue) }
         #expect(accepted("Where was Jane Austen born?") == "Where was Jane Austen born?")
         #expect(accepted("Question: \"Where was Jane Austen born?\"") == "Where was Jane Austen born?")
-        #expect(accepted("<think>She is Jane Austen.</think>Where was Jane Austen born?") == "Where was Jane Austen born?")
+        #expect(
+            accepted("<think>She is Jane Austen.</think>Where was Jane Austen born?") == "Where was Jane Austen born?")
         #expect(accepted("Jane Austen was born in Steventon, Hampshire.") == nil)
         #expect(accepted("I cannot help with that.") == nil)
         #expect(accepted("") == nil)
@@ -80,14 +97,24 @@ import Text
 
     @Test func theModelRewritesAndTheRuleStandsIn() async throws {
         let dialogue = Dialogue(turns: turns([("Who wrote Emma?", "Jane Austen wrote it.", "Jane Austen")]))
-        let script: JSONValue = ["model": "rewriter", "repeat_last": true, "turns": [["content": "Where was the author Jane Austen born?", "usage": ["prompt_tokens": 9, "completion_tokens": 5]]]]
-        let good = try await FollowUp(model: ScriptedModel(script: script, source: "test")).question("Where was she born?", in: dialogue)
+        let script: JSONValue = [
+            "model": "rewriter", "repeat_last": true,
+            "turns": [
+                [
+                    "content": "Where was the author Jane Austen born?",
+                    "usage": ["prompt_tokens": 9, "completion_tokens": 5],
+                ]
+            ],
+        ]
+        let good = try await FollowUp(model: ScriptedModel(script: script, source: "test")).question(
+            "Where was she born?", in: dialogue)
         #expect(good.text == "Where was the author Jane Austen born?")
         #expect(good.dialogue.asked == "Where was she born?")
         #expect(good.dialogue.rewriter == "rewriter")
         #expect(good.dialogue.usage.promptTokens == 9)
         let dead: JSONValue = ["turns": [["content": "x", "failures": ["unavailable", "unavailable"]]]]
-        let fallback = try await FollowUp(model: ScriptedModel(script: dead, source: "test")).question("Where was she born?", in: dialogue)
+        let fallback = try await FollowUp(model: ScriptedModel(script: dead, source: "test")).question(
+            "Where was she born?", in: dialogue)
         #expect(fallback.text == "Where was Jane Austen born?")
         #expect(fallback.dialogue.rewriter == "rule")
         let copy = try Dialogue(json: good.dialogue.json)

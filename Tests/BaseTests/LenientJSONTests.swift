@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
 import Testing
-import Base
 
 /// JSON as models write it; each form is from a public bug report.
 @Suite struct LenientJSONTests {
     static let query: JSONValue = ["query": "clown novel"]
 
     @Test(arguments: [
-        #"{"query":"clown novel",}"#, #"{'query': 'clown novel'}"#, #"{query: "clown novel"}"#, #"{"query":"clown novel""#,
+        #"{"query":"clown novel",}"#, #"{'query': 'clown novel'}"#, #"{query: "clown novel"}"#,
+        #"{"query":"clown novel""#,
         #"{"query":"clown novel"#, "```json\n{\"query\":\"clown novel\"}\n```", "```\n{\"query\":\"clown novel\"}",
         #"Sure! {"query":"clown novel"} Done."#, #""{\"query\":\"clown novel\"}""#,
         #""{\\\"query\\\":\\\"clown novel\\\"}""#, #"{"query":"clown novel"}}"#, #"{“query”: “clown novel”}"#,
@@ -20,20 +21,23 @@ import Base
     }
 
     @Test func saysWhatItMended() throws {
-        let read = try #require(LenientJSON.read(#"{'a': True, 'b': None, 'c': (1, 2), 'd': +3, 'e': 'it\'s', 'f': 1_000}"#))
+        let read = try #require(
+            LenientJSON.read(#"{'a': True, 'b': None, 'c': (1, 2), 'd': +3, 'e': 'it\'s', 'f': 1_000}"#))
         #expect(read.value == ["a": true, "b": nil, "c": [1, 2], "d": 3, "e": "it's", "f": 1000])
         #expect(read.repairs.contains("single quotes") && read.repairs.contains("a Python literal"))
         #expect(LenientJSON.read(#"{"a": 1}"#)?.repairs == [])
     }
 
     @Test func keepsQuotesWithinStrings() {
-        #expect(LenientJSON.read(#"{"query": "the "big" top", "n": 1,}"#)?.value == ["query": "the \"big\" top", "n": 1])
+        #expect(
+            LenientJSON.read(#"{"query": "the "big" top", "n": 1,}"#)?.value == ["query": "the \"big\" top", "n": 1])
         #expect(LenientJSON.read(#"{'query': 'the clown's nose'}"#)?.value == ["query": "the clown's nose"])
         #expect(LenientJSON.read("{\"query\": \"two\nlines\"}")?.value == ["query": "two\nlines"])
         #expect(LenientJSON.read(#"{"a": "x" "b": "y"}"#)?.value == ["a": "x", "b": "y"])
     }
 
-    @Test(arguments: ["", "clown", "no braces here", "}{", "{\"a\":1}{\"b\":2}", "{{{", ":", "[1,,]{"]) func leavesWhatIsNone(_ text: String) {
+    @Test(arguments: ["", "clown", "no braces here", "}{", "{\"a\":1}{\"b\":2}", "{{{", ":", "[1,,]{"])
+    func leavesWhatIsNone(_ text: String) {
         let read = LenientJSON.read(text)
         #expect(read == nil || read?.value.object == nil || read?.value == [:])
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
 import Testing
-import Base
 import Text
 
 @testable import Tools
@@ -20,10 +20,17 @@ import Text
     }
 
     static let mended: [Mended] = [
-        Mended(tool: "keyword_search", written: #"{"query":"clown novel","limit":"3"}"#, meant: ["query": "clown novel", "limit": 3]),
-        Mended(tool: "keyword_search", written: #"{"query":"clown novel","limit":null,"within":""}"#, meant: ["query": "clown novel"]),
-        Mended(tool: "keyword_search", written: #"{"query":"clown novel","limit":5000}"#, meant: ["query": "clown novel", "limit": 100]),
-        Mended(tool: "keyword_search", written: #"{"query":"clown","limit":3.0}"#, meant: ["query": "clown", "limit": 3]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown novel","limit":"3"}"#,
+            meant: ["query": "clown novel", "limit": 3]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown novel","limit":null,"within":""}"#,
+            meant: ["query": "clown novel"]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown novel","limit":5000}"#,
+            meant: ["query": "clown novel", "limit": 100]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown","limit":3.0}"#, meant: ["query": "clown", "limit": 3]),
         Mended(tool: "keyword_search", written: #"{"query":["clown","novel"]}"#, meant: ["query": "clown novel"]),
         Mended(tool: "keyword_search", written: #"{"query":1984}"#, meant: ["query": "1984"]),
         Mended(tool: "keyword_search", written: #"{"Query":"clown"}"#, meant: ["query": "clown"]),
@@ -39,8 +46,12 @@ import Text
             meant: ["where": ["field": "text", "op": "contains", "value": "clown"]]),
         Mended(tool: "filter", written: #"{"fields":"title"}"#, meant: ["fields": ["title"]]),
         Mended(tool: "filter", written: #"{"fields":"[\"title\",\"year\"]"}"#, meant: ["fields": ["title", "year"]]),
-        Mended(tool: "filter", written: #"{"sort":{"by":"year","order":"DESC"}}"#, meant: ["sort": [["by": "year", "order": "descending"]]]),
-        Mended(tool: "aggregate", written: #"{"measures":[{"op":"AVG","field":"price"}]}"#, meant: ["measures": [["op": "mean", "field": "price"]]]),
+        Mended(
+            tool: "filter", written: #"{"sort":{"by":"year","order":"DESC"}}"#,
+            meant: ["sort": [["by": "year", "order": "descending"]]]),
+        Mended(
+            tool: "aggregate", written: #"{"measures":[{"op":"AVG","field":"price"}]}"#,
+            meant: ["measures": [["op": "mean", "field": "price"]]]),
         Mended(tool: "aggregate", written: #"{"groupBy":["year"]}"#, meant: ["group_by": ["year"]]),
         Mended(tool: "aggregate", written: "", meant: [:]),
         Mended(tool: "read", written: #"{"ids":"it#1","around":"2"}"#, meant: ["ids": ["it#1"], "around": 2]),
@@ -57,7 +68,8 @@ import Text
     }
 
     @Test(arguments: [
-        #"{"query":"within","limit":7}"#, #"{"query":"3"}"#, #"{"query":"null","within":"r1"}"#, #"{"query":"{\"a\":1}"}"#,
+        #"{"query":"within","limit":7}"#, #"{"query":"3"}"#, #"{"query":"null","within":"r1"}"#,
+        #"{"query":"{\"a\":1}"}"#,
     ]) func neverTouchesWhatIsRight(_ text: String) throws {
         let tool = try #require(ToolRegistry.builtIn()["keyword_search"])
         let read = try #require(ArgumentRepair.read(text, schema: tool.specification.parameters))
@@ -66,21 +78,27 @@ import Text
     }
 
     @Test(arguments: [
-        ("functions.keyword_search", "keyword_search"), ("keyword_search:0", "keyword_search"), (" Keyword_Search ", "keyword_search"),
+        ("functions.keyword_search", "keyword_search"), ("keyword_search:0", "keyword_search"),
+        (" Keyword_Search ", "keyword_search"),
         ("keyword search", "keyword_search"), ("keyword_search<|channel|>commentary", "keyword_search"),
-        ("<|channel|>commentary to=functions.keyword_search", "keyword_search"), ("keyword_searchkeyword_search", "keyword_search"),
-        ("default_api.read", "read"), ("mcp__corpus__semantic_search", "semantic_search"), ("read({\"ids\": [\"a\"]})", "read"),
+        ("<|channel|>commentary to=functions.keyword_search", "keyword_search"),
+        ("keyword_searchkeyword_search", "keyword_search"),
+        ("default_api.read", "read"), ("mcp__corpus__semantic_search", "semantic_search"),
+        ("read({\"ids\": [\"a\"]})", "read"),
         ("semantic_serach", "semantic_search"),
     ]) func readsAName(_ written: String, _ meant: String) throws {
         #expect(try ToolRegistry.builtIn().toolName(written) == meant)
     }
 
-    @Test(arguments: ["", "search", "delete_everything", "read_or_filter", "<|x|>"]) func doesNotGuessANameThatIsNone(_ written: String) throws {
+    @Test(arguments: ["", "search", "delete_everything", "read_or_filter", "<|x|>"]) func doesNotGuessANameThatIsNone(
+        _ written: String
+    ) throws {
         #expect(try ToolRegistry.builtIn().toolName(written) == nil)
     }
 
     @Test func recordsRepairsAndRunsTheCall() async throws {
-        let corpus = try InMemoryCorpus(name: "c", documents: [Document(id: "it", title: "It", text: "A novel with a clown.")])
+        let corpus = try InMemoryCorpus(
+            name: "c", documents: [Document(id: "it", title: "It", text: "A novel with a clown.")])
         let output = try await ToolRegistry.builtIn().run(
             ToolCall(id: "a", name: "functions.keyword_search", arguments: "{'query': 'clown', 'limit': '3',}"),
             in: ToolContext(corpus: corpus))
@@ -92,8 +110,11 @@ import Text
     @Test func saysWhatIsWrongWhereNothingCanBeMended() async throws {
         let corpus = try InMemoryCorpus(name: "c", documents: [])
         let registry = try ToolRegistry.builtIn()
-        for (name, arguments) in [("filter", "clown"), ("keyword_search", "{}"), ("nothing", "{}"), ("read", "{\"ids\": {}}")] {
-            let output = try await registry.run(ToolCall(id: "", name: name, arguments: arguments), in: ToolContext(corpus: corpus))
+        for (name, arguments) in [
+            ("filter", "clown"), ("keyword_search", "{}"), ("nothing", "{}"), ("read", "{\"ids\": {}}"),
+        ] {
+            let output = try await registry.run(
+                ToolCall(id: "", name: name, arguments: arguments), in: ToolContext(corpus: corpus))
             #expect(output.isError, "\(name) \(arguments)")
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import LanguageModels
 import OrderedCollections
-public import Base
 import Text
 import Tools
 
@@ -33,7 +33,9 @@ public struct AnswerShape: Sendable {
     }
 
     private func accepted(_ value: JSONValue) -> JSONValue? {
-        guard let violations = try? JSONSchemaValidator(schema: schema).validate(value), violations.isEmpty else { return nil }
+        guard let violations = try? JSONSchemaValidator(schema: schema).validate(value), violations.isEmpty else {
+            return nil
+        }
         return value
     }
 
@@ -59,7 +61,9 @@ public struct AnswerShape: Sendable {
         let short = answer.short ?? answer.text
         if let choices = part["enum"]?.array {
             return choices.first { $0.string?.lowercased() == short.lowercased() }
-                ?? choices.first { choice in choice.string.map { !$0.isEmpty && answer.text.lowercased().contains($0.lowercased()) } ?? false }
+                ?? choices.first { choice in
+                    choice.string.map { !$0.isEmpty && answer.text.lowercased().contains($0.lowercased()) } ?? false
+                }
         }
         let type = part["type"]?.string ?? part["type"]?[0]?.string ?? (part["properties"] == nil ? "string" : "object")
         let key = name.lowercased()
@@ -78,14 +82,19 @@ public struct AnswerShape: Sendable {
         case "array":
             let items = part["items"] ?? ["type": "string"]
             if ["source", "citation", "reference", "evidence", "passage", "document"].contains(where: key.contains) {
-                return .array(answer.citations.compactMap { citation in
-                    items["type"] == "object" ? fill(citation, items) : .string(citation.passageID)
-                })
+                return .array(
+                    answer.citations.compactMap { citation in
+                        items["type"] == "object" ? fill(citation, items) : .string(citation.passageID)
+                    })
             }
             let entries = short.split(separator: ",").map { $0.drop(while: \.isWhitespace) }
-            return .array(entries.compactMap { entry in
-                fill(items, name: name, Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""), depth: depth + 1)
-            })
+            return .array(
+                entries.compactMap { entry in
+                    fill(
+                        items, name: name,
+                        Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""),
+                        depth: depth + 1)
+                })
         case "boolean":
             let words = short.lowercased()
             if ["found", "answered", "supported"].contains(where: key.contains) { return .bool(answer.label != .none) }
@@ -102,8 +111,12 @@ public struct AnswerShape: Sendable {
             if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) {
                 return answer.citations.first.map { .string($0.passageID) } ?? ""
             }
-            if ["quote", "evidence"].contains(where: key.contains) { return .string(answer.citations.first?.quote ?? "") }
-            if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(where: key.contains) {
+            if ["quote", "evidence"].contains(where: key.contains) {
+                return .string(answer.citations.first?.quote ?? "")
+            }
+            if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(
+                where: key.contains)
+            {
                 return .string(answer.text)
             }
             return .string(short)
@@ -114,16 +127,23 @@ public struct AnswerShape: Sendable {
         var members: JSONObject = [:]
         for name in (items["properties"]?.object ?? [:]).keys {
             let key = name.lowercased()
-            if key.contains("title") { members[name] = .string(citation.title) }
-            else if key.contains("quote") || key.contains("text") { members[name] = .string(citation.quote) }
-            else if key.contains("score") || key.contains("support") { members[name] = .number(citation.support) }
-            else { members[name] = .string(citation.passageID) }
+            if key.contains("title") {
+                members[name] = .string(citation.title)
+            } else if key.contains("quote") || key.contains("text") {
+                members[name] = .string(citation.quote)
+            } else if key.contains("score") || key.contains("support") {
+                members[name] = .number(citation.support)
+            } else {
+                members[name] = .string(citation.passageID)
+            }
         }
         return .object(members)
     }
 
     /// What a model is asked to bring an answer into the form.
-    func request(_ question: Question, _ answer: Answer, _ evidence: Evidence, fence: Fence, tokens: Int) -> ModelRequest {
+    func request(_ question: Question, _ answer: Answer, _ evidence: Evidence, fence: Fence, tokens: Int)
+        -> ModelRequest
+    {
         ModelRequest(
             messages: [
                 ChatMessage(
@@ -134,7 +154,8 @@ public struct AnswerShape: Sendable {
                         + "\n\n" + Fence.note),
                 ChatMessage(
                     role: .user,
-                    content: fence.wrap(EvidencePrompt.list(evidence, limit: 6, characters: 800), source: "the evidence")
+                    content: fence.wrap(
+                        EvidencePrompt.list(evidence, limit: 6, characters: 800), source: "the evidence")
                         + "\n\nQuestion: \(question.text)\nAnswer: \(answer.text)\(answer.short.map { "\nShort: " + $0 } ?? "")"
                         + "\n\nWrite one JSON object that this JSON Schema accepts:\n\(schema.serialized())"),
             ], toolChoice: .none,

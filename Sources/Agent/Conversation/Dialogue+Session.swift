@@ -62,7 +62,9 @@ extension Dialogue {
             } else if let last = dialogue.turns.indices.last {
                 let ids = bracketed(message.text)
                 cited = ids + cited.filter { !ids.contains($0) }
-                dialogue.turns[last].answer = dialogue.turns[last].answer.isEmpty ? message.text : dialogue.turns[last].answer + "\n" + message.text
+                dialogue.turns[last].answer =
+                    dialogue.turns[last].answer.isEmpty
+                    ? message.text : dialogue.turns[last].answer + "\n" + message.text
                 let plain = withoutBrackets(message.text)
                 if plain.count <= 80, !plain.contains("\n") { dialogue.turns[last].short = plain }
             }
@@ -86,7 +88,8 @@ extension Dialogue {
         while let open = rest.firstIndex(of: "["), let close = rest[open...].firstIndex(of: "]"), result.count < 64 {
             let inner = rest[rest.index(after: open)..<close]
             if (1...600).contains(inner.utf8.count) {
-                let parts = [String(inner)] + (inner.contains(",") ? inner.split(separator: ",").map { $0.trimmed } : [])
+                let parts =
+                    [String(inner)] + (inner.contains(",") ? inner.split(separator: ",").map { $0.trimmed } : [])
                 for part in parts where !result.contains(part) { result.append(part) }
             }
             rest = rest[rest.index(after: close)...]
@@ -118,6 +121,7 @@ extension Substring {
 extension EvidenceItem {
     init(_ passage: Passage, score: Double) {
         self.init(
-            passageID: passage.id, documentID: passage.documentID, title: passage.title, text: passage.text, score: score)
+            passageID: passage.id, documentID: passage.documentID, title: passage.title, text: passage.text,
+            score: score)
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
-public import LanguageModels
 import Base
+public import LanguageModels
+import OrderedCollections
 import Text
 
 /// Turns what is asked within a conversation into a question that stands alone: what is searched for must name what it is
@@ -71,11 +71,14 @@ public struct FollowUp: Sendable {
     /// conversation.
     static func accepted(_ written: String, for asked: String, _ dialogue: Dialogue) -> String? {
         var text = AnswerText.written(written)
-        for prefix in ["rewritten question:", "question:", "user:"] where text.lowercased().drop(while: \.isWhitespace).hasPrefix(prefix) {
+        for prefix in ["rewritten question:", "question:", "user:"]
+        where text.lowercased().drop(while: \.isWhitespace).hasPrefix(prefix) {
             text = String(text.drop(while: \.isWhitespace).dropFirst(prefix.count))
         }
-        let lines = text.split(whereSeparator: \.isNewline).map { $0.trimming { $0.isWhitespace || $0 == "\"" || $0 == "*" } }
-            .filter { !$0.isEmpty }
+        let lines = text.split(whereSeparator: \.isNewline).map {
+            $0.trimming { $0.isWhitespace || $0 == "\"" || $0 == "*" }
+        }
+        .filter { !$0.isEmpty }
         guard lines.count == 1, let line = lines.first, line.count <= asked.count + 240 else { return nil }
         let kept = EvidenceWords.terms(asked)
         let now = EvidenceWords.terms(line)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
 import Base
+import OrderedCollections
 import Text
 
 /// Makes a question that leans on what was said before stand alone, without a model: the topic of the conversation takes the
@@ -59,14 +59,17 @@ enum FollowUpRule {
     private static func answer(of turn: Dialogue.Turn, for pronoun: String) -> String? {
         let short = turn.short.isEmpty ? turn.answer : turn.short
         let words = short.split(separator: " ")
-        guard (1...7).contains(words.count), words.contains(where: { $0.first?.isUppercase == true }), short.count <= 80,
+        guard (1...7).contains(words.count), words.contains(where: { $0.first?.isUppercase == true }),
+            short.count <= 80,
             !short.contains("["), !["Yes", "No", "Unknown"].contains(short)
         else { return nil }
         let asked = Words(turn.question).lowered
         let asksPerson = asked.contains { ["who", "whom", "whose"].contains($0) }
-        let asksPlace = asked.contains("where") || asked.contains { ["city", "country", "town", "place", "state"].contains($0) }
+        let asksPlace =
+            asked.contains("where") || asked.contains { ["city", "country", "town", "place", "state"].contains($0) }
         switch pronoun {
-        case "he", "she", "him", "her", "his", "hers": return asksPerson || !asksPlace && words.count <= 4 ? clean(short) : nil
+        case "he", "she", "him", "her", "his", "hers":
+            return asksPerson || !asksPlace && words.count <= 4 ? clean(short) : nil
         case "there": return asksPlace ? clean(short) : nil
         case "it", "its", "itself": return asksPerson || asksPlace ? nil : clean(short)
         default: return asksPlace ? nil : clean(short)
@@ -97,7 +100,9 @@ private struct Words {
             while end < text.endIndex, text[end].isLetter || text[end].isNumber || "'’.&+-".contains(text[end]) {
                 end = text.index(after: end)
             }
-            while end > text.index(after: index), ".'-’".contains(text[text.index(before: end)]) { end = text.index(before: end) }
+            while end > text.index(after: index), ".'-’".contains(text[text.index(before: end)]) {
+                end = text.index(before: end)
+            }
             tokens.append((text[index..<end], true))
             index = end
         }
@@ -122,7 +127,8 @@ private struct Words {
         guard let first = lowered.first else { return false }
         if ["and", "but", "so", "also", "or", "really"].contains(first) { return true }
         let two = lowered.prefix(2).joined(separator: " ")
-        return ["what about", "how about", "why not", "who else", "what else", "where else", "any others", "any other"].contains(two)
+        return ["what about", "how about", "why not", "who else", "what else", "where else", "any others", "any other"]
+            .contains(two)
             || lowered == ["why"] || lowered == ["how"]
     }
 
@@ -133,9 +139,12 @@ private struct Words {
             let next = index + 1 < tokens.count ? tokens[index + 1] : nil
             if Self.pronouns.contains(word) {
                 // "Is there a way …", "were there any": nothing is meant by it.
-                if word == "there", index > 0, Self.being.contains(Self.base(tokens[index - 1].text.lowercased())) { continue }
+                if word == "there", index > 0, Self.being.contains(Self.base(tokens[index - 1].text.lowercased())) {
+                    continue
+                }
                 if word == "there", let next, Self.being.contains(Self.base(next.text.lowercased())) { continue }
-                let possesses = ["its", "their", "his", "theirs", "hers"].contains(word)
+                let possesses =
+                    ["its", "their", "his", "theirs", "hers"].contains(word)
                     || word == "her" && next?.isWord == true && !Self.stopWords.contains(next?.text.lowercased() ?? "")
                 return (index, word, possesses)
             }
@@ -167,7 +176,8 @@ private struct Words {
         }
         func flush() {
             while let last = run.last, isWeak(last) { run.removeLast() }
-            while let first = run.first, Self.commonWords.contains(first.lowercased()), first.first?.isUppercase != true {
+            while let first = run.first, Self.commonWords.contains(first.lowercased()), first.first?.isUppercase != true
+            {
                 run.removeFirst()
             }
             if !run.isEmpty { result.append(run.joined(separator: " ")) }
@@ -180,7 +190,8 @@ private struct Words {
             }
             let word = token.text.lowercased()
             if Self.stopWords.contains(Self.base(word)) {
-                let isInName = run.last?.first?.isUppercase == true
+                let isInName =
+                    run.last?.first?.isUppercase == true
                     && ["of", "the", "and", "for", "in", "de", "la"].contains(word)
                     && tokens.dropFirst(index + 1).prefix(2).contains { $0.text.first?.isUppercase == true }
                 if isInName { run.append(String(token.text)) } else { flush() }
@@ -194,9 +205,12 @@ private struct Words {
         return result
     }
 
-    private static let being: Set<String> = ["is", "are", "was", "were", "be", "been", "has", "have", "will", "can", "exist"]
+    private static let being: Set<String> = [
+        "is", "are", "was", "were", "be", "been", "has", "have", "will", "can", "exist",
+    ]
     private static let pronouns: Set<String> = [
-        "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "there", "one", "ones",
+        "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "there", "one",
+        "ones",
         "itself", "themselves",
     ]
     private static let stopWords = Set(

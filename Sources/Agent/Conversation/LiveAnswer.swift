@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import LanguageModels
 import OrderedCollections
-import Base
 import Text
 
 /// The answer of a running session, piece by piece, as its model writes it: without reasoning, with citations resolved, and

@@ -169,7 +169,9 @@ extension AgentSession {
     /// it, else filled in by rule. An answer that fits neither way keeps its text, and whoever asked must look.
     private func shaped(_ answer: Answer, _ context: StepContext) async throws -> Answer {
         let state = seen
-        guard let schema = state.question.dialogue.format, let shape = try? AnswerShape(schema: schema) else { return answer }
+        guard let schema = state.question.dialogue.format, let shape = try? AnswerShape(schema: schema) else {
+            return answer
+        }
         var answer = answer
         if let own = shape.read(answer.text) {
             answer.text = own.serialized()
@@ -178,7 +180,8 @@ extension AgentSession {
         if context.hasModel, answer.label != .none {
             do {
                 let request = shape.request(
-                    state.question, answer, state.evidence, fence: Fence(seed: state.header.seed, call: "shape"), tokens: 768)
+                    state.question, answer, state.evidence, fence: Fence(seed: state.header.seed, call: "shape"),
+                    tokens: 768)
                 let response = try await context.respond(to: request, purpose: "shape")
                 if let value = response.completions.first.flatMap({ shape.read($0.message.content) }) {
                     answer.text = value.serialized()

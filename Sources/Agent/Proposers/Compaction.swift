@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import LanguageModels
 import OrderedCollections
-import Base
 import Text
 
 /// Makes room in a conversation that no longer fits: the model sums its oldest turns up, with the passages that each finding
@@ -21,7 +21,9 @@ enum Compaction {
 
     /// The newest summary, and how many turns it covers.
     static func summary(in notes: [Note]) -> (turns: Int, text: String)? {
-        guard let note = notes.last(where: { $0.kind == kind }), let turns = Int(note.key), turns > 0 else { return nil }
+        guard let note = notes.last(where: { $0.kind == kind }), let turns = Int(note.key), turns > 0 else {
+            return nil
+        }
         return (turns, note.text)
     }
 
@@ -44,7 +46,9 @@ enum Compaction {
         for turn in turns {
             for call in turn.message.toolCalls {
                 let reply = turn.replies[call.id] ?? turn.correction ?? ""
-                parts.append("\(call.name) \(call.arguments.prefix(200))\n\(reply.prefix(share / max(1, turn.message.toolCalls.count)))")
+                parts.append(
+                    "\(call.name) \(call.arguments.prefix(200))\n\(reply.prefix(share / max(1, turn.message.toolCalls.count)))"
+                )
             }
         }
         let fence = Fence(seed: state.header.seed, call: "summary\(count)")
@@ -53,7 +57,8 @@ enum Compaction {
                 ChatMessage(role: .system, content: instructions + "\n\n" + Fence.note),
                 ChatMessage(
                     role: .user,
-                    content: "Question: \(state.question.text)\n\n" + fence.wrap(parts.joined(separator: "\n\n"), source: "the search so far")),
+                    content: "Question: \(state.question.text)\n\n"
+                        + fence.wrap(parts.joined(separator: "\n\n"), source: "the search so far")),
             ], toolChoice: .none, options: SamplingOptions(temperature: 0, seed: state.header.seed, maxTokens: 400))
         do {
             let response = try await context.respond(to: request, purpose: "compact")

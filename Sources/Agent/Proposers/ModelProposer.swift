@@ -59,7 +59,8 @@ public struct ModelProposer: ActionProposer {
                 // Results that no longer fit are summed up before they are let go.
                 hasCompacted = true
                 let half = (state.conversation.count + 1) / 2
-                if let note = try await Compaction.summarise(max(trimmed, half), of: state, using: context, limit: room) {
+                if let note = try await Compaction.summarise(max(trimmed, half), of: state, using: context, limit: room)
+                {
                     notes.append(note)
                     summary = Compaction.summary(in: notes)
                     trim = 0

@@ -110,7 +110,7 @@ public struct SessionNarrator: Sendable {
                 dim(
                     line(
                         "policy \(header.policy.name), \(model), corpus \(header.corpus.name), session \(header.session)"
-                    )),
+                    ))
             ]
         case .stepStarted(let step): return ["", bold("Step \(step)")]
         case .assessed(let decision):

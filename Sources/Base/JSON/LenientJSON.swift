@@ -29,7 +29,8 @@ public struct LenientJSON: Sendable, Hashable {
         // Doubly encoded: a string whose content is an object or a list. Scalars in strings are for a schema to judge.
         for _ in 0..<3 {
             guard let inner = result.value.string, let first = inner.first(where: { !$0.isWhitespace }),
-                "{[`\"".contains(first), let read = once(inner, limits), read.value.object != nil || read.value.array != nil
+                "{[`\"".contains(first), let read = once(inner, limits),
+                read.value.object != nil || read.value.array != nil
                     || read.value.string.map({ $0.contains("{") && $0 != inner }) == true
             else { break }
             result.value = read.value
@@ -72,7 +73,8 @@ public struct LenientJSON: Sendable, Hashable {
             }
             return nil
         }
-        guard let open = fence(from: 0), !scalars[..<open].contains(where: { "{[\"".unicodeScalars.contains($0) }) else {
+        guard let open = fence(from: 0), !scalars[..<open].contains(where: { "{[\"".unicodeScalars.contains($0) })
+        else {
             return scalars
         }
         var start = open + 3

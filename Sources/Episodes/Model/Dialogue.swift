@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
 import OrderedCollections
-public import Base
 import Text
 
 /// What was said before a question, and how its asker wants it answered. It is a part of the question: a session that has

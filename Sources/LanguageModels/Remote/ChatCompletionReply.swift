@@ -84,8 +84,12 @@ struct ChatCompletionReply {
             read(content: .string(text), sample: index, into: &choice, &events)
         }
         for call in delta["tool_calls"]?.array ?? [] { read(call: call, isWhole, index, into: &choice, &events) }
-        if let call = delta["tool_calls"], call.object != nil { read(call: call, isWhole, index, into: &choice, &events) }
-        if let call = delta["function_call"], call.object != nil { read(call: call, isWhole, index, into: &choice, &events) }
+        if let call = delta["tool_calls"], call.object != nil {
+            read(call: call, isWhole, index, into: &choice, &events)
+        }
+        if let call = delta["function_call"], call.object != nil {
+            read(call: call, isWhole, index, into: &choice, &events)
+        }
         if let reason = entry["finish_reason"]?.string, !reason.isEmpty { choice.finish = reason }
         readLogProbabilities(entry["logprobs"], into: &choice)
         if let ids = entry["token_ids"]?.array { choice.tokenIDs += ids.compactMap(\.int) }
@@ -127,7 +131,8 @@ struct ChatCompletionReply {
         switch value {
         case .string(let text): return text
         case .array(let parts): return parts.map { text($0, depth: depth + 1) }.joined()
-        case .object(let part): return text(part["text"] ?? part["thinking"] ?? part["content"] ?? .null, depth: depth + 1)
+        case .object(let part):
+            return text(part["text"] ?? part["thinking"] ?? part["content"] ?? .null, depth: depth + 1)
         default: return ""
         }
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
-public import Net
-import Synchronization
 import Base
+public import Net
+import OrderedCollections
+import Synchronization
 import Text
 
 /// Finds out what a model server can and cannot do, with a handful of small requests.
@@ -42,7 +42,9 @@ public struct ModelProbe: Sendable {
         let listing = try OpenAICompatibleModel(configuration, client: client)
         let models = await models(at: listing.base)
         onFinding(
-            Finding("lists its models", models.isEmpty ? false : true, models.prefix(12).map(\.name).joined(separator: ", ")))
+            Finding(
+                "lists its models", models.isEmpty ? false : true, models.prefix(12).map(\.name).joined(separator: ", ")
+            ))
         if configuration.model.isEmpty { configuration.model = models.first?.name ?? "default" }
         onFinding(Finding("model", true, configuration.model))
         if let known = models.first(where: { $0.name == configuration.model })?.context {
@@ -102,29 +104,45 @@ public struct ModelProbe: Sendable {
         let seconds = (ContinuousClock.now - start).seconds
         let (first, pieces) = seen.withLock { $0 }
         let completion = response.completions.first
-        let text = completion?.message.content.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(60) ?? ""
+        let text =
+            completion?.message.content.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(60) ?? ""
         onFinding(Finding("answers", !text.isEmpty, "\"\(text)\""))
-        onFinding(Finding("streams", pieces > 1, pieces > 1 ? "\(pieces) pieces, the first after \(Self.text(first?.seconds ?? 0)) s" : "the answer came in one piece"))
+        onFinding(
+            Finding(
+                "streams", pieces > 1,
+                pieces > 1
+                    ? "\(pieces) pieces, the first after \(Self.text(first?.seconds ?? 0)) s"
+                    : "the answer came in one piece"))
         let tokens = response.usage.completionTokens
         onFinding(
             Finding(
                 "counts tokens", response.usage != TokenUsage(),
-                tokens > 0 ? "\(response.usage.promptTokens) + \(tokens), \(Self.text(Double(tokens) / max(seconds, 0.001))) a second" : "costs are estimated"))
-        onFinding(Finding("keeps reasoning apart", completion?.message.reasoning.isEmpty == false ? true : nil, completion?.message.reasoning.isEmpty == false ? "" : "it gave none"))
+                tokens > 0
+                    ? "\(response.usage.promptTokens) + \(tokens), \(Self.text(Double(tokens) / max(seconds, 0.001))) a second"
+                    : "costs are estimated"))
+        onFinding(
+            Finding(
+                "keeps reasoning apart", completion?.message.reasoning.isEmpty == false ? true : nil,
+                completion?.message.reasoning.isEmpty == false ? "" : "it gave none"))
     }
 
     private static let lookup = ToolSpecification(
         name: "look_up", description: "Looks a word up in the dictionary.",
         parameters: [
-            "type": "object", "properties": ["word": ["type": "string", "description": "The word."]], "required": ["word"],
+            "type": "object", "properties": ["word": ["type": "string", "description": "The word."]],
+            "required": ["word"],
             "additionalProperties": false,
         ])
 
     private func tools(_ model: OpenAICompatibleModel, _ onFinding: (Finding) -> Void) async throws {
         try await look("tool calls", onFinding) {
-            let request = Self.request("Look up the words \"clown\" and \"circus\" with the tool, both at once.", tools: [Self.lookup])
+            let request = Self.request(
+                "Look up the words \"clown\" and \"circus\" with the tool, both at once.", tools: [Self.lookup])
             let calls = try await model.respond(to: request) { _ in }.completions.first?.message.toolCalls ?? []
-            onFinding(Finding("calls tools", !calls.isEmpty, calls.isEmpty ? "it answered without a call" : "\(calls[0].name) \(calls[0].arguments.prefix(60))"))
+            onFinding(
+                Finding(
+                    "calls tools", !calls.isEmpty,
+                    calls.isEmpty ? "it answered without a call" : "\(calls[0].name) \(calls[0].arguments.prefix(60))"))
             return Finding("calls several tools at once", calls.count > 1, "\(calls.count) calls")
         }
     }
@@ -146,7 +164,8 @@ public struct ModelProbe: Sendable {
             let request = Self.request("Describe the colour red.") { $0.constraint = .jsonSchema(schema) }
             let text = try await model.respond(to: request) { _ in }.completions.first?.message.content ?? ""
             let value = LenientJSON.read(text)?.value
-            return Finding("JSON Schema", value?["colour"]?.string != nil && value?["warm"]?.bool != nil, String(text.prefix(60)))
+            return Finding(
+                "JSON Schema", value?["colour"]?.string != nil && value?["warm"]?.bool != nil, String(text.prefix(60)))
         }
     }
 
@@ -154,7 +173,9 @@ public struct ModelProbe: Sendable {
         try await look("log-probabilities", onFinding) {
             let request = Self.request("Say yes.", maxTokens: 8) { $0.topLogProbabilities = 2 }
             let tokens = try await model.respond(to: request) { _ in }.completions.first?.tokens ?? []
-            return Finding("log-probabilities", !tokens.isEmpty, tokens.first.map { "\($0.top.count) alternatives a token" } ?? "none came")
+            return Finding(
+                "log-probabilities", !tokens.isEmpty,
+                tokens.first.map { "\($0.top.count) alternatives a token" } ?? "none came")
         }
     }
 
@@ -165,7 +186,9 @@ public struct ModelProbe: Sendable {
                 $0.temperature = 1
             }
             _ = try await model.respond(to: request) { _ in }
-            return Finding("several samples a request", !model.profile.samplesApart, model.profile.samplesApart ? "they are asked for one by one" : "")
+            return Finding(
+                "several samples a request", !model.profile.samplesApart,
+                model.profile.samplesApart ? "they are asked for one by one" : "")
         }
     }
 
@@ -177,13 +200,17 @@ public struct ModelProbe: Sendable {
             }
             let first = try await model.respond(to: request) { _ in }.completions.first?.message.content
             let second = try await model.respond(to: request) { _ in }.completions.first?.message.content
-            guard !model.profile.dropped.contains("seed") else { return Finding("heeds a seed", false, "it takes none") }
+            guard !model.profile.dropped.contains("seed") else {
+                return Finding("heeds a seed", false, "it takes none")
+            }
             return Finding("heeds a seed", first == second)
         }
     }
 
     /// Makes a finding of what a stage sees, or of how it fails.
-    private func look(_ ability: String, _ onFinding: (Finding) -> Void, _ body: () async throws -> Finding) async throws {
+    private func look(_ ability: String, _ onFinding: (Finding) -> Void, _ body: () async throws -> Finding)
+        async throws
+    {
         do {
             onFinding(try await body())
         } catch let error as LanguageModelError {

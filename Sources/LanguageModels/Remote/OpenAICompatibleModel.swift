@@ -151,7 +151,9 @@ public final class OpenAICompatibleModel: LanguageModel {
                     let wanted = limit ?? request.options.maxTokens
                     limit = try room(in: failure.refusal, overflow, wanted: wanted)
                     onEvent(
-                        .retrying(attempt: attempt, after: 0, reason: "only \(limit ?? 0) tokens are left for the completion"))
+                        .retrying(
+                            attempt: attempt, after: 0, reason: "only \(limit ?? 0) tokens are left for the completion")
+                    )
                     continue
                 }
                 let departure = learned.withLock { $0.learn(from: failure.refusal, of: prepared.body) }
@@ -160,7 +162,8 @@ public final class OpenAICompatibleModel: LanguageModel {
             } catch let failure as RetryableFailure {
                 attempt += 1
                 guard attempt <= configuration.retries else {
-                    throw remember(.exhaustedRetries(attempts: attempt, last: failure.reason), isTransport: failure.isTransport)
+                    throw remember(
+                        .exhaustedRetries(attempts: attempt, last: failure.reason), isTransport: failure.isTransport)
                 }
                 let backOff = min(20, configuration.firstPause * Double(1 << min(attempt - 1, 16)))
                 let pause = failure.retryAfter ?? backOff * Double.random(in: 0.5...1, using: &jitter)
@@ -376,7 +379,9 @@ public final class OpenAICompatibleModel: LanguageModel {
     private func refused(_ refusal: ServerRefusal, retryAfter: Double?) -> any Error {
         let error = LanguageModelError.refused(status: refusal.status, message: refusal.message)
         if refusal.isQuota(retryAfter: retryAfter) { return remember(error) }
-        if refusal.overflow(estimate: 0) != nil || refusal.mayConcernForm { return Refusal(refusal: refusal, error: error) }
+        if refusal.overflow(estimate: 0) != nil || refusal.mayConcernForm {
+            return Refusal(refusal: refusal, error: error)
+        }
         switch refusal.status {
         case 408, 409, 429, 500...599:
             return RetryableFailure(reason: "status \(refusal.status): \(refusal.message)", retryAfter: retryAfter)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
 import Base
+import OrderedCollections
 import Text
 
 /// How a server departs from the protocol: what it does not take, and under which name it takes it. A departure is learned
@@ -89,7 +89,9 @@ package struct ServerProfile: Sendable, Hashable {
         guard body["tools"] != nil else { return false }
         let speaksOfChoice = refusal.names("tool_choice") || refusal.says("tool choice", "tool_choice", "toolchoice")
         let refusesAll =
-            refusal.says("tool") && refusal.says("parser", "--jinja", "enable-auto-tool", "does not support tool",
+            refusal.says("tool")
+            && refusal.says(
+                "parser", "--jinja", "enable-auto-tool", "does not support tool",
                 "not support tool", "no support for tool", "tools are not supported", "tool use is not supported",
                 "tool calling is not supported", "function calling is not", "tools is not supported",
                 "support tool use", "tool calls are not supported", "not support function")
@@ -133,7 +135,8 @@ package struct ServerProfile: Sendable, Hashable {
 
     private mutating func learnMessages(_ refusal: ServerRefusal, _ body: JSONObject) -> Bool {
         if refusal.says("reasoning_content", "reasoning content") {
-            if refusal.says("missing", "must be", "required", "expected", "pass"), reasoningName != "reasoning_content" {
+            if refusal.says("missing", "must be", "required", "expected", "pass"), reasoningName != "reasoning_content"
+            {
                 reasoningName = "reasoning_content"
                 dropped.remove("reasoning_content")
                 note("wants a turn's reasoning back")
@@ -159,20 +162,26 @@ package struct ServerProfile: Sendable, Hashable {
             note("takes no system role; the \(systemRole.rawValue) says it")
             return true
         }
-        if refusal.says("tool call id", "tool_call_id", "tool_calls[0].id", "toolcallid"), refusal.says("9", "nine"), !shortIDs {
+        if refusal.says("tool call id", "tool_call_id", "tool_calls[0].id", "toolcallid"), refusal.says("9", "nine"),
+            !shortIDs
+        {
             shortIDs = true
             note("takes only ids of nine letters and digits")
             return true
         }
-        if refusal.says("content"), refusal.says("none is not", "null", "nil", "must be a string", "expected a string",
-            "required", "none type", "nonetype"), !contentIsNeverNull, Self.hasNullContent(body)
+        if refusal.says("content"),
+            refusal.says(
+                "none is not", "null", "nil", "must be a string", "expected a string",
+                "required", "none type", "nonetype"), !contentIsNeverNull, Self.hasNullContent(body)
         {
             contentIsNeverNull = true
             note("takes no message without a text")
             return true
         }
-        if refusal.says("name"), refusal.says("function_response", "function response", "tool message", "role 'tool'",
-            "role \"tool\"", "tool result"), refusal.says("missing", "required", "empty", "must"), !namesToolResults
+        if refusal.says("name"),
+            refusal.says(
+                "function_response", "function response", "tool message", "role 'tool'",
+                "role \"tool\"", "tool result"), refusal.says("missing", "required", "empty", "must"), !namesToolResults
         {
             namesToolResults = true
             note("wants the tool's name with its result")
@@ -191,11 +200,15 @@ package struct ServerProfile: Sendable, Hashable {
         {
             let rival = name == "max_tokens" ? "max_completion_tokens" : "max_tokens"
             let isRefused =
-                refusal.says("unsupported", "not supported", "unknown", "unrecognized", "unexpected", "not permitted",
-                    "extra", "invalid parameter", "not allowed", "deprecated") || refusal.says("use '\(rival)'", "use \(rival)", "use \"\(rival)\"")
+                refusal.says(
+                    "unsupported", "not supported", "unknown", "unrecognized", "unexpected", "not permitted",
+                    "extra", "invalid parameter", "not allowed", "deprecated")
+                || refusal.says("use '\(rival)'", "use \(rival)", "use \"\(rival)\"")
             // A number that is too large is lowered, not left out.
             let smaller = refusal.numbers.filter { $0 > 0 && $0 < sent }
-            if !isRefused, let most = smaller.max(), refusal.says("large", "exceed", "at most", "less than", "maximum", "<=", "greater") {
+            if !isRefused, let most = smaller.max(),
+                refusal.says("large", "exceed", "at most", "less than", "maximum", "<=", "greater")
+            {
                 completionLimit = most
                 note("gives at most \(most) tokens of a completion")
                 return true
@@ -209,26 +222,33 @@ package struct ServerProfile: Sendable, Hashable {
         }
         if body["temperature"] != nil, refusal.names("temperature") {
             if body["temperature"]?.double == 0, leastTemperature == 0,
-                refusal.says("positive", "greater than 0", "> 0", "above 0", "larger than 0", "strictly", "0 exclusive", "(0")
+                refusal.says(
+                    "positive", "greater than 0", "> 0", "above 0", "larger than 0", "strictly", "0 exclusive", "(0")
             {
                 leastTemperature = 0.01
                 note("takes no temperature of 0")
                 return true
             }
         }
-        if body["n"] != nil, refusal.names("n") || refusal.says("completion choice", "n > 1", "n must be", "best_of", "'n'"), !samplesApart {
+        if body["n"] != nil,
+            refusal.names("n") || refusal.says("completion choice", "n > 1", "n must be", "best_of", "'n'"),
+            !samplesApart
+        {
             samplesApart = true
             note("gives one sample a request")
             return true
         }
-        if body["response_format"] != nil, refusal.names("response_format") || refusal.says("json_schema", "response format", "structured output"),
+        if body["response_format"] != nil,
+            refusal.names("response_format") || refusal.says("json_schema", "response format", "structured output"),
             schemas != .instruction
         {
             schemas = schemas == .schema ? .object : .instruction
             note(schemas == .object ? "takes no JSON Schema for the output" : "takes no form for the output")
             return true
         }
-        if body["stream"] == true, streams, refusal.names("stream") || refusal.says("streaming is not", "streaming not", "does not support stream", "not support stream"),
+        if body["stream"] == true, streams,
+            refusal.names("stream")
+                || refusal.says("streaming is not", "streaming not", "does not support stream", "not support stream"),
             !refusal.names("stream_options")
         {
             streams = false
@@ -240,7 +260,8 @@ package struct ServerProfile: Sendable, Hashable {
 
     /// What may be left out of a request, in the order in which it is given up.
     private static let optional = [
-        "stream_options", "seed", "top_logprobs", "logprobs", "min_p", "top_k", "repetition_penalty", "top_p", "temperature",
+        "stream_options", "seed", "top_logprobs", "logprobs", "min_p", "top_k", "repetition_penalty", "top_p",
+        "temperature",
         "parallel_tool_calls", "tool_choice", "stop",
     ]
 

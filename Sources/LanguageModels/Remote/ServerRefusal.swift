@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
-import Base
 import Text
 
 /// What a server says when it does not answer: its status, and the texts, names and numbers of its body, whatever their form.
@@ -69,7 +69,8 @@ package struct ServerRefusal: Sendable, Hashable {
 
     /// Whether a body is a web page and not an answer of an interface.
     package static func isPage(_ bytes: [UInt8], contentType: String?) -> Bool {
-        let start = String(decoding: bytes.prefix(512), as: UTF8.self).lowercased().trimmingCharacters(in: .whitespacesAndNewlines)
+        let start = String(decoding: bytes.prefix(512), as: UTF8.self).lowercased().trimmingCharacters(
+            in: .whitespacesAndNewlines)
         return start.hasPrefix("<!doctype") || start.hasPrefix("<html") || start.hasPrefix("<head")
             || (contentType?.lowercased().contains("text/html") == true && start.hasPrefix("<"))
     }
@@ -86,7 +87,9 @@ package struct ServerRefusal: Sendable, Hashable {
         // A name such as `n` or `stop` is a word of English too: only in quotes.
         if member.count < 6, !member.contains("_") { return quotes(member) }
         return text.ranges(of: member).contains { range in
-            func isPart(_ character: Character?) -> Bool { character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false }
+            func isPart(_ character: Character?) -> Bool {
+                character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
+            }
             let before = range.lowerBound > text.startIndex ? text[text.index(before: range.lowerBound)] : nil
             let after = range.upperBound < text.endIndex ? text[range.upperBound] : nil
             return !isPart(before) && !isPart(after)
@@ -112,8 +115,10 @@ package struct ServerRefusal: Sendable, Hashable {
     var saysUnknownParameter: Bool {
         says(
             "extra inputs", "extra fields", "extra_forbidden", "additional properties", "unrecognized", "unknown field",
-            "unknown parameter", "unknown name", "unexpected keyword", "unexpected field", "unsupported parameter", "not permitted",
-            "unknown argument", "unsupported_parameter", "invalid parameter", "unexpected argument", "cannot find field")
+            "unknown parameter", "unknown name", "unexpected keyword", "unexpected field", "unsupported parameter",
+            "not permitted",
+            "unknown argument", "unsupported_parameter", "invalid parameter", "unexpected argument", "cannot find field"
+        )
     }
 
     /// The whole numbers of the message, in order; thousands may be parted by commas or points.
@@ -133,7 +138,8 @@ package struct ServerRefusal: Sendable, Hashable {
                 if character.isASCII, character.isNumber {
                     digits.append(character)
                 } else if character == "," || character == "." || character == "_" || character == "'",
-                    index + 3 < characters.count, characters[(index + 1)...(index + 3)].allSatisfy({ $0.isASCII && $0.isNumber }),
+                    index + 3 < characters.count,
+                    characters[(index + 1)...(index + 3)].allSatisfy({ $0.isASCII && $0.isNumber }),
                     index + 4 >= characters.count || !characters[index + 4].isNumber
                 {
                     // Thousands.
@@ -166,8 +172,10 @@ package struct ServerRefusal: Sendable, Hashable {
         let numbers = numbers.filter { $0 >= 16 }
         let limit = tokenLimit(numbers)
         let sized = limit.map { limit in (numbers.filter { $0 > limit }.max() ?? 0, limit) }
-        let isCode = ["context_length", "context_size", "context_window", "context_overflow", "prompt_too_long", "input_too_long",
-            "token_limit", "string_above_max_length", "request_too_large", "max_context", "tokens_limit"].contains { code.contains($0) }
+        let isCode = [
+            "context_length", "context_size", "context_window", "context_overflow", "prompt_too_long", "input_too_long",
+            "token_limit", "string_above_max_length", "request_too_large", "max_context", "tokens_limit",
+        ].contains { code.contains($0) }
         if isCode { return sized ?? (0, 0) }
         if status == 429 {
             // A rate that one request alone exceeds never lets it through.
@@ -176,17 +184,23 @@ package struct ServerRefusal: Sendable, Hashable {
         }
         let subject = says("context", "prompt", "input", "token", "conversation", "message", "request")
         let excess = says(
-            "exceed", "too long", "too large", "too many tokens", "longer than", "larger than", "overflow", "does not fit", "doesn't fit",
-            "greater than", "more than", "maximum", "at most", "limit", "only", "reduce the length", "context is full", "out of context")
-        let speaks = says("context length", "context_length", "context window", "context size", "context the overflows",
-            "prompt is too long", "prompt too long", "input is too long", "input too long", "too many tokens", "maximum context",
-            "reduce the length", "sequence length", "input tokens", "prompt tokens", "max_seq_len", "max_model_len", "token limit",
+            "exceed", "too long", "too large", "too many tokens", "longer than", "larger than", "overflow",
+            "does not fit", "doesn't fit",
+            "greater than", "more than", "maximum", "at most", "limit", "only", "reduce the length", "context is full",
+            "out of context")
+        let speaks = says(
+            "context length", "context_length", "context window", "context size", "context the overflows",
+            "prompt is too long", "prompt too long", "input is too long", "input too long", "too many tokens",
+            "maximum context",
+            "reduce the length", "sequence length", "input tokens", "prompt tokens", "max_seq_len", "max_model_len",
+            "token limit",
             "available context", "inputs tokens", "input length", "prompt length")
         if speaks, subject, excess, status != 500 || says("context", "prompt", "token") { return sized ?? (0, 0) }
         if status == 413 { return sized ?? (0, 0) }
         // Any words: two numbers of which the larger is about what was sent, and no member of the request is named.
         if parameter.isEmpty, let sized, sized.0 > 0, sized.1 >= 64, status != 500,
-            Double(sized.0) > Double(estimate) * 0.3, Double(sized.0) < Double(estimate) * 3 + 8192, says("token", "toke", "词", "字", "トークン", "토큰", "токен")
+            Double(sized.0) > Double(estimate) * 0.3, Double(sized.0) < Double(estimate) * 3 + 8192,
+            says("token", "toke", "词", "字", "トークン", "토큰", "токен")
         {
             return sized
         }
@@ -199,7 +213,10 @@ package struct ServerRefusal: Sendable, Hashable {
         if numbers.count == 1 { return most }
         // "… 4096 tokens. However, you requested 5000 tokens (4000 in the messages, 1000 in the completion)": a number that is said
         // to be the maximum comes first; else the largest one that another exceeds.
-        for marker in ["maximum context length is", "context length is", "context length of", "context window of", "maximum of", "maximum is", "limit of", "limit is", "limit:", "limit", "at most", "context size ("] {
+        for marker in [
+            "maximum context length is", "context length is", "context length of", "context window of", "maximum of",
+            "maximum is", "limit of", "limit is", "limit:", "limit", "at most", "context size (",
+        ] {
             guard let range = text.range(of: marker) else { continue }
             let after = ServerRefusal.firstNumber(text[range.upperBound...].prefix(40))
             if let after, numbers.contains(after) { return after }
@@ -217,7 +234,12 @@ package struct ServerRefusal: Sendable, Hashable {
         guard status == 402 || status == 429 || status == 403 else { return false }
         if status == 402 { return true }
         // A quota that says when it is full again is a rate.
-        if retryAfter != nil || says("retry in", "try again in", "retrydelay", "per minute", "per second", "rpm", "tpm") { return false }
-        return says("insufficient_quota", "quota", "billing", "credit", "balance", "payment", "plan and billing", "spending limit", "usage limit")
+        if retryAfter != nil || says("retry in", "try again in", "retrydelay", "per minute", "per second", "rpm", "tpm")
+        {
+            return false
+        }
+        return says(
+            "insufficient_quota", "quota", "billing", "credit", "balance", "payment", "plan and billing",
+            "spending limit", "usage limit")
     }
 }

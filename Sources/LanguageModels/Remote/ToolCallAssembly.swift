@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
 import Base
+import OrderedCollections
 import Text
 
 /// Puts the calls of one turn together from fragments, by id, index and order together: servers leave out any of them, give
@@ -55,15 +55,21 @@ struct ToolCallAssembly {
 
     /// The call that a fragment goes on; nil when it begins one.
     private func place(id: String, index: Int?, name: String, fragment: String) -> Int? {
-        if !id.isEmpty, let same = calls.lastIndex(where: { $0.id == id && ($0.index == index || index == nil || $0.index == nil) }) {
+        if !id.isEmpty,
+            let same = calls.lastIndex(where: { $0.id == id && ($0.index == index || index == nil || $0.index == nil) })
+        {
             return same
         }
-        let last = index.flatMap { index in calls.lastIndex { $0.index == index } } ?? (index == nil ? calls.indices.last : nil)
+        let last =
+            index.flatMap { index in calls.lastIndex { $0.index == index } }
+            ?? (index == nil ? calls.indices.last : nil)
         guard let last else { return nil }
         let call = calls[last]
         if !id.isEmpty {
             // An id that comes after the name belongs to the call without one; another id is another call.
-            guard call.id.isEmpty, !call.isWhole, name.isEmpty || call.name.isEmpty || name == call.name else { return nil }
+            guard call.id.isEmpty, !call.isWhole, name.isEmpty || call.name.isEmpty || name == call.name else {
+                return nil
+            }
             return last
         }
         if name.isEmpty { return last }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import LanguageModels
 import OrderedCollections
-import Base
 import Text
 
 /// What a client asks an agent, whichever of OpenAI's interfaces it speaks: the whole conversation, and how it wants the
@@ -66,7 +66,9 @@ struct AgentRequest: Sendable {
     }
 
     static func isZero(_ value: JSONValue) -> Bool { value.double == 0 }
-    static func isEmpty(_ value: JSONValue) -> Bool { value.array?.isEmpty ?? value.object?.isEmpty ?? (value.string == "") }
+    static func isEmpty(_ value: JSONValue) -> Bool {
+        value.array?.isEmpty ?? value.object?.isEmpty ?? (value.string == "")
+    }
 
     init(
         _ json: JSONValue, limitNames: [String], limits: ServerOptions.Limits
@@ -84,7 +86,8 @@ struct AgentRequest: Sendable {
             guard let value = json[name], !value.isNull else { return nil }
             guard let number = value.double, range.contains(number) else {
                 throw ServiceError(
-                    .badRequest, "\"\(name)\" must be a number from \(range.lowerBound) to \(range.upperBound)", location: [name])
+                    .badRequest, "\"\(name)\" must be a number from \(range.lowerBound) to \(range.upperBound)",
+                    location: [name])
             }
             return number
         }
@@ -104,13 +107,15 @@ struct AgentRequest: Sendable {
         case "system", "developer":
             if !text.isEmpty { instructions += (instructions.isEmpty ? "" : "\n\n") + text }
             guard instructions.count <= 32_000 else {
-                throw ServiceError(.badRequest, "the system's messages have more than 32,000 characters", location: location)
+                throw ServiceError(
+                    .badRequest, "the system's messages have more than 32,000 characters", location: location)
             }
         case "user": earlier.append((true, text))
         case "assistant": if !text.isEmpty { earlier.append((false, text)) }
         default:
             throw ServiceError(
-                .badRequest, "a message's role must be system, developer, user or assistant: an agent calls its own tools",
+                .badRequest,
+                "a message's role must be system, developer, user or assistant: an agent calls its own tools",
                 location: location + ["role"])
         }
     }
@@ -126,7 +131,8 @@ struct AgentRequest: Sendable {
             let type = part["type"]?.string ?? "text"
             guard ["text", "input_text", "output_text", "refusal"].contains(type) else {
                 throw ServiceError(
-                    .badRequest, "a part of type \"\(type.prefix(40))\" cannot be read: only text", location: location + [String(index)])
+                    .badRequest, "a part of type \"\(type.prefix(40))\" cannot be read: only text",
+                    location: location + [String(index)])
             }
             lines.append(part["text"]?.string ?? part["refusal"]?.string ?? "")
         }
@@ -140,7 +146,8 @@ struct AgentRequest: Sendable {
         }
         guard last.text.contains(where: { !$0.isWhitespace }), last.text.count <= limits.queryCharacters else {
             throw ServiceError(
-                .badRequest, "the user's message must have 1 to \(limits.queryCharacters) characters", location: [member])
+                .badRequest, "the user's message must have 1 to \(limits.queryCharacters) characters",
+                location: [member])
         }
         question = last.text
     }
@@ -159,7 +166,8 @@ struct AgentRequest: Sendable {
             try takeSchema(schema, at: location)
         default:
             throw ServiceError(
-                .badRequest, "the answer's type must be text, json_object or json_schema", location: location + ["type"])
+                .badRequest, "the answer's type must be text, json_object or json_schema", location: location + ["type"]
+            )
         }
     }
 
@@ -200,7 +208,8 @@ extension AgentRequest {
         try refuseUnknown(
             json,
             known: [
-                "model", "messages", "stream", "stream_options", "seed", "user", "response_format", "tools", "tool_choice",
+                "model", "messages", "stream", "stream_options", "seed", "user", "response_format", "tools",
+                "tool_choice",
                 "temperature", "top_p", "max_tokens", "max_completion_tokens", "corpus",
                 // These change nothing about an answer.
                 "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "parallel_tool_calls",
@@ -216,7 +225,8 @@ extension AgentRequest {
         }
         for (index, message) in messages.enumerated() {
             guard let role = message["role"]?.string else {
-                throw ServiceError(.badRequest, "a message needs a role", location: ["messages", String(index), "role"])
+                throw ServiceError(
+                    .badRequest, "a message needs a role", location: ["messages", String(index), "role"])
             }
             try request.add(role: role, message["content"] ?? .null, at: ["messages", String(index)], limits)
         }

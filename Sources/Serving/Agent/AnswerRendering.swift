@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Foundation
 import OrderedCollections
-import Base
 import Text
 
 /// An answer as clients get it: its citations stand as markers in the text, and as annotations that say where.
@@ -50,8 +50,12 @@ struct AnswerRendering: Sendable {
             let before = text[..<found.lowerBound].last { $0 != " " }
             let after = text[found.upperBound...].first { $0 != " " }
             guard before == "[" || before == ",", after == "]" || after == "," else { continue }
-            let start = before == "[" ? text[..<found.lowerBound].lastIndex(of: "[") ?? found.lowerBound : found.lowerBound
-            let end = after == "]" ? text[found.upperBound...].firstIndex(of: "]").map { text.index(after: $0) } ?? found.upperBound : found.upperBound
+            let start =
+                before == "[" ? text[..<found.lowerBound].lastIndex(of: "[") ?? found.lowerBound : found.lowerBound
+            let end =
+                after == "]"
+                ? text[found.upperBound...].firstIndex(of: "]").map { text.index(after: $0) } ?? found.upperBound
+                : found.upperBound
             let lower = text.unicodeScalars.distance(from: text.startIndex, to: start)
             result.append(lower..<lower + text.unicodeScalars.distance(from: start, to: end))
         }

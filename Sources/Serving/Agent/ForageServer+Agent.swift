@@ -35,14 +35,16 @@ extension ForageServer {
                 statuses: [400, 404, 409]
             ) { [self] call in try await chat(call) },
             .post(
-                "/v1/responses", .full, "Ask an agent, by the newer interface", schema: AgentRequest.responseSchema(service),
+                "/v1/responses", .full, "Ask an agent, by the newer interface",
+                schema: AgentRequest.responseSchema(service),
                 statuses: [400, 404, 409]
             ) { [self] call in try await respond(call) },
             .get("/v1/responses/{id}", .full, "An earlier response", statuses: [404]) { [self] call in
                 Response.json(try await storedResponse(call.parameter("id"), call))
             },
             Route(
-                method: .delete, path: "/v1/responses/{id}", access: .full, summary: "Delete a response", statuses: [404, 409]
+                method: .delete, path: "/v1/responses/{id}", access: .full, summary: "Delete a response",
+                statuses: [404, 409]
             ) { [self] call in
                 let id = try call.parameter("id")
                 try await deleteSession(ResponseObject.session(of: id))
@@ -164,7 +166,8 @@ extension ForageServer {
             dialogue = before
         }
         let run = try agents.start(
-            try await FollowUp(model: service.model).question(question, in: dialogue), strategy: strategy, corpus: corpus,
+            try await FollowUp(model: service.model).question(question, in: dialogue), strategy: strategy,
+            corpus: corpus,
             seed: UInt64(json["seed"]?.int ?? 0 < 0 ? 0 : json["seed"]?.int ?? 0))
         return Response.json(["id": .string(run.session.id)], status: .created)
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Foundation
 import HTTPTypes
 import Hummingbird
 import LanguageModels
 import OrderedCollections
-import Base
 import Text
 import Tools
 
@@ -74,7 +74,8 @@ extension ForageServer {
 
     /// Puts a request together with what was said before it.
     /// - Parameter dialogue: what the server itself knows of the conversation; the request's messages come after it.
-    func understand(_ request: AgentRequest, after dialogue: Dialogue = Dialogue(), _ call: Call) async throws -> Asked {
+    func understand(_ request: AgentRequest, after dialogue: Dialogue = Dialogue(), _ call: Call) async throws -> Asked
+    {
         var name = request.model
         if let corpus = request.corpus, !name.contains("@"), service.corpora.count > 1 { name += "@" + corpus }
         if let corpus = request.corpus { _ = try service.corpus(named: corpus) }
@@ -98,7 +99,8 @@ extension ForageServer {
     func start(_ asked: Asked, isKept: Bool = true, _ call: Call) throws -> AgentRuns.Run {
         try agents.start(
             asked.question, strategy: asked.strategy, corpus: asked.corpus, seed: asked.request.seed,
-            sampling: asked.request.sampling, isKept: isKept, thread: call.request.headers[.threadID] ?? asked.request.user)
+            sampling: asked.request.sampling, isKept: isKept,
+            thread: call.request.headers[.threadID] ?? asked.request.user)
     }
 
     func finished(_ answer: Answer, _ asked: Asked, _ run: AgentRuns.Run) -> FinishedAnswer {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Foundation
 import HTTPTypes
 import Hummingbird
 import LanguageModels
 import OrderedCollections
-import Base
 import Text
 
 /// A response as OpenAI's newer interface has it.
@@ -32,7 +32,9 @@ struct ResponseObject: Sendable {
     var itemID: String { "msg_" + id.dropFirst(Self.prefix.count) }
 
     /// The response before there is an answer.
-    func begun(_ status: String = "in_progress") -> JSONValue { object(status: status, output: [], usage: nil, run: nil) }
+    func begun(_ status: String = "in_progress") -> JSONValue {
+        object(status: status, output: [], usage: nil, run: nil)
+    }
 
     func completed(_ finished: FinishedAnswer, _ summary: RunSummary, runID: String) -> JSONValue {
         object(
@@ -133,7 +135,8 @@ extension ForageServer {
             [
                 "output_index": 0,
                 "item": [
-                    "type": "message", "id": .string(object.itemID), "status": "in_progress", "role": "assistant", "content": [],
+                    "type": "message", "id": .string(object.itemID), "status": "in_progress", "role": "assistant",
+                    "content": [],
                 ],
             ])
         send(
@@ -144,7 +147,9 @@ extension ForageServer {
             if case .text(let text) = told { sendText(text) }
         }
         let answer: FinishedAnswer
-        do { answer = finished(try await run.task.value, asked, run) } catch let error where !(error is CancellationError) {
+        do { answer = finished(try await run.task.value, asked, run) } catch let error
+            where !(error is CancellationError)
+        {
             send("error", ["message": .string("the session failed: \(error)"), "code": "server_error", "param": nil])
             return
         }
@@ -177,11 +182,14 @@ extension ForageServer {
         let previous = header.question.dialogue.previous
         let object = ResponseObject(
             runID: session, model: header.policy.name, previous: previous.isEmpty ? nil : "resp_" + previous)
-        guard let answer = summary.answer else { return object.begun(agents.run(session) == nil ? "incomplete" : "in_progress") }
+        guard let answer = summary.answer else {
+            return object.begun(agents.run(session) == nil ? "incomplete" : "in_progress")
+        }
         let host = call.request.head.authority ?? "\(options.host):\(options.port)"
         let request = try AgentRequest(["model": .string(header.policy.name)], limitNames: [], limits: service.limits)
         return object.completed(
-            FinishedAnswer(answer, request, corpus: header.corpus.name, base: "http://\(host)", runID: session), summary,
+            FinishedAnswer(answer, request, corpus: header.corpus.name, base: "http://\(host)", runID: session),
+            summary,
             runID: session)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
 package import Base
+import OrderedCollections
 import Text
 
 /// Reads a tool's arguments as they were meant, by the tool's schema: numbers written as text, a text where a list of texts
@@ -99,10 +99,12 @@ package struct ArgumentRepair {
         }
         guard !object.keys.contains(where: { properties[$0] != nil }) else { return value }
         let wrappers = ["arguments", "parameters", "args", "params", "input", "kwargs", "tool_input"]
-        let inner = object.first { key, _ in wrappers.contains(key) } ?? (object.count == 1 ? object.elements.first : nil)
+        let inner =
+            object.first { key, _ in wrappers.contains(key) } ?? (object.count == 1 ? object.elements.first : nil)
         guard let inner else { return value }
         let content = inner.value.string.flatMap { LenientJSON.read($0)?.value } ?? inner.value
-        guard let members = content.object, members.isEmpty || members.keys.contains(where: { match($0, properties) != nil })
+        guard let members = content.object,
+            members.isEmpty || members.keys.contains(where: { match($0, properties) != nil })
         else { return value }
         note("", "taken out of \"\(inner.key.prefix(40))\"")
         return content
@@ -192,7 +194,9 @@ package struct ArgumentRepair {
                 // "a, b" is one text unless the schema's own choices say otherwise.
                 let parts = text.split(separator: ",").map { $0.trimming(while: \.isWhitespace) }
                 let choices = items["enum"]?.array?.compactMap(\.string) ?? []
-                if parts.count > 1, parts.allSatisfy({ choices.contains($0) }) { return .array(parts.map { .string($0) }) }
+                if parts.count > 1, parts.allSatisfy({ choices.contains($0) }) {
+                    return .array(parts.map { .string($0) })
+                }
                 return .array([.string(text)])
             }
             if let object = LenientJSON.read(text)?.value, object.object != nil { return .array([object]) }
@@ -201,7 +205,8 @@ package struct ArgumentRepair {
         case ("object", .string(let text)):
             guard let read = LenientJSON.read(text)?.value, read.object != nil else { return nil }
             return read
-        case ("object", .array(let elements)): return elements.count == 1 && elements[0].object != nil ? elements[0] : nil
+        case ("object", .array(let elements)):
+            return elements.count == 1 && elements[0].object != nil ? elements[0] : nil
         default: return nil
         }
     }
@@ -226,7 +231,8 @@ package struct ArgumentRepair {
             }
         }
         let synonyms = [
-            "=": "==", "eq": "==", "equals": "==", "is": "==", "ne": "!=", "<>": "!=", "gt": ">", "gte": ">=", "ge": ">=",
+            "=": "==", "eq": "==", "equals": "==", "is": "==", "ne": "!=", "<>": "!=", "gt": ">", "gte": ">=",
+            "ge": ">=",
             "lt": "<", "lte": "<=", "le": "<=", "asc": "ascending", "desc": "descending", "avg": "mean",
             "average": "mean", "maximum": "max", "minimum": "min", "total": "sum",
         ]
@@ -258,7 +264,8 @@ package struct ArgumentRepair {
 
     // MARK: Objects
 
-    private mutating func fitted(_ members: JSONObject, _ schema: JSONValue, at path: String, depth: Int) -> JSONObject {
+    private mutating func fitted(_ members: JSONObject, _ schema: JSONValue, at path: String, depth: Int) -> JSONObject
+    {
         guard let properties = schema["properties"]?.object else { return members }
         let required = Set(schema["required"]?.array?.compactMap(\.string) ?? [])
         let isClosed = schema["additionalProperties"] == .bool(false)
@@ -313,7 +320,11 @@ package struct ArgumentRepair {
     }
 
     private static func folded(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.lowercased().unicodeScalars.filter { $0.properties.isAlphabetic || $0.properties.numericType != nil }))
+        String(
+            String.UnicodeScalarView(
+                text.lowercased().unicodeScalars.filter {
+                    $0.properties.isAlphabetic || $0.properties.numericType != nil
+                }))
     }
 }
 

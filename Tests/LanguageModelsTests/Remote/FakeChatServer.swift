@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import Synchronization
-import Base
 import Text
 
 /// A chat server on a loopback port that answers each connection with the next reply of its script, byte for byte.

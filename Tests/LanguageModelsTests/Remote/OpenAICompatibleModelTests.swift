@@ -94,7 +94,9 @@ import Text
             FakeChatServer.stream([#"{"choices":[{"index":0,"delta":{"content":"half an ans"}}]}"#])
         }
         defer { server.stop() }
-        let error = await #expect(throws: LanguageModelError.self) { try await model(server).respond(to: Self.hello) { _ in } }
+        let error = await #expect(throws: LanguageModelError.self) {
+            try await model(server).respond(to: Self.hello) { _ in }
+        }
         #expect("\(String(describing: error))".contains("cut off"))
         #expect(server.requests.count == 3)
     }

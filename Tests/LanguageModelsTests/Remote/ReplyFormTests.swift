@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
 import Testing
-import Base
 import Text
 
 /// Replies as servers write them: fragments of calls, content as parts, ends with and without a reason.
@@ -31,16 +31,22 @@ import Text
     }
 
     static let replies: [Reply] = [
-        Reply(name: "all calls with index 0", events: [call(#""index":0,"id":"a""#, q), call(#""index":0,"id":"b""#, r), end, "[DONE]"], calls: both),
+        Reply(
+            name: "all calls with index 0",
+            events: [call(#""index":0,"id":"a""#, q), call(#""index":0,"id":"b""#, r), end, "[DONE]"], calls: both),
         Reply(name: "no index", events: [call(#""id":"a""#, q), call(#""id":"b""#, r), end, "[DONE]"], calls: both),
-        Reply(name: "no id, index 0", events: [call(#""index":0"#, q), call(#""index":0"#, r), end, "[DONE]"], calls: both),
+        Reply(
+            name: "no id, index 0", events: [call(#""index":0"#, q), call(#""index":0"#, r), end, "[DONE]"], calls: both
+        ),
         Reply(name: "nothing but names", events: [call("", q), call("", r), end, "[DONE]"], calls: both),
         Reply(
             name: "interleaved",
             events: [
-                call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"""#), call(#""index":1,"id":"b""#, #""name":"keyword_search","arguments":"""#),
+                call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"""#),
+                call(#""index":1,"id":"b""#, #""name":"keyword_search","arguments":"""#),
                 call(#""index":1"#, #""arguments":"{\"query\":""#), call(#""index":0"#, #""arguments":"{\"query\":""#),
-                call(#""index":0"#, #""arguments":"\"clown\"}""#), call(#""index":1"#, #""arguments":"\"liver\"}""#), end, "[DONE]",
+                call(#""index":0"#, #""arguments":"\"clown\"}""#), call(#""index":1"#, #""arguments":"\"liver\"}""#),
+                end, "[DONE]",
             ], calls: both),
         Reply(
             name: "the name in every fragment",
@@ -59,47 +65,74 @@ import Text
             events: [
                 call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"{\"query\"""#),
                 call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"{\"query\":\"clo""#),
-                call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"{\"query\":\"clown\"}""#), end, "[DONE]",
+                call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":"{\"query\":\"clown\"}""#), end,
+                "[DONE]",
             ], calls: [both[0]]),
-        Reply(name: "the whole again at the end", events: [call(#""index":0,"id":"a""#, q), call(#""index":0,"id":"a""#, q), end, "[DONE]"], calls: [both[0]]),
+        Reply(
+            name: "the whole again at the end",
+            events: [call(#""index":0,"id":"a""#, q), call(#""index":0,"id":"a""#, q), end, "[DONE]"], calls: [both[0]]),
         Reply(
             name: "an object as arguments",
-            events: [call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":{"query":"clown"}"#), end, "[DONE]"], calls: [both[0]]),
-        Reply(name: "a call and \"stop\"", events: [call(#""index":0,"id":"a""#, q), text("null", finish: "\"stop\""), "[DONE]"], calls: [both[0]]),
+            events: [
+                call(#""index":0,"id":"a""#, #""name":"keyword_search","arguments":{"query":"clown"}"#), end, "[DONE]",
+            ], calls: [both[0]]),
+        Reply(
+            name: "a call and \"stop\"",
+            events: [call(#""index":0,"id":"a""#, q), text("null", finish: "\"stop\""), "[DONE]"], calls: [both[0]]),
         Reply(name: "a call and no end at all", events: [call(#""index":0,"id":"a""#, q)], calls: [both[0]]),
         Reply(
             name: "a function call of old",
             events: [
                 #"{"choices":[{"index":0,"delta":{"function_call":{"name":"keyword_search","arguments":"{\"query\":"}}}]}"#,
-                #"{"choices":[{"index":0,"delta":{"function_call":{"arguments":"\"clown\"}"}},"finish_reason":"function_call"}]}"#, "[DONE]",
+                #"{"choices":[{"index":0,"delta":{"function_call":{"arguments":"\"clown\"}"}},"finish_reason":"function_call"}]}"#,
+                "[DONE]",
             ], calls: [both[0]]),
         Reply(
             name: "a call in the text",
-            events: [text(#""<tool_call>\n{\"name\": \"keyword_search\", \"arguments\": {\"query\":\"clown\"}}\n</tool_call>""#, finish: "\"stop\""), "[DONE]"],
+            events: [
+                text(
+                    #""<tool_call>\n{\"name\": \"keyword_search\", \"arguments\": {\"query\":\"clown\"}}\n</tool_call>""#,
+                    finish: "\"stop\""), "[DONE]",
+            ],
             calls: [both[0]]),
         Reply(
             name: "a call in tags",
-            events: [text(#""I look.\n<function=keyword_search>\n<parameter=query>\nclown\n</parameter>\n</function>""#, finish: "\"stop\""), "[DONE]"],
+            events: [
+                text(
+                    #""I look.\n<function=keyword_search>\n<parameter=query>\nclown\n</parameter>\n</function>""#,
+                    finish: "\"stop\""), "[DONE]",
+            ],
             calls: [both[0]], content: "I look.\n"),
         Reply(
             name: "content as parts",
             events: [
-                text(#"[{"type":"thinking","thinking":[{"type":"text","text":"hmm"}]}]"#), text(#"[{"type":"text","text":"It"},{"type":"text","text":" is."}]"#),
+                text(#"[{"type":"thinking","thinking":[{"type":"text","text":"hmm"}]}]"#),
+                text(#"[{"type":"text","text":"It"},{"type":"text","text":" is."}]"#),
                 text("null", finish: "\"stop\""), "[DONE]",
             ], content: "It is.", reasoning: "hmm", finish: .stop),
         Reply(name: "no reason, but an end", events: [text("\"It\""), "[DONE]"], content: "It", finish: .stop),
-        Reply(name: "an empty reason, and an end", events: [text("\"It\"", finish: "\"\""), "[DONE]"], content: "It", finish: .stop),
+        Reply(
+            name: "an empty reason, and an end", events: [text("\"It\"", finish: "\"\""), "[DONE]"], content: "It",
+            finish: .stop),
         Reply(name: "a reason, but no end", events: [text("\"It\"", finish: "\"stop\"")], content: "It", finish: .stop),
-        Reply(name: "another reason", events: [text("\"It\"", finish: "\"eos_token\""), "[DONE]"], content: "It", finish: .stop),
-        Reply(name: "cut by the limit", events: [text("\"It\"", finish: "\"MAX_TOKENS\""), "[DONE]"], content: "It", finish: .length),
+        Reply(
+            name: "another reason", events: [text("\"It\"", finish: "\"eos_token\""), "[DONE]"], content: "It",
+            finish: .stop),
+        Reply(
+            name: "cut by the limit", events: [text("\"It\"", finish: "\"MAX_TOKENS\""), "[DONE]"], content: "It",
+            finish: .length),
         Reply(
             name: "empty choices and null usage",
             events: [
-                #"{"id":"","choices":[],"prompt_filter_results":[]}"#, text("\"It\""), text("null", finish: "\"stop\""), #"{"choices":[],"usage":null}"#, "[DONE]",
+                #"{"id":"","choices":[],"prompt_filter_results":[]}"#, text("\"It\""), text("null", finish: "\"stop\""),
+                #"{"choices":[],"usage":null}"#, "[DONE]",
             ], content: "It", finish: .stop),
         Reply(
             name: "lines of Ollama's own",
-            events: [#"{"model":"m","message":{"role":"assistant","content":"It"},"done":false}"#, #"{"model":"m","message":{"role":"assistant","content":"."},"done":true,"done_reason":"stop","prompt_eval_count":5,"eval_count":2}"#],
+            events: [
+                #"{"model":"m","message":{"role":"assistant","content":"It"},"done":false}"#,
+                #"{"model":"m","message":{"role":"assistant","content":"."},"done":true,"done_reason":"stop","prompt_eval_count":5,"eval_count":2}"#,
+            ],
             content: "It.", finish: .stop),
     ]
 
@@ -131,7 +164,9 @@ import Text
     /// A text that breaks off is no answer, whatever its last event says.
     @Test(arguments: ["null", "\"\""]) func doesNotTakeATextThatWasCutOff(_ finish: String) async throws {
         let server = try FakeChatServer { number, _ in
-            number == 0 ? FakeChatServer.stream([Self.text("\"half an ans\"", finish: finish)]) : FakeChatServer.stream([Self.text("\"whole\"", finish: "\"stop\""), "[DONE]"])
+            number == 0
+                ? FakeChatServer.stream([Self.text("\"half an ans\"", finish: finish)])
+                : FakeChatServer.stream([Self.text("\"whole\"", finish: "\"stop\""), "[DONE]"])
         }
         defer { server.stop() }
         let response = try await ServerDeviationTests.model(server).respond(to: ServerDeviationTests.request) { _ in }
@@ -141,7 +176,10 @@ import Text
 
     @Test(arguments: [
         (#"{"choices":[{"index":0,"message":{"role":"assistant","content":"It"},"finish_reason":null}]}"#, "It"),
-        (#"{"choices":[{"message":{"role":"assistant","content":[{"type":"text","text":"It"}]},"finish_reason":"stop"}],"usage":null}"#, "It"),
+        (
+            #"{"choices":[{"message":{"role":"assistant","content":[{"type":"text","text":"It"}]},"finish_reason":"stop"}],"usage":null}"#,
+            "It"
+        ),
         (#"{"choices":[{"text":"It","finish_reason":"stop"}]}"#, "It"),
         (#"{"message":{"role":"assistant","content":"It"},"done":true}"#, "It"),
     ]) func readsAWholeReply(_ body: String, _ content: String) async throws {

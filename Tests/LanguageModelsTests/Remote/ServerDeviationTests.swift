@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
 import Synchronization
 import Testing
-import Base
 import Text
 
 /// Servers that depart from the protocol, as public bug reports describe them. Each refuses what it does not take, and the
@@ -21,7 +21,9 @@ import Text
         ToolSpecification(name: "read", description: "reads", parameters: ["type": "object", "properties": [:]]),
     ]
     static let request = ModelRequest(
-        messages: [ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "Which clown?")],
+        messages: [
+            ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "Which clown?"),
+        ],
         tools: tools, options: SamplingOptions(temperature: 0, seed: 7, maxTokens: 200))
     static let done = FakeChatServer.stream([
         #"{"choices":[{"index":0,"delta":{"content":"It"},"finish_reason":null}]}"#,
@@ -29,7 +31,8 @@ import Text
     ])
 
     static func model(_ server: FakeChatServer, retries: Int = 1) throws -> OpenAICompatibleModel {
-        try OpenAICompatibleModel(.init(baseURL: server.url, model: "m", retries: retries, firstPause: 0.01, idleTimeout: 5))
+        try OpenAICompatibleModel(
+            .init(baseURL: server.url, model: "m", retries: retries, firstPause: 0.01, idleTimeout: 5))
     }
 
     static func refusal(_ body: JSONValue, _ status: String = "400 Bad Request") -> [FakeChatServer.Step] {
@@ -50,7 +53,8 @@ import Text
             name: "max_tokens, with the other name",
             body: [
                 "error": [
-                    "message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+                    "message":
+                        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
                     "type": "invalid_request_error", "param": "max_tokens", "code": "unsupported_parameter",
                 ]
             ], isTaken: { $0["max_tokens"] == nil && $0["max_completion_tokens"] == 200 }),
@@ -60,52 +64,85 @@ import Text
             isTaken: { $0["max_tokens"] == nil && $0["max_completion_tokens"] == nil }),
         Refused(
             name: "a limit that is too large",
-            body: ["error": ["message": "max_tokens is too large: 200. This model supports at most 64 completion tokens.", "param": "max_tokens"]],
+            body: [
+                "error": [
+                    "message": "max_tokens is too large: 200. This model supports at most 64 completion tokens.",
+                    "param": "max_tokens",
+                ]
+            ],
             isTaken: { $0["max_tokens"] == 64 }),
         Refused(
             name: "temperature",
             body: [
                 "error": [
-                    "message": "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+                    "message":
+                        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
                     "param": "temperature", "code": "unsupported_value",
                 ]
             ], isTaken: { $0["temperature"] == nil }),
         Refused(
-            name: "a temperature of nothing", body: ["error": "`temperature` must be strictly positive", "error_type": "validation"],
+            name: "a temperature of nothing",
+            body: ["error": "`temperature` must be strictly positive", "error_type": "validation"],
             status: "422 Unprocessable Entity", isTaken: { ($0["temperature"]?.double ?? 0) > 0 }),
         Refused(
             name: "seed", body: ["detail": [["loc": ["body", "seed"], "msg": "Extra inputs are not permitted"]]],
             status: "422 Unprocessable Entity", isTaken: { $0["seed"] == nil && $0["temperature"] != nil }),
         Refused(
-            name: "stream_options", body: ["error": ["message": "Unrecognized request argument supplied: stream_options"]],
+            name: "stream_options",
+            body: ["error": ["message": "Unrecognized request argument supplied: stream_options"]],
             isTaken: { $0["stream_options"] == nil && $0["stream"] == true }),
         Refused(
             name: "something unnamed", body: ["error": ["message": "Extra inputs are not permitted"]],
             isTaken: { $0["seed"] == nil && $0["stream_options"] == nil }),
         Refused(
-            name: "streams", body: ["error": ["message": "This deployment does not support streaming", "param": "stream"]],
+            name: "streams",
+            body: ["error": ["message": "This deployment does not support streaming", "param": "stream"]],
             isTaken: { $0["stream"] == nil }),
         Refused(
-            name: "a tool choice", body: ["error": ["message": "tool_choice is not supported", "param": "tool_choice"]],
+            name: "a tool choice",
+            body: ["error": ["message": "tool_choice is not supported", "param": "tool_choice"]],
             isTaken: { $0["tool_choice"] == nil && $0["tools"] != nil }),
         Refused(
             name: "tools, without a parser",
             body: [
                 "object": "error", "type": "BadRequestError", "code": 400,
                 "message": "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set",
-            ], isTaken: { $0["tools"] == nil && $0["messages"]?[0]?["content"]?.string?.contains("keyword_search") == true }),
+            ],
+            isTaken: {
+                $0["tools"] == nil && $0["messages"]?[0]?["content"]?.string?.contains("keyword_search") == true
+            }),
         Refused(
-            name: "tools, by the model", body: ["error": ["message": "registry.ollama.ai/library/gemma:latest does not support tools"]],
+            name: "tools, by the model",
+            body: ["error": ["message": "registry.ollama.ai/library/gemma:latest does not support tools"]],
             isTaken: { $0["tools"] == nil }),
         Refused(
             name: "a keyword of the schema",
-            body: ["error": ["code": 400, "message": "Invalid JSON payload received. Unknown name \"additionalProperties\" at 'tools[0].function.parameters': Cannot find field."]],
-            isTaken: { $0["tools"]?.serialized().contains("additionalProperties") == false && $0["tools"]?.serialized().contains("keyword_search") == true }),
+            body: [
+                "error": [
+                    "code": 400,
+                    "message":
+                        "Invalid JSON payload received. Unknown name \"additionalProperties\" at 'tools[0].function.parameters': Cannot find field.",
+                ]
+            ],
+            isTaken: {
+                $0["tools"]?.serialized().contains("additionalProperties") == false
+                    && $0["tools"]?.serialized().contains("keyword_search") == true
+            }),
         Refused(
-            name: "the system role", body: ["error": ["message": "Unsupported value: 'messages[0].role' does not support 'system' with this model.", "param": "messages[0].role"]],
-            isTaken: { $0["messages"]?[0]?["role"] == "user" && $0["messages"]?[0]?["content"]?.string?.hasPrefix("Be brief.") == true }),
+            name: "the system role",
+            body: [
+                "error": [
+                    "message": "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+                    "param": "messages[0].role",
+                ]
+            ],
+            isTaken: {
+                $0["messages"]?[0]?["role"] == "user"
+                    && $0["messages"]?[0]?["content"]?.string?.hasPrefix("Be brief.") == true
+            }),
         Refused(
-            name: "the system role, by the template", body: ["error": ["code": 500, "message": "System role not supported in the chat template"]],
+            name: "the system role, by the template",
+            body: ["error": ["code": 500, "message": "System role not supported in the chat template"]],
             status: "500 Internal Server Error", isTaken: { $0["messages"]?[0]?["role"] == "user" }),
     ]
 
@@ -140,13 +177,17 @@ import Text
             return Self.refusal(["error": ["message": .string("unsupported parameter: \(names)")]])
         }
         defer { server.stop() }
-        await #expect(throws: LanguageModelError.self) { try await Self.model(server).respond(to: Self.request) { _ in } }
+        await #expect(throws: LanguageModelError.self) {
+            try await Self.model(server).respond(to: Self.request) { _ in }
+        }
         #expect(server.requests.count <= 13)
     }
 
     @Test func asksForSamplesOneByOneWhereTheServerGivesOne() async throws {
         let server = try FakeChatServer { number, _ in
-            FakeChatServer.json(#"{"choices":[{"index":0,"message":{"role":"assistant","content":"s\#(number)"},"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1}}"#)
+            FakeChatServer.json(
+                #"{"choices":[{"index":0,"message":{"role":"assistant","content":"s\#(number)"},"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1}}"#
+            )
         }
         defer { server.stop() }
         var request = Self.request
@@ -159,14 +200,68 @@ import Text
     // MARK: Overflow
 
     static let overflows: [(JSONValue, String, Int)] = [
-        (["error": ["code": 400, "message": "request (4267 tokens) exceeds the available context size (4096 tokens), try increasing it", "type": "exceed_context_size_error", "n_prompt_tokens": 4267, "n_ctx": 4096]], "400 Bad Request", 4096),
-        (["error": ["message": "This model's maximum context length is 4096 tokens. However, your messages resulted in 4267 tokens.", "code": "context_length_exceeded"]], "400 Bad Request", 4096),
-        (["error": ["message": "prompt is too long: 4267 tokens > 4096 maximum", "type": "invalid_request_error"]], "400 Bad Request", 4096),
-        (["error": "Trying to keep the first 4267 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens"], "400 Bad Request", 4096),
-        (["error": ["message": "the request exceeds the available context size. try increasing the context size or enable context shift", "code": 500]], "500 Internal Server Error", 0),
-        (["error": ["message": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4267 `inputs` tokens and 200 `max_new_tokens`"]], "422 Unprocessable Entity", 4096),
-        (["error": ["message": "The input token count (4267) exceeds the maximum number of tokens allowed (4096).", "status": "INVALID_ARGUMENT", "code": 400]], "400 Bad Request", 4096),
-        (["error": ["message": "Request too large for model `m` on tokens per minute (TPM): Limit 4096, Requested 4267", "code": "rate_limit_exceeded"]], "413 Payload Too Large", 4096),
+        (
+            [
+                "error": [
+                    "code": 400,
+                    "message":
+                        "request (4267 tokens) exceeds the available context size (4096 tokens), try increasing it",
+                    "type": "exceed_context_size_error", "n_prompt_tokens": 4267, "n_ctx": 4096,
+                ]
+            ], "400 Bad Request", 4096
+        ),
+        (
+            [
+                "error": [
+                    "message":
+                        "This model's maximum context length is 4096 tokens. However, your messages resulted in 4267 tokens.",
+                    "code": "context_length_exceeded",
+                ]
+            ], "400 Bad Request", 4096
+        ),
+        (
+            ["error": ["message": "prompt is too long: 4267 tokens > 4096 maximum", "type": "invalid_request_error"]],
+            "400 Bad Request", 4096
+        ),
+        (
+            [
+                "error":
+                    "Trying to keep the first 4267 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens"
+            ], "400 Bad Request", 4096
+        ),
+        (
+            [
+                "error": [
+                    "message":
+                        "the request exceeds the available context size. try increasing the context size or enable context shift",
+                    "code": 500,
+                ]
+            ], "500 Internal Server Error", 0
+        ),
+        (
+            [
+                "error": [
+                    "message":
+                        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4267 `inputs` tokens and 200 `max_new_tokens`"
+                ]
+            ], "422 Unprocessable Entity", 4096
+        ),
+        (
+            [
+                "error": [
+                    "message": "The input token count (4267) exceeds the maximum number of tokens allowed (4096).",
+                    "status": "INVALID_ARGUMENT", "code": 400,
+                ]
+            ], "400 Bad Request", 4096
+        ),
+        (
+            [
+                "error": [
+                    "message": "Request too large for model `m` on tokens per minute (TPM): Limit 4096, Requested 4267",
+                    "code": "rate_limit_exceeded",
+                ]
+            ], "413 Payload Too Large", 4096
+        ),
         (["detail": "4267 Token sind mehr, als das Modell fasst (4096)"], "400 Bad Request", 4096),
         (["error": ["message": "输入长度 4267 超过模型最大 token 数 4096"]], "400 Bad Request", 4096),
         (["error": ["message": "Requested tokens (4267) exceed context window of 4096"]], "400 Bad Request", 4096),
@@ -213,7 +308,13 @@ import Text
 
     @Test func doesNotRetryAQuotaASignInPageOrAWrongKey() async throws {
         let replies: [[FakeChatServer.Step]] = [
-            Self.refusal(["error": ["message": "You exceeded your current quota, please check your plan and billing details.", "code": "insufficient_quota"]], "429 Too Many Requests"),
+            Self.refusal(
+                [
+                    "error": [
+                        "message": "You exceeded your current quota, please check your plan and billing details.",
+                        "code": "insufficient_quota",
+                    ]
+                ], "429 Too Many Requests"),
             Self.refusal(["error": ["message": "Insufficient credits", "code": 402]], "402 Payment Required"),
             FakeChatServer.json("<html><body>Sign in</body></html>"),
             FakeChatServer.json("\n<!DOCTYPE html><title>Portal</title>"),
@@ -224,8 +325,12 @@ import Text
             let server = try FakeChatServer { _, _ in reply }
             defer { server.stop() }
             let model = try Self.model(server, retries: 4)
-            let first = await #expect(throws: LanguageModelError.self) { try await model.respond(to: Self.request) { _ in } }
-            let second = await #expect(throws: LanguageModelError.self) { try await model.respond(to: Self.request) { _ in } }
+            let first = await #expect(throws: LanguageModelError.self) {
+                try await model.respond(to: Self.request) { _ in }
+            }
+            let second = await #expect(throws: LanguageModelError.self) {
+                try await model.respond(to: Self.request) { _ in }
+            }
             #expect(server.requests.count == 1, "one request, also when it is asked again at once")
             #expect(first == second)
             #expect(first?.advice.isEmpty == false)
@@ -235,7 +340,13 @@ import Text
     @Test func retriesARateEvenWhenItIsCalledAQuota() async throws {
         let server = try FakeChatServer { number, _ in
             number == 0
-                ? Self.refusal(["error": ["message": "You exceeded your current quota. Please retry in 0.1s.", "status": "RESOURCE_EXHAUSTED"]], "429 Too Many Requests")
+                ? Self.refusal(
+                    [
+                        "error": [
+                            "message": "You exceeded your current quota. Please retry in 0.1s.",
+                            "status": "RESOURCE_EXHAUSTED",
+                        ]
+                    ], "429 Too Many Requests")
                 : Self.done
         }
         defer { server.stop() }
@@ -253,7 +364,9 @@ import Text
         }
         defer { server.stop() }
         let events = Mutex<[ModelStreamEvent]>([])
-        let response = try await Self.model(server).respond(to: Self.request) { event in events.withLock { $0.append(event) } }
+        let response = try await Self.model(server).respond(to: Self.request) { event in
+            events.withLock { $0.append(event) }
+        }
         #expect(response.completions[0].message.content == "It")
         let seen = events.withLock { $0 }
         // The text since the last retry adds up to the content.
@@ -269,7 +382,8 @@ import Text
             bodies.withLock { $0.append(body) }
             return number == 0
                 ? FakeChatServer.json(
-                    #"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"reasoning_content":"I look.","tool_calls":[{"id":"a","function":{"name":"read","arguments":"{}"},"extra_content":{"google":{"thought_signature":"abc"}}}]},"finish_reason":"tool_calls"}]}"#)
+                    #"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"reasoning_content":"I look.","tool_calls":[{"id":"a","function":{"name":"read","arguments":"{}"},"extra_content":{"google":{"thought_signature":"abc"}}}]},"finish_reason":"tool_calls"}]}"#
+                )
                 : Self.done
         }
         defer { server.stop() }
@@ -284,7 +398,9 @@ import Text
         let sent = bodies.withLock { $0 }
         #expect(sent[1]["messages"]?[2]?["reasoning_content"] == "I look.")
         #expect(sent[1]["messages"]?[2]?["tool_calls"]?[0]?["extra_content"]?["google"]?["thought_signature"] == "abc")
-        #expect(sent[2]["messages"]?[2]?["reasoning_content"] == nil, "what was reasoned before the user spoke is done with")
+        #expect(
+            sent[2]["messages"]?[2]?["reasoning_content"] == nil, "what was reasoned before the user spoke is done with"
+        )
     }
 
     @Test func sendsCallsBackInAFormThatTemplatesCanRead() async throws {
