@@ -175,7 +175,7 @@ import Text
         var failure: LanguageModelError?
         let name = "piecemeal"
         let fingerprint = "piecemeal"
-        let capabilities = ModelCapabilities()
+        let capabilities = ModelCapabilities(toolCalls: true)
 
         func respond(to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void) async throws
             -> ModelResponse
