@@ -48,9 +48,25 @@ public struct ModelProposer: ActionProposer {
         let isHeld =
             state.retrieved.isEmpty && state.resultSets.isEmpty && capabilities.needsRequiredCalls
         var trim = 0
+        var summary = Compaction.summary(in: state.notes)
+        var notes: [Note] = []
+        var hasCompacted = false
         while true {
-            let messages = ConversationPrompt.messages(
-                instructions: instructions, state: state, limit: limit.map { $0 - options.maxTokens }, trim: trim)
+            let room = limit.map { $0 - options.maxTokens }
+            let (messages, trimmed) = ConversationPrompt.messages(
+                instructions: instructions, state: state, limit: room, trim: trim, summary: summary)
+            if trimmed > summary?.turns ?? 0, !hasCompacted {
+                // Results that no longer fit are summed up before they are let go.
+                hasCompacted = true
+                let half = (state.conversation.count + 1) / 2
+                if let note = try await Compaction.summarise(max(trimmed, half), of: state, using: context, limit: room)
+                {
+                    notes.append(note)
+                    summary = Compaction.summary(in: notes)
+                    trim = 0
+                    continue
+                }
+            }
             let request = ModelRequest(
                 messages: messages, tools: context.tools.specifications, toolChoice: isHeld ? .required : .automatic,
                 options: options)
@@ -59,13 +75,14 @@ public struct ModelProposer: ActionProposer {
                 guard let completion = response.completions.first else { return Proposal() }
                 let turn = ModelProposer.candidate(of: completion, proposer: name)
                 guard proposesCallsApart, case .call(let calls) = turn.kind, calls.count > 1 else {
-                    return Proposal([turn])
+                    return Proposal([turn], notes: notes)
                 }
                 return Proposal(
-                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) })
+                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) },
+                    notes: notes)
             } catch LanguageModelError.contextOverflow where trim < state.conversation.count {
                 // The server knows its limit better: let go of one more result and ask again.
-                trim += 1
+                trim = max(trim, summary?.turns ?? 0) + 1
             }
         }
     }
@@ -115,18 +132,24 @@ enum ConversationPrompt {
     /// - Parameters:
     ///   - limit: the most tokens of the prompt, by estimate; nil for no limit.
     ///   - trim: how many of the oldest turns lose their results anyway.
-    static func messages(instructions: String, state: AgentState, limit: Int?, trim: Int) -> [ChatMessage] {
-        var trim = trim
+    ///   - summary: what stands in the place of the oldest turns, and how many those are.
+    /// - Returns: the messages, and how many turns have lost their results or gone.
+    static func messages(
+        instructions: String, state: AgentState, limit: Int?, trim: Int, summary: (turns: Int, text: String)? = nil
+    ) -> (messages: [ChatMessage], trimmed: Int) {
+        var trim = max(trim, summary?.turns ?? 0)
         while true {
-            let messages = build(instructions: instructions, state: state, trim: trim)
+            let messages = build(instructions: instructions, state: state, trim: trim, summary: summary)
             guard let limit, trim < state.conversation.count,
                 ModelRequestCost.promptTokens(of: ModelRequest(messages: messages)) > limit
-            else { return messages }
+            else { return (messages, trim) }
             trim += 1
         }
     }
 
-    private static func build(instructions: String, state: AgentState, trim: Int) -> [ChatMessage] {
+    private static func build(
+        instructions: String, state: AgentState, trim: Int, summary: (turns: Int, text: String)?
+    ) -> [ChatMessage] {
         var messages = [
             ChatMessage(role: .system, content: state.question.instructions(instructions) + "\n\n" + Fence.note),
             ChatMessage(role: .user, content: state.question.prompt),
@@ -137,12 +160,16 @@ enum ConversationPrompt {
             messages[1].content +=
                 "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }
+        if let summary {
+            let fence = Fence(seed: state.header.seed, call: "summary")
+            messages[1].content += "\n\nFound so far, in short:\n" + fence.wrap(summary.text, source: "earlier results")
+        }
         // Where a policy took something else than the model's turn, the model is shown what came of it.
         let fence = Fence(seed: state.header.seed, call: "instead")
         let instead =
             state.evidence.isEmpty
             ? "" : " This was read instead:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
-        for (index, turn) in state.conversation.enumerated() {
+        for (index, turn) in state.conversation.enumerated() where index >= summary?.turns ?? 0 {
             messages.append(turn.message)
             for call in turn.message.toolCalls {
                 let isTaken = turn.message.toolCalls.contains { turn.replies[$0.id] != nil }
