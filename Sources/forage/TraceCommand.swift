@@ -6,6 +6,7 @@ import Base
 import Encoders
 import Foundation
 import Text
+import Tools
 
 /// Shows what a session did: on the terminal, as a page, as OpenTelemetry spans.
 struct TraceCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Base
 import Foundation
 import GRDB
 import Text
+import Tools
 
 /// Events in one SQLite file of their own, private to the user: the folder 0700, the files 0600.
 ///
