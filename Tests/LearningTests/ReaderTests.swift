@@ -217,6 +217,15 @@ import Text
         #expect(confidence.probabilities([1, -3, 0, -3, 0, 0, 0, 0, 0, 0]).answerable < 0.1)
     }
 
+    @Test func aRerankerThatDoesNotHelpGetsNoShare() {
+        // The gold passage stands first already, and the scores would move it down.
+        let harmful: [(scores: [Float], gold: Set<Int>)] = [([0, 1, 2, 3], [0]), ([0, 3, 2, 1], [0])]
+        #expect(RerankMixture.best(harmful, depth: 1).mixture.share == 0)
+        let helpful: [(scores: [Float], gold: Set<Int>)] = [([0, 0, 0, 3], [3]), ([0, 3, 1, 1], [1])]
+        let best = RerankMixture.best(helpful, depth: 1)
+        #expect(best.mixture.share > 0 && best.gain == 1)
+    }
+
     @Test func materialKeepsQuestionsWithoutAnAnswer() throws {
         let folder = NSTemporaryDirectory() + "reader-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -246,12 +255,7 @@ import Text
 
     @Test func likelihoodPaysWhatEachPassageAdds() async throws {
         let question = LearningQuestion(id: "q", text: "Which river?", answers: ["Ostra"])
-        let prepared = try SmallWorld.prepared()[0]
-        let step = EpisodeStep(
-            decision: EvidenceState(prepared.pool).decision(allowsStop: true), choice: 0, logProbability: 0, value: 0)
-        let episode = Episode(
-            question: question, steps: [step, step], kept: Array(SmallWorld.passages().prefix(2)), stopped: false,
-            coverage: [0, 0], reach: [.keyword, .link], rewards: [0, 0])
+        let episode = try SmallWorld.episode(Array(SmallWorld.passages().prefix(2)), question: question)
         let term = AnswerLikelihood { _, answers, passages in
             passages.contains { $0.text.contains(answers[0]) } ? 0.75 : 0.25
         }

@@ -140,9 +140,10 @@ extension SpanReader {
     /// Writes a copy of a reader's file with a fitted confidence in it.
     ///
     /// - Throws: `SafetensorsError`.
-    public static func write(_ confidence: ReaderConfidence, into path: String) throws {
+    public static func write(_ confidence: ReaderConfidence, rerankShare: Float, into path: String) throws {
         let file = try SafetensorsFile(path: path)
         var writer = SafetensorsWriter(metadata: file.metadata)
+        writer.metadata["rerank_share"] = String(rerankShare)
         for name in file.names where !name.hasPrefix("confidence.") {
             let tensor = try file.tensor(named: name)
             if tensor.element == .int8 {

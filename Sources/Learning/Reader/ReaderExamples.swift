@@ -138,6 +138,15 @@ public struct ReaderMaterial: Sendable {
         return Array(pool.prefix(count))
     }
 
+    /// A question with the passages that a search by words puts first, in its order, and the places of the gold ones; nil
+    /// where none of these is among them.
+    func ranked(_ index: Int, count: Int) -> (question: String, passages: [ReaderPassage], gold: Set<Int>)? {
+        let item = items[index]
+        let found = lexical.nearest(item.question, count: count)
+        let gold = Set(found.indices.filter { item.gold.contains(found[$0]) })
+        return gold.isEmpty ? nil : (item.question, found.map { passages[$0] }, gold)
+    }
+
     /// Draws an example: gold passages and distractors in a random order; now and then with the passages taken out that
     /// hold the answer.
     ///

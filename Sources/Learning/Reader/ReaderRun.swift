@@ -92,7 +92,7 @@ public struct ReaderRun: Sendable {
     }
 
     /// Fits the confidence of the written reader on held-out questions, half of them with their evidence taken out, and
-    /// writes it into its file.
+    /// writes it into its file, with the share that its relevance may have in a ranking.
     ///
     /// - Returns: The reader, calibrated.
     @concurrent
@@ -102,7 +102,16 @@ public struct ReaderRun: Sendable {
         let observations = try await reader.observations(examples) {
             AnswerBenchmark.hotpotQA.score($0, gold: $1).f1 >= 0.5
         }
-        try SpanReader.write(ReaderConfidence(observations), into: out)
+        var lists: [(scores: [Float], gold: Set<Int>)] = []
+        for set in sets {
+            for index in 0..<min(set.count, 40) {
+                guard let ranked = set.ranked(index, count: 10) else { continue }
+                let passages = ranked.passages.map { (title: $0.title, text: $0.text) }
+                lists.append((try await reader.relevance(question: ranked.question, passages: passages), ranked.gold))
+            }
+        }
+        try SpanReader.write(
+            ReaderConfidence(observations), rerankShare: RerankMixture.best(lists).mixture.share, into: out)
         return try SpanReader(weights: out, model: model)
     }
 

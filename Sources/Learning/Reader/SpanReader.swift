@@ -46,6 +46,9 @@ public struct SpanReader: Sendable {
     let longest: Int
     /// How sure it may be; nil where its file has no calibration.
     public let confidence: ReaderConfidence?
+    /// What share the reader's relevance has in a ranking (``RerankMixture``), as measured on held-out questions; nil where
+    /// it was not measured, so that the reader is no reranker.
+    public let rerankShare: Float?
     private let identity: String
 
     /// Opens a trained reader.
@@ -69,6 +72,7 @@ public struct SpanReader: Sendable {
         network = ReaderNetwork(dimension: encoder.dimension)
         parameters = try network.initialParameters(seed: 0).loaded(from: file, prefix: "heads.")
         confidence = try ReaderConfidence(file: file)
+        rerankShare = file.metadata["rerank_share"].flatMap(Float.init)
         longest = min(file.metadata["longest"].flatMap { Int($0) } ?? 256, encoder.configuration.positionCount)
         var hash = SHA256()
         for value in parameters.values { value.elements.withUnsafeBytes { hash.update($0) } }
@@ -111,10 +115,12 @@ public struct SpanReader: Sendable {
     ) -> SpanAnswer {
         var answer = answer
         answer.sought = layout.sought
+        // Passages that hold no content word of the question are only what the search put first.
+        answer.isAnswerable = layout.sought.isEmpty || layout.coverage > 0
         guard let confidence else { return answer }
         let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, found))
         answer.confidence = judged.correct
-        answer.isAnswerable = judged.answerable >= Double(confidence.threshold)
+        answer.isAnswerable = answer.isAnswerable && judged.answerable >= Double(confidence.threshold)
         return answer
     }
 
