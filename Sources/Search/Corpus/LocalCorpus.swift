@@ -126,7 +126,7 @@ public final class LocalCorpus: Sendable {
         guard let encoder else {
             throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
         }
-        let matrix = try await encoder.encode(queries)
+        let matrix = try await encoder.encodeQueries(queries)
         let rows = (0..<matrix.count).map { Array(matrix[$0]) }
         if let graph { return try graph.search(rows, limit: limit, within: scope) }
         // One by one, so that a query finds the same alone and among others.
@@ -141,7 +141,7 @@ public final class LocalCorpus: Sendable {
         guard let encoder else {
             throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
         }
-        return try await encoder.encode(query)
+        return try await encoder.encodeQueries([query]).values
     }
 
     /// How a hybrid search fuses keyword and semantic search.
