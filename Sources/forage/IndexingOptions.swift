@@ -134,6 +134,7 @@ struct IndexingOptions: ParsableArguments {
             )
             builder = IndexBuilder(encoder: nil)
         }
+        for warning in (builder.encoder as? BERTEncoder)?.warnings ?? [] { note("\(builder.encoderName): \(warning)") }
         builder.keywords = try keywordOptions(after: previous)
         builder.detectsLanguage =
             previous?.path(ofRole: IndexRole.keyword) == nil && language == nil && stemmer == nil && stopWords == nil

@@ -2,7 +2,7 @@
 import Dispatch
 import Foundation
 import Synchronization
-public import Text
+import Text
 
 /// A sentence and token encoder of the BERT family (BERT, RoBERTa, XLM-R, MPNet, DistilBERT), run on this machine's processor.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import OrderedCollections
 public import Text
 
 /// The tokenizer of an encoder, as its folder has it: WordPiece (BERT, DistilBERT, MPNet), byte-level BPE (RoBERTa) or
@@ -32,7 +33,7 @@ public struct EncoderTokenizer: Sendable {
     /// - Throws: `WordPieceError`, `SubwordTokenizerError`, ``TextEncoderError``.
     init(folder: String) throws {
         let path = folder + "/tokenizer.json"
-        let json = FileManager.default.fileExists(atPath: path) ? try BERTConfiguration.json(path) : nil
+        let json: JSONValue? = try BERTConfiguration.optionalJSON(path)
         let kind = json?["model"]?["type"]?.string ?? "WordPiece"
         let frame = Self.frame(json?["post_processor"])
         switch kind {

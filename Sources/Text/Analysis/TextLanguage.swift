@@ -42,27 +42,27 @@ public struct TextLanguage: Sendable, Hashable {
             "danish", "da", "og i at det er en den til på som med for af de ikke der var han et har jeg vi fra men om blev"),
         TextLanguage(
             "dutch", "nl",
-            "de het een en van in is dat op te met voor niet zijn aan er als was door ook bij naar om maar dan uit werd wordt"
+            "de het een en van in is dat op te met voor niet zijn aan er als was door ook bij naar om maar dan uit werd wordt wie wat waar wanneer welke hoe hoeveel heeft had hun deze dit"
         ),
         TextLanguage(
             "finnish", "fi", "ja on ei että se oli ovat hän mutta joka kun tai niin kuin sen oli sekä myös mukaan"),
         TextLanguage(
             "french", "fr",
-            "le la les de des du un une et en à est que qui dans pour par sur au aux avec ne pas ce cette il elle se son sa ses plus été sont ou d l qu n s c j"
+            "le la les de des du un une et en à est que qui dans pour par sur au aux avec ne pas ce cette il elle se son sa ses plus été sont ou d l qu n s c j quel quelle quels quelles quand comment où pourquoi combien on leur lui ces mais fut était avait ont"
         ),
         TextLanguage(
             "german", "de",
-            "der die das und in zu den von mit ist des im dem nicht ein eine einer eines einem einen als auch auf für an es sich er sie war aus bei nach wie am wird oder zum zur durch wurde werden sind"
+            "der die das und in zu den von mit ist des im dem nicht ein eine einer eines einem einen als auch auf für an es sich er sie war aus bei nach wie am wird oder zum zur durch wurde werden sind was wer wie wo wann welche welcher welches wem wen hat haben hatte sein seine ihre ihrer seiner kann konnte mehr noch nur so vom bis dass wenn man"
         ),
         TextLanguage("greek", "el", "ο η το οι τα του της των και στο στη στην στον με για από να που είναι τον την δεν ως σε"),
         TextLanguage("hebrew", "he", "של את על הוא היא לא עם זה גם או כי אל כל"),
-        TextLanguage("hindi", "hi", "के का की में है से और को पर ने यह कि एक हैं था थे थी भी इस हो कर तो ही या"),
+        TextLanguage("hindi", "hi", "के का की में है से और को पर ने यह कि एक हैं था थे थी भी इस हो कर तो ही या क्या कौन कौनसा कहाँ कब किस किसने कितने कितना कैसे किया गया गई अपने उसके उनके जो वह वे हुआ"),
         TextLanguage("hungarian", "hu", "a az és hogy nem is egy volt de meg ez csak mint ha vagy el azt ami"),
         TextLanguage("indonesian", "id", "yang dan di dari ini untuk dengan pada dalam adalah itu tidak ke oleh sebagai atau juga"),
         TextLanguage("irish", "ga", "agus an na ar i is go sé bhí le don ag a"),
         TextLanguage(
             "italian", "it",
-            "di il la e che in un una per con non del della le i gli al dei è si da nel sono come anche ha più o lo delle alla l d"
+            "di il la e che in un una per con non del della le i gli al dei è si da nel sono come anche ha più o lo delle alla l d quale quali chi dove quando come cosa quanto quanti era stato sua suo"
         ),
         TextLanguage("japanese", "ja", ""),
         TextLanguage("khmer", "km", ""),
@@ -78,24 +78,24 @@ public struct TextLanguage: Sendable, Hashable {
         TextLanguage("polish", "pl", "i w z na do nie się jest to że o jak po od za przez dla oraz był a"),
         TextLanguage(
             "portuguese", "pt",
-            "de a o que e do da em um para com não uma os no se na por mais as dos como mas ao das foi é são pelo pela ou"
+            "de a o que e do da em um para com não uma os no se na por mais as dos como mas ao das foi é são pelo pela ou qual quais quem quando onde como quanto quantos ser foram sua seu"
         ),
         TextLanguage(
             "romanian", "ro", "și în de la a pe cu nu că din este o un pentru mai care au fost sau se prin al ale după"),
         TextLanguage(
             "russian", "ru",
-            "и в не на что с он как по это из у к за от но для же был была его о а или при также который так до если"),
+            "и в не на что с он как по это из у к за от но для же был была его о а или при также который так до если что кто где когда какой какая какие каким какое каких сколько чем чего кого этот эта эти этого они она оно мы вы ли бы быть были"),
         TextLanguage("serbian", "sr", "и у је да на се за од са су као не што из i u je da na se za od sa su kao ne što iz"),
         TextLanguage(
             "spanish", "es",
-            "de la que el en y a los del se las por un para con no una su al lo como más pero sus le ya o este fue es son entre"
+            "de la que el en y a los del se las por un para con no una su al lo como más pero sus le ya o este fue es son entre qué quién cuál cuándo dónde cómo cuánto cuántos han ha había ser muy sin sobre también donde cuando"
         ),
         TextLanguage(
             "swedish", "sv",
             "och i att det som en på är av för med till den har de inte om ett han var jag men från vi så blev"),
         TextLanguage("tamil", "ta", "ஒரு என்று இந்த அந்த மற்றும் என என்ற உள்ள"),
         TextLanguage("thai", "th", ""),
-        TextLanguage("turkish", "tr", "ve bir bu da de için ile olarak olan daha çok en gibi ne ya ki kadar sonra o"),
+        TextLanguage("turkish", "tr", "ve bir bu da de için ile olarak olan daha çok en gibi ne ya ki kadar sonra o ne nedir kim kimdir nerede hangi hangisi kaç nasıl neden niçin mi mı mu mü ise her o olarak tarafından hangi"),
         TextLanguage("ukrainian", "uk", "і в не на що з та до у за як від це для про є але його"),
         TextLanguage("vietnamese", "vi", "của và là có được trong cho các một với không người này đã những"),
     ]
