@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import QualityMetrics
 import Text
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import COpenBLAS
 
 /// Speeds, each beside the machine's limits and, through `peers/table.py`, beside the alternatives.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// Adam with bias correction, and AdamW where the weight decay is positive (arXiv 1412.6980 and 1711.05101).

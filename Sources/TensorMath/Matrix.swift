@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
+
 /// A dense row-major matrix of single-precision numbers: the value that the tape computes with.
 public struct Matrix: Sendable, Hashable, Codable {
     /// The number of rows.

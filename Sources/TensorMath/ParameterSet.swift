@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
+
 /// The named weights of a network: a value that can be copied, stored and read back.
 public struct ParameterSet: Sendable, Hashable {
     /// The names in the order in which they were added.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Foundation
 
 /// Gathers float tensors and writes them as one safetensors file.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// A record of computations on matrices that can be run backwards: reverse-mode automatic differentiation.
 ///
 /// Values are computed at once, when an operation is written; `gradients(of:)` then walks the record from its end. A tape

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 // Choosing, joining and summing up rows and columns.
 extension Variable {
     /// The sum of all elements: 1 × 1.

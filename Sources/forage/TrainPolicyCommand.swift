@@ -5,6 +5,7 @@ import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath

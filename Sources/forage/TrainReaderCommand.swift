@@ -4,6 +4,7 @@ import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
 
 /// `forage train reader`: trains the span reader on questions with their gold passages, scores it, writes it with its card.
 struct TrainReaderCommand: AsyncParsableCommand {

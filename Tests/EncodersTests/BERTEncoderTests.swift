@@ -1,6 +1,8 @@
+import Base
 import Encoders
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Net
 import Testing
 import Text
 

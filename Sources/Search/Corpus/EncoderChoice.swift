@@ -2,6 +2,7 @@
 
 public import Encoders
 import Foundation
+import Net
 
 /// The encoder that a user names: a pulled model or a folder, with `:int8` behind it for 8-bit arithmetic, or an
 /// endpoint's URL with its model as `URL#model`.
