@@ -21,7 +21,8 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
         2, 5, 10, 100,
     ]
-    @Option(help: "Writes the runs in TREC form into this folder, one file a mode, and the judgments as qrels.txt.") var trec: String?
+    @Option(help: "Writes the runs in TREC form into this folder, one file a mode, and the judgments (qrels.txt).")
+    var trec: String?
     @Option(help: "A file of published recall (Examples/suites/published-recall.yaml) to print the rows beside.")
     var beside: String?
     @Option(help: "The question set's name in that file; default: by the question file.") var name: String?

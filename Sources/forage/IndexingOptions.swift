@@ -136,7 +136,9 @@ struct IndexingOptions: ParsableArguments {
             )
             builder = IndexBuilder(encoder: nil)
         }
-        for warning in (builder.encoder as? BERTEncoder)?.warnings ?? [] { note("\(builder.encoderName): \(warning)") }
+        for warning in (builder.encoder as? BERTEncoder)?.warnings ?? [] {
+            note("\(builder.encoderName): \(warning)")
+        }
         builder.keywords = try keywordOptions(after: previous)
         builder.detectsLanguage =
             previous?.path(ofRole: IndexRole.keyword) == nil && language == nil && stemmer == nil && stopWords == nil
@@ -155,7 +157,9 @@ struct IndexingOptions: ParsableArguments {
     private func keywordOptions(after previous: CorpusReader?) throws -> KeywordIndexOptions {
         var options = KeywordIndexOptions()
         if let path = previous?.path(ofRole: IndexRole.keyword) { options = try KeywordIndex.options(path: path) }
-        if let language = language.flatMap(TextLanguage.named) { options.analyzer = AnalyzerOptions(language: language) }
+        if let language = language.flatMap(TextLanguage.named) {
+            options.analyzer = AnalyzerOptions(language: language)
+        }
         if let k1 { options.k1 = k1 }
         if let b { options.b = b }
         if let titleWeight { options.titleWeight = titleWeight }

@@ -66,7 +66,9 @@ struct SearchCommand: AsyncParsableCommand {
             query.prefixes += prefix
             let hits = try corpus.keywordSearch(query, limit: options.limit)
             if let reading = corpus.keywords?.reading(of: query) {
-                if !reading.ignored.isEmpty { note("too frequent to search for: \(reading.ignored.joined(separator: " "))") }
+                if !reading.ignored.isEmpty {
+                    note("too frequent to search for: \(reading.ignored.joined(separator: " "))")
+                }
                 if !reading.unknown.isEmpty { note("in no passage: \(reading.unknown.joined(separator: " "))") }
             }
             try options.show(hits, from: corpus)

@@ -116,7 +116,9 @@ struct AggregateCommand: AsyncParsableCommand {
 
     @OptionGroup var tool: ToolArguments
 
-    @Option(name: .long, help: "The condition, as country = Norway and year >= 2020, or as JSON; without it every document.")
+    @Option(
+        name: .long,
+        help: "The condition, as country = Norway and year >= 2020, or as JSON; without it every document.")
     var `where`: String?
 
     @Option(

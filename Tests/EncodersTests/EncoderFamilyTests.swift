@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Encoders
 import Foundation
 import Testing
@@ -17,7 +18,8 @@ import Text
 
         init(_ name: String) throws {
             folder = Fixtures.folder + "/families/" + name
-            let json = try JSONValue(parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: folder + "/expected.json"))))
+            let json = try JSONValue(
+                parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: folder + "/expected.json"))))
             texts = try #require(json["texts"]?.array).compactMap(\.string)
             ids = try #require(json["ids"]?.array).map { ($0.array ?? []).compactMap(\.int).map { Int32($0) } }
             vectors = try Fixtures.floats(folder + "/vectors.f32")
@@ -43,7 +45,8 @@ import Text
         try #require(expected.vectors.count == vectors.values.count)
         for row in 0..<expected.texts.count {
             let reference = expected.vectors[(row * width)..<((row + 1) * width)]
-            #expect(Fixtures.cosine(vectors[row], reference) > 0.999_9, "\(name): \(expected.texts[row].debugDescription)")
+            #expect(
+                Fixtures.cosine(vectors[row], reference) > 0.999_9, "\(name): \(expected.texts[row].debugDescription)")
         }
     }
 
@@ -64,7 +67,8 @@ import Text
         func write(_ name: String, _ text: String) throws {
             try Data(text.utf8).write(to: folder.appendingPathComponent(name))
         }
-        try write("config_sentence_transformers.json", #"{"prompts": {"clustering": "c: "}, "similarity_fn_name": "dot"}"#)
+        try write(
+            "config_sentence_transformers.json", #"{"prompts": {"clustering": "c: "}, "similarity_fn_name": "dot"}"#)
         #expect(try BERTEncoder(folder: folder.path, threads: 1).warnings.count == 2)
         try write("modules.json", #"[{"type": "sentence_transformers.models.WordWeights", "path": "3"}]"#)
         #expect(throws: TextEncoderError.self) { try BERTEncoder(folder: folder.path, threads: 1) }

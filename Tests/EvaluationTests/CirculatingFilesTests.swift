@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+import Corpus
 import Evaluation
 import Foundation
 import Testing
 import Text
 import Tools
-import Corpus
 
 /// Evaluation files as they circulate, after public bug reports.
 @Suite struct CirculatingFilesTests {
@@ -70,8 +71,10 @@ import Corpus
     @Test func judgmentsWithAnySeparator() throws {
         let tabs = try TRECFiles.qrels(try folder.write("a.tsv", "query-id\tcorpus-id\tscore\nq1\td 1\t1\nq1\td2\t0\n"))
         #expect(tabs == ["q1": ["d 1": 1, "d2": 0]])
-        #expect(try TRECFiles.qrels(try folder.write("b.csv", "query,document,grade\nq1,d 1,1.0\n")) == ["q1": ["d 1": 1]])
-        #expect(try TRECFiles.qrels(try folder.write("c", "q1 0 d1 2\nq1\t0\td 3\t1\n")) == ["q1": ["d1": 2, "d 3": 1]])
+        #expect(
+            try TRECFiles.qrels(try folder.write("b.csv", "query,document,grade\nq1,d 1,1.0\n")) == ["q1": ["d 1": 1]])
+        #expect(
+            try TRECFiles.qrels(try folder.write("c", "q1 0 d1 2\nq1\t0\td 3\t1\n")) == ["q1": ["d1": 2, "d 3": 1]])
         #expect(throws: DatasetError.self) { try TRECFiles.qrels(try folder.write("d", "q1 0 d 1 2\n")) }
         #expect(TRECFiles.qrelsLines(["q 1": ["d 1": 1]]) == ["q%201 0 d%201 1"])
     }
@@ -96,7 +99,9 @@ import Corpus
     }
 
     @Test func whatCannotBeJudgedIsAnError() async throws {
-        let corpus = try InMemoryCorpus(documents: [Document(id: "1", title: "Quay", text: "The quay was built in 1801.")])
+        let corpus = try InMemoryCorpus(documents: [
+            Document(id: "1", title: "Quay", text: "The quay was built in 1801.")
+        ])
         let none = QuestionSet(
             name: "none", benchmark: .hotpotQA, questions: [EvalQuestion(id: "a", text: "When was the quay built?")])
         await #expect(throws: DatasetError.self) {

@@ -179,7 +179,8 @@ private struct FilterParser {
     }
 
     /// A comparison with all the seconds that a date means.
-    func span(_ json: JSONValue, _ field: String, _ comparison: FilterExpression.Comparison) throws -> FilterExpression {
+    func span(_ json: JSONValue, _ field: String, _ comparison: FilterExpression.Comparison) throws -> FilterExpression
+    {
         let value = try constant(json, field, .date)
         guard let span = FilterSchema.span(json), span.count > 1 else {
             return .compare(field: field, comparison, value)

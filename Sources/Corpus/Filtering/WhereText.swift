@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
 
 /// The short form of filters, for people: `country = Norway and (year >= 2020 or not tags in (old, "very old"))`.
 ///

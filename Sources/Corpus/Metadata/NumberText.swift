@@ -7,7 +7,8 @@ enum NumberText {
 
     /// What stands in a table for "no value".
     static let missingMarks: Set<String> = [
-        "", "-", "--", "—", "–", "?", ".", "n/a", "n.a.", "na", "nan", "none", "null", "nil", "unknown", "missing", "tbd",
+        "", "-", "--", "—", "–", "?", ".", "n/a", "n.a.", "na", "nan", "none", "null", "nil", "unknown", "missing",
+        "tbd",
         "tba", "#n/a", "not available", "not applicable",
     ]
 
@@ -35,7 +36,8 @@ enum NumberText {
             while digits.last == " " { digits = digits.dropLast() }
         }
         var body = digits.first == "-" || digits.first == "+" ? digits.dropFirst() : digits
-        guard let first = body.utf8.first, first >= 48, first < 58, let last = body.utf8.last, last >= 48, last < 58 else {
+        guard let first = body.utf8.first, first >= 48, first < 58, let last = body.utf8.last, last >= 48, last < 58
+        else {
             return nil
         }
         if body.contains(",") {

@@ -74,7 +74,8 @@ public struct BERTConfiguration: Sendable, Hashable {
         guard let family = Family(type) else {
             throw TextEncoderError.badModel(
                 path: path,
-                reason: "a model of type \"\(type)\", expected bert, roberta, xlm-roberta, camembert, mpnet or distilbert")
+                reason:
+                    "a model of type \"\(type)\", expected bert, roberta, xlm-roberta, camembert, mpnet or distilbert")
         }
         self.family = family
         if let position = config["position_embedding_type"]?.string, position != "absolute" {

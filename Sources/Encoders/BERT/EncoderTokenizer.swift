@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
 public import Text
@@ -79,7 +80,10 @@ public struct EncoderTokenizer: Sendable {
         switch json["type"]?.string {
         case "RobertaProcessing"?, "BertProcessing"?:
             guard let start = json["cls"]?[1]?.int, let end = json["sep"]?[1]?.int else { return nil }
-            return (Int32(truncatingIfNeeded: start), Int32(truncatingIfNeeded: end), json["type"]?.string == "RobertaProcessing")
+            return (
+                Int32(truncatingIfNeeded: start), Int32(truncatingIfNeeded: end),
+                json["type"]?.string == "RobertaProcessing"
+            )
         case "TemplateProcessing"?:
             let names = json["single"]?.array?.compactMap { $0["SpecialToken"]?["id"]?.string } ?? []
             guard let first = names.first, let last = names.last,

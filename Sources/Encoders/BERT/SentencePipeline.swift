@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
 import TensorMath
@@ -93,20 +94,24 @@ struct SentencePipeline: Sendable {
     }
 
     private mutating func readPrompts(_ folder: String) throws {
-        guard let config = try BERTConfiguration.optionalJSON(folder + "/config_sentence_transformers.json") else { return }
+        guard let config = try BERTConfiguration.optionalJSON(folder + "/config_sentence_transformers.json") else {
+            return
+        }
         let given = config["prompts"]?.object ?? [:]
         func prompt(_ names: [String]) -> String? { names.lazy.compactMap { given[$0]?.string }.first { !$0.isEmpty } }
         let usual = config["default_prompt_name"]?.string.flatMap { given[$0]?.string } ?? ""
         prompts = EncoderPrompts(
             query: prompt(["query", "queries", "search_query", "retrieval.query"]) ?? usual,
-            passage: prompt(["document", "passage", "documents", "corpus", "search_document", "retrieval.passage"]) ?? usual)
+            passage: prompt(["document", "passage", "documents", "corpus", "search_document", "retrieval.passage"])
+                ?? usual)
         if !given.isEmpty, prompts == .none, given.values.contains(where: { $0.string?.isEmpty == false }) {
             warnings.append(
                 "the folder has prompts (\(given.keys.joined(separator: ", "))), none of them for queries or passages: none is used"
             )
         }
         if let similarity = config["similarity_fn_name"]?.string, !["cosine", "null"].contains(similarity) {
-            warnings.append("the folder asks for the similarity \"\(similarity)\"; vectors are compared by their cosine")
+            warnings.append(
+                "the folder asks for the similarity \"\(similarity)\"; vectors are compared by their cosine")
         }
     }
 
@@ -116,10 +121,13 @@ struct SentencePipeline: Sendable {
         // In the order in which sentence-transformers lays them end to end.
         let modes: [(String, String, BERTConfiguration.Pooling)] = [
             ("pooling_mode_cls_token", "cls", .start), ("pooling_mode_max_tokens", "max", .max),
-            ("pooling_mode_mean_tokens", "mean", .mean), ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", .meanRoot),
-            ("pooling_mode_weightedmean_tokens", "weightedmean", .weightedMean), ("pooling_mode_lasttoken", "lasttoken", .last),
+            ("pooling_mode_mean_tokens", "mean", .mean),
+            ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", .meanRoot),
+            ("pooling_mode_weightedmean_tokens", "weightedmean", .weightedMean),
+            ("pooling_mode_lasttoken", "lasttoken", .last),
         ]
-        let named = config["pooling_mode"]?.array?.compactMap(\.string) ?? config["pooling_mode"]?.string.map { [$0] } ?? []
+        let named =
+            config["pooling_mode"]?.array?.compactMap(\.string) ?? config["pooling_mode"]?.string.map { [$0] } ?? []
         let chosen = modes.filter { config[$0.0]?.bool == true || named.contains($0.1) }.map(\.2)
         guard !chosen.isEmpty else {
             throw TextEncoderError.badModel(

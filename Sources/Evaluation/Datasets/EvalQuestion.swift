@@ -137,7 +137,8 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
                 guard let title = text(title) else {
                     throw JSONError(message: "supporting_facts.title[\(index)] must be a string")
                 }
-                result.append(SupportingFact(title: title, sentence: index < sentences.count ? sentences[index].int ?? 0 : 0))
+                result.append(
+                    SupportingFact(title: title, sentence: index < sentences.count ? sentences[index].int ?? 0 : 0))
             }
             return result
         }

@@ -26,7 +26,9 @@ public enum TRECFiles {
         guard id.contains(where: \.isWhitespace) else { return id }
         return id.reduce(into: "") { result, character in
             guard character.isWhitespace else { return result.append(character) }
-            for byte in character.utf8 { result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) }
+            for byte in character.utf8 {
+                result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
         }
     }
 
@@ -84,7 +86,9 @@ public enum TRECFiles {
     /// The lines of judgments, by query and document.
     public static func qrelsLines(_ judgments: [String: [String: Int]]) -> [String] {
         judgments.keys.sorted().flatMap { query in
-            (judgments[query] ?? [:]).sorted { $0.key < $1.key }.map { "\(encoded(query)) 0 \(encoded($0.key)) \($0.value)" }
+            (judgments[query] ?? [:]).sorted { $0.key < $1.key }.map {
+                "\(encoded(query)) 0 \(encoded($0.key)) \($0.value)"
+            }
         }
     }
 }

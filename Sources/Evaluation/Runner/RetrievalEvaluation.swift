@@ -97,7 +97,9 @@ public struct RetrievalEvaluation: Sendable {
             let example = questions[0].relevance.keys.sorted().first ?? ""
             throw DatasetError(
                 file: set.name,
-                message: "nothing can be judged: no gold passage is in this corpus, by id or by title (\"\(example)\" for one)")
+                message:
+                    "nothing can be judged: no gold passage is in this corpus, by id or by title (\"\(example)\" for one)"
+            )
         }
         return result
     }

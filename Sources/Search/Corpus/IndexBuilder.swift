@@ -159,7 +159,8 @@ public struct IndexBuilder {
     private var keywordSignature: String {
         let analyzer =
             (try? JSONEncoder.sorted.encode(keywords.analyzer)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return "analysis \(AnalyzerOptions.analysisVersion) k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
+        return "analysis \(AnalyzerOptions.analysisVersion) "
+            + "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
     }
 
     private func buildKeywords(_ generation: GenerationWriter) throws {

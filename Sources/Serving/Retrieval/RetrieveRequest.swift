@@ -53,7 +53,8 @@ struct RetrieveRequest: Sendable {
         }
         let given = json["queries"]?.array ?? [json["queries"] ?? json["query"] ?? .null]
         cut = given.indices.filter { index in
-            given[index].string.map { $0.utf8.count > limits.queryCharacters && $0.count > limits.queryCharacters } ?? false
+            given[index].string.map { $0.utf8.count > limits.queryCharacters && $0.count > limits.queryCharacters }
+                ?? false
         }
         count = service.retrieveCount
         for key in ["topk_rerank", "topk", "top_k", "k"] {

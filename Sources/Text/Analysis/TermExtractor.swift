@@ -129,7 +129,8 @@ public final class TermExtractor: @unchecked Sendable {
             let own = classes.classOf(value)
             guard own == kind || (own == .mark && !units.isEmpty) else { break }
             let joins =
-                own == .mark || (kind == .unspaced && !units.isEmpty && CharacterClass.joinsPrevious(value, after: previous))
+                own == .mark
+                || (kind == .unspaced && !units.isEmpty && CharacterClass.joinsPrevious(value, after: previous))
             // A syllable that never ends is cut, as a word is left out.
             if !joins || index - (units.last ?? index) > 48 { units.append(index) }
             previous = value

@@ -33,13 +33,15 @@ public struct TextLanguage: Sendable, Hashable {
     /// Every language that can be named.
     public static let all: [TextLanguage] = [
         english,
-        TextLanguage("arabic", "ar", "في من على إلى عن مع هذا هذه التي الذي ما لا أن إن كان كانت هو هي و أو ثم قد لم بين كل ذلك"),
+        TextLanguage(
+            "arabic", "ar", "في من على إلى عن مع هذا هذه التي الذي ما لا أن إن كان كانت هو هي و أو ثم قد لم بين كل ذلك"),
         TextLanguage("armenian", "hy", "է և ու են ի որ մի այս այդ եւ նա իր"),
         TextLanguage("basque", "eu", "eta da ez du bat izan dute zen dira ere baina edo"),
         TextLanguage("catalan", "ca", "el la els les de i en un una que per amb del al és va no es com d l s"),
         TextLanguage("chinese", "zh", ""),
         TextLanguage(
-            "danish", "da", "og i at det er en den til på som med for af de ikke der var han et har jeg vi fra men om blev"),
+            "danish", "da",
+            "og i at det er en den til på som med for af de ikke der var han et har jeg vi fra men om blev"),
         TextLanguage(
             "dutch", "nl",
             "de het een en van in is dat op te met voor niet zijn aan er als was door ook bij naar om maar dan uit werd wordt wie wat waar wanneer welke hoe hoeveel heeft had hun deze dit"
@@ -54,11 +56,17 @@ public struct TextLanguage: Sendable, Hashable {
             "german", "de",
             "der die das und in zu den von mit ist des im dem nicht ein eine einer eines einem einen als auch auf für an es sich er sie war aus bei nach wie am wird oder zum zur durch wurde werden sind was wer wie wo wann welche welcher welches wem wen hat haben hatte sein seine ihre ihrer seiner kann konnte mehr noch nur so vom bis dass wenn man"
         ),
-        TextLanguage("greek", "el", "ο η το οι τα του της των και στο στη στην στον με για από να που είναι τον την δεν ως σε"),
+        TextLanguage(
+            "greek", "el", "ο η το οι τα του της των και στο στη στην στον με για από να που είναι τον την δεν ως σε"),
         TextLanguage("hebrew", "he", "של את על הוא היא לא עם זה גם או כי אל כל"),
-        TextLanguage("hindi", "hi", "के का की में है से और को पर ने यह कि एक हैं था थे थी भी इस हो कर तो ही या क्या कौन कौनसा कहाँ कब किस किसने कितने कितना कैसे किया गया गई अपने उसके उनके जो वह वे हुआ"),
+        TextLanguage(
+            "hindi", "hi",
+            "के का की में है से और को पर ने यह कि एक हैं था थे थी भी इस हो कर तो ही या क्या कौन कौनसा कहाँ कब किस किसने कितने कितना कैसे किया गया गई अपने उसके उनके जो वह वे हुआ"
+        ),
         TextLanguage("hungarian", "hu", "a az és hogy nem is egy volt de meg ez csak mint ha vagy el azt ami"),
-        TextLanguage("indonesian", "id", "yang dan di dari ini untuk dengan pada dalam adalah itu tidak ke oleh sebagai atau juga"),
+        TextLanguage(
+            "indonesian", "id",
+            "yang dan di dari ini untuk dengan pada dalam adalah itu tidak ke oleh sebagai atau juga"),
         TextLanguage("irish", "ga", "agus an na ar i is go sé bhí le don ag a"),
         TextLanguage(
             "italian", "it",
@@ -84,8 +92,10 @@ public struct TextLanguage: Sendable, Hashable {
             "romanian", "ro", "și în de la a pe cu nu că din este o un pentru mai care au fost sau se prin al ale după"),
         TextLanguage(
             "russian", "ru",
-            "и в не на что с он как по это из у к за от но для же был была его о а или при также который так до если что кто где когда какой какая какие каким какое каких сколько чем чего кого этот эта эти этого они она оно мы вы ли бы быть были"),
-        TextLanguage("serbian", "sr", "и у је да на се за од са су као не што из i u je da na se za od sa su kao ne što iz"),
+            "и в не на что с он как по это из у к за от но для же был была его о а или при также который так до если что кто где когда какой какая какие каким какое каких сколько чем чего кого этот эта эти этого они она оно мы вы ли бы быть были"
+        ),
+        TextLanguage(
+            "serbian", "sr", "и у је да на се за од са су као не што из i u je da na se za od sa su kao ne što iz"),
         TextLanguage(
             "spanish", "es",
             "de la que el en y a los del se las por un para con no una su al lo como más pero sus le ya o este fue es son entre qué quién cuál cuándo dónde cómo cuánto cuántos han ha había ser muy sin sobre también donde cuando"
@@ -95,7 +105,10 @@ public struct TextLanguage: Sendable, Hashable {
             "och i att det som en på är av för med till den har de inte om ett han var jag men från vi så blev"),
         TextLanguage("tamil", "ta", "ஒரு என்று இந்த அந்த மற்றும் என என்ற உள்ள"),
         TextLanguage("thai", "th", ""),
-        TextLanguage("turkish", "tr", "ve bir bu da de için ile olarak olan daha çok en gibi ne ya ki kadar sonra o ne nedir kim kimdir nerede hangi hangisi kaç nasıl neden niçin mi mı mu mü ise her o olarak tarafından hangi"),
+        TextLanguage(
+            "turkish", "tr",
+            "ve bir bu da de için ile olarak olan daha çok en gibi ne ya ki kadar sonra o ne nedir kim kimdir nerede hangi hangisi kaç nasıl neden niçin mi mı mu mü ise her o olarak tarafından hangi"
+        ),
         TextLanguage("ukrainian", "uk", "і в не на що з та до у за як від це для про є але його"),
         TextLanguage("vietnamese", "vi", "của và là có được trong cho các một với không người này đã những"),
     ]
@@ -122,7 +135,9 @@ public struct TextLanguage: Sendable, Hashable {
             if counts[ranked[0]] * 10 >= words.count, counts[ranked[0]] > counts[ranked[1]] { votes[ranked[0]] += 1 }
         }
         let ranked = votes.indices.sorted { (votes[$1], $0) < (votes[$0], $1) }
-        guard voters > 0, votes[ranked[0]] * 5 >= voters * 2, votes[ranked[1]] * 2 < votes[ranked[0]] else { return nil }
+        guard voters > 0, votes[ranked[0]] * 5 >= voters * 2, votes[ranked[1]] * 2 < votes[ranked[0]] else {
+            return nil
+        }
         return all[ranked[0]]
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import OrderedCollections
 
@@ -23,11 +24,14 @@ public struct UnigramTokenizer: Sendable {
     /// Reads a `tokenizer.json` whose model is Unigram.
     /// - Throws: `SubwordTokenizerError`.
     public init(tokenizerJSON json: JSONValue) throws(SubwordTokenizerError) {
-        guard let model = json["model"], model["type"]?.string == "Unigram", let vocabulary = model["vocab"]?.array else {
+        guard let model = json["model"], model["type"]?.string == "Unigram", let vocabulary = model["vocab"]?.array
+        else {
             throw .malformed("tokenizer.json has no Unigram model with a vocabulary")
         }
         guard model["byte_fallback"]?.bool != true else { throw .unsupported("a Unigram model with byte fall-back") }
-        guard (1...(1 << 21)).contains(vocabulary.count) else { throw .malformed("the vocabulary is empty or too large") }
+        guard (1...(1 << 21)).contains(vocabulary.count) else {
+            throw .malformed("the vocabulary is empty or too large")
+        }
         var pieces: [[UInt8]] = []
         var scores: [Double] = []
         var ids: [UInt64: Int32] = Dictionary(minimumCapacity: vocabulary.count)

@@ -33,7 +33,8 @@ public struct FilterTool: RetrievalTool {
         let page = try await teaching { try await corpus.list(matching.documents, request) }
 
         let total = matching.documents.count
-        let header = "\(context.handle): \(counted(total, "document")) match \(matching.description) (\(matching.standing))"
+        let header =
+            "\(context.handle): \(counted(total, "document")) match \(matching.description) (\(matching.standing))"
         var output = TableText.output(
             page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits,
             start: page.offset,

@@ -213,8 +213,10 @@ extension InMemoryCorpus: RetrievalCorpus {
         } else if searched.isEmpty {
             searched = all
         }
-        let terms = searched.reduce(into: [String: Double]()) { $0[$1.text, default: 0] += $1.role == .character ? 0.5 : 1 }
-            .sorted { $0.key < $1.key }
+        let terms = searched.reduce(into: [String: Double]()) {
+            $0[$1.text, default: 0] += $1.role == .character ? 0.5 : 1
+        }
+        .sorted { $0.key < $1.key }
         let (k1, b) = (0.9, 0.4)
         return candidates.compactMap { ordinal in
             let counts = termCounts[Int(ordinal)]
