@@ -33,13 +33,14 @@ let modules: [Module] = [
     Module(
         name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
+    Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
     Module(name: "Corpus", uses: ["Base", "CKernels", "Text"], libraries: [grdb, collections]),
     Module(
-        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text"],
+        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
     Module(
         name: "Search",
-        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",
@@ -62,8 +63,8 @@ let modules: [Module] = [
     Module(
         name: "Learning",
         uses: [
-            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Episodes", "Agent",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
+            "Encoders", "Search", "LanguageModels", "Tools", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(

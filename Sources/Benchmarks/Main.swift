@@ -13,7 +13,7 @@ import COpenBLAS
             LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, ReadersBenchmark.self,
             AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
-            ToolCallBenchmark.self, EvalKillBenchmark.self,
+            ToolCallBenchmark.self, EvalKillBenchmark.self, TrainingStepBenchmark.self,
         ])
 
     static func main() async {

@@ -199,12 +199,17 @@ enum AnswererDefaults {
     private static func spanReader() -> SpanReader? {
         guard let folder = ModelStore().resolve("minilm"),
             let path = (PolicyFile.standardDirectories + [BundledFiles.prefix + "Policies"])
-                .map({ $0 + "/reader.safetensors" }).first(where: { (try? MappedFile(path: $0)) != nil }),
-            let encoder = try? BERTEncoder(folder: folder, precision: .int8),
-            let reader = try? SpanReader(weights: path, encoder: encoder)
+                .map({ $0 + "/reader.safetensors" }).first(where: { (try? MappedFile(path: $0)) != nil })
         else { return nil }
-        return reader
+        return try? SpanReader(weights: path, model: folder)
     }
+
+    /// The rerankers that can be named.
+    static let rerankers: RerankerRegistry = {
+        let registry = RerankerRegistry()
+        registry.registerReader { spanReader() }
+        return registry
+    }()
 
     /// The registry whose "auto" is the chosen answerer.
     /// - Parameter models: the models that sessions will have.

@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import Learning
@@ -10,16 +11,24 @@ import OrderedCollections
 import Synchronization
 import TensorMath
 
-/// `forage train policy`, the default of `forage train`: clones an oracle, improves the policy from rewards, scores it, and writes the policy with its card.
+/// `forage train policy`, the default of `forage train`: clones an oracle, improves the policy from rewards, scores it on
+/// questions that it did not learn from, and writes it with its card where it is no worse than what was there.
 struct TrainPolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy",
-        abstract: "Train a retrieval policy from gold passages or from answer rewards (the default).",
+        abstract: "Train a retrieval policy on your corpus, from gold passages or from answers alone (the default).",
         discussion: """
-            Each data folder holds corpus.jsonl, questions.train.jsonl and questions.dev.jsonl, or one questions.jsonl that \
-            is divided. First an oracle is cloned (gold: the gold passages; coverage and hybrid need no labels), then, \
-            with --iterations, rewards improve the policy. A run can be interrupted and resumed: the same command goes on \
-            where it was, from the checkpoint in its --run folder.
+            forage train --corpus notes.forage --questions questions.jsonl
+              learns on your corpus. A line of questions.jsonl has "question" and "answers", and "supporting" with the ids \
+            of the passages or documents that the answer rests on, where you know them. A fifth of the questions is held \
+            back to judge by. The policy that is there already is improved, and replaced only where the new one is no worse.
+
+            forage train --data FOLDER
+              learns on a folder with corpus.jsonl, questions.train.jsonl and questions.dev.jsonl, which it indexes first.
+
+            First an oracle is cloned: gold, the shortest way to the gold passages, where there are any; else hybrid, which \
+            needs no labels. Then rewards improve the policy. A run can be interrupted: the same command goes on from the \
+            checkpoint in its --run folder.
 
             Rewards: answer-support, gold-coverage, document-f1, question-coverage, tool-exploration, stop-quality; costs \
             keeping-cost, call-cost, reading-cost (per thousand words), time-cost; and with a reader answer (F1), \
@@ -27,28 +36,42 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             `training` (--recipe).
             """)
 
-    @Option(name: .long, help: "A folder with a data set; may be given more than once.")
-    var data: [String]
+    @Option(name: .long, help: "A corpus to learn on, with --questions; may be given more than once.")
+    var corpus: [String] = []
+
+    @Option(name: .long, help: "Its questions, one JSON object a line: question, answers, and supporting where known.")
+    var questions: [String] = []
+
+    @Option(name: .long, help: "Questions to judge by, for each corpus; default: a fifth of --questions.")
+    var judge: [String] = []
+
+    @Option(name: .long, help: "A folder with corpus.jsonl and question files; may be given more than once.")
+    var data: [String] = []
 
     @Option(name: .long, help: "The name of the policy.")
-    var name = "multihop"
+    var name = "forage"
 
     @Option(name: .long, help: "The folder to write the policy to.")
     var out = "Policies"
 
-    @Option(name: .long, help: "The encoder: a name in the model folder, or a path.")
+    @Option(
+        name: .long, help: "The weights to start from; default: those of --name in --out, where there are any; or none."
+    )
+    var from: String?
+
+    @Option(name: .long, help: "The encoder of folders that are indexed here: a name in the model folder, or a path.")
     var encoder = "minilm"
 
-    @Option(name: .long, help: "A folder that keeps the texts' vectors from run to run.")
-    var vectors = "runs/vectors"
+    @Option(name: .long, help: "Where the corpora of --data are indexed.")
+    var indexed = "runs/corpora"
 
     @Option(name: .long, help: "A policy file whose `training` says how to train; the options below go before it.")
     var recipe: String?
 
-    @Option(name: .long, help: "candidate-scorer (the default), recurrent-retriever or compositional-retriever.")
+    @Option(name: .long, help: "The network; now candidate-scorer alone.")
     var architecture: String?
 
-    @Option(name: .long, help: "Whom to clone first: gold (the default), golden, coverage, hybrid, or none.")
+    @Option(name: .long, help: "Whom to clone first: gold, coverage, hybrid, none; default: gold where there is any.")
     var clone: String?
 
     @Option(name: .long, help: "Times through the training questions while cloning; default 10.")
@@ -57,22 +80,26 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The method for learning from rewards: reinforce, rloo (the default), grpo or ppo.")
     var method: String?
 
-    @Option(
-        name: .long,
-        help: "A reward as name=weight; may be given more than once. Default: answer-support=1 question-coverage=0.5.")
+    @Option(name: .long, help: "A reward as name=weight; may be given more than once.")
     var reward: [String] = []
 
-    @Option(name: .long, help: "Iterations of learning from rewards; default 0, which only clones.")
+    @Option(name: .long, help: "Iterations of learning from rewards; default 60; 0 only clones.")
     var iterations: Int?
 
-    @Option(name: .long, help: "The learning rate of learning from rewards; default 0.003.")
+    @Option(name: .long, help: "The learning rate of learning from rewards; default 0.001.")
     var learningRate: Double?
 
-    @Option(name: .long, help: "The weight of the KL divergence from the cloned policy; default 0.")
+    @Option(name: .long, help: "The weight of the KL divergence from the cloned policy; default 0.05.")
     var kl: Double?
 
     @Option(name: .long, help: "Which questions come when: none (the default) or hops.")
     var curriculum: String?
+
+    @Option(name: .long, help: "The most look-ups of an episode.")
+    var lookups = 10
+
+    @Option(name: .long, help: "Ways of looking up that are left out: names, clauses, words, meaning, links, filters.")
+    var without: [String] = []
 
     @Option(name: .long, help: "The seed.")
     var seed: UInt64 = 1
@@ -83,19 +110,33 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help:
-            "Who answers for rewards that read: a span reader's weights, or a model as in `ask`. Default: Policies/reader.safetensors."
+            "Who answers for rewards that read: a span reader's weights, or a model as in `ask`. Default: the span reader."
     )
     var reader: String?
 
     @Flag(name: .long, help: "Deals the training labels out anew: a check, after which nothing may be gained.")
     var shuffleLabels = false
 
+    @Flag(name: .long, help: "Leaves the gold passages out, at every stage of learning: answers only.")
+    var answersOnly = false
+
+    @Flag(name: .long, help: "Writes the policy even where it is worse than what was there.")
+    var force = false
+
     @Option(name: .long, help: "The folder for records and checkpoints of the run; default runs/NAME.")
     var run: String?
 
     func validate() throws {
         guard seeds >= 1 else { throw ValidationError("--seeds must be at least 1") }
-        guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
+        guard !data.isEmpty || !corpus.isEmpty else {
+            throw ValidationError("give --corpus with --questions, or a --data folder")
+        }
+        guard corpus.count == questions.count, judge.isEmpty || judge.count == corpus.count else {
+            throw ValidationError("give one --questions for each --corpus, and as many --judge or none")
+        }
+        if let unknown = Set(without).subtracting(ActionOptions.ways).min() {
+            throw ValidationError("--without is one of \(ActionOptions.ways.joined(separator: ", ")), not '\(unknown)'")
+        }
         _ = try resolved()
     }
 
@@ -131,8 +172,8 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         guard PolicyNetworks.all[recipe.architecture] != nil else {
             throw ValidationError("unknown architecture '\(recipe.architecture)'")
         }
-        guard recipe.clone == "none" || Oracle(rawValue: recipe.clone) != nil else {
-            throw ValidationError("--clone is gold, golden, coverage, hybrid or none, not '\(recipe.clone)'")
+        guard ["none", "auto"].contains(recipe.clone) || Oracle(rawValue: recipe.clone) != nil else {
+            throw ValidationError("--clone is gold, coverage, hybrid, auto or none, not '\(recipe.clone)'")
         }
         guard PolicyGradientMethods.all[recipe.method] != nil else {
             throw ValidationError("unknown method '\(recipe.method)'")
@@ -146,11 +187,15 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         return recipe
     }
 
-    /// - Parameter folder: The encoder's model, which the span reader reads with.
-    private func rewards(
-        _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ folder: String
-    ) throws -> RewardMix {
-        let opened = recipe.reads ? try rewardReader(recipe.reader ?? "Policies/reader.safetensors", folder) : nil
+    private var actions: ActionOptions {
+        var options = ActionOptions()
+        options.lookups = lookups
+        options.without = Set(without)
+        return options
+    }
+
+    private func rewards(_ recipe: TrainingRecipe, _ questions: [TrainingQuestion]) throws -> RewardMix {
+        let opened = recipe.reads ? try rewardReader(recipe.reader ?? "Policies/reader.safetensors") : nil
         return RewardMix(
             try recipe.rewards.map { name, weight in
                 guard let term = RewardTerms.make(name, questions: questions.map(\.question), reader: opened) else {
@@ -161,9 +206,12 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             })
     }
 
-    private func rewardReader(_ name: String, _ folder: String) throws -> RewardReader {
+    private func rewardReader(_ name: String) throws -> RewardReader {
         if name.hasSuffix(".safetensors") {
-            return RewardReader(try SpanReader(weights: name, encoder: BERTEncoder(folder: folder, precision: .int8)))
+            guard let folder = ModelStore().resolve("minilm") else {
+                throw ValidationError("the span reader needs its encoder: `forage model pull minilm`")
+            }
+            return RewardReader(try SpanReader(weights: name, model: folder))
         }
         guard let model = try ModelOpening.open(name) else { throw ValidationError("--reader: there is no model") }
         return RewardReader(model)
@@ -172,63 +220,86 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
     func run() async throws {
-        let recipe = try resolved()
+        Interruption.listen()
+        var recipe = try resolved()
+        let sets = try await TrainingSets(
+            corpora: corpus, questions: questions, judged: judge, folders: data, encoder: encoder, indexed: indexed,
+            seed: seed, shuffles: shuffleLabels, say: say
+        ).open()
+        let train = sets.flatMap(\.train)
+        guard !train.isEmpty else { throw ValidationError("there is no question to learn from") }
+        let withGold = answersOnly ? [] : train.filter { !$0.question.gold.isEmpty }
+        if recipe.clone == "auto" { recipe.clone = withGold.isEmpty ? Oracle.hybrid.rawValue : Oracle.gold.rawValue }
+        if withGold.isEmpty {
+            guard recipe.clone != Oracle.gold.rawValue else {
+                throw ValidationError("no question names gold passages: clone hybrid or coverage")
+            }
+            for name in [GoldCoverage.name, DocumentF1.name] { recipe.rewards[name] = nil }
+            say("No gold passages: learning from answers alone.")
+        }
         var card = TrainingCard(name: name, iterations: recipe.iterations)
-        guard let folder = ModelStore().resolve(encoder) else {
-            throw ValidationError("no encoder '\(encoder)' in the model folder")
-        }
-        let base = try BERTEncoder(folder: folder)
-        let encoder = try CachedEncoder(base, folder: vectors)
-        var sets: [LearningDataset.Prepared] = []
-        for path in data {
-            var dataset = try LearningDataset(folder: path)
-            if shuffleLabels { dataset = dataset.shufflingLabels(seed: seed) }
-            say("\(dataset.name): \(dataset.passages.count) passages")
-            let reportsProgress = isatty(2) != 0
-            sets.append(
-                try await dataset.prepared(with: encoder) { done, all in
-                    guard reportsProgress, done % 1024 == 0 || done == all else { return }
-                    FileHandle.standardError.write(Data("\r\u{1B}[K\(done) of \(all) texts".utf8))
-                })
-            if reportsProgress { say("") }
-            try encoder.cache.synchronise()
-        }
-        let questions = sets.flatMap { $0.questions["train"] ?? [] }
-        guard !questions.isEmpty else { throw ValidationError("the data sets have no training questions") }
-        card.prepared(questions.count)
-        say("\(questions.count) training questions, ready after \(card.seconds(card.preparing))")
-
+        card.prepared(train.count)
+        let before = try present()
         var first: LearnedPolicy?
+        var verdict = TrainingVerdict()
         for number in 0..<seeds {
             let seed = seed &+ UInt64(number)
             let begun = Date()
-            let start = try await clone(recipe, questions, base.dimension, seed, &card)
+            let learnable = recipe.clone == Oracle.gold.rawValue ? withGold : train
+            let start = try await clone(recipe, learnable, before, seed, &card)
             let cloned = Date()
-            let policy =
-                recipe.iterations > 0 ? try await improve(start, recipe, questions, seed, folder, &card) : start
+            let policy = recipe.iterations > 0 ? try await improve(start, recipe, train, seed, &card) : start
             if number == 0 {
                 card.trained(cloning: cloned.timeIntervalSince(begun), rewards: Date().timeIntervalSince(cloned))
             }
-            for set in sets { card.score(policy, start: start, set, seed: seed) { print($0) } }
+            for set in sets where !set.judged.isEmpty {
+                let row = try await TrainingScores(policy, start: start, before: before, set, actions)
+                card.add(row, seed: seed) { print($0) }
+                if number == 0 { verdict.add(row) }
+            }
             first = first ?? policy
         }
-        if let first { try write(first, recipe, sets, dimension: base.dimension, encoder: base.fingerprint, card) }
+        guard let first else { return }
+        guard verdict.isNoWorse || force else {
+            say("Not written: \(verdict.reason). What was there stays. (--force writes it all the same.)")
+            throw ExitCode(1)
+        }
+        try write(first, recipe, sets, card)
+    }
+
+    /// The policy that is there already.
+    private func present() throws -> LearnedPolicy? {
+        if from == "none" { return nil }
+        let path = from ?? out + "/" + name + ".safetensors"
+        guard from != nil || FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            return try LearnedPolicy(weights: path)
+        } catch PolicyFileError.otherFeatures where from == nil {
+            say("\(path) was made for other features: starting afresh")
+            return nil
+        }
     }
 
     private func clone(
-        _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ dimension: Int, _ seed: UInt64,
+        _ recipe: TrainingRecipe, _ questions: [TrainingQuestion], _ before: LearnedPolicy?, _ seed: UInt64,
         _ card: inout TrainingCard
     ) async throws -> LearnedPolicy {
-        let fresh = try LearnedPolicy(architecture: recipe.architecture, dimension: dimension, seed: seed)
-        guard let oracle = Oracle(rawValue: recipe.clone), recipe.epochs > 0 else { return fresh }
+        let fresh = try before ?? LearnedPolicy(architecture: recipe.architecture, seed: seed)
+        // Where there is a policy already and no gold, that policy is the better start.
+        guard let oracle = Oracle(rawValue: recipe.clone), recipe.epochs > 0, before == nil || oracle == .gold else {
+            return fresh
+        }
         var cloning = BehaviourCloning()
         cloning.oracle = oracle
         cloning.epochs = recipe.epochs
+        cloning.actions = actions
+        if before != nil { cloning.learningRate /= 3 }
         cloning.seed = seed
         let losses = Mutex<[Float]>([])
         let say = say
         let total = recipe.epochs
         let policy = try await cloning.train(fresh, on: questions) { epoch, loss, _ in
+            if Interruption.isRequested { throw Interruption.exitCode }
             losses.withLock { $0.append(loss) }
             say(String(format: "cloning with seed %llu, epoch %d of %d: loss %.4f", seed, epoch + 1, total, loss))
         }
@@ -237,8 +308,8 @@ struct TrainPolicyCommand: AsyncParsableCommand {
     }
 
     private func improve(
-        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ questions: [PreparedQuestion], _ seed: UInt64,
-        _ model: String, _ card: inout TrainingCard
+        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ questions: [TrainingQuestion], _ seed: UInt64,
+        _ card: inout TrainingCard
     ) async throws -> LearnedPolicy {
         var training = RewardTraining()
         training.method = PolicyGradientMethods.all[recipe.method].map { $0.init() } ?? training.method
@@ -247,7 +318,8 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         training.divergenceWeight = Float(recipe.divergenceWeight)
         training.curriculum = Curriculum(rawValue: recipe.curriculum) ?? .none
         training.seed = seed
-        training.episodes.allowsStop = recipe.teachesStopping
+        training.episodes.actions = actions
+        training.episodes.actions.stops = recipe.teachesStopping
         let folder = try TrainingFolder((run ?? "runs/\(name)") + (seed == self.seed ? "" : "-seed-\(seed)"))
         let fresh = RewardTraining.Progress(from: policy.parameters)
         let progress = try folder.stored(fresh) ?? fresh
@@ -256,9 +328,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
         let total = recipe.iterations
         let begun = Date()
         let first = progress.iteration
-        let end = try await training.run(
-            policy, from: progress, on: questions, rewards: rewards(recipe, questions, model)
-        ) {
+        let end = try await training.run(policy, from: progress, on: questions, rewards: rewards(recipe, questions)) {
             record, now, alarm in
             try folder.store(record, now)
             let seconds = Date().timeIntervalSince(begun)
@@ -272,6 +342,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
                         seconds / Double(done) * Double(total - record.iteration - 1)))
             }
             if let alarm { say("stopped: \(alarm); going back to the last good weights") }
+            if Interruption.isRequested { throw Interruption.exitCode }
         }
         try folder.drawCurves(title: name, time: Date().timeIntervalSince1970)
         if seed == self.seed { card.rewards = try folder.curve(of: "reward") }
@@ -280,25 +351,24 @@ struct TrainPolicyCommand: AsyncParsableCommand {
 
     /// Writes weights, policy file and card.
     private func write(
-        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ sets: [LearningDataset.Prepared], dimension: Int,
-        encoder: String,
-        _ card: TrainingCard
+        _ policy: LearnedPolicy, _ recipe: TrainingRecipe, _ sets: [TrainingSet], _ card: TrainingCard
     ) throws {
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
         let path = out + "/" + name
-        let notes = ["encoder": encoder, "seed": String(seed)]
-        try policy.write(to: path + ".safetensors", dimension: dimension, notes: notes)
+        try policy.write(to: path + ".safetensors", notes: ["seed": String(seed)])
         let yaml = """
-            # A learned policy: it reads passages one by one, each chosen in the light of those before. Needs no model.
+            # A learned policy: it chooses among searches, links, filters, keeping a passage and answering. Needs no model.
             name: \(name)
-            description: Multi-hop retrieval by a trained network; needs no model.
+            description: A trained network chooses among tool calls; needs no model.
             model: optional
             proposers:
-              - learned: {weights: \(name).safetensors, width: 8, stops: false}
-            policy: {ordered: {order: [learned]}}
-            keep: reading
+              - actions: {lookups: \(lookups), keep: 5, stops: true}
+            policy: {network: {weights: \(name).safetensors}}
+            keep: chosen
             answer: auto
-            budget: {steps: 5, tool_calls: 5}
+            budget: {steps: \(lookups + 10), tool_calls: \(lookups + 4)}
+            rules: {barren_steps: \(lookups)}
+            tool_limits: {output_characters: 60000, passage_characters: 200}
             \(recipe.yaml)
 
             """
@@ -309,10 +379,10 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             method += ", then \(recipe.method), \(recipe.iterations) iterations, rewarded by \(rewards)"
         }
         if shuffleLabels { method += "; the training labels were shuffled" }
+        if answersOnly { method += "; answers only: no gold passage at any stage" }
         let text = card.text(
-            command: Self.command, data: sets.map { "\($0.name) (\($0.questions["train"]?.count ?? 0))" },
-            method: method, network: "`\(recipe.architecture)`, \(policy.parameters.count) weights; encoder \(encoder)",
-            seed: seed)
+            command: Self.command, data: sets.map { "\($0.name) (\($0.train.count))" }, method: method,
+            network: "`\(recipe.architecture)`, \(policy.parameters.count) weights", seed: seed)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".md"), options: .atomic)
         say("wrote \(path).safetensors, .yaml and .md")
     }

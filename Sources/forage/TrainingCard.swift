@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import Learning
 
@@ -35,48 +36,46 @@ struct TrainingCard {
         rewarding = rewards
     }
 
-    /// Scores a policy on a set's development questions, against plain hybrid retrieval and where rewards began.
-    mutating func score(
-        _ policy: LearnedPolicy, start: LearnedPolicy, _ set: LearningDataset.Prepared, seed: UInt64,
-        show: (String) -> Void
-    ) {
-        let dev = set.questions["dev"] ?? []
-        guard !dev.isEmpty else { return }
-        let scores = PolicyScores(policy, on: dev)
-        let (two, five) = (PolicyScores.estimate(scores.recallAt2), PolicyScores.estimate(scores.recallAt5))
+    /// Notes what a policy finds on a set's questions, against plain hybrid search and where it began.
+    mutating func add(_ scores: TrainingScores, seed: UInt64, show: (String) -> Void) {
+        let own = scores.policy
+        let (two, five) = (PolicyScores.estimate(own.recallAt2), PolicyScores.estimate(own.recallAt5))
         let isFirst = seedRows.first.map { $0.seed == seed } ?? true
-        seedRows.append((set.name, seed, two.mean, five.mean))
+        seedRows.append((scores.set, seed, two.mean, five.mean))
         guard isFirst else {
-            show("\(set.name), seed \(seed)\trecall@2 \(two)\trecall@5 \(five)")
+            show("\(scores.set), seed \(seed)\trecall@2 \(two)\trecall@5 \(five)")
             return
         }
-        let hybrid = PolicyScores(hybridOn: dev)
         func row(_ label: String, _ other: PolicyScores) -> String {
-            let p = PolicyScores.pairedTest(scores.recallAt5, other.recallAt5)
+            let p = PolicyScores.pairedTest(own.recallAt5, other.recallAt5)
             return String(
                 format: "%@ %.4f / %.4f (p %.4f)", label, PolicyScores.estimate(other.recallAt2).mean,
                 PolicyScores.estimate(other.recallAt5).mean, p)
         }
-        var against = row("hybrid", hybrid)
-        if iterations > 0 { against += "; " + row("before rewards", PolicyScores(start, on: dev)) }
-        table.append("| \(set.name) | \(set.world.passages.count) | \(dev.count) | \(two) | \(five) | \(against) |")
-        show("\(set.name)\trecall@2 \(two)\trecall@5 \(five)\tagainst \(against)")
+        var against = row("hybrid", scores.hybrid)
+        if let start = scores.start { against += "; " + row("before rewards", start) }
+        if let before = scores.before { against += "; " + row("the policy before", before) }
+        let lookups = String(format: "%.1f", PolicyScores.estimate(own.lookups).mean)
+        table.append(
+            "| \(scores.set) | \(scores.passages) | \(scores.questions) | \(two) | \(five) | \(lookups) | \(against) |")
+        show("\(scores.set)\trecall@2 \(two)\trecall@5 \(five)\tlook-ups \(lookups)\tagainst \(against)")
     }
 
     func text(command: String, data: [String], method: String, network: String, seed: UInt64) -> String {
         var lines = [
             "# \(name)", "",
-            "Reads five passages one by one. At each step every passage in reach is scored: those that a keyword and a vector",
-            "search with the question find, title links both ways, and what searches with the question and the passages read",
-            "so far find.", "", "| | |", "| --- | --- |", "| Command | `\(command)` |",
+            "Chooses among tool calls: searches with the question, its clauses, its names, what is open of it with the names in",
+            "a kept passage, links, filters by values that the question names; keeping a passage; answering.", "",
+            "| | |", "| --- | --- |", "| Command | `\(command)` |",
             "| Data | the training questions of \(data.joined(separator: ", ")) |", "| Method | \(method) |",
             "| Network | \(network) |", "| Seed | \(seed) |",
-            "| Cost | \(seconds(preparing)) reading and encoding (vectors kept from earlier runs included), \(seconds(cloning)) "
+            "| Cost | \(seconds(preparing)) opening corpora, \(seconds(cloning)) "
                 + "cloning, \(seconds(rewarding)) learning from rewards |", "",
-            "Recall of gold passages on the development questions, best choice at each step, no language model. Intervals are",
-            "95 %, from 2,000 bootstrap samples of questions; p is that of a paired sign-flip test of recall@5.", "",
-            "| set | passages | questions | recall@2 | recall@5 | against, recall@2 / recall@5 |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "Recall of gold passages on questions that were not learned from: the best choice at each step until five passages",
+            "are kept, no language model. Look-ups are the tool calls of the events. Intervals are 95 %, from 2,000 bootstrap",
+            "samples of questions; p is that of a paired sign-flip test of recall@5.", "",
+            "| set | passages | questions | recall@2 | recall@5 | look-ups | against, recall@2 / recall@5 |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
         ]
         lines += table
         let seeds = seedRows.map(\.seed).reduce(into: [UInt64]()) { if !$0.contains($1) { $0.append($1) } }

@@ -3,7 +3,7 @@
 import Agent
 import Base
 import Corpus
-import Encoders
+import Episodes
 import Foundation
 import LanguageModels
 import Net
@@ -38,37 +38,33 @@ private final class ListeningModel: LanguageModel {
     }
 }
 
-/// The small world as a corpus, with a policy that was cloned from its gold passages.
+/// The small world, with a policy that was cloned from its gold passages.
 private struct SmallAgent {
     let environment: AgentEnvironment
-    let registry: StrategyRegistry
     let folder: String
+    let policy: LearnedPolicy
+
+    /// Cloned once for all tests.
+    private static let cloned = Task {
+        var cloning = BehaviourCloning()
+        (cloning.epochs, cloning.batch, cloning.learningRate) = (10, 4, 1e-2)
+        return try await cloning.train(
+            LearnedPolicy(architecture: "candidate-scorer", seed: 3), on: SmallWorld.training())
+    }
 
     init(model: (any LanguageModel)? = nil) async throws {
-        let documents = SmallWorld.passages().map { Document(id: $0.id, title: $0.title, text: $0.text) }
-        let vectors = SmallWorld.vectors(SmallWorld.people.count, seed: 2)
-        // Each question has the vector that it had while the policy learned; other texts have the first one's.
-        let rows = Dictionary(
-            uniqueKeysWithValues: SmallWorld.questions().enumerated().map {
-                ($0.element.text, Array(vectors.row($0.offset)))
-            })
-        let embed: SessionRetriever.Embed = { texts in texts.map { rows[$0] ?? Array(vectors.row(0)) } }
         environment = AgentEnvironment(
-            corpus: try InMemoryCorpus(documents: documents), tools: try ToolRegistry.builtIn(), model: model,
-            embed: embed)
-        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 3)
-        var cloning = BehaviourCloning()
-        (cloning.epochs, cloning.batch, cloning.learningRate) = (20, 4, 1e-2)
-        let policy = try await cloning.train(fresh, on: SmallWorld.prepared())
+            corpus: try SmallWorld.corpus(), tools: try ToolRegistry.builtIn(), model: model, clock: TickingClock())
+        policy = try await Self.cloned.value
         folder = SmallWorld.folder()
-        try policy.write(to: folder + "/small.safetensors", dimension: 8)
-        registry = StrategyRegistry.standard.learning(world: { try SmallWorld.world() }, embed: embed)
+        try policy.write(to: folder + "/small.safetensors")
     }
 
     func run(_ yaml: String, question: Int = 0) async throws -> (state: AgentState, events: [SessionEvent]) {
         let path = folder + "/small.yaml"
         try yaml.write(toFile: path, atomically: true, encoding: .utf8)
-        let strategy = try PolicyFile(file: path).strategy(registry)
+        let strategy = try PolicyFile(file: path).strategy(
+            StrategyRegistry.standard.learning(world: { throw EpisodeError(reason: "no world") }))
         let store = InMemoryEventStore()
         let session = AgentSession(
             Question(SmallWorld.questions()[question].text), strategy: strategy, environment: environment, store: store,
@@ -79,112 +75,143 @@ private struct SmallAgent {
 }
 
 @Suite struct AgentTests {
-    private let reading = """
-        proposers: [{learned: {weights: small.safetensors, stops: false}}]
-        policy: ordered
-        keep: reading
-        budget: {steps: 5, tool_calls: 5}
+    private let choosing = """
+        proposers: [{actions: {lookups: 8}}]
+        policy: {network: {weights: small.safetensors}}
+        keep: chosen
+        budget: {steps: 20, tool_calls: 12}
+        rules: {barren_steps: 8}
 
         """
 
-    @Test func theGateEndsReadingOnceThePolicyHasEnough() async throws {
+    @Test func thePolicySearchesKeepsAndAnswers() async throws {
         let agent = try await SmallAgent()
-        let gated = reading + "gate: {stop: {weights: small.safetensors, value: 0.5}}\n"
-        var (calls, gatedCalls) = (0, 0)
-        for question in 0..<6 {
-            let all = try await agent.run(reading, question: question)
-            let (state, events) = try await agent.run(gated, question: question)
-            calls += all.state.spent.toolCalls
-            gatedCalls += state.spent.toolCalls
+        for question in 0..<4 {
+            let (state, events) = try await agent.run(choosing, question: question)
             #expect(Set(state.evidence.items.map(\.passageID)).isSuperset(of: SmallWorld.questions()[question].gold))
-            let decisions = events.compactMap { event -> GateDecision? in
-                if case .assessed(let decision) = event.kind { decision } else { nil }
+            #expect(state.stop == .answered && state.evidence.count < 5)
+            // All that the decisions rest on was called for: each passage that was kept stands in a result.
+            let shown = events.flatMap { event -> [String] in
+                if case .toolReturned(_, let output) = event.kind { output.passages.map(\.passage.id) } else { [] }
             }
-            // Nothing read is never enough; the last decision is the one that stopped.
-            #expect(decisions.first?.uncertainty == 1 && decisions.last?.retrieve == false)
-            #expect(decisions.allSatisfy { $0.measure == "stop" && $0.retrieve == (($0.uncertainty ?? 0) > 0.5) })
-        }
-        #expect(calls == 30 && gatedCalls <= 18)
-        // A threshold of nothing never stops; a model's measure joins in where it can be taken.
-        let never = reading + "gate: {stop: {weights: small.safetensors, value: 0}}\n"
-        #expect(try await agent.run(never).state.spent.toolCalls == 5)
-        let mixed = reading + "gate: {stop: {weights: small.safetensors, measure: coverage, share: 1}}\n"
-        let events = try await agent.run(mixed).events
-        let first = events.lazy.compactMap { event -> GateDecision? in
-            if case .assessed(let decision) = event.kind { decision } else { nil }
-        }.first
-        #expect(first?.measure == "stop+coverage" && first?.uncertainty == 1)
-        await #expect(throws: PolicyError.self) {
-            try await agent.run(reading + "gate: {stop: {weights: small.safetensors, measure: magic}}\n")
+            #expect(Set(shown).isSuperset(of: state.evidence.items.map(\.passageID)))
+            let calls = events.count { if case .toolCalled = $0.kind { true } else { false } }
+            #expect(calls == state.spent.toolCalls && calls <= 8)
+            #expect(try Trajectory(events: events).final.spent.toolCalls == calls)
         }
     }
 
-    private let choosing = """
-        proposers: [{model: {apart: true}}, {learned: {weights: small.safetensors, width: 2, stops: false}}]
-        policy: {learned: {weights: small.safetensors}}
-        keep: {learned: {weights: small.safetensors, limit: 4}}
-        budget: {steps: 6, tool_calls: 8}
+    @Test func waysThatAreLeftOutAreNotOffered() async throws {
+        let agent = try await SmallAgent()
+        let plain = choosing.replacing(
+            "{lookups: 8}", with: "{without: [links, names, words, meaning, clauses, filters]}")
+        let (state, events) = try await agent.run(plain)
+        #expect(state.spent.toolCalls == 2)
+        let all = try await agent.run(choosing).events
+        func offered(_ events: [SessionEvent]) -> Set<String> {
+            Set(
+                events.flatMap { event -> [String] in
+                    guard case .proposed(let proposal) = event.kind else { return [] }
+                    return proposal.candidates.flatMap { candidate -> [String] in
+                        if case .call(let calls) = candidate.kind { calls.map(\.tool) } else { [] }
+                    }
+                })
+        }
+        #expect(offered(events) == ["keyword_search", "semantic_search"])
+        #expect(offered(all).contains("links"))
+        await #expect(throws: PolicyError.self) {
+            try await agent.run(choosing.replacing("{lookups: 8}", with: "{without: [magic]}"))
+        }
+    }
 
-        """
+    @Test func aFieldThatTheQuestionNamesIsAFilter() async throws {
+        let corpus = try SmallWorld.corpus()
+        let space = try ActionSpace()
+        let proposals = ActionProposals(space)
+        var state = AgentState(
+            header: SessionHeader(
+                session: "", question: Question("What did the Town Gazette say about the market of Arlen?"),
+                corpus: .init(name: "small", value: corpus.fingerprint), model: .init(), policy: .init(), seed: 0,
+                budget: Budget(), tools: []))
+        let tools = try ToolRegistry.builtIn().adding(proposals.tools)
+        let context = StepContext(corpus: corpus, tools: tools)
+        let first = try await proposals.propose(in: state, using: context).candidates
+        #expect(first.count == 1)
+        // Once the question was searched there are more ways.
+        var loop = AgentLoop(header: state.header)
+        let kinds: [SessionEvent.Kind] = [
+            .started(state.header), .stepStarted(1), .proposed(Proposal(first)), .chose(PolicyChoice(index: 0)),
+        ]
+        for (index, kind) in kinds.enumerated() { loop.receive(SessionEvent(sequence: index, time: 0, kind: kind)) }
+        guard case .callTools(let records)? = loop.pending.first else {
+            Issue.record("no calls")
+            return
+        }
+        for record in records {
+            loop.receive(SessionEvent(sequence: 0, time: 0, kind: .toolCalled(record)))
+            let call = ToolCall(id: "", name: record.invocation.tool, arguments: record.invocation.arguments)
+            let output = try await tools.run(call, in: ToolContext(corpus: corpus, handle: record.handle))
+            loop.receive(SessionEvent(sequence: 0, time: 0, kind: .toolReturned(id: record.id, output)))
+        }
+        loop.receive(SessionEvent(sequence: 0, time: 0, kind: .kept(Keeping())))
+        state = loop.state
+        let next = try await proposals.propose(in: state, using: context).candidates
+        let filters = next.compactMap { candidate -> String? in
+            if case .call(let calls) = candidate.kind, calls[0].tool == "filter" { calls[0].arguments } else { nil }
+        }
+        #expect(filters.count == 1 && filters[0].contains("Town Gazette"))
+        // The features are a function of the state: a space that remembers nothing gives the same.
+        let features = space.features(state, next)
+        #expect(features == (try ActionSpace().features(state, next)))
+        #expect(features.rows == next.count && features.columns == ActionFeatures.count)
+        #expect(features.elements.allSatisfy { $0.isFinite && abs($0) <= 4 })
+    }
 
-    @Test func thePolicyTakesTheModelsUsefulCallAndLeavesTheOther() async throws {
+    @Test func aModelsCallIsACandidateAmongOthers() async throws {
         let model = try ListeningModel(
             """
             turns:
-              - tool_calls:
-                  - {name: keyword_search, arguments: {query: "Zelt", limit: 1}}
-                  - {name: keyword_search, arguments: {query: "Ada Brook painter", limit: 3}}
-              - tool_calls:
-                  - {name: keyword_search, arguments: {query: "Arlen", limit: 3}}
-              - content: "It is the Ostra [town-0].\\nAnswer: Ostra"
-              - content: "It is the Ostra [town-0].\\nAnswer: Ostra"
+              - tool_calls: [{name: keyword_search, arguments: {query: "Ada Brook painter", limit: 3}}]
               - content: "It is the Ostra [town-0].\\nAnswer: Ostra"
             """)
-        let (state, events) = try await SmallAgent(model: model).run(choosing)
-        let called = events.compactMap { event -> String? in
-            if case .toolCalled(let record) = event.kind { record.invocation.arguments } else { nil }
+        let yaml = choosing.replacing("proposers: [", with: "proposers: [{model: {apart: true}}, ")
+        let (state, events) = try await SmallAgent(model: model).run(yaml)
+        let proposed = events.compactMap { event -> Proposal? in
+            if case .proposed(let proposal) = event.kind { proposal } else { nil }
         }
-        #expect(called.first?.contains("Ada Brook") == true && !called.contains { $0.contains("Zelt") })
-        #expect(Set(state.evidence.items.map(\.passageID)) == ["person-0", "town-0"])
-        #expect(state.answer?.prediction == "Ostra")
-        // The model was told that its other call was not made.
-        let replies = try #require(model.requests.dropFirst().first).messages.filter { $0.role == .tool }.map(\.content)
-        #expect(replies.contains { $0.hasPrefix("This call was not made.") } && replies.count == 2)
-    }
-
-    @Test func anAnswerFromNothingIsNotTaken() async throws {
-        let guess = "content: \"I think that it is the Quill.\\nAnswer: Quill\""
-        let model = try ListeningModel("turns:\n" + String(repeating: "  - \(guess)\n", count: 6))
-        let (state, events) = try await SmallAgent(model: model).run(choosing)
-        let called = events.compactMap { event -> String? in
-            if case .toolCalled(let record) = event.kind { record.invocation.arguments } else { nil }
-        }
-        // The policy reads first, and shows the model what it read instead of its answer.
-        #expect(called.first?.contains("person-0") == true)
-        #expect(!state.evidence.isEmpty)
-        let second = try #require(model.requests.dropFirst().first?.messages.last)
-        #expect(second.role == .user && second.content.contains("Look further") && second.content.contains("Ada Brook"))
+        #expect(proposed.first?.candidates.contains { $0.proposer == "model" } == true)
+        #expect(state.answer != nil)
     }
 
     @Test func uncertaintySpeaksAgainstAnswering() async throws {
         let agent = try await SmallAgent()
-        let world = try SmallWorld.world()
-        let policy = try LearnedPolicy(weights: agent.folder + "/small.safetensors")
-        let session = SessionRetriever(LearnedRetriever(policy: policy, world: world))
-        let (state, _) = try await agent.run(reading + "gate: {stop: {weights: small.safetensors}}\n")
+        var (state, _) = try await agent.run(choosing)
+        state.uncertainty = GateDecision(measure: "test", uncertainty: 0.8, retrieve: true)
         let candidates = [
             CandidateAction(.answer(text: nil), proposer: "model"),
-            CandidateAction.call("read", ["ids": ["noise-3"]], proposer: "learned"),
+            CandidateAction.call("keyword_search", ["query": "Zelt"], proposer: "model"),
         ]
         func share(_ weight: Double) async throws -> Double {
-            let chooser = LearnedChooser(session, embed: agent.environment.embed, uncertaintyWeight: weight)
+            let policy = NetworkPolicy(agent.policy, space: try ActionSpace(), uncertaintyWeight: weight)
             var random = SplitMix64(seed: 1)
-            return try await chooser.choose(among: candidates, in: state, random: &random).probabilities[0]
+            return try await policy.choose(among: candidates, in: state, random: &random).probabilities[0]
         }
-        // The gate's last measure stands in the state.
-        #expect((state.uncertainty?.uncertainty ?? 0) > 0)
         let (heedless, careful) = (try await share(0), try await share(50))
         #expect(heedless > careful)
+    }
+
+    @Test func logProbabilitiesAreThoseOfTheDraw() async throws {
+        let question = try SmallWorld.training()[1]
+        let policy = try LearnedPolicy(architecture: "candidate-scorer", seed: 9)
+        var options = EpisodeOptions()
+        options.temperature = 2
+        let episode = try await Rollouts.run(question, policy: policy, options: options, seed: 4)
+        for step in episode.trajectory.steps {
+            #expect(abs(exp(step.choice.logProbability) - step.choice.probabilities[step.choice.index]) < 1e-9)
+            #expect(abs(step.choice.probabilities.reduce(0, +) - 1) < 1e-9)
+        }
+        let again = try await Rollouts.run(question, policy: policy, options: options, seed: 4)
+        #expect(again.trajectory.steps.map(\.choice) == episode.trajectory.steps.map(\.choice))
     }
 
     private static let localModel = ModelStore().resolve("smollm2")
@@ -192,13 +219,13 @@ private struct SmallAgent {
     @Test(.enabled(if: AgentTests.localModel != nil, "needs a local model's tokenizer"))
     func sessionsBecomeTokensWithMasks() async throws {
         let local = try LocalModel(path: try #require(Self.localModel))
-        let (_, events) = try await SmallAgent().run(reading)
+        let (_, events) = try await SmallAgent().run(choosing)
         let trajectory = try TokenTrajectory(events: events, model: local)
         #expect(!trajectory.isRecorded && trajectory.chains.count == 1)
         let nodes = trajectory.nodes
-        // System, question, five calls with their results, the answer.
-        #expect(nodes.count == 2 + 10 + 1)
-        #expect(nodes.map(\.isSampled) == [false, false] + [Bool]((0..<11).map { $0 % 2 == 0 }))
+        // System and question, calls with their results, the answer.
+        #expect(nodes.count > 4 && nodes.map(\.isSampled).prefix(3) == [false, false, true])
+        #expect(nodes.last?.isSampled == true)
         var written = ""
         for node in nodes {
             #expect(node.tokenIDs.count == node.mask.count && node.mask.count == node.isContent.count)

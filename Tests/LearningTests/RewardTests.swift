@@ -15,17 +15,10 @@ import Testing
         gold: ["person-0", "town-0"])
 
     private func episode(
-        _ kept: [WorldPassage], stopped: Bool = false, question: LearningQuestion? = nil, reach: [Reach] = []
+        _ kept: [WorldPassage], stopped: Bool = false, question: LearningQuestion? = nil,
+        calls: [(tool: String, news: Int)] = []
     ) throws -> Episode {
-        let prepared = try SmallWorld.prepared()[0]
-        let decision = EvidenceState(prepared.pool).decision(allowsStop: true)
-        let step = EpisodeStep(decision: decision, choice: 0, logProbability: 0, value: 0)
-        let count = kept.count + (stopped ? 1 : 0)
-        return Episode(
-            question: question ?? self.question, steps: [EpisodeStep](repeating: step, count: count), kept: kept,
-            stopped: stopped,
-            coverage: kept.indices.map { Float($0 + 1) * 0.25 }, reach: reach,
-            rewards: [Float](repeating: 0, count: count))
+        try SmallWorld.episode(kept, stopped: stopped, question: question ?? self.question, calls: calls)
     }
 
     private var person: WorldPassage { SmallWorld.passages()[0] }
@@ -64,22 +57,19 @@ import Testing
     }
 
     @Test func exploringPaysEachWayOfSearchingOnce() async throws {
-        // Coverage grows with every passage of these episodes.
-        let three = try episode([person, town, noise], reach: [.keyword, .keyword, .link])
-        let rewards = try await ToolExploration().rewards(for: three)
-        #expect(rewards.map { ($0 * 3).rounded() } == [1, 0, 1])
-        var barren = try episode([person, town], reach: [.keyword, .link])
-        barren = Episode(
-            question: barren.question, steps: barren.steps, kept: barren.kept, stopped: false, coverage: [0.5, 0.5],
-            reach: barren.reach, rewards: barren.rewards)
-        #expect(try await ToolExploration().rewards(for: barren)[1] == -0.1)
+        let tried = try episode(
+            [person], calls: [("keyword_search", 3), ("keyword_search", 1), ("links", 2), ("semantic_search", 0)])
+        let rewards = try await ToolExploration().rewards(for: tried)
+        #expect(rewards == [0.25, 0, 0.25, -0.1, 0])
     }
 
     @Test func callsWordsAndSecondsCost() async throws {
-        #expect(try await CallCost().rewards(for: episode([person, town], stopped: true)) == [-3, -3, -2])
-        let words = try await ReadingCost().rewards(for: episode([person]))
-        let seconds = try await TimeCost().rewards(for: episode([person]))
-        #expect(words[0] < 0 && abs(seconds[0] - (-0.02 + 0.3 * words[0])) < 1e-6)
+        let called = try episode([person, town], stopped: true, calls: [("keyword_search", 1), ("links", 1)])
+        #expect(try await CallCost().rewards(for: called) == [-1, -1, 0, 0, 0])
+        #expect(called.lookups == 2 && called.keptAt == [2, 3] && called.stopped)
+        let words = try await ReadingCost().rewards(for: called)
+        let seconds = try await TimeCost().rewards(for: called)
+        #expect(words[2] < 0 && abs(seconds[2] - 0.3 * words[2]) < 1e-6 && abs(seconds[0] - -0.01) < 1e-6)
     }
 
     @Test(arguments: [
@@ -136,7 +126,12 @@ import Testing
         #expect(try await StopQuality().rewards(for: episode([person, town], stopped: true)) == [0, 0, 1])
         #expect(try await StopQuality().rewards(for: episode([noise], stopped: true)) == [0, -1])
         #expect(try await StopQuality().rewards(for: episode([noise])) == [0])
-        #expect(try await QuestionCoverage().rewards(for: episode([person, town])) == [0.25, 0.25])
+        let coverage = try await QuestionCoverage().rewards(for: episode([person, town]))
+        #expect(coverage[0] > 0 && coverage.reduce(0, +) <= 1)
+        // The same passage again adds nothing.
+        var twin = person
+        twin.id = "twin"
+        #expect(try await QuestionCoverage().rewards(for: episode([person, twin]))[1] == 0)
     }
 
     @Test func termsAddUpByWeight() async throws {
@@ -160,8 +155,8 @@ import Testing
 
     @Test func aFailingScorerFailsTheEpisodeAndNotTheRun() async throws {
         struct Failure: Error {}
-        let questions = try SmallWorld.prepared()
-        let policy = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 1)
+        let questions = try SmallWorld.training()
+        let policy = try LearnedPolicy(architecture: "candidate-scorer", seed: 1)
         let term = AnswerQuality { question, _ in
             if question.contains("Ada Brook") { throw Failure() }
             return ""

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 import Base
+import Corpus
+import Episodes
 import Foundation
+import LanguageModels
 import TensorMath
+import Tools
 
 @testable import Learning
 
@@ -10,13 +15,11 @@ import TensorMath
 enum SmallWorld {
     static let people = [
         "Ada Brook", "Ben Carver", "Cleo Dunn", "Dora Eames", "Egon Frost", "Fay Grove", "Gus Hale", "Hana Ives",
-        "Ivo Judd",
-        "Jana Kerr", "Kurt Lamb", "Lena Moss",
+        "Ivo Judd", "Jana Kerr", "Kurt Lamb", "Lena Moss",
     ]
     static let towns = [
         "Arlen", "Borvik", "Candel", "Dunmore", "Elsworth", "Farrow", "Gildan", "Harrowby", "Isenburg", "Jorund",
-        "Kestrel",
-        "Lorwick",
+        "Kestrel", "Lorwick",
     ]
     static let rivers = [
         "Ostra", "Pelin", "Quill", "Rhoden", "Salva", "Tamble", "Ulven", "Vardo", "Welm", "Xandra", "Yarrow", "Zelt",
@@ -44,20 +47,15 @@ enum SmallWorld {
         return passages
     }
 
-    /// Vectors that know nothing: drawn at random, of length one.
-    static func vectors(_ count: Int, seed: UInt64) -> Matrix {
-        var generator = SplitMix64(seed: seed)
-        var matrix = Matrix(rows: count, columns: 8, deviation: 1, using: &generator)
-        for row in 0..<count {
-            let length = matrix.row(row).reduce(0) { $0 + $1 * $1 }.squareRoot()
-            for column in 0..<8 { matrix[row, column] /= length }
-        }
-        return matrix
-    }
-
-    static func world() throws -> RetrievalWorld {
-        let passages = passages()
-        return try RetrievalWorld(passages: passages, vectors: vectors(passages.count, seed: 1))
+    /// The small world as a corpus; its sources are papers, as a field to filter by.
+    static func corpus(_ more: [WorldPassage] = []) throws -> InMemoryCorpus {
+        try InMemoryCorpus(
+            name: "small",
+            documents: (passages() + more).map {
+                Document(
+                    id: $0.id, title: $0.title, text: $0.text,
+                    metadata: ["paper": .text($0.id.hasPrefix("town") ? "Town Gazette" : "Evening Post")])
+            }, links: true)
     }
 
     static func questions() -> [LearningQuestion] {
@@ -69,17 +67,9 @@ enum SmallWorld {
         }
     }
 
-    static func prepared() throws -> [PreparedQuestion] {
-        let world = try world()
-        let vectors = vectors(people.count, seed: 2)
-        var options = PoolOptions()
-        options.keyword = 8
-        options.semantic = 4
-        options.nextKeyword = 3
-        options.nextSemantic = 2
-        return questions().enumerated().map { index, question in
-            PreparedQuestion(question, vector: Array(vectors.row(index)), world: world, options: options)
-        }
+    static func training(_ more: [WorldPassage] = []) throws -> [TrainingQuestion] {
+        let corpus = try TrainingCorpus(corpus(more))
+        return questions().map { TrainingQuestion($0, on: corpus) }
     }
 
     static func folder() -> String {
@@ -89,12 +79,54 @@ enum SmallWorld {
     }
 
     /// The mean share of gold among the first two kept passages.
-    static func recall(_ policy: LearnedPolicy, _ questions: [PreparedQuestion]) -> Double {
-        var total = 0.0
-        for question in questions {
-            var generator = SplitMix64(seed: 0)
-            total += question.run(policy, options: .ranking, using: &generator).recall(at: 2)
+    static func recall(_ policy: LearnedPolicy, _ questions: [TrainingQuestion]) async throws -> Double {
+        let scores = try await PolicyScores(policy, on: questions).recallAt2
+        return scores.reduce(0, +) / Double(scores.count)
+    }
+
+    /// An episode that was not run: it keeps passages one by one, after calls where there are some.
+    ///
+    /// - Parameter calls: Tools called one a step before anything is kept, with how many new passages each shows.
+    static func episode(
+        _ kept: [WorldPassage], stopped: Bool = false, question: LearningQuestion,
+        calls: [(tool: String, news: Int)] = []
+    ) throws -> Episode {
+        var kinds: [SessionEvent.Kind] = [
+            .started(
+                SessionHeader(
+                    session: "", question: question.asked, corpus: .init(), model: .init(), policy: .init(), seed: 0,
+                    budget: Budget(), tools: []))
+        ]
+        for (index, call) in calls.enumerated() {
+            let invocation = ToolInvocation(tool: call.tool, arguments: "{\"query\":\"\(index)\"}")
+            let record = ToolCallRecord(id: "t\(index + 1)", invocation: invocation, handle: "r\(index + 1)")
+            let shown = (0..<call.news).map { number in
+                ScoredPassage(
+                    passage: Passage(
+                        id: "shown-\(index)-\(number)", ordinal: 0, documentID: "d", documentOrdinal: 0, title: "",
+                        text: "", range: 0..<0), score: 1)
+            }
+            kinds += [
+                .proposed(Proposal([CandidateAction(.call([invocation]), proposer: "test")])),
+                .chose(PolicyChoice(index: 0)), .toolCalled(record),
+                .toolReturned(id: record.id, ToolOutput(passages: shown, text: "", summary: "")), .kept(Keeping()),
+            ]
         }
-        return total / Double(questions.count)
+        for passage in kept {
+            let item = EvidenceItem(
+                passageID: passage.id, documentID: passage.document, title: passage.title, text: passage.text, score: 1)
+            kinds += [
+                .proposed(Proposal([CandidateAction(.keep([passage.id]), proposer: "test")])),
+                .chose(PolicyChoice(index: 0)), .kept(Keeping(kept: [item])),
+            ]
+        }
+        if stopped {
+            kinds += [
+                .proposed(Proposal([CandidateAction(.answer(text: nil), proposer: "test")])),
+                .chose(PolicyChoice(index: 0)), .closing(.answered),
+            ]
+        }
+        let events = kinds.enumerated().map { SessionEvent(sequence: $0.offset, time: 0, kind: $0.element) }
+        return Episode(question: question, trajectory: try Trajectory(events: events))
     }
 }

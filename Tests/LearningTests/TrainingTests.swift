@@ -21,34 +21,42 @@ import Text
         return cloning
     }
 
-    @Test(arguments: ["candidate-scorer", "recurrent-retriever", "compositional-retriever"])
-    func everyArchitectureLearnsTheTwoHops(_ architecture: String) async throws {
-        let questions = try SmallWorld.prepared()
-        let fresh = try LearnedPolicy(architecture: architecture, dimension: 8, seed: 3)
+    @Test func theTwoHopsAreLearned() async throws {
+        let questions = try SmallWorld.training()
+        let fresh = try LearnedPolicy(architecture: CandidateScorer.architecture, seed: 3)
         let own = Array(questions.prefix(8))
-        let trained = try await cloning(epochs: 20).train(fresh, on: own)
-        // The vectors here are noise, so that only what reads features alone can do as well on questions not seen.
-        let judged = architecture == CandidateScorer.architecture ? Array(questions.suffix(4)) : own
-        #expect(SmallWorld.recall(trained, judged) >= 0.75)
-        #expect(SmallWorld.recall(trained, judged) > SmallWorld.recall(fresh, judged))
-        let again = try await cloning(epochs: 20).train(fresh, on: own)
+        let losses = Mutex<[Float]>([])
+        let trained = try await cloning(epochs: 8).train(fresh, on: own) { _, loss, _ in
+            losses.withLock { $0.append(loss) }
+        }
+        let curve = losses.withLock { $0 }
+        #expect(curve.count == 8 && curve[7] < 0.7 * curve[0])
+        #expect(try await SmallWorld.recall(trained, Array(questions.suffix(4))) >= 0.75)
+        // It searches, keeps, follows the link, keeps, and answers.
+        var options = EpisodeOptions()
+        options.temperature = nil
+        let episode = try await Rollouts.run(questions[0], policy: trained, options: options, seed: 0)
+        #expect(Set(episode.kept.map(\.id)) == Set(questions[0].question.gold) && episode.stopped)
+        let again = try await cloning(epochs: 8).train(fresh, on: own)
         #expect(again.parameters == trained.parameters)
     }
 
     @Test func theNetworksGradientEqualsFiniteDifferences() async throws {
-        let questions = try SmallWorld.prepared()
+        let questions = try SmallWorld.training()
         var generator = SplitMix64(seed: 5)
         for architecture in PolicyNetworks.all.keys.sorted() {
-            let policy = try LearnedPolicy(architecture: architecture, dimension: 8, seed: 4)
+            let policy = try LearnedPolicy(architecture: architecture, seed: 4)
             var steps: [EpisodeStep] = []
+            let options = EpisodeOptions()
             for question in questions.prefix(2) {
-                steps += question.run(policy, options: EpisodeOptions(), using: &generator).steps
+                let episode = try await Rollouts.run(question, policy: policy, options: options, seed: 5)
+                steps += episode.steps(question.corpus.space, options.actions)
             }
             let credits = steps.indices.map { StepCredit(advantage: Float($0 % 3) - 1, valueTarget: 0.5) }
             var training = RewardTraining()
             training.method = ProximalPolicy()
             training.entropyWeight = 0.1
-            let reference = try LearnedPolicy(architecture: architecture, dimension: 8, seed: 6).parameters
+            let reference = try LearnedPolicy(architecture: architecture, seed: 6).parameters
             let (gradients, pass) = training.gradients(
                 policy.network, policy.parameters, reference: reference, steps, credits)
             // The policy that acts is the one that is trained: every ratio is 1, and behaviour probabilities are exact.
@@ -70,99 +78,86 @@ import Text
     }
 
     @Test(arguments: ["rloo", "grpo", "ppo", "reinforce"])
-    func answerRewardsAloneTeachTheSecondHop(_ method: String) async throws {
-        let questions = try SmallWorld.prepared()
-        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 2)
-        // From plain hybrid retrieval: no gold at any stage.
-        let start = try await cloning(.hybrid, epochs: 4).train(fresh, on: questions)
+    func rewardsImproveThePolicy(_ method: String) async throws {
+        let questions = try SmallWorld.training()
+        let start = try LearnedPolicy(architecture: "candidate-scorer", seed: 2)
         var training = RewardTraining()
         training.method = try #require(PolicyGradientMethods.all[method]).init()
-        training.iterations = 30
+        training.iterations = 14
         training.batch = 6
-        training.group = 6
-        training.learningRate = 5e-3
-        training.episodes.steps = 3
-        training.episodes.allowsStop = false
-        let end = try await training.run(
-            start, from: .init(from: start.parameters), on: questions, rewards: RewardMix([(1, AnswerSupport())]))
-        let support = { (parameters: ParameterSet) in
-            let policy = LearnedPolicy(network: start.network, parameters: parameters)
-            return questions.filter { question in
-                var generator = SplitMix64(seed: 0)
-                let kept = question.run(policy, options: .ranking, using: &generator).kept
-                return kept.prefix(3).contains { question.question.gold.last == $0.id }
-            }.count
-        }
-        #expect(support(end.parameters) > support(start.parameters))
-        #expect(support(end.parameters) >= 9)
+        training.group = 4
+        training.learningRate = 1e-2
+        training.divergenceWeight = 0
+        (training.episodes.actions.keep, training.episodes.actions.lookups) = (2, 3)
+        training.episodes.actions.stops = false
+        let rewards = Mutex<[Float]>([])
+        _ = try await training.run(
+            start, from: .init(from: start.parameters), on: questions, rewards: RewardMix([(1, GoldCoverage())])
+        ) { record, _, _ in rewards.withLock { $0.append(record.reward) } }
+        let curve = rewards.withLock { $0 }
+        #expect(curve.count == 14)
+        #expect(curve.suffix(4).reduce(0, +) > curve.prefix(4).reduce(0, +))
     }
 
     /// The reward hacked on purpose: one passage holds every answer and the words of every question.
     @Test func aPassageWithEveryAnswerIsNoWayToReward() async throws {
         let heap = WorldPassage(
             id: "heap", title: "Rivers, towns and painters",
-            text: "Which river flows through the town where the painter was born: "
+            text: "Which river, or which town, was a painter born beside. "
                 + (SmallWorld.rivers + (0..<20).map { "Lake\($0)" }).joined(separator: ", ") + ".")
-        let passages = SmallWorld.passages() + [heap]
-        let world = try RetrievalWorld(passages: passages, vectors: SmallWorld.vectors(passages.count, seed: 1))
-        let vectors = SmallWorld.vectors(SmallWorld.people.count, seed: 2)
-        var options = PoolOptions()
-        // All passages are in reach: nothing but the reward keeps the policy from the heap.
-        (options.keyword, options.semantic, options.nextKeyword, options.nextSemantic) = (40, 40, 3, 2)
         let asked = SmallWorld.questions()
-        let questions = asked.enumerated().map { index, question in
-            PreparedQuestion(question, vector: Array(vectors.row(index)), world: world, options: options)
-        }
-        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 2)
-        let start = try await cloning(.hybrid, epochs: 4).train(fresh, on: questions)
-        var training = RewardTraining()
-        training.iterations = 40
-        (training.batch, training.group, training.learningRate) = (6, 6, 5e-3)
-        training.episodes.steps = 3
-        training.episodes.allowsStop = false
         // Twelve answers and twenty more: a heap by any count.
         let known = asked + (0..<20).map { LearningQuestion(id: "l\($0)", text: "", answers: ["Lake\($0)"]) }
-        /// On how many questions a policy trained by some rewards keeps the heap among its first three passages.
-        func heaps(_ rewards: RewardMix) async throws -> Int {
-            let end = try await training.run(
-                start, from: .init(from: start.parameters), on: questions, rewards: rewards)
-            let policy = LearnedPolicy(network: start.network, parameters: end.parameters)
-            return questions.filter { question in
-                var generator = SplitMix64(seed: 0)
-                return question.run(policy, options: .ranking, using: &generator).kept.prefix(3).contains {
-                    $0.id == "heap"
-                }
-            }.count
+        for question in asked {
+            let episode = try SmallWorld.episode([heap], question: question)
+            // Without the rule there is something to hack, with it there is not.
+            #expect(try await AnswerSupport().rewards(for: episode) == [1])
+            #expect(try await AnswerSupport(questions: known).rewards(for: episode) == [0])
         }
-        // Early answers pay much more than late ones: the heap pays best where it pays at all.
-        var (open, closed) = (AnswerSupport(), AnswerSupport(questions: known))
-        (open.decay, closed.decay) = (0.4, 0.4)
-        // Without the rule the hack is found on nearly every question: there is something to hack.
-        #expect(try await heaps(RewardMix([(1, open)])) >= 9)
-        #expect(try await heaps(RewardMix([(1, closed)])) <= 4)
     }
 
-    @Test func theOracleOfQueriesTakesThePassageThatIsFoundBest() async throws {
-        let question = try SmallWorld.prepared()[0]
-        let world = question.pool.world
-        var state = EvidenceState(question.pool)
-        let (person, town) = (try #require(world.ordinals["person-0"]), try #require(world.ordinals["town-0"]))
-        // The question names the person, not the town: that page is found first.
-        let first = Oracle.golden.targets(state, gold: question.gold, stopRow: nil)
-        #expect(first.map { state.candidatePassages[$0] } == [person])
-        state.keep(at: first[0])
-        // What was kept names the town.
-        let second = Oracle.golden.targets(state, gold: question.gold, stopRow: state.candidates.count)
-        #expect(second.map { state.candidatePassages[$0] } == [town])
-        state.keep(at: second[0])
-        #expect(
-            Oracle.golden.targets(state, gold: question.gold, stopRow: state.candidates.count) == [
-                state.candidates.count
-            ])
-        let questions = try SmallWorld.prepared()
-        let fresh = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 1)
-        let policy = try await cloning(.golden, epochs: 8).train(fresh, on: questions)
-        #expect(SmallWorld.recall(policy, questions) > 0.9)
+    @Test func theOracleTakesTheShortestWayToGold() async throws {
+        let question = try SmallWorld.training()[0]
+        let options = ActionOptions()
+        let teacher = TeacherPolicy(oracle: .gold, question: question, options: options, share: 1, network: nil)
+        let episode = try await Rollouts.run(question, policy: teacher, options: EpisodeOptions(), seed: 1)
+        #expect(Set(episode.kept.map(\.id)) == ["person-0", "town-0"])
+        // The searches with the question, at most one more look-up, two passages, the answer.
+        #expect(episode.lookups <= 3 && episode.stopped)
+        let last = try #require(episode.trajectory.steps.last)
+        let targets = try await Oracle.gold.targets(last.state, last.candidates, question, options)
+        #expect(targets.map { last.candidates[$0].kind } == [.answer(text: nil)])
+        // With nothing to go by the oracle says nothing.
+        let blind = TrainingQuestion(
+            LearningQuestion(id: "x", text: question.question.text, gold: ["nowhere"]), on: question.corpus)
+        #expect(try await Oracle.gold.targets(last.state, last.candidates, blind, options).isEmpty)
+    }
+
+    @Test func questionsThatShareGoldStayTogether() {
+        let questions = (0..<40).map { index in
+            LearningQuestion(id: "\(index)", text: "?", gold: ["p\(index / 2)", "own\(index)"])
+        }
+        let (train, held) = QuestionSplit.divide(questions, seed: 3)
+        #expect(train.count + held.count == 40 && (4...12).contains(held.count))
+        let seen = Set(train.flatMap(\.gold))
+        #expect(held.allSatisfy { seen.isDisjoint(with: $0.gold) })
+        #expect(QuestionSplit.divide(questions, seed: 3).held == held)
+        let one = (0..<10).map { LearningQuestion(id: "\($0)", text: "?", gold: ["same"]) }
+        #expect(QuestionSplit.divide(one).held.count == 2)
+    }
+
+    @Test func questionFilesAreReadAsTheyAreMeant() throws {
+        let path = SmallWorld.folder() + "/q.jsonl"
+        let lines = [
+            #"{"question": "Who?", "answers": ["Ada"], "supporting": ["p1"]}"#, "", "no json",
+            #"{"id": 7, "text": "How many?", "answer": 3}"#, #"{"answers": ["x"]}"#,
+        ]
+        try lines.joined(separator: "\r\n").write(toFile: path, atomically: true, encoding: .utf8)
+        let (questions, refused) = try LearningDataset.questions(file: path)
+        #expect(questions.map(\.text) == ["Who?", "How many?"] && questions[1].answers == ["3"])
+        #expect(questions[0].gold == ["p1"] && questions[1].id == "7" && refused.map(\.line) == [3, 5])
+        try "\n".write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(throws: LearningDataError.self) { try LearningDataset.questions(file: path) }
     }
 
     @Test func recipesAreReadFromPolicyFiles() throws {
@@ -172,7 +167,7 @@ import Text
         recipe.rewards = ["answer": 1, "call-cost": 0.01]
         let head = "name: x\nproposers: [question]\n"
         let read = try TrainingRecipe(PolicyFile(yaml: head + recipe.yaml + "\n", source: "x.yaml"))
-        #expect(read == recipe && read.reads && read.teachesStopping)
+        #expect(read == recipe && read.reads && !read.teachesStopping)
         // A session's strategy can be made from the same file.
         _ = try PolicyFile(yaml: head + recipe.yaml + "\n", source: "x.yaml").strategy()
         #expect(try TrainingRecipe(PolicyFile(yaml: head, source: "x.yaml")) == TrainingRecipe())
@@ -185,8 +180,8 @@ import Text
 
     @Test func aKilledRunResumesToTheSameCurve() async throws {
         struct Killed: Error {}
-        let questions = try SmallWorld.prepared()
-        let start = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 2)
+        let questions = try SmallWorld.training()
+        let start = try LearnedPolicy(architecture: "candidate-scorer", seed: 2)
         var training = RewardTraining()
         training.method = ProximalPolicy()
         training.iterations = 8
@@ -221,8 +216,8 @@ import Text
     }
 
     @Test func anAlarmGivesTheLastGoodWeights() async throws {
-        let questions = try SmallWorld.prepared()
-        let start = try LearnedPolicy(architecture: "candidate-scorer", dimension: 8, seed: 2)
+        let questions = try SmallWorld.training()
+        let start = try LearnedPolicy(architecture: "candidate-scorer", seed: 2)
         var training = RewardTraining()
         training.iterations = 20
         training.batch = 4
@@ -242,8 +237,8 @@ import Text
     @Test func policiesComeBackFromTheirFiles() throws {
         let path = SmallWorld.folder() + "/policy.safetensors"
         for architecture in PolicyNetworks.all.keys {
-            let policy = try LearnedPolicy(architecture: architecture, dimension: 8, seed: 7)
-            try policy.write(to: path, dimension: 8, notes: ["seed": "7"])
+            let policy = try LearnedPolicy(architecture: architecture, seed: 7)
+            try policy.write(to: path, notes: ["seed": "7"])
             let read = try LearnedPolicy(weights: path)
             #expect(read.parameters == policy.parameters && read.architecture == architecture)
             #expect(read.fingerprint == policy.fingerprint)
@@ -256,7 +251,7 @@ import Text
         #expect(throws: PolicyFileError.otherFeatures(path: path)) { try LearnedPolicy(weights: path) }
         try SafetensorsWriter().write(to: path)
         #expect(throws: PolicyFileError.self) { try LearnedPolicy(weights: path) }
-        #expect(throws: PolicyFileError.self) { try LearnedPolicy(architecture: "none", dimension: 8, seed: 1) }
+        #expect(throws: PolicyFileError.self) { try LearnedPolicy(architecture: "none", seed: 1) }
     }
 
     @Test func curvesAreWrittenForPeopleAndForTensorBoard() throws {

@@ -56,6 +56,8 @@ public struct BERTConfiguration: Sendable, Hashable {
     var firstPosition: Int
     /// Buckets of distances that have a bias of attention; 0 for none.
     var relativeBuckets = 0
+    /// ReLU between the two products of a block, else the exact GELU.
+    public var usesReLU: Bool { activation == FORAGE_EPILOGUE_RELU }
     /// Tokens of a text at most, special ones included.
     public var maximumLength: Int
 

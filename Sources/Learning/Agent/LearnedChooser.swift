@@ -17,7 +17,7 @@ public struct LearnedChooser: RetrievalPolicy {
     public var name: String { "learned" }
     public var fingerprint: String {
         "learned/1:\(uncertaintyWeight),\(callCost),\(temperature.map { String($0) } ?? "best"):"
-            + session.retriever.policy.fingerprint
+            + session.policy.fingerprint
     }
     private let session: SessionRetriever
     private let embed: SessionRetriever.Embed?
@@ -67,7 +67,7 @@ public struct LearnedChooser: RetrievalPolicy {
                 }
                 weights.append(max(1e-6, mass(passages) + unknown - callCost * Double(calls.count)))
             case .keep(let ids):
-                weights.append(mass(Set(ids.compactMap { session.retriever.world.ordinals[$0] })))
+                weights.append(mass(Set(ids.compactMap { session.world.ordinals[$0] })))
             case .answer:
                 // With nothing kept an answer rests on the model alone: only its certainty speaks for it.
                 let base =
@@ -114,7 +114,7 @@ public struct LearnedKeeper: EvidenceKeeper {
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        let world = session.retriever.world
+        let world = session.world
         var kept: [EvidenceItem] = []
         while state.evidence.items.count + kept.count < limit {
             let found = state.retrieved.values.filter { found in

@@ -14,7 +14,7 @@ import Tools
 /// log-probabilities are those of the network.
 public final class LearnedProposer: ActionProposer {
     public let name = "learned"
-    public var fingerprint: String { session.retriever.policy.fingerprint }
+    public var fingerprint: String { session.policy.fingerprint }
     private let session: SessionRetriever
     /// How many of the best passages are proposed. Default: 8.
     private let width: Int
@@ -32,7 +32,7 @@ public final class LearnedProposer: ActionProposer {
         guard context.tools["read"] != nil,
             let seen = try await session.assess(state, stops: stops, embed: context.embed)
         else { return Proposal() }
-        let (decision, world) = (seen.decision, session.retriever.world)
+        let (decision, world) = (seen.decision, session.world)
         var candidates: [CandidateAction] = []
         // Another passage of a document that was read seldom adds one; the policy learned on documents of one passage.
         let read = Set(state.evidence.items.map(\.documentID))

@@ -62,6 +62,7 @@ extension StrategyRegistry {
                 least: try options.double("least", default: 0.2, in: 0...1))
         }
         registry.keepers["reading"] = { _, _ in ReadingKeeper() }
+        registry.addActions()
         return registry
     }
 }
@@ -82,10 +83,10 @@ private final class SharedRetrievers: Sendable {
         return try held.withLock { held in
             if let known = held.sessions[path] { return known }
             // The weights first: a missing file is found before a world is made.
-            let policy = try LearnedPolicy(weights: path)
+            let policy = try LearnedPolicy(worldWeights: path)
             let world = try held.world ?? make()
             held.world = world
-            let session = SessionRetriever(LearnedRetriever(policy: policy, world: world))
+            let session = SessionRetriever(policy: policy, world: world)
             held.sessions[path] = session
             return session
         }

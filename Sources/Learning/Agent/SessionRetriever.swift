@@ -16,19 +16,20 @@ public final class SessionRetriever: Sendable {
     /// Makes vectors of texts with the corpus's encoder.
     public typealias Embed = @Sendable ([String]) async throws -> [[Float]]
 
-    /// The policy and the corpus.
-    public let retriever: LearnedRetriever
+    let policy: LearnedPolicy
+    let world: RetrievalWorld
     // Questions are few in a session; keeping them spares reading the question again at each step.
-    private let prepared = Mutex<[String: PreparedQuestion]>([:])
+    private let prepared = Mutex<[String: CandidatePool]>([:])
 
-    /// Wraps a retriever.
-    public init(_ retriever: LearnedRetriever) {
-        self.retriever = retriever
+    /// Joins a policy and a corpus.
+    public init(policy: LearnedPolicy, world: RetrievalWorld) {
+        self.policy = policy
+        self.world = world
     }
 
     /// What the policy makes of a session's state.
     struct Assessment {
-        var decision: Decision
+        var decision: WorldDecision
         var logProbabilities: [Float]
         /// The reward that the policy expects from here.
         var value: Float
@@ -53,31 +54,31 @@ public final class SessionRetriever: Sendable {
         _ state: AgentState, keeping kept: [String] = [], stops: Bool, embed: Embed?
     ) async throws -> Assessment? {
         guard let question = try await question(state.question.text, embed) else { return nil }
-        var evidence = EvidenceState(question.pool)
+        var evidence = EvidenceState(question)
         for id in state.evidence.items.map(\.passageID) + kept { evidence.keep(passage: id) }
         guard !evidence.candidates.isEmpty else { return nil }
         let decision = evidence.decision(allowsStop: stops && !(state.evidence.isEmpty && kept.isEmpty))
-        let (logProbabilities, value) = retriever.policy.assess(decision)
-        return Assessment(decision: decision, logProbabilities: logProbabilities, value: value)
+        let (logits, value) = policy.logits(Decision(features: decision.features))
+        let top = logits.max() ?? 0
+        let total = log(logits.reduce(Float(0)) { $0 + exp($1 - top) }) + top
+        return Assessment(decision: decision, logProbabilities: logits.map { $0 - total }, value: value)
     }
 
-    private func question(_ text: String, _ embed: Embed?) async throws -> PreparedQuestion? {
+    private func question(_ text: String, _ embed: Embed?) async throws -> CandidatePool? {
         if let known = prepared.withLock({ $0[text] }) { return known }
-        guard let embed, let vector = try await embed([text]).first, vector.count == retriever.world.vectors.columns
+        guard let embed, let vector = try await embed([text]).first, vector.count == world.vectors.columns
         else { return nil }
-        let question = PreparedQuestion(
-            LearningQuestion(id: "", text: text), vector: vector, world: retriever.world, options: retriever.pool)
+        let pool = CandidatePool(QuestionView(text, vector: vector, world: world), world: world, options: PoolOptions())
         prepared.withLock { prepared in
             if prepared.count >= 256 { prepared.removeAll() }
-            prepared[text] = question
+            prepared[text] = pool
         }
-        return question
+        return pool
     }
 
     /// The passages, by ordinal, that a tool call would bring; nil for tools that the policy knows nothing of.
     func passages(of call: ToolInvocation, embed: Embed?) async throws -> Set<Int>? {
         guard let arguments = try? JSONValue(parsing: call.arguments) else { return [] }
-        let world = retriever.world
         let limit = min(100, max(1, arguments["limit"]?.int ?? 10))
         switch call.tool {
         case "read":

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+public import Corpus
 import Foundation
-public import TensorMath
+import TensorMath
 import Text
 
 /// What is wrong with the files of a data set.
@@ -69,11 +70,10 @@ public struct LearningDataset: Sendable {
         self.questions = questions
     }
 
-    /// Returns the set with the labels of the training questions dealt out anew: each question gets the gold passages and
-    /// answers of another. What is learned from such labels must be worth nothing on the development questions.
-    public func shufflingLabels(seed: UInt64) -> LearningDataset {
-        var result = self
-        guard let train = questions["train"], train.count > 1 else { return self }
+    /// Returns training questions with their labels dealt out anew: each question gets the gold passages and answers of
+    /// another. What is learned from such labels must be worth nothing on other questions.
+    public static func shufflingLabels(_ train: [LearningQuestion], seed: UInt64) -> [LearningQuestion] {
+        guard train.count > 1 else { return train }
         var generator = SplitMix64(seed: seed, stream: 0x5A0F)
         var order = Array(train.indices)
         generator.shuffle(&order)
@@ -84,8 +84,7 @@ public struct LearningDataset: Sendable {
             dealt[index].gold = other.gold
             dealt[index].answers = other.answers
         }
-        result.questions["train"] = dealt
-        return result
+        return dealt
     }
 
     /// Reads a file of one JSON object a line.
@@ -107,19 +106,58 @@ public struct LearningDataset: Sendable {
         return values
     }
 
-    /// Returns the questions of a part, ready for episodes in a world made from this set.
+    /// Reads a file of questions, one JSON object a line: `question` (or `text`), and as far as there are any `id`,
+    /// `answers` (or `answer`), `supporting` (or `gold`), `type`, `hops`. A line that cannot be read is set aside.
     ///
-    /// - Parameter vectors: One row a question of the part, of length one.
-    /// - Parameter withGold: Leaves out questions without gold passages.
-    public func prepared(
-        _ part: String, vectors: Matrix, world: RetrievalWorld, options: PoolOptions = PoolOptions(),
-        withGold: Bool = true
-    ) -> [PreparedQuestion] {
-        let questions = questions[part] ?? []
-        precondition(vectors.rows == questions.count, "one vector for each question")
-        return questions.enumerated().compactMap { index, question in
-            if withGold, question.gold.isEmpty { return nil }
-            return PreparedQuestion(question, vector: Array(vectors.row(index)), world: world, options: options)
+    /// - Returns: The questions, and what was wrong with each line that was set aside.
+    /// - Throws: `LearningDataError` where the file cannot be read or holds no question.
+    public static func questions(file path: String) throws -> (
+        questions: [LearningQuestion], refused: [LearningDataError]
+    ) {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw LearningDataError(path: path, line: 0, reason: "cannot be read")
         }
+        var questions: [LearningQuestion] = []
+        var refused: [LearningDataError] = []
+        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
+            do {
+                let json = try JSONValue(parsing: Array(line))
+                guard let text = json["question"]?.string ?? json["text"]?.string, !text.isEmpty else {
+                    throw JSONError(message: "expected \"question\"")
+                }
+                func strings(_ keys: String...) -> [String] {
+                    for key in keys {
+                        guard let value = json[key], !value.isNull else { continue }
+                        if let list = value.array {
+                            return list.compactMap { $0.string ?? $0.double.map(Self.written) }
+                        }
+                        if let single = value.string ?? value.double.map(Self.written) { return [single] }
+                    }
+                    return []
+                }
+                let gold = strings("supporting", "gold", "gold_passages")
+                questions.append(
+                    LearningQuestion(
+                        id: json["id"]?.string ?? json["id"]?.int.map(String.init) ?? String(index + 1), text: text,
+                        answers: strings("answers", "answer", "gold_answers"), gold: gold,
+                        type: json["type"]?.string ?? "", hops: json["hops"]?.int ?? max(1, gold.count)))
+            } catch {
+                refused.append(LearningDataError(path: path, line: index + 1, reason: "\(error)"))
+            }
+        }
+        guard !questions.isEmpty else {
+            throw LearningDataError(path: path, line: 0, reason: "holds no question")
+        }
+        return (questions, refused)
+    }
+
+    private static func written(_ number: Double) -> String {
+        Int(exactly: number).map(String.init) ?? String(number)
+    }
+
+    /// The passages as documents of a corpus.
+    public var documents: [Document] {
+        passages.map { Document(id: $0.id, title: $0.title, text: $0.text) }
     }
 }

@@ -1,29 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Base
-import Synchronization
-import TensorMath
-
-/// How an episode is run.
-public struct EpisodeOptions: Sendable, Hashable, Codable {
-    /// The most passages to keep. Default: 5.
-    public var steps = 5
-    /// Whether the policy may stop before that. Default: true.
-    public var allowsStop = true
-    /// Divides the logits when sampling; 0 takes the best choice. Default: 1.
-    public var temperature: Float = 1
-
-    /// Makes the defaults.
-    public init() {}
-
-    /// The options under which policies are measured: the best choice at each of five steps.
-    public static var ranking: EpisodeOptions {
-        var options = EpisodeOptions()
-        options.allowsStop = false
-        options.temperature = 0
-        return options
-    }
-}
+import Base
+public import Episodes
+import Text
+import Tools
 
 /// One decision of an episode with what was chosen, as a trainer needs it.
 public struct EpisodeStep: Sendable {
@@ -31,28 +11,64 @@ public struct EpisodeStep: Sendable {
     public let decision: Decision
     /// The row that was chosen.
     public let choice: Int
-    /// The log-probability of the choice under the policy that ran the episode.
+    /// The log-probability of the choice under the policy that ran the episode, temperature included.
     public let logProbability: Float
     /// The value that this policy gave the state.
     public let value: Float
 }
 
-/// An episode: the question, what was decided, and what was kept.
+/// A trajectory with the question's gold beside it: what rewards are computed from. Everything in it is read off the
+/// trajectory, calls and kept passages among them.
 public struct Episode: Sendable {
     /// The question, with the gold that rewards read.
     public let question: LearningQuestion
-    /// The decisions in order.
-    public let steps: [EpisodeStep]
-    /// The kept passages in order.
+    /// The states, candidates and choices.
+    public let trajectory: Trajectory
+    /// The passages of the evidence at the end, in the order in which they were kept.
     public let kept: [WorldPassage]
-    /// Whether the policy chose to stop.
+    /// At which step each was kept.
+    public let keptAt: [Int]
+    /// The tool calls that each step led to, and how many passages they brought that were new.
+    public let calls: [[ToolInvocation]]
+    public let newPassages: [Int]
+    /// Whether the policy chose to answer.
     public let stopped: Bool
-    /// The share of the question's term weight covered after each kept passage.
-    public let coverage: [Float]
-    /// What brought each kept passage into reach.
-    public let reach: [Reach]
     /// The reward of each step; filled in by a `RewardMix`.
     public var rewards: [Float]
+
+    /// Reads a trajectory.
+    public init(question: LearningQuestion, trajectory: Trajectory) {
+        self.question = question
+        self.trajectory = trajectory
+        let steps = trajectory.steps
+        var places: [String: Int] = [:]
+        for (index, step) in steps.enumerated() {
+            for item in step.state.evidence.items where places[item.passageID] == nil {
+                // What stands in the evidence before a step was kept by the step before.
+                places[item.passageID] = max(0, index - 1)
+            }
+        }
+        let final = trajectory.final
+        kept = final.evidence.items.map {
+            WorldPassage(id: $0.passageID, title: $0.title, text: $0.text, document: $0.documentID)
+        }
+        keptAt = final.evidence.items.map { places[$0.passageID] ?? max(0, steps.count - 1) }
+        calls = steps.indices.map { index in
+            guard index < final.actions.count, case .call(let invocations) = final.actions[index].candidate.kind,
+                !final.actions[index].callIDs.isEmpty
+            else { return [] }
+            return Array(invocations.prefix(final.actions[index].callIDs.count))
+        }
+        newPassages = steps.indices.map { $0 < final.actions.count ? final.actions[$0].newPassages : 0 }
+        stopped = final.stop == .answered
+        rewards = [Float](repeating: 0, count: steps.count)
+    }
+
+    /// The number of decisions.
+    public var count: Int { trajectory.steps.count }
+
+    /// The look-ups that were made.
+    public var lookups: Int { trajectory.final.spent.toolCalls }
 
     /// The sum of all rewards.
     public var total: Float { rewards.reduce(0, +) }
@@ -60,70 +76,35 @@ public struct Episode: Sendable {
     /// The share of the gold passages among the first kept ones.
     public func recall(at count: Int) -> Double {
         guard !question.gold.isEmpty else { return 0 }
-        let found = Set(kept.prefix(count).map(\.id)).intersection(question.gold)
+        let found = Set(kept.prefix(count).compactMap { question.gold($0.id, of: $0.document) })
         return Double(found.count) / Double(Set(question.gold).count)
     }
-}
 
-/// A question prepared for episodes: read once, with a pool of candidates that all its episodes share.
-public struct PreparedQuestion: Sendable {
-    /// The question.
-    public let question: LearningQuestion
-    let pool: CandidatePool
-    let gold: Set<Int>
+    /// The share of the question's terms covered after each kept passage.
+    var coverage: [Float] { Coverage.shares(of: question.text, by: kept) }
 
-    /// Reads a question and makes its first pool.
-    ///
-    /// - Parameters:
-    ///   - question: The question; its gold is kept for rewards and oracles.
-    ///   - vector: The encoder's vector of its text, of length one.
-    ///   - world: The corpus to retrieve from.
-    ///   - options: What enters the pool.
-    public init(
-        _ question: LearningQuestion, vector: [Float], world: RetrievalWorld, options: PoolOptions = PoolOptions()
-    ) {
-        precondition(vector.count == world.vectors.columns, "the question's vector is of another encoder")
-        self.question = question
-        pool = CandidatePool(QuestionView(question.text, vector: vector, world: world), world: world, options: options)
-        gold = Set(question.gold.compactMap { world.ordinals[$0] })
-    }
-
-    /// Runs one episode.
-    ///
-    /// - Parameter generator: Draws the choices; the same state gives the same episode.
-    public func run(_ policy: LearnedPolicy, options: EpisodeOptions, using generator: inout SplitMix64) -> Episode {
-        var state = EvidenceState(pool)
-        var steps: [EpisodeStep] = []
-        var coverage: [Float] = []
-        var stopped = false
-        while steps.count < options.steps, !stopped, !state.candidates.isEmpty {
-            // Keeping nothing at all is no choice: the first step has to find something.
-            let decision = state.decision(allowsStop: options.allowsStop && !steps.isEmpty)
-            let (logProbabilities, value) = policy.assess(decision)
-            let choice = sample(logProbabilities, temperature: options.temperature, using: &generator)
-            steps.append(
-                EpisodeStep(decision: decision, choice: choice, logProbability: logProbabilities[choice], value: value))
-            if choice == state.candidates.count {
-                stopped = true
-            } else {
-                state.keep(at: choice)
-                coverage.append(pool.lock.withLock { _ in pool.coverage(of: state.kept) })
-            }
+    /// The decisions as a trainer needs them.
+    func steps(_ space: ActionSpace, _ options: ActionOptions) -> [EpisodeStep] {
+        trajectory.steps.map { step in
+            EpisodeStep(
+                decision: Decision(features: space.features(step.state, step.candidates, options: options)),
+                choice: step.choice.index, logProbability: Float(step.choice.logProbability),
+                value: Float(step.choice.value ?? 0))
         }
-        return Episode(
-            question: question, steps: steps, kept: state.keptPassages.map { pool.world.passages[$0] },
-            stopped: stopped,
-            coverage: coverage, reach: state.keptReach, rewards: [Float](repeating: 0, count: steps.count))
     }
 }
 
-/// Draws from log-probabilities sharpened by a temperature; the first best at temperature 0.
-func sample(_ logProbabilities: [Float], temperature: Float, using generator: inout SplitMix64) -> Int {
-    var best = 0
-    var bestScore = -Double.infinity
-    for (index, logProbability) in logProbabilities.enumerated() {
-        let score = temperature > 0 ? Double(logProbability / temperature) + generator.gumbel() : Double(logProbability)
-        if score > bestScore { (best, bestScore) = (index, score) }
+/// What share of a question's terms passages cover.
+enum Coverage {
+    private static let reading = try? TextReading()
+
+    static func shares(of question: String, by passages: [WorldPassage]) -> [Float] {
+        guard let reading else { return passages.map { _ in 0 } }
+        var open = Set(reading.terms(question))
+        let all = max(1, open.count)
+        return passages.map { passage in
+            open.subtract(reading.terms(passage.title + " " + passage.text))
+            return 1 - Float(open.count) / Float(all)
+        }
     }
-    return best
 }

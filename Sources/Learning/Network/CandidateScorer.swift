@@ -13,7 +13,7 @@ public struct CandidateScorer: PolicyNetwork {
     /// The share of first-layer units dropped while training.
     public var dropout: Float = 0.1
 
-    public init(features: Int, dimension: Int) {
+    public init(features: Int) {
         self.features = features
     }
 

@@ -20,23 +20,27 @@ public struct LearnedPolicy: Sendable {
     /// Makes a policy of an architecture with fresh weights.
     ///
     /// - Throws: `PolicyFileError.unknownArchitecture`.
-    public init(architecture: String, dimension: Int, seed: UInt64) throws {
+    public init(architecture: String, seed: UInt64) throws {
+        try self.init(architecture: architecture, seed: seed, features: ActionFeatures.count)
+    }
+
+    init(architecture: String, seed: UInt64, features: Int) throws {
         guard let type = PolicyNetworks.all[architecture] else {
             throw PolicyFileError.unknownArchitecture(architecture, known: PolicyNetworks.all.keys.sorted())
         }
-        network = type.init(features: EvidenceState.featureCount, dimension: dimension)
+        network = type.init(features: features)
         parameters = network.initialParameters(seed: seed)
     }
 
     /// The name of the architecture.
     public var architecture: String { type(of: network).architecture }
 
-    /// Returns the log-probability of every choice, and the value of the state.
-    public func assess(_ decision: Decision) -> (logProbabilities: [Float], value: Float) {
+    /// Returns the logit of every choice, and the value of the state.
+    public func logits(_ decision: Decision) -> (logits: [Float], value: Float) {
         let tape = Tape(records: false)
         var noise: SplitMix64?
         let (logits, values) = network.apply(DecisionBatch([decision]), parameters.variables(on: tape), noise: &noise)
-        return (logits.segmentedLogSoftmax(offsets: [0, decision.count]).value.elements, values.scalar)
+        return (logits.value.elements, values.scalar)
     }
 }
 

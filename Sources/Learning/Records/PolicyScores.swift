@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Agent
 import Base
+import Episodes
 import Foundation
+import QualityMetrics
 import TensorMath
+import Tools
 
 /// Recall of gold passages over some questions, with confidence intervals.
 public struct PolicyScores: Sendable, Hashable {
@@ -20,42 +24,71 @@ public struct PolicyScores: Sendable, Hashable {
     /// The share of gold among the first two and the first five kept passages, question by question.
     public let recallAt2: [Double]
     public let recallAt5: [Double]
+    /// The F1 of the answers; empty where nobody answered.
+    public let f1: [Double]
+    /// The look-ups of each question, as its events count them.
+    public let lookups: [Double]
 
     /// Lets a policy retrieve for each question, always taking the best choice.
-    public init(_ policy: LearnedPolicy, on questions: [PreparedQuestion]) {
-        var at2: [Double] = []
-        var at5: [Double] = []
-        for question in questions {
-            var generator = SplitMix64(seed: 0)
-            let episode = question.run(policy, options: .ranking, using: &generator)
-            at2.append(episode.recall(at: 2))
-            at5.append(episode.recall(at: 5))
+    ///
+    /// - Parameter options: Default: until five passages are kept, without an answer.
+    /// - Throws: What tools and answerer throw; `CancellationError`.
+    @concurrent
+    public init(
+        _ policy: LearnedPolicy, on questions: [TrainingQuestion], options: EpisodeOptions = .ranking, workers: Int = 2
+    ) async throws {
+        let episodes = try await Rollouts.concurrently(questions.count, workers: workers) { index in
+            try await Rollouts.run(questions[index], policy: policy, options: options, seed: 0)
         }
-        recallAt2 = at2
-        recallAt5 = at5
+        recallAt2 = episodes.map { $0.recall(at: 2) }
+        recallAt5 = episodes.map { $0.recall(at: 5) }
+        lookups = episodes.map { Double($0.lookups) }
+        f1 =
+            options.answerer == nil
+            ? []
+            : episodes.map { episode in
+                let answer = episode.trajectory.final.answer
+                let text = answer?.label == Answer.Label.none ? "" : answer?.prediction ?? ""
+                return AnswerBenchmark.hotpotQA.score(text, gold: episode.question.answers).f1
+            }
     }
 
-    /// The scores of plain hybrid retrieval: the fused keyword and vector rankings, with nothing learned.
-    public init(hybridOn questions: [PreparedQuestion]) {
-        var at2: [Double] = []
-        var at5: [Double] = []
-        for question in questions {
-            var state = EvidenceState(question.pool)
-            for _ in 0..<5 {
-                guard let best = Oracle.hybrid.targets(state, gold: [], stopRow: nil).first else { break }
-                state.keep(at: best)
-            }
-            let kept = state.keptPassages
-            func recall(_ count: Int) -> Double {
+    /// The scores of plain hybrid search: the corpus's own fused ranking, with nothing learned.
+    ///
+    /// - Parameter answerer: Answers from the first five passages; nil leaves answers out.
+    @concurrent
+    public init(
+        hybridOn questions: [TrainingQuestion], answerer: (any Answerer)? = nil, workers: Int = 2
+    ) async throws {
+        let strategy = Strategy(
+            name: "hybrid", fingerprint: "hybrid/1", proposers: [QuestionProposer(limit: 100)], policy: OrderedPolicy(),
+            keeper: FusionKeeper(limit: 5), answerer: answerer ?? WithoutAnswer(), budget: Budget(steps: 1),
+            toolLimits: ToolLimits(outputCharacters: 60_000, passageCharacters: 200))
+        let episodes = try await Rollouts.concurrently(questions.count, workers: workers) { index in
+            let question = questions[index]
+            let events = try await Rollouts.events(
+                question.question.asked, strategy: strategy, environment: question.corpus.environment, seed: 0)
+            return try Trajectory(events: events).final
+        }
+        func recall(_ count: Int) -> [Double] {
+            zip(questions, episodes).map { question, state in
                 let gold = Set(question.question.gold)
                 guard !gold.isEmpty else { return 0 }
-                return Double(question.gold.intersection(kept.prefix(count)).count) / Double(gold.count)
+                let ranking = state.evidence.ranking.prefix(count)
+                let found = Set(ranking.compactMap { question.question.gold($0.passageID, of: $0.documentID) })
+                return Double(found.count) / Double(gold.count)
             }
-            at2.append(recall(2))
-            at5.append(recall(5))
         }
-        recallAt2 = at2
-        recallAt5 = at5
+        recallAt2 = recall(2)
+        recallAt5 = recall(5)
+        lookups = episodes.map { Double($0.spent.toolCalls) }
+        f1 =
+            answerer == nil
+            ? []
+            : zip(questions, episodes).map { question, state in
+                let text = state.answer?.label == Answer.Label.none ? "" : state.answer?.prediction ?? ""
+                return AnswerBenchmark.hotpotQA.score(text, gold: question.question.answers).f1
+            }
     }
 
     /// The mean of some scores with a 95 % interval from 2,000 seeded bootstrap samples.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Synchronization
 
 /// The probability that a reader gives to the accepted answers, from some passages.
@@ -18,7 +19,7 @@ public final class AnswerLikelihood: RewardTerm {
     }
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         var before = 0.0
         for index in episode.kept.indices {
             let kept = Array(episode.kept[...index])
@@ -31,7 +32,7 @@ public final class AnswerLikelihood: RewardTerm {
                 likelihood = try await reader(episode.question.text, episode.question.answers, kept)
                 cache.withLock { $0[key] = likelihood }
             }
-            rewards[index] = Float(likelihood - before)
+            rewards[episode.keptAt[index]] += Float(likelihood - before)
             before = likelihood
         }
         return rewards
@@ -46,9 +47,10 @@ public struct ReadingCost: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        episode.steps.indices.map { index in
-            guard index < episode.kept.count else { return 0 }
-            return -Float(episode.kept[index].text.utf8.lazy.filter { $0 == 0x20 }.count + 1) / 1000
+        var rewards = [Float](repeating: 0, count: episode.count)
+        for (passage, step) in zip(episode.kept, episode.keptAt) where step < rewards.count {
+            rewards[step] -= Float(passage.text.utf8.lazy.filter { $0 == 0x20 }.count + 1) / 1000
         }
+        return rewards
     }
 }

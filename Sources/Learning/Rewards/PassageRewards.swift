@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import QualityMetrics
 import Text
 
@@ -23,13 +24,13 @@ public struct AnswerSupport: RewardTerm {
     }
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         var factor: Float = 1
         for index in episode.kept.indices {
             if Self.supports(episode.kept, at: index, question: episode.question),
                 heaps?.isHeap(episode.kept[index]) != true
             {
-                rewards[index] = factor
+                rewards[episode.keptAt[index]] = factor
                 break
             }
             factor *= decay
@@ -68,11 +69,15 @@ public struct GoldCoverage: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        let gold = Set(episode.question.gold)
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var gold = Set(episode.question.gold)
+        let count = Float(gold.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         guard !gold.isEmpty else { return rewards }
-        for (index, passage) in episode.kept.enumerated() where gold.contains(passage.id) {
-            rewards[index] = 1 / Float(gold.count)
+        for (index, passage) in episode.kept.enumerated() {
+            // Two passages of one gold document are one.
+            guard let found = episode.question.gold(passage.id, of: passage.document), gold.remove(found) != nil
+            else { continue }
+            rewards[episode.keptAt[index]] += 1 / count
         }
         return rewards
     }
@@ -86,9 +91,13 @@ public struct DocumentF1: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         guard let last = rewards.indices.last else { return rewards }
-        rewards[last] = Float(SetScores(predicted: episode.kept.map(\.id), gold: Set(episode.question.gold)).f1)
+        rewards[last] = Float(
+            SetScores(
+                predicted: episode.kept.map { episode.question.gold($0.id, of: $0.document) ?? $0.id },
+                gold: Set(episode.question.gold)
+            ).f1)
         return rewards
     }
 }
@@ -101,10 +110,10 @@ public struct QuestionCoverage: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         var before: Float = 0
         for (index, coverage) in episode.coverage.enumerated() {
-            rewards[index] = coverage - before
+            rewards[episode.keptAt[index]] += coverage - before
             before = coverage
         }
         return rewards
@@ -119,7 +128,9 @@ public struct KeepingCost: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        episode.steps.indices.map { $0 < episode.kept.count ? -1 : 0 }
+        var rewards = [Float](repeating: 0, count: episode.count)
+        for step in episode.keptAt where step < rewards.count { rewards[step] -= 1 }
+        return rewards
     }
 }
 
@@ -131,7 +142,7 @@ public struct StopQuality: RewardTerm {
     public init() {}
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         guard episode.stopped, let last = rewards.indices.last else { return rewards }
         let found = episode.kept.indices.contains {
             AnswerSupport.supports(episode.kept, at: $0, question: episode.question)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import QualityMetrics
 import Synchronization
 
@@ -35,7 +36,7 @@ public final class AnswerQuality: RewardTerm {
     }
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         guard let last = rewards.indices.last else { return rewards }
         guard byStep else {
             rewards[last] = try await quality(episode.question, episode.kept)
@@ -44,7 +45,7 @@ public final class AnswerQuality: RewardTerm {
         var before: Float = 0
         for index in episode.kept.indices {
             let quality = try await quality(episode.question, Array(episode.kept[...index]))
-            rewards[index] = quality - before
+            rewards[episode.keptAt[index]] += quality - before
             before = quality
         }
         return rewards
@@ -84,7 +85,7 @@ public final class AnswerFormat: RewardTerm {
     }
 
     public func rewards(for episode: Episode) async throws -> [Float] {
-        var rewards = [Float](repeating: 0, count: episode.steps.count)
+        var rewards = [Float](repeating: 0, count: episode.count)
         guard let last = rewards.indices.last else { return rewards }
         let key = episode.question.id + "\u{0}" + episode.kept.map(\.id).joined(separator: "\u{0}")
         if let known = cache.withLock({ $0[key] }) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// One part of the reward: a number for each step of an episode.
 ///
 /// A conformer is added in one file and one line of `RewardTerms.all`. It may read the question's answers and gold
@@ -28,7 +30,7 @@ public struct RewardMix: Sendable {
     /// - Throws: what a term throws.
     public func rewarded(_ episode: Episode) async throws -> Episode {
         var result = episode
-        result.rewards = [Float](repeating: 0, count: episode.steps.count)
+        result.rewards = [Float](repeating: 0, count: episode.count)
         for (weight, term) in parts where weight != 0 {
             let rewards = try await term.rewards(for: episode)
             precondition(rewards.count == result.rewards.count, "one reward for each step")

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Episodes
 import TensorMath
+import Text
 
 /// Behaviour cloning on the policy's own states (DAgger, arXiv 1011.0686): episodes follow the policy more and more, and
-/// the oracle says at every state which choices were right.
+/// the oracle says at every state of their trajectories which choices were right.
 public struct BehaviourCloning: Sendable {
     /// Whom to clone.
     public var oracle = Oracle.gold
@@ -18,8 +20,13 @@ public struct BehaviourCloning: Sendable {
     public var weightDecay: Float = 0.01
     /// The share of steps on which the oracle's choice is followed after the first epoch. Default: 0.3.
     public var oracleShare = 0.3
-    /// Passages kept in a training episode. Default: 5.
-    public var steps = 5
+    /// The share of decisions from which what comes from titles, and from links, is left out, so that a corpus without
+    /// them is none that the policy never saw. Default: 0.15.
+    public var dropout = 0.15
+    /// What may be chosen.
+    public var actions = ActionOptions()
+    /// Questions at work at the same time.
+    public var workers = 2
     /// The seed of order, drop-out and exploration.
     public var seed: UInt64 = 1
 
@@ -32,7 +39,7 @@ public struct BehaviourCloning: Sendable {
     /// - Throws: `CancellationError`.
     @concurrent
     public func train(
-        _ policy: LearnedPolicy, on questions: [PreparedQuestion],
+        _ policy: LearnedPolicy, on questions: [TrainingQuestion],
         report: @Sendable (_ epoch: Int, _ loss: Float, _ policy: LearnedPolicy) async throws -> Void = { _, _, _ in }
     ) async throws -> LearnedPolicy {
         guard !questions.isEmpty else { return policy }
@@ -49,11 +56,16 @@ public struct BehaviourCloning: Sendable {
             var batches: Float = 0
             for start in stride(from: 0, to: order.count, by: batch) {
                 try Task.checkCancellation()
+                let chosen = Array(order[start..<min(order.count, start + batch)])
+                let acting = policy
+                let collected = try await Rollouts.concurrently(chosen.count, workers: workers) { slot in
+                    try await collect(questions[chosen[slot]], acting, epoch: epoch, number: chosen[slot])
+                }
                 var decisions: [Decision] = []
                 var targets: [[Int]] = []
-                for index in order[start..<min(order.count, start + batch)] {
-                    collect(
-                        questions[index], policy, followsOracle: epoch == 0, using: &generator, &decisions, &targets)
+                for (decision, right) in collected.joined() {
+                    decisions.append(thinned(decision, using: &generator))
+                    targets.append(right)
                 }
                 guard !decisions.isEmpty else { continue }
                 let (loss, gradients) = Self.gradients(policy, DecisionBatch(decisions), targets, noise: generator)
@@ -69,31 +81,39 @@ public struct BehaviourCloning: Sendable {
         return policy
     }
 
-    /// Runs one training episode and notes each decision with its right rows.
+    /// Runs one training episode; each decision of its trajectory with its right rows.
     private func collect(
-        _ question: PreparedQuestion, _ policy: LearnedPolicy, followsOracle: Bool, using generator: inout SplitMix64,
-        _ decisions: inout [Decision], _ targets: inout [[Int]]
-    ) {
-        var state = EvidenceState(question.pool)
-        for step in 0..<steps where !state.candidates.isEmpty {
-            let decision = state.decision(allowsStop: step > 0)
-            let stopRow = step > 0 ? state.candidates.count : nil
-            let right = oracle.targets(state, gold: question.gold, stopRow: stopRow)
-            if !right.isEmpty {
-                decisions.append(decision)
-                targets.append(right)
-            }
-            if let stopRow, right.contains(stopRow) { return }
-            if !right.isEmpty, followsOracle || generator.uniform() < oracleShare {
-                state.keep(at: right[generator.integer(below: right.count)])
-            } else {
-                // Sharpened, so that most states are those that the policy will really meet.
-                let logProbabilities = policy.assess(decision).logProbabilities
-                let choice = sample(
-                    Array(logProbabilities.prefix(state.candidates.count)), temperature: 0.5, using: &generator)
-                state.keep(at: choice)
-            }
+        _ question: TrainingQuestion, _ policy: LearnedPolicy, epoch: Int, number: Int
+    ) async throws -> [(Decision, [Int])] {
+        var options = EpisodeOptions()
+        options.actions = actions
+        // Sharpened, so that most states are those that the policy will really meet.
+        let network = NetworkPolicy(policy, space: question.corpus.space, options: actions, temperature: 0.5)
+        let teacher = TeacherPolicy(
+            oracle: oracle, question: question, options: actions, share: epoch == 0 ? 1 : oracleShare, network: network)
+        let episode = try await Rollouts.run(
+            question, policy: teacher, options: options, seed: XXH64.hash("\(epoch) \(number)", seed: seed))
+        var result: [(Decision, [Int])] = []
+        for step in episode.trajectory.steps where step.candidates.count > 1 {
+            let right = try await oracle.targets(step.state, step.candidates, question, actions)
+            // Where every choice is right there is nothing to learn.
+            guard !right.isEmpty, right.count < step.candidates.count else { continue }
+            let features = question.corpus.space.features(step.state, step.candidates, options: actions)
+            result.append((Decision(features: features), right))
         }
+        return result
+    }
+
+    /// A decision without what comes from titles, or from links, on a share of the draws.
+    private func thinned(_ decision: Decision, using generator: inout SplitMix64) -> Decision {
+        let (titles, links) = (generator.uniform() < dropout, generator.uniform() < dropout)
+        guard titles || links else { return decision }
+        var features = decision.features
+        for row in 0..<features.rows {
+            if titles { for column in ActionFeatures.titleColumns { features[row, column] = 0 } }
+            if links { for column in ActionFeatures.linkColumns { features[row, column] = 0 } }
+        }
+        return Decision(features: features)
     }
 
     /// The mean over decisions of minus the log of the probability that falls on the right rows, and its gradient.

@@ -1,75 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
-import Synchronization
+import Base
+import Corpus
+import Episodes
+import LanguageModels
+import OrderedCollections
+import TensorMath
+import Text
+import Tools
 
 /// Tells which choices were right: what a policy is cloned from.
 public enum Oracle: String, Sendable, Hashable, CaseIterable {
-    /// The gold passages in reach, then stopping.
+    /// The shortest way to the gold passages: keeping one that was shown; else a look-up that shows one; with all of them
+    /// kept, answering.
     case gold
-    /// GoldEn's oracle (arXiv 1910.07000): of the gold passages left, the one that a span of the question and of what was
-    /// kept finds best as a query; where none is in reach, the best of that query's results that is.
-    case golden
-    /// The candidate that covers most of what is left of the question's terms: needs no labels (arXiv 2504.11420, 5).
+    /// Keeping the passage that covers most of what is left of the question's terms: needs no labels (arXiv 2504.11420, 5).
     case coverage
-    /// The best of the fused keyword and vector rankings: plain hybrid retrieval. Needs no labels.
+    /// Keeping the best of the fused keyword and vector rankings: plain hybrid search. Needs no labels.
     case hybrid
 
-    /// Returns the right rows of the decision; none where the oracle has nothing to say.
-    ///
-    /// - Parameter stopRow: The row of stopping, where the decision has one.
-    func targets(_ state: EvidenceState, gold: Set<Int>, stopRow: Int?) -> [Int] {
+    /// Returns the right candidates of a state; none where the oracle has nothing to say.
+    func targets(
+        _ state: AgentState, _ candidates: [CandidateAction], _ question: TrainingQuestion, _ options: ActionOptions
+    ) async throws -> [Int] {
         switch self {
-        case .gold:
-            let passages = state.candidatePassages
-            let right = passages.indices.filter { gold.contains(passages[$0]) }
-            if right.isEmpty, let stopRow, gold.isSubset(of: state.keptPassages) { return [stopRow] }
-            return right
-        case .golden:
-            guard let query = OracleQueries.best(state, gold: gold) else {
-                return stopRow.map { gold.isSubset(of: state.keptPassages) ? [$0] : [] } ?? []
+        case .gold: return try await golden(state, candidates, question, options)
+        case .coverage, .hybrid:
+            if candidates.count == 1 { return [0] }
+            let features = question.corpus.space.features(state, candidates, options: options)
+            let column = ActionFeatures.fusedPlaceColumn
+            var best: (score: Float, row: Int)?
+            for (row, candidate) in candidates.enumerated() {
+                guard case .keep = candidate.kind else { continue }
+                var score = features[row, column]
+                if self == .coverage { score = 0.1 * score + features[row, ActionFeatures.openColumn] }
+                if score > best?.score ?? -1 { best = (score, row) }
             }
-            let rows = Dictionary(
-                uniqueKeysWithValues: state.candidatePassages.enumerated().map { ($0.element, $0.offset) })
-            if let row = rows[query.gold] { return [row] }
-            return query.results.lazy.compactMap { rows[$0] }.first.map { [$0] } ?? []
-        case .coverage:
-            return best(state) { pool, candidate, open in
-                pool.gain(of: candidate, open: open) + 0.1 * pool.fixed[candidate][CandidatePool.fusedFeature]
-            }
-        case .hybrid:
-            return best(state) { pool, candidate, _ in pool.fixed[candidate][CandidatePool.fusedFeature] }
+            return best.map { [$0.row] } ?? []
         }
     }
 
-    private func best(_ state: EvidenceState, _ score: (CandidatePool, Int, [Int]) -> Float) -> [Int] {
-        state.pool.lock.withLock { _ in
-            let open = state.pool.openTerms(after: state.kept)
-            return largest(state.candidates.map { score(state.pool, $0, open) }, count: 1)
+    private func golden(
+        _ state: AgentState, _ candidates: [CandidateAction], _ question: TrainingQuestion, _ options: ActionOptions
+    ) async throws -> [Int] {
+        let gold = Set(question.question.gold)
+        guard !gold.isEmpty else { return [] }
+        let kept = state.evidence.items.compactMap { question.question.gold($0.passageID, of: $0.documentID) }
+        let missing = gold.subtracting(kept)
+        if missing.isEmpty {
+            return candidates.indices.filter { if case .answer = candidates[$0].kind { true } else { false } }
         }
+        let keeping = candidates.indices.filter { row in
+            guard case .keep(let ids) = candidates[row].kind else { return false }
+            return ids.contains { id in
+                missing.contains(id) || missing.contains(state.retrieved[id]?.passage.documentID ?? id)
+            }
+        }
+        if !keeping.isEmpty { return keeping }
+        var right: [(row: Int, found: Int)] = []
+        for (row, candidate) in candidates.enumerated() {
+            guard case .call(let calls) = candidate.kind else { continue }
+            var found: Set<String> = []
+            for call in calls { found.formUnion(try await Self.results(of: call, state, question, options)) }
+            let count = found.intersection(missing).count
+            if count > 0 { right.append((row, count)) }
+        }
+        let most = right.map(\.found).max() ?? 0
+        return right.filter { $0.found == most }.map(\.row)
+    }
+
+    /// What gold may call a passage.
+    private static func names(_ found: ScoredPassage) -> [String] { [found.passage.id, found.passage.documentID] }
+
+    /// The ids of the passages that a call would show; of a filter, those that searching within it would.
+    private static func results(
+        of call: ToolInvocation, _ state: AgentState, _ question: TrainingQuestion, _ options: ActionOptions
+    ) async throws -> Set<String> {
+        let sets = state.resultSets.filter { call.arguments.contains("\"\($0.key)\"") }
+        let key =
+            [call.tool, call.arguments, question.question.text].joined(separator: "\u{0}")
+            + sets.values.map(\.description).joined()
+        let corpus = question.corpus
+        if let known = corpus.lookahead[key] { return known }
+        var context = ToolContext(
+            corpus: corpus.environment.corpus, resultSets: Dictionary(uniqueKeysWithValues: sets.map { ($0, $1) }),
+            handle: "r0", limits: EpisodeOptions.limits)
+        func run(_ tool: String, _ arguments: String) async throws -> ToolOutput {
+            try await corpus.environment.tools.run(ToolCall(id: "", name: tool, arguments: arguments), in: context)
+        }
+        var found: Set<String> = []
+        let output = try await run(call.tool, call.arguments)
+        if let set = output.resultSet, case .documents = set.content {
+            context.resultSets["r0"] = set
+            context.handle = "r00"
+            for tool in ["keyword_search", "semantic_search"] where corpus.environment.tools[tool] != nil {
+                let arguments: JSONValue = [
+                    "query": .string(String(question.question.text.prefix(2000))), "limit": .integer(options.next),
+                    "within": "r0",
+                ]
+                found.formUnion(try await run(tool, arguments.serialized()).passages.flatMap(Self.names))
+            }
+        } else {
+            found = Set(output.passages.flatMap(Self.names))
+        }
+        corpus.lookahead.store(found, for: key)
+        return found
     }
 }
 
-/// The oracle queries of an episode's states.
-enum OracleQueries {
-    /// The gold passage that is found best from here, and what its query finds.
-    static func best(_ state: EvidenceState, gold: Set<Int>) -> (gold: Int, results: [Int])? {
-        let world = state.pool.world
-        let kept = state.keptPassages
-        let context =
-            ([state.pool.question.text] + kept.map { world.passages[$0].title + " " + world.passages[$0].text })
-            .joined(separator: " ")
-        var best: (key: OracleQuery.Key, gold: Int, results: [Int])?
-        for passage in gold.subtracting(kept).sorted() {
-            let wanted = world.passages[passage]
-            for query in OracleQuery.candidates(context: context, title: wanted.title, text: wanted.text) {
-                let results = world.search(query, count: 20)
-                let rank = results.firstIndex(of: passage).map { $0 + 1 }
-                let key = OracleQuery.Key(query, rank: rank, depth: 20)
-                if let known = best, known.key <= key { continue }
-                best = (key, passage, results)
-            }
+/// Follows an oracle on some steps and a network on the others: what DAgger collects states with.
+struct TeacherPolicy: RetrievalPolicy {
+    var name: String { "teacher" }
+    var fingerprint: String { "teacher/1" }
+    let oracle: Oracle
+    let question: TrainingQuestion
+    let options: ActionOptions
+    /// The share of steps on which the oracle is followed.
+    let share: Double
+    let network: NetworkPolicy?
+
+    func choose(
+        among candidates: [CandidateAction], in state: AgentState, random: inout SplitMix64
+    ) async throws -> PolicyChoice {
+        let right = try await oracle.targets(state, candidates, question, options)
+        if !right.isEmpty, network == nil || random.uniform() < share {
+            return PolicyChoice(index: right[random.integer(below: right.count)])
         }
-        return best.map { ($0.gold, $0.results) }
+        if let network { return try await network.choose(among: candidates, in: state, random: &random) }
+        return PolicyChoice(index: random.integer(below: candidates.count))
     }
 }

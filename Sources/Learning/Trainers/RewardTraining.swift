@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Episodes
 import Foundation
 public import TensorMath
 
@@ -49,8 +50,16 @@ public struct RewardTraining: Sendable {
     public var entropyWeight: Float = 0.01
     /// The weight of the KL divergence from the policy that training started from. Default: 0.02.
     public var divergenceWeight: Float = 0.02
+    /// The weight of the value head's squared error in the loss of methods that have none of their own. Default: 0.25.
+    public var valueWeight: Float = 0.25
+    /// Parts of a batch that methods with several passes go through one by one. Default: 4.
+    public var minibatches = 4
+    /// Passes end when the policy has strayed so far, in nats a decision, from the one that acted. Default: 0.03.
+    public var divergenceStop: Float = 0.03
     /// How episodes are run.
     public var episodes = EpisodeOptions()
+    /// Questions at work at the same time. Default: 2.
+    public var workers = 2
     /// The seed of everything drawn.
     public var seed: UInt64 = 1
     /// Which questions come when.
@@ -101,7 +110,7 @@ public struct RewardTraining: Sendable {
     /// - Throws: `CancellationError`, and what `report` throws.
     @concurrent
     public func run(
-        _ policy: LearnedPolicy, from progress: Progress, on questions: [PreparedQuestion], rewards: RewardMix,
+        _ policy: LearnedPolicy, from progress: Progress, on questions: [TrainingQuestion], rewards: RewardMix,
         report: @Sendable (IterationRecord, Progress, CollapseAlarms.Alarm?) async throws -> Void = { _, _, _ in }
     ) async throws -> Progress {
         var progress = progress
@@ -118,10 +127,11 @@ public struct RewardTraining: Sendable {
             let acting = LearnedPolicy(network: policy.network, parameters: progress.parameters)
             let groups = try await Rollouts.run(
                 chosen, of: questions, policy: acting, options: episodes, size: group, rewards: rewards, seed: seed,
-                iteration: progress.iteration)
+                iteration: progress.iteration, workers: workers)
             var record = IterationRecord()
             record.iteration = progress.iteration
-            update(policy.network, groups, &progress, &record, rate: schedule.rate(at: progress.iteration))
+            let decisions = Decisions(groups, of: questions, episodes)
+            update(policy.network, groups, decisions, &progress, &record, rate: schedule.rate(at: progress.iteration))
             progress.smoothedReward =
                 progress.iteration == 0 ? record.reward : 0.9 * progress.smoothedReward + 0.1 * record.reward
             progress.iteration += 1
@@ -142,9 +152,8 @@ public struct RewardTraining: Sendable {
 
     /// Credits the episodes and moves the weights.
     private func update(
-        _ network: any PolicyNetwork, _ groups: [Rollouts.Group], _ progress: inout Progress,
-        _ record: inout IterationRecord,
-        rate: Float
+        _ network: any PolicyNetwork, _ groups: [Rollouts.Group], _ decisions: Decisions, _ progress: inout Progress,
+        _ record: inout IterationRecord, rate: Float
     ) {
         let all = groups.flatMap(\.episodes)
         record.episodes = all.count
@@ -161,19 +170,49 @@ public struct RewardTraining: Sendable {
             / Float(whole.count)
         let credits = method.credits(
             for: whole.map { group in
-                group.episodes.map { EpisodeReturn(rewards: $0.rewards, values: $0.steps.map(\.value)) }
+                group.episodes.map { episode in
+                    EpisodeReturn(
+                        rewards: episode.rewards, values: episode.trajectory.steps.map { Float($0.choice.value ?? 0) })
+                }
             })
-        let steps = whole.flatMap { $0.episodes.flatMap(\.steps) }
+        let steps = whole.flatMap { decisions.steps[$0.question] ?? [] }
         let flat = credits.flatMap { $0.flatMap { $0 } }
-        for _ in 0..<max(1, method.passes) {
-            var (gradients, pass) = gradients(network, progress.parameters, reference: progress.reference, steps, flat)
-            record.gradientNorm = GradientNorm.clip(&gradients, to: 1)
-            record.loss = pass.loss
-            record.entropy = pass.entropy
-            record.divergence = pass.divergence
-            record.meanRatio = pass.meanRatio
-            record.largestRatio = pass.largestRatio
-            progress.adam.update(&progress.parameters, gradients: gradients, learningRate: rate)
+        var generator = SplitMix64(seed: seed, stream: 0x3A7C &+ UInt64(progress.iteration))
+        for number in 0..<max(1, method.passes) {
+            // Several passes go through shuffled parts of the batch; one pass takes it whole.
+            var order = Array(steps.indices)
+            let parts = method.passes > 1 ? max(1, min(minibatches, steps.count)) : 1
+            if parts > 1 { generator.shuffle(&order) }
+            let size = (order.count + parts - 1) / parts
+            var strayed: Float = 0
+            for start in stride(from: 0, to: order.count, by: size) {
+                let chosen = order[start..<min(order.count, start + size)]
+                var (gradients, pass) = gradients(
+                    network, progress.parameters, reference: progress.reference, chosen.map { steps[$0] },
+                    chosen.map { flat[$0] })
+                record.gradientNorm = GradientNorm.clip(&gradients, to: 1)
+                record.loss = pass.loss
+                record.entropy = pass.entropy
+                record.divergence = pass.divergence
+                record.meanRatio = pass.meanRatio
+                record.largestRatio = pass.largestRatio
+                strayed = max(strayed, pass.strayed)
+                progress.adam.update(&progress.parameters, gradients: gradients, learningRate: rate)
+            }
+            // What was collected says little of a policy that has strayed from the one that collected it.
+            if number + 1 < method.passes, strayed > divergenceStop { break }
+        }
+    }
+
+    /// The decisions of a batch's episodes, read off their trajectories, by question.
+    private struct Decisions {
+        var steps: [Int: [EpisodeStep]] = [:]
+
+        init(_ groups: [Rollouts.Group], of questions: [TrainingQuestion], _ options: EpisodeOptions) {
+            for group in groups where group.episodes.count > 1 {
+                let space = questions[group.question].corpus.space
+                steps[group.question] = group.episodes.flatMap { $0.steps(space, options.actions) }
+            }
         }
     }
 
@@ -184,6 +223,8 @@ public struct RewardTraining: Sendable {
         var divergence: Float = 0
         var meanRatio: Float = 1
         var largestRatio: Float = 1
+        /// The mean KL divergence of the choices from the policy that acted, as sampled: (ρ - 1) - log ρ.
+        var strayed: Float = 0
     }
 
     /// The gradient of a batch: the method's loss, less entropy, plus the exact KL divergence from the reference.
@@ -207,7 +248,12 @@ public struct RewardTraining: Sendable {
         let entropy = logProbabilities.segmentedEntropy(offsets: batch.offsets).mean()
         let divergence =
             (logProbabilities.exp() * (logProbabilities - tape.constant(old))).sum() * (1 / Float(steps.count))
-        let loss = method.loss(terms) - entropy * entropyWeight + divergence * divergenceWeight
+        var loss = method.loss(terms) - entropy * entropyWeight + divergence * divergenceWeight
+        if !(method is ProximalPolicy) {
+            // Methods that compare episodes with each other train the value head beside their loss.
+            let wanted = tape.constant(Matrix(column: credits.map(\.valueTarget)))
+            loss = loss + (values - wanted).squared().mean() * valueWeight
+        }
         var pass = Pass()
         let ratios = terms.ratios.value.elements
         pass.loss = loss.scalar
@@ -215,6 +261,7 @@ public struct RewardTraining: Sendable {
         pass.divergence = divergence.scalar
         pass.meanRatio = ratios.reduce(0, +) / Float(ratios.count)
         pass.largestRatio = ratios.max() ?? 1
+        pass.strayed = ratios.reduce(0) { $0 + ($1 - 1 - log(max($1, 1e-8))) } / Float(ratios.count)
         return (tape.gradients(of: loss, for: weights.variables), pass)
     }
 }

@@ -8,11 +8,11 @@ import Text
 /// How a policy is trained, as a policy file says it under `training`:
 ///
 ///     training:
-///       architecture: candidate-scorer      # or recurrent-retriever, compositional-retriever
-///       clone: gold                         # gold, golden, coverage, hybrid or none
+///       architecture: candidate-scorer
+///       clone: auto                         # gold, coverage, hybrid, none; auto: gold where there is any, else hybrid
 ///       epochs: 10
 ///       method: rloo                        # reinforce, rloo, grpo or ppo
-///       iterations: 150                     # 0 only clones
+///       iterations: 60                      # 0 only clones
 ///       learning_rate: 0.003
 ///       kl: 0
 ///       curriculum: none                    # or hops
@@ -21,22 +21,24 @@ import Text
 public struct TrainingRecipe: Sendable, Hashable {
     /// The network.
     public var architecture = CandidateScorer.architecture
-    /// Whom to clone first: an ``Oracle``'s name, or none.
-    public var clone = Oracle.gold.rawValue
+    /// Whom to clone first: an ``Oracle``'s name, none, or auto: gold where there is any, else hybrid.
+    public var clone = "auto"
     /// Times through the training questions while cloning.
     public var epochs = 10
     /// The method for learning from rewards.
     public var method = LeaveOneOut.name
     /// Iterations of learning from rewards.
-    public var iterations = 0
+    public var iterations = 60
     /// The learning rate of learning from rewards.
-    public var learningRate = 0.003
+    public var learningRate = 0.001
     /// The weight of the KL divergence from the cloned policy.
-    public var divergenceWeight = 0.0
+    public var divergenceWeight = 0.05
     /// Which questions come when.
     public var curriculum = Curriculum.none.rawValue
     /// The rewards with their weights.
-    public var rewards: OrderedDictionary<String, Double> = [AnswerSupport.name: 1, QuestionCoverage.name: 0.5]
+    public var rewards: OrderedDictionary<String, Double> = [
+        AnswerSupport.name: 0.5, GoldCoverage.name: 1, ToolExploration.name: 0.1, CallCost.name: 0.01,
+    ]
     /// Who answers for the rewards that read: a span reader's weights, or a model as `--model` takes it. Nil: the shipped
     /// span reader.
     public var reader: String?
@@ -51,7 +53,7 @@ public struct TrainingRecipe: Sendable, Hashable {
         var reader = try PolicyReader(file.content["training"] ?? .null, file: file.source, path: "training")
         architecture = try reader.choice(
             "architecture", default: architecture, of: PolicyNetworks.all.keys.sorted())
-        clone = try reader.choice("clone", default: clone, of: Oracle.allCases.map(\.rawValue) + ["none"])
+        clone = try reader.choice("clone", default: clone, of: Oracle.allCases.map(\.rawValue) + ["none", "auto"])
         epochs = try reader.int("epochs", default: epochs)
         method = try reader.choice("method", default: method, of: PolicyGradientMethods.all.keys.sorted())
         iterations = try reader.int("iterations", default: iterations)
@@ -78,9 +80,9 @@ public struct TrainingRecipe: Sendable, Hashable {
     /// The names of all rewards.
     public static var knownRewards: [String] { (RewardTerms.all.keys + RewardTerms.reading).sorted() }
 
-    /// Whether a reward judges stopping or costs, so that episodes let the policy stop.
+    /// Whether a reward judges stopping or what is kept, so that episodes let the policy stop.
     public var teachesStopping: Bool {
-        rewards.keys.contains { $0 == StopQuality.name || $0.hasSuffix("-cost") }
+        rewards.keys.contains { $0 == StopQuality.name || ($0.hasSuffix("-cost") && $0 != CallCost.name) }
     }
 
     /// Whether a reward reads, so that a reader is needed.

@@ -1,33 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
-
-/// A question as the learner may see it, with its gold kept apart for rewards and oracles.
-public struct LearningQuestion: Sendable, Hashable {
-    /// Its identity in its set.
-    public var id: String
-    /// Its text.
-    public var text: String
-    /// The accepted answers.
-    public var answers: [String]
-    /// The ids of the gold passages; only oracles, rewards and measures read them.
-    public var gold: [String]
-    /// The set's own name for its kind.
-    public var type: String
-    /// How many passages it takes.
-    public var hops: Int
-
-    /// Wraps the parts of a question.
-    public init(id: String, text: String, answers: [String] = [], gold: [String] = [], type: String = "", hops: Int = 1)
-    {
-        self.id = id
-        self.text = text
-        self.answers = answers
-        self.gold = gold
-        self.type = type
-        self.hops = hops
-    }
-}
 
 /// What is read from a question once, before any search: its terms, names, vector and the titles that it mentions.
 struct QuestionView: Sendable {

@@ -8,23 +8,6 @@ import Synchronization
 public import TensorMath
 import Text
 
-/// One passage as the learner sees it.
-public struct WorldPassage: Sendable, Hashable {
-    /// The citable identity.
-    public var id: String
-    /// The title; empty when there is none.
-    public var title: String
-    /// The text.
-    public var text: String
-
-    /// Wraps the parts of a passage.
-    public init(id: String, title: String, text: String) {
-        self.id = id
-        self.title = title
-        self.text = text
-    }
-}
-
 /// A corpus held in memory for fast episodes: terms, names and title links of every passage beside the encoder's vectors.
 ///
 /// Episodes run by the hundred thousand while a policy learns, so everything that a decision looks at is prepared once:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Synchronization
 import TensorMath
 
@@ -92,12 +93,11 @@ struct EvidenceState {
     /// The decision of this state.
     ///
     /// - Parameter allowsStop: Adds a last row for the choice to stop.
-    func decision(allowsStop: Bool) -> Decision {
+    func decision(allowsStop: Bool) -> WorldDecision {
         pool.lock.withLock { _ in
-            Decision(
-                features: features(allowsStop: allowsStop), question: pool.question.vector,
-                kept: kept.map { pool.passages[$0] }, candidates: candidates.map { pool.passages[$0] },
-                allowsStop: allowsStop, world: pool.world)
+            WorldDecision(
+                features: features(allowsStop: allowsStop), candidates: candidates.map { pool.passages[$0] },
+                allowsStop: allowsStop)
         }
     }
 
@@ -135,4 +135,14 @@ struct EvidenceState {
         }
         return Matrix(rows: candidates.count + (allowsStop ? 1 : 0), columns: Self.featureCount, elements: elements)
     }
+}
+
+/// A decision over the passages of a world; the last row stands for stopping where `allowsStop` is set.
+struct WorldDecision: Sendable {
+    let features: Matrix
+    /// Ordinals of the candidates, one for each row but that of stopping.
+    let candidates: [Int]
+    let allowsStop: Bool
+
+    var count: Int { features.rows }
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Agent
+public import Base
+public import Episodes
+import Foundation
+import TensorMath
+
+/// A trained network that chooses among the candidates of a state: tool calls, passages to keep, answering.
+///
+/// It sees candidates of other proposers as well, a model's calls among them, and the last measured uncertainty speaks
+/// against answering.
+public struct NetworkPolicy: RetrievalPolicy {
+    public var name: String { "learned" }
+    public var fingerprint: String {
+        "learned/2:\(uncertaintyWeight),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
+    }
+    /// The network with its weights.
+    public let policy: LearnedPolicy
+    private let space: ActionSpace
+    /// What the session's `actions` offer.
+    public var options: ActionOptions
+    /// How much the last measured uncertainty speaks against answering, in nats. Default: 1.
+    public var uncertaintyWeight: Double
+    /// Samples with this temperature; nil takes the best.
+    public var temperature: Double?
+
+    public init(
+        _ policy: LearnedPolicy, space: ActionSpace, options: ActionOptions = ActionOptions(),
+        uncertaintyWeight: Double = 1, temperature: Double? = nil
+    ) {
+        self.policy = policy
+        self.space = space
+        self.options = options
+        self.uncertaintyWeight = uncertaintyWeight
+        self.temperature = temperature
+    }
+
+    public func choose(
+        among candidates: [CandidateAction], in state: AgentState, random: inout SplitMix64
+    ) async throws -> PolicyChoice {
+        let (raw, value) = policy.logits(Decision(features: space.features(state, candidates, options: options)))
+        var logits = raw.map(Double.init)
+        if let uncertainty = state.uncertainty?.uncertainty {
+            for (row, candidate) in candidates.enumerated() {
+                if case .answer = candidate.kind { logits[row] -= uncertaintyWeight * uncertainty }
+            }
+        }
+        // The stored log-probability is that of the draw: temperature included.
+        let scale = 1 / max(1e-3, temperature ?? 1)
+        let top = logits.max() ?? 0
+        let weights = logits.map { exp(($0 - top) * scale) }
+        let total = weights.reduce(0, +)
+        let shares = weights.map { $0 / total }
+        guard temperature != nil else {
+            // The first of equals.
+            let best = shares.firstIndex(of: shares.max() ?? 0) ?? 0
+            return PolicyChoice(index: best, value: Double(value), probabilities: shares)
+        }
+        var rest = random.uniform()
+        let drawn =
+            shares.indices.first { index in
+                rest -= shares[index]
+                return rest < 0
+            } ?? shares.count - 1
+        return PolicyChoice(
+            index: drawn, logProbability: log(shares[drawn]), value: Double(value), probabilities: shares)
+    }
+}
+
+/// Keeps nothing of its own accord: the policy chooses what is kept.
+public struct ChosenKeeper: EvidenceKeeper {
+    public var name: String { "chosen" }
+
+    public init() {}
+
+    public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
+        Keeping()
+    }
+}
