@@ -11,6 +11,10 @@ extension DifferentiableBERT {
     /// - Throws: ``TextEncoderError`` or `SafetensorsError`.
     public init(folder: String, delta: WeightDelta? = nil) throws {
         let configuration = try BERTConfiguration(folder: folder)
+        guard configuration.family == .bert else {
+            throw TextEncoderError.badModel(
+                path: folder + "/config.json", reason: "only models of type \"bert\" are trained")
+        }
         let path = folder + "/model.safetensors"
         let file = try SafetensorsFile(path: path)
         let anchor = "embeddings.word_embeddings.weight"
