@@ -27,6 +27,7 @@ extension AgentSession {
         let state = seen
         return StepContext(
             corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
+            modelName: environment.model?.name ?? "",
             random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
             embed: environment.embed,
             respond: { requests, purpose in try await self.respond(requests, purpose: purpose, closing: closing) })
@@ -73,12 +74,12 @@ extension AgentSession {
         }
     }
 
-    /// The search that is left when the model failed before anything was found.
+    /// The search that is left when a run ends before anything was found.
     private func proposeUnaided() async throws {
         let proposer = QuestionProposer()
         var proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
         for index in proposal.candidates.indices {
-            proposal.candidates[index].reason = "the model failed: search for the question itself"
+            proposal.candidates[index].reason = "nothing was searched yet: search for the question itself"
         }
         try await append(.proposed(proposal))
     }
@@ -127,18 +128,21 @@ extension AgentSession {
         }
     }
 
-    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence.
+    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence; attributed to
+    /// the passages that support it.
     private func answer() async throws {
         let state = seen
         let resolver = CitationResolver(state: state)
+        let attribution = Attribution(state: state)
         if let draft = state.draft {
             let proposer = state.actions.last?.candidate.proposer ?? ""
             let answer = resolver.answer(
                 fromDraft: draft, model: state.draftLabel == .model ? state.header.model.name : proposer,
                 label: state.draftLabel)
-            // Reasoning alone, or a tool call as text, is no answer.
-            if !answer.text.isEmpty {
-                try await append(.answered(answer))
+            // Reasoning alone, or a tool call as text, is no answer; nor is what a model said before it had looked, unless
+            // what was then found bears it out.
+            if !answer.text.isEmpty, !isBlind(state) || attribution.supports(answer) {
+                try await append(.answered(attribution.attributed(answer)))
                 return
             }
         }
@@ -157,6 +161,12 @@ extension AgentSession {
             try Task.checkCancellation()
             answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
         }
-        try await append(.answered(resolver.resolved(answer)))
+        try await append(.answered(attribution.attributed(resolver.resolved(answer))))
+    }
+
+    /// Whether the draft was written before anything had been searched: the last action is the search that followed it.
+    private func isBlind(_ state: AgentState) -> Bool {
+        guard state.draftLabel == .model, case .call = state.actions.last?.candidate.kind else { return false }
+        return true
     }
 }

@@ -240,9 +240,24 @@ enum BuiltInPolicies {
             proposers:
               - model: {max_tokens: 1024}
             policy: model
-            keep: {fusion: {limit: 10}}
+            keep: {rerank: {limit: 10}}
             answer: auto
             budget: {steps: 10, tool_calls: 30}
+            """#
+        ),
+        (
+            "research",
+            #"""
+            # For a model that was trained on the tags of ReSearch.
+            name: research
+            description: The model drives with the tags of ReSearch.
+            model: required
+            proposers:
+              - tags: {dialect: research, tool: semantic_search, limit: 5, max_tokens: 1024}
+            policy: model
+            keep: {fusion: {limit: 10}}
+            answer: auto
+            budget: {steps: 8, tool_calls: 7}
             """#
         ),
         (
