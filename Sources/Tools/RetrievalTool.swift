@@ -16,12 +16,24 @@ public import Text
 public protocol RetrievalTool: Sendable {
     /// What the model reads about the tool.
     var specification: ToolSpecification { get }
+    /// What a client of a server needs who calls the tool itself. Default: `full`.
+    var access: ToolAccess { get }
     /// Runs a call.
     /// - Throws: `ToolError` with a message that teaches the model what was wrong; `CancellationError`.
     func call(_ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput
 }
 
+/// How far a tool reaches, and so who may call it on a server.
+public enum ToolAccess: String, Sendable, Hashable, CaseIterable {
+    /// It searches and reads the corpus, and does nothing else.
+    case read
+    /// It acts outside: a program, an address, another server.
+    case full
+}
+
 extension RetrievalTool {
+    /// A tool that does not say how far it reaches is taken to reach far.
+    public var access: ToolAccess { .full }
     /// The tool's name.
     public var name: String { specification.name }
 }

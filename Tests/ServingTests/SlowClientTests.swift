@@ -4,55 +4,6 @@ import Foundation
 import Serving
 import Testing
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
-/// A client that sends what it likes, as slowly as it likes.
-private final class RawClient: Sendable {
-    let socket: Int32
-
-    init(port: Int) throws {
-        #if canImport(Glibc)
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-        socket = Foundation.socket(AF_INET, SOCK_STREAM, 0)
-        #endif
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port).bigEndian)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let status = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        try #require(status == 0)
-    }
-
-    deinit { close(socket) }
-
-    /// Sends bytes; false when the server has closed the connection.
-    func send(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return Foundation.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
-    }
-
-    /// Whether the server has closed the connection; what it sent before is read and dropped.
-    func isClosed() -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-            if count > 0 { continue }
-            return count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)
-        }
-    }
-}
-
 @Suite(.serialized) struct SlowClientTests {
     /// However a request drips, its connection ends, and what it held is free again.
     @Test(arguments: [

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
 import TensorMath
-import Text
+public import Text
 
 /// The one fence for retrieved text: whatever a model is shown of a corpus or of a tool goes through here.
 ///
@@ -41,6 +42,16 @@ public struct Fence: Sendable, Hashable {
             else { return nil }
             return neutralise(bytes, from: first)
         } ?? text
+    }
+
+    /// The value with every control token in its strings made harmless, those of its members' names too.
+    public static func neutralised(_ value: JSONValue) -> JSONValue {
+        if let text = value.string { return .string(neutralised(text)) }
+        if let elements = value.array { return .array(elements.map { neutralised($0) }) }
+        guard let members = value.object else { return value }
+        var result: JSONObject = [:]
+        for (name, member) in members { result[neutralised(name)] = neutralised(member) }
+        return .object(result)
     }
 
     /// Names whose tags steer a model or a parser.

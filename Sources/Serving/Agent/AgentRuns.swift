@@ -61,21 +61,22 @@ final class AgentRuns: Sendable {
         }
     }
 
-    /// Refuses new sessions, asks those that run to finish, and waits for them.
-    func drain() async {
+    /// Refuses new sessions, asks those that run to finish, and cancels those that have not within three quarters of the
+    /// limit. It returns when all have ended, at the latest when the limit is over.
+    func drain(within limit: Duration) async {
         let runs = state.withLock { state in
             state.isDraining = true
             return Array(state.runs.values)
         }
         for run in runs { run.session.interrupt() }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for run in runs { _ = await run.task.result } }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(20))
+        let start = ContinuousClock.now
+        var isCancelled = false
+        while running > 0, ContinuousClock.now - start < limit {
+            if !isCancelled, ContinuousClock.now - start > limit * 3 / 4 {
+                isCancelled = true
                 for run in runs { run.task.cancel() }
             }
-            await group.next()
-            group.cancelAll()
+            try? await Task.sleep(for: .milliseconds(20))
         }
     }
 

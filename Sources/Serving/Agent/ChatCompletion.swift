@@ -73,6 +73,37 @@ struct ChatCompletionRequest: Sendable {
     }
 }
 
+extension ChatCompletionRequest {
+    /// The JSON schema of a request. Every message of the user has a text; the newest is the question.
+    static func schema(_ service: ForageService) -> JSONValue {
+        let question: JSONValue = [
+            "type": "object", "required": ["role", "content"],
+            "properties": [
+                "role": ["const": "user"],
+                "content": [
+                    "type": "string", "pattern": "\\S", "maxLength": .integer(service.limits.queryCharacters),
+                ],
+            ],
+        ]
+        let other: JSONValue = [
+            "type": "object", "required": ["role"],
+            "properties": [
+                "role": ["enum": ["system", "developer", "assistant", "tool"]],
+                "content": ["type": ["string", "null"]],
+            ],
+        ]
+        return [
+            "type": "object", "required": ["model", "messages"],
+            "properties": [
+                "model": ["type": "string", "enum": .array(service.agentNames.map(JSONValue.string))],
+                "messages": [
+                    "type": "array", "minItems": 1, "items": ["anyOf": [question, other]], "contains": question,
+                ],
+            ],
+        ]
+    }
+}
+
 /// The answers of `/v1/chat/completions`, whole or in pieces.
 struct ChatCompletionReply: Sendable {
     let id: String

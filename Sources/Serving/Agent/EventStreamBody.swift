@@ -9,10 +9,10 @@ import NIOCore
 enum EventStreamBody {
     /// A response whose body is written by `produce`.
     /// - Parameters:
-    ///   - request: whose connection is watched; its body has been read.
+    ///   - call: whose connection is watched.
     ///   - produce: writes pieces; it is cancelled when the client is gone.
     static func response(
-        _ request: Request, produce: @escaping @Sendable (_ write: @Sendable (String) -> Void) async throws -> Void
+        _ call: Call, produce: @escaping @Sendable (_ write: @Sendable (String) -> Void) async throws -> Void
     ) -> Response {
         let body = ResponseBody { writer in
             let (pieces, continuation) = AsyncStream<String>.makeStream()
@@ -20,7 +20,7 @@ enum EventStreamBody {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     defer { continuation.finish() }
-                    try await request.whileConnected { try await produce { continuation.yield($0) } }
+                    try await call.whileConnected { try await produce { continuation.yield($0) } }
                 }
                 group.addTask {
                     while true {
@@ -52,17 +52,5 @@ enum EventStreamBody {
         if let name { text += "event: \(name)\n" }
         if let id { text += "id: \(id)\n" }
         return text + "data: \(data)\n\n"
-    }
-}
-
-extension Request {
-    /// Works as long as the client is there, and cancels the work when the connection closes; the body has been read.
-    func whileConnected<Value: Sendable>(_ operation: @Sendable () async throws -> Value) async throws -> Value {
-        try await body.consumeWithCancellationOnInboundClose { rest in
-            // Hummingbird does not finish the stream of what follows, and NIO ends the process when the source of an unfinished
-            // stream goes away before the stream does. A stream whose iterator is gone counts as finished, whatever goes first.
-            do { _ = rest.makeAsyncIterator() }
-            return try await operation()
-        }
     }
 }

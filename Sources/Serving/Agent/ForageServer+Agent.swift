@@ -11,99 +11,115 @@ import Tools
 
 extension ForageServer {
     /// The agent as a model, and the sessions for the web page.
-    func addAgentRoutes<Context: RequestContext>(to router: Router<Context>) {
-        router.get("/v1/models") { [service] _, _ in
-            var names = service.agentNames
-            if let encoder = service.encoder { names.append(encoder.name) }
-            return Response.json([
-                "object": "list",
-                "data": .array(
-                    names.map { ["id": .string($0), "object": "model", "created": 0, "owned_by": "forage"] }),
-            ])
-        }
-        router.get("/v1/models/:id") { [service] _, context in
-            let id = try context.parameters.require("id")
-            guard service.agentNames.contains(id) || service.encoder?.name == id else {
-                throw ServiceError(.notFound, "there is no model \"\(id.prefix(100))\"", location: ["model"])
-            }
-            return Response.json(["id": .string(id), "object": "model", "created": 0, "owned_by": "forage"])
-        }
-        router.post("/v1/chat/completions") { [self] request, _ in try await chat(request) }
-        router.get("/api/sessions") { [self] request, _ in try await listSessions(request) }
-        router.post("/api/sessions") { [self] request, _ in try await startSession(request) }
-        router.get("/api/sessions/:id") { [service] _, context in
-            let id = try context.parameters.require("id")
-            let events = try await service.sessions.events(of: id)
-            guard !events.isEmpty else { throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"") }
-            return Response.json(["id": .string(id), "events": .array(events.map(\.timedJSON))])
-        }
-        router.get("/api/sessions/:id/events") { [self] request, context in
-            try await streamSession(context.parameters.require("id"), request)
-        }
-        router.post("/api/sessions/:id/interrupt") { [agents] _, context in
-            guard let run = agents.run(try context.parameters.require("id")) else {
-                throw ServiceError(.notFound, "no such session runs")
-            }
-            run.session.interrupt()
-            return Response.json(["interrupted": true])
-        }
-        router.delete("/api/sessions/:id") { [service, agents] _, context in
-            let id = try context.parameters.require("id")
-            guard agents.run(id) == nil else { throw ServiceError(.conflict, "the session still runs") }
-            do { try await service.sessions.delete(id) } catch SessionError.notFound {
-                throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
-            }
-            return Response.json(["deleted": true])
-        }
-        router.get("/api/passages/:id") { [service] request, context in
-            let id = try context.parameters.require("id")
-            let corpus = try service.corpus(named: request.uri.queryParameters["corpus"].map(String.init))
-            let passages = try await corpus.passages(withID: id.removingPercentEncoding ?? id)
-            guard !passages.isEmpty else { throw ServiceError(.notFound, "there is no passage \"\(id.prefix(100))\"") }
-            return Response.json(["passages": .array(passages.prefix(50).map(ForageService.document))])
-        }
-        router.get("/api/about") { [service] _, _ in
-            Response.json([
-                "version": .string(service.version),
-                "policies": .array(service.strategies(over: nil).map { .string($0.name) }),
-                "model": service.model.map { .string($0.name) } ?? nil,
-                "corpora": .array(
-                    service.corpora.map { name, corpus in
-                        [
-                            "name": .string(name), "documents": .integer(corpus.summary.documentCount),
-                            "passages": .integer(corpus.summary.passageCount),
-                            "policies": .array(service.strategies(over: name).map { .string($0.name) }),
-                        ]
-                    }),
-            ])
-        }
+    var agentRoutes: [Route] {
+        [
+            .get("/v1/models", .read, "The agents and the encoder as models") { [service] _ in
+                var names = service.agentNames
+                if let encoder = service.encoder { names.append(encoder.name) }
+                return Response.json([
+                    "object": "list",
+                    "data": .array(
+                        names.map { ["id": .string($0), "object": "model", "created": 0, "owned_by": "forage"] }),
+                ])
+            },
+            .get("/v1/models/{id}", .read, "One model", statuses: [404]) { [service] call in
+                let id = try call.parameter("id")
+                guard service.agentNames.contains(id) || service.encoder?.name == id else {
+                    throw ServiceError(.notFound, "there is no model \"\(id.prefix(100))\"", location: ["model"])
+                }
+                return Response.json(["id": .string(id), "object": "model", "created": 0, "owned_by": "forage"])
+            },
+            .post(
+                "/v1/chat/completions", .full, "Ask an agent", schema: ChatCompletionRequest.schema(service),
+                statuses: [400, 404, 409]
+            ) { [self] call in try await chat(call) },
+            .get("/api/sessions", sessionAccess, "The sessions, newest first") { [self] call in
+                try await listSessions(call)
+            },
+            .post("/api/sessions", .full, "Begin a session", statuses: [201, 404]) { [self] call in
+                try await startSession(call)
+            },
+            .get("/api/sessions/{id}", sessionAccess, "The events of a session", statuses: [404]) { [service] call in
+                let id = try call.parameter("id")
+                let events = try await service.sessions.events(of: id)
+                guard !events.isEmpty else {
+                    throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
+                }
+                return Response.json(["id": .string(id), "events": .array(events.map(\.timedJSON))])
+            },
+            .get(
+                "/api/sessions/{id}/events", sessionAccess, "The events of a session as they come", statuses: [404],
+                mediaType: "text/event-stream"
+            ) { [self] call in try await streamSession(call.parameter("id"), call) },
+            Route(
+                method: .post, path: "/api/sessions/{id}/interrupt", access: .full, summary: "Interrupt a session",
+                statuses: [404]
+            ) { [agents] call in
+                guard let run = agents.run(try call.parameter("id")) else {
+                    throw ServiceError(.notFound, "no such session runs")
+                }
+                run.session.interrupt()
+                return Response.json(["interrupted": true])
+            },
+            Route(
+                method: .delete, path: "/api/sessions/{id}", access: .full, summary: "Delete a session",
+                statuses: [404, 409]
+            ) { [service, agents] call in
+                let id = try call.parameter("id")
+                guard agents.run(id) == nil else { throw ServiceError(.conflict, "the session still runs") }
+                do { try await service.sessions.delete(id) } catch SessionError.notFound {
+                    throw ServiceError(.notFound, "there is no session \"\(id.prefix(64))\"")
+                }
+                return Response.json(["deleted": true])
+            },
+            .get("/api/passages/{id}", .read, "A passage or a document", statuses: [404]) { [service] call in
+                let id = try call.parameter("id")
+                let corpus = try service.corpus(named: call.query("corpus"))
+                let passages = try await corpus.passages(withID: id.removingPercentEncoding ?? id)
+                guard !passages.isEmpty else {
+                    throw ServiceError(.notFound, "there is no passage \"\(id.prefix(100))\"")
+                }
+                return Response.json(["passages": .array(passages.prefix(50).map(ForageService.document))])
+            },
+            .get("/api/about", .read, "What is served") { [service] _ in
+                Response.json([
+                    "version": .string(service.version),
+                    "policies": .array(service.strategies(over: nil).map { .string($0.name) }),
+                    "model": service.model.map { .string($0.name) } ?? nil,
+                    "corpora": .array(
+                        service.corpora.map { name, corpus in
+                            [
+                                "name": .string(name), "documents": .integer(corpus.summary.documentCount),
+                                "passages": .integer(corpus.summary.passageCount),
+                                "policies": .array(service.strategies(over: name).map { .string($0.name) }),
+                            ]
+                        }),
+                ])
+            },
+        ]
     }
 
-    private func chat(_ request: Request) async throws -> Response {
-        let asked = try ChatCompletionRequest(await request.json(service.limits), limits: service.limits)
+    private func chat(_ call: Call) async throws -> Response {
+        let asked = try ChatCompletionRequest(call.json, limits: service.limits)
         let agent = try service.agent(named: asked.model)
-        let thread = request.headers[.threadID] ?? asked.user
+        let thread = call.request.headers[.threadID] ?? asked.user
         let run = try agents.start(
             asked.question, strategy: agent.strategy, corpus: agent.corpus, seed: asked.seed, thread: thread)
         let reply = ChatCompletionReply(runID: run.session.id, model: asked.model)
         guard asked.streams else {
-            return try await request.whileConnected {
-                try await Self.cancellingOnCancel(run) {
-                    var summary = RunSummary()
-                    var lines: [String] = []
-                    for await event in run.session.events() {
-                        summary.take(event)
-                        if let line = ProgressText.line(event) { lines.append(line) }
-                    }
-                    let answer = try await run.task.value
-                    var response = Response.json(
-                        reply.whole(answer, reasoning: lines.joined(separator: "\n"), summary, runID: run.session.id))
-                    response.headers[.connection] = "close"
-                    return response
+            return try await Self.cancellingOnCancel(run) {
+                var summary = RunSummary()
+                var lines: [String] = []
+                for await event in run.session.events() {
+                    summary.take(event)
+                    if let line = ProgressText.line(event) { lines.append(line) }
                 }
+                let answer = try await run.task.value
+                return Response.json(
+                    reply.whole(answer, reasoning: lines.joined(separator: "\n"), summary, runID: run.session.id))
             }
         }
-        return EventStreamBody.response(request) { write in
+        return EventStreamBody.response(call) { write in
             try await Self.cancellingOnCancel(run) {
                 func send(_ value: JSONValue) { write(EventStreamBody.event(value.serialized())) }
                 var summary = RunSummary()
@@ -141,8 +157,8 @@ extension ForageServer {
         }
     }
 
-    private func listSessions(_ request: Request) async throws -> Response {
-        let offset = max(0, request.uri.queryParameters["offset"].flatMap { Int($0) } ?? 0)
+    private func listSessions(_ call: Call) async throws -> Response {
+        let offset = max(0, call.query("offset").flatMap { Int($0) } ?? 0)
         let all = try await service.sessions.sessions()
         return Response.json([
             "total": .integer(all.count),
@@ -158,8 +174,8 @@ extension ForageServer {
         ])
     }
 
-    private func startSession(_ request: Request) async throws -> Response {
-        let json = try await request.json(service.limits)
+    private func startSession(_ call: Call) async throws -> Response {
+        let json = call.json
         guard let question = json["question"]?.string, question.contains(where: { !$0.isWhitespace }),
             question.count <= service.limits.queryCharacters
         else {
@@ -174,9 +190,9 @@ extension ForageServer {
         return Response.json(["id": .string(run.session.id)], status: .created)
     }
 
-    private func streamSession(_ id: String, _ request: Request) async throws -> Response {
+    private func streamSession(_ id: String, _ call: Call) async throws -> Response {
         if let run = agents.run(id) {
-            return EventStreamBody.response(request) { write in
+            return EventStreamBody.response(call) { write in
                 for await event in run.session.events() {
                     write(EventStreamBody.event(event.timedJSON.serialized(), id: event.sequence))
                 }

@@ -28,22 +28,19 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
     }
 
     let responder: HTTPChannelHandler.Responder
-    let limits: ServerOptions.Limits
     let server: ForageServer
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let limits = limits
+        let limits = server.options.limits
         let server = server
         return channel.eventLoop.makeCompletedFuture {
             let upgrader = NIOTypedWebSocketServerUpgrader<Negotiated>(
                 maxFrameSize: min(limits.bodyBytes, 1 << 24),
-                shouldUpgrade: { channel, head in
-                    channel.eventLoop.makeSucceededFuture(server.acceptsSocket(head) ? HTTPHeaders() : nil)
-                },
+                // `ConnectionGuard` has let the request through.
+                shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
                 upgradePipelineHandler: { channel, _ in
                     channel.eventLoop.makeCompletedFuture {
-                        try FirstRequestTimeout.end(in: channel)
-                        return .webSocket(try Frames(wrappingChannelSynchronously: channel))
+                        .webSocket(try Frames(wrappingChannelSynchronously: channel))
                     }
                 })
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
@@ -51,11 +48,7 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
                     upgraders: [upgrader],
                     notUpgradingCompletionHandler: { channel in
                         channel.eventLoop.makeCompletedFuture {
-                            try FirstRequestTimeout.end(in: channel)
                             try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-                            try channel.pipeline.syncOperations.addHandler(RequestTimeout(seconds: limits.idleSeconds))
-                            try channel.pipeline.syncOperations.addHandler(
-                                HTTPConnectionStateHandler(idleTimeout: .seconds(limits.idleSeconds), logger: logger))
                             return .http(
                                 try HTTP(
                                     wrappingChannelSynchronously: channel,
@@ -68,11 +61,13 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
             configuration.decoderConfiguration.maxHeaderFieldSize = limits.headerBytes
             configuration.decoderConfiguration.maxHeaderListSize = limits.headerBytes
             configuration.decoderConfiguration.maxHeaderFieldCount = 100
-            // Before the first request is whole nothing else watches the clock.
-            try channel.pipeline.syncOperations.addHandler(FirstRequestTimeout(seconds: limits.idleSeconds))
-            let negotiation = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-                configuration: configuration)
-            try channel.pipeline.syncOperations.addHandler(UnreadableRequestCloser())
+            let pipeline = channel.pipeline.syncOperations
+            let negotiation = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
+            let upgrading = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<Negotiated>.self)
+            try pipeline.addHandler(
+                ConnectionGuard(server: server, connection: server.connections.add(channel)),
+                position: .before(upgrading))
+            try pipeline.addHandler(UnreadableRequestCloser())
             return Value(channel: channel, negotiation: negotiation)
         }
     }
@@ -104,82 +99,11 @@ private final class UnreadableRequestCloser: ChannelInboundHandler {
     }
 }
 
-/// Closes a connection whose first request has no whole head in time, however its bytes drip.
-private final class FirstRequestTimeout: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private let seconds: Int
-    private var scheduled: Scheduled<Void>?
-
-    init(seconds: Int) { self.seconds = seconds }
-
-    /// Stops the clock: the head is there.
-    static func end(in channel: any Channel) throws {
-        let handler = try channel.pipeline.syncOperations.handler(type: FirstRequestTimeout.self)
-        handler.scheduled?.cancel()
-        handler.scheduled = nil
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let channel = context.channel
-        scheduled = context.eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { channel.close(promise: nil) }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        scheduled?.cancel()
-        context.fireChannelInactive()
-    }
-}
-
-/// Closes a connection whose request does not end in time after its head, however its body drips: while it comes, it
-/// holds a place that others wait for.
-private final class RequestTimeout: ChannelInboundHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-
-    private let seconds: Int
-    private var scheduled: Scheduled<Void>?
-
-    init(seconds: Int) { self.seconds = seconds }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head:
-            let channel = context.channel
-            scheduled = context.eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { channel.close(promise: nil) }
-        case .body: break
-        case .end:
-            scheduled?.cancel()
-            scheduled = nil
-        }
-        context.fireChannelRead(data)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        scheduled?.cancel()
-        context.fireChannelInactive()
-    }
-}
-
 extension ForageServer {
-    /// Whether a request to upgrade is let in.
-    func acceptsSocket(_ head: HTTPRequestHead) -> Bool {
-        guard head.uri.split(separator: "?").first == "/ws" else { return false }
-        do {
-            try RequestGuard(options: options).check(
-                RequestGuard.Head(
-                    method: head.method.rawValue, path: "/ws", host: head.headers.first(name: "host"),
-                    origin: head.headers.first(name: "origin"),
-                    authorization: head.headers.first(name: "authorization")))
-            return true
-        } catch {
-            return false
-        }
-    }
-
     /// Serves one WebSocket: text messages in, one answer each.
     func serve(_ frames: NIOAsyncChannel<WebSocketFrame, WebSocketFrame>) async throws {
+        let connection = connections.connection(of: frames.channel)
+        guard let connection, let caller = connection.socketCaller else { return }
         let hasPlace = environments.takeConnection()
         defer { if hasPlace { environments.giveConnectionBack() } }
         try await frames.executeThenClose { inbound, outbound in
@@ -196,35 +120,47 @@ extension ForageServer {
                 try await send(EnvironmentSocket.error("CAPACITY_REACHED", "too many environment sessions"))
                 return try await close(.unexpectedServerError)
             }
-            var socket = EnvironmentSocket(service: service, mcp: mcp)
-            var message: [UInt8] = []
-            var isText = false
+            let socket = EnvironmentSocket(service: service, mcp: mcp, caller: caller)
+            defer { socket.end() }
+            let exchange = EnvironmentExchange(socket)
+            var messages = WebSocketMessages(limit: service.limits.bodyBytes)
             let idle = frames.channel.closeWhenIdle(seconds: service.limits.environmentIdleSeconds)
             for try await frame in inbound {
                 idle.touch()
-                switch frame.opcode {
-                case .text, .binary, .continuation:
-                    if frame.opcode != .continuation {
-                        message = []
-                        isText = frame.opcode == .text
+                switch messages.take(frame) {
+                case .nothing: break
+                case .binary: try await send(EnvironmentSocket.error("INVALID_JSON", "expected a text message"))
+                case .ping(let data):
+                    try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, data: data))
+                case .close(let code), .violation(let code): return try await close(code)
+                case .text(let message):
+                    let work: @Sendable () async throws -> JSONValue? = { [gate] in
+                        try await gate.admit { try await exchange.answer(message) }
                     }
-                    message.append(contentsOf: frame.unmaskedData.readableBytesView)
-                    guard message.count <= service.limits.bodyBytes else { return try await close(.messageTooLarge) }
-                    guard frame.fin else { continue }
-                    guard isText else {
-                        try await send(EnvironmentSocket.error("INVALID_JSON", "expected a text message"))
-                        continue
+                    let answer: JSONValue?
+                    do { answer = try await connection.whileOpen(work) } catch let error as ServiceError {
+                        answer = EnvironmentSocket.error("CAPACITY_REACHED", error.message)
                     }
-                    guard let answer = try await socket.answer(message) else { return try await close(.normalClosure) }
+                    guard let answer else { return try await close(.normalClosure) }
                     try await send(answer)
-                    message = []
-                case .ping:
-                    try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
-                case .connectionClose: return try await close(.normalClosure)
-                default: break
+                    idle.touch()
                 }
             }
         }
+    }
+}
+
+/// The exchange on one WebSocket, for one message after the other.
+private actor EnvironmentExchange {
+    private var socket: EnvironmentSocket
+
+    init(_ socket: EnvironmentSocket) { self.socket = socket }
+
+    func answer(_ message: [UInt8]) async throws -> JSONValue? {
+        var next = socket
+        let answer = try await next.answer(message)
+        socket = next
+        return answer
     }
 }
 

@@ -12,6 +12,9 @@ public struct ServerOptions: Sendable {
     public var allowedHosts: [String]
     /// Allows to listen on any address without a token.
     public var allowsOpenAccess: Bool
+    /// Whether a token that may only search and read also sees the sessions and runs of others: their questions, their
+    /// answers, what they found. Default false.
+    public var readersSeeSessions = false
     /// The limits.
     public var limits: Limits
 
@@ -42,8 +45,15 @@ public struct ServerOptions: Sendable {
         public var idleSeconds = 60
         /// The largest header, and the largest sum of headers, in bytes. Default 16 KiB.
         public var headerBytes = 16 << 10
-        /// Connections that are open at the same time. Default 8,192.
+        /// Connections that are open at the same time; fewer where the system allows the process fewer files. At that
+        /// number the one that is idle for longest makes room for the next. Default 8,192.
         public var connections = 8192
+        /// The largest answer, in bytes; a request for more is refused. Default 32 MiB.
+        public var responseBytes = 32 << 20
+        /// What the bodies of all requests and answers may hold together, in bytes, beside 64 KiB of each. Default 256 MiB.
+        public var bodiesBytes = 256 << 20
+        /// Seconds within which the server ends when it is asked to; what runs then is cancelled. Default 20.
+        public var drainSeconds = 20.0
 
         public init() {}
     }
@@ -86,7 +96,7 @@ public struct ServerOptions: Sendable {
 public struct AccessToken: Sendable {
     /// What a token allows.
     public enum Scope: String, Sendable, CaseIterable {
-        /// Searching and reading.
+        /// Searching and reading the corpora; no sessions, no agents, no tool that acts outside.
         case readOnly = "read"
         /// Everything: also running agents and environments, and deleting sessions.
         case full

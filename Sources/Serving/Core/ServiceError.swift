@@ -17,6 +17,7 @@ public struct ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case misdirected = 421
         case invalid = 422
         case busy = 429
+        case upgradeRequired = 426
         case failed = 500
         case unavailable = 503
     }

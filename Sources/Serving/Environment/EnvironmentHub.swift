@@ -9,12 +9,27 @@ import Synchronization
 import Text
 import Tools
 
+/// Where a request comes from that names no episode: such a client plays the episode that it reset on its connection.
+struct EnvironmentClient: Sendable {
+    /// The connection; nil where the routes were added to another application.
+    var connection: Connection?
+    /// The token and the address.
+    var peer: String
+
+    init(_ call: Call) {
+        connection = call.connection
+        peer = "\(call.caller.token ?? -1) \(call.connection?.peer ?? "local")"
+    }
+}
+
 /// The environment sessions: bounded in number, ended when nobody uses them.
 final class EnvironmentHub: Sendable {
     private struct Entry {
         var session: EnvironmentSession
         var used = ContinuousClock.now
         var isBusy = false
+        /// Whose it is when the client named none.
+        var client: EnvironmentClient?
     }
 
     private struct State {
@@ -25,8 +40,6 @@ final class EnvironmentHub: Sendable {
 
     let service: ForageService
     private let state = Mutex(State())
-    /// The episode of clients that name none.
-    private static let nameless = "http"
 
     init(service: ForageService) { self.service = service }
 
@@ -53,29 +66,58 @@ final class EnvironmentHub: Sendable {
         }
     }
 
+    /// The key of the episode that a request means: the one it names, else the one that was reset on its connection, else
+    /// the only one that a client at its address reset without a name and whose connection has ended.
+    private func episodeKey(_ named: String?, _ client: EnvironmentClient?, _ state: State) throws(ServiceError)
+        -> String
+    {
+        if let named { return named }
+        let nameless = state.entries.filter { $0.value.client != nil }
+        if let connection = client?.connection {
+            let own = nameless.filter { $0.value.client?.connection === connection }
+            if let newest = own.max(by: { $0.value.used < $1.value.used }) { return newest.key }
+        }
+        let left = nameless.filter { entry in
+            entry.value.client?.peer == client?.peer && !entry.value.session.isDone
+                && entry.value.client?.connection?.isGone != false
+        }
+        guard let only = left.first, left.count == 1 else {
+            throw ServiceError(
+                .invalid,
+                left.isEmpty
+                    ? "there is no such episode: reset first"
+                    : "several episodes were begun without a name: give the \"episode_id\" that /reset answered",
+                location: ["episode_id"])
+        }
+        return only.key
+    }
+
     /// `POST /reset`.
-    func reset(_ json: JSONValue) throws(ServiceError) -> JSONValue {
+    func reset(_ json: JSONValue, client: EnvironmentClient? = nil) throws(ServiceError) -> JSONValue {
         let session = try EnvironmentSession(reset: json, service: service)
-        let key = json["episode_id"]?.string ?? Self.nameless
+        let named = json["episode_id"]?.string
         reap()
         return try state.withLock { state throws(ServiceError) in
+            if named == nil, let connection = client?.connection {
+                // A client plays one nameless episode at a time.
+                state.entries = state.entries.filter { $0.value.client?.connection !== connection || $0.value.isBusy }
+            }
             guard
-                state.entries[key] != nil
+                state.entries[session.episodeID] != nil
                     || state.entries.count + state.connections < service.limits.environmentSessions
             else { throw ServiceError(.unavailable, "CAPACITY_REACHED: too many environment sessions", retryAfter: 10) }
-            state.entries[key] = Entry(session: session)
-            if key == Self.nameless { state.entries[session.episodeID] = Entry(session: session) }
+            state.entries[session.episodeID] = Entry(session: session, client: named == nil ? client : nil)
             return session.opening(service).json
         }
     }
 
     /// `POST /step`.
-    func step(_ json: JSONValue) async throws -> JSONValue {
-        let key = json["episode_id"]?.string ?? Self.nameless
+    func step(_ json: JSONValue, client: EnvironmentClient? = nil) async throws -> JSONValue {
         guard let action = json["action"] else {
             throw ServiceError(.invalid, "\"action\" is missing", location: ["action"])
         }
-        var session = try state.withLock { state throws(ServiceError) in
+        let (key, found) = try state.withLock { state throws(ServiceError) -> (String, EnvironmentSession) in
+            let key = try episodeKey(json["episode_id"]?.string, client, state)
             guard let entry = state.entries[key] else {
                 throw ServiceError(.invalid, "there is no such episode: reset first", location: ["episode_id"])
             }
@@ -83,7 +125,7 @@ final class EnvironmentHub: Sendable {
                 throw ServiceError(.conflict, "a step of this episode runs", retryAfter: 1)
             }
             state.entries[key]?.isBusy = true
-            return entry.session
+            return (key, entry.session)
         }
         defer {
             state.withLock { state in
@@ -91,6 +133,7 @@ final class EnvironmentHub: Sendable {
                 state.entries[key]?.used = .now
             }
         }
+        var session = found
         let outcome = try await session.step(action, service: service)
         let stepped = session
         state.withLock { $0.entries[key]?.session = stepped }
@@ -98,12 +141,13 @@ final class EnvironmentHub: Sendable {
     }
 
     /// `GET /state`.
-    func state(of episode: String?) throws(ServiceError) -> JSONValue {
-        let key = episode ?? Self.nameless
-        guard let entry = state.withLock({ $0.entries[key] }) else {
-            throw ServiceError(.notFound, "there is no such episode")
+    func state(of episode: String?, client: EnvironmentClient? = nil) throws(ServiceError) -> JSONValue {
+        try state.withLock { state throws(ServiceError) in
+            guard let entry = state.entries[try episodeKey(episode, client, state)] else {
+                throw ServiceError(.notFound, "there is no such episode")
+            }
+            return entry.session.state
         }
-        return entry.session.state
     }
 
     /// `openenv/session/create` and `openenv/session/close` of `POST /mcp`.
@@ -147,7 +191,8 @@ final class EnvironmentHub: Sendable {
         var valids: [JSONValue] = []
         for (index, action) in actions.enumerated() {
             let finish = extras?[index]["finish"]?.bool ?? false
-            let seen = try await observe(action.string ?? "", finish: finish)
+            let corpus = try service.corpus(named: extras?[index]["corpus"]?.string)
+            let seen = try await observe(action.string ?? "", in: corpus, finish: finish)
             observations.append(.string(seen.text))
             dones.append(.bool(seen.done))
             valids.append(.bool(seen.valid))
@@ -155,7 +200,9 @@ final class EnvironmentHub: Sendable {
         return ["observations": .array(observations), "dones": .array(dones), "valids": .array(valids)]
     }
 
-    private func observe(_ action: String, finish: Bool) async throws -> (text: String, done: Bool, valid: Bool) {
+    private func observe(
+        _ action: String, in corpus: any RetrievalCorpus, finish: Bool
+    ) async throws -> (text: String, done: Bool, valid: Bool) {
         // verl-tool counts the end of a trajectory as a valid action.
         if finish { return ("", true, true) }
         if AnswerExtraction.lastAnswerTag(in: action) != nil { return ("", true, true) }
@@ -168,7 +215,6 @@ final class EnvironmentHub: Sendable {
             )
         }
         let query = String(action[open.upperBound..<close.lowerBound].prefix(service.limits.queryCharacters))
-        let corpus = service.corpora[0].corpus
         let hits = try await corpus.search(
             service.retrieveMode, query: query, limit: service.retrieveCount, within: nil)
         let passages = try await corpus.passages(at: hits.map(\.ordinal))

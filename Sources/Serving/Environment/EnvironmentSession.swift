@@ -17,6 +17,8 @@ struct EnvironmentSession: Sendable {
     let episodeID: String
     let task: EnvironmentTask?
     let question: String
+    /// The corpus that is searched; nil for the server's first.
+    let corpus: String?
     private(set) var stepCount = 0
     private(set) var isDone = false
     private var sets: [String: ResultSet] = [:]
@@ -52,6 +54,8 @@ struct EnvironmentSession: Sendable {
         if let seed = data["seed"], !seed.isNull, seed.int == nil {
             throw ServiceError(.invalid, "expected a whole number", location: ["seed"])
         }
+        corpus = data["corpus"]?.string
+        _ = try service.corpus(named: corpus)
         if let text = data["question"]?.string {
             guard (1...service.limits.queryCharacters).contains(text.count) else {
                 throw ServiceError(
@@ -130,7 +134,7 @@ struct EnvironmentSession: Sendable {
         handles += 1
         let output = try await service.tools.run(
             name, .object(arguments),
-            in: ToolContext(corpus: service.corpora[0].corpus, resultSets: sets, handle: "r\(handles)"))
+            in: ToolContext(corpus: service.corpus(named: corpus), resultSets: sets, handle: "r\(handles)"))
         if let set = output.resultSet { sets[set.handle] = set }
         isDone = stepCount >= Self.mostSteps
         return Outcome(
@@ -140,7 +144,8 @@ struct EnvironmentSession: Sendable {
                 "passages": .array(
                     output.passages.map {
                         [
-                            "id": .string($0.passage.id), "title": .string($0.passage.title),
+                            "id": .string(Fence.neutralised($0.passage.id)),
+                            "title": .string(Fence.neutralised($0.passage.title)),
                             "text": .string(Fence.neutralised($0.passage.text)), "score": .number($0.score),
                         ]
                     }),

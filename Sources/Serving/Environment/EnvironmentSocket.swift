@@ -8,14 +8,20 @@ import Text
 struct EnvironmentSocket: Sendable {
     let service: ForageService
     let mcp: MCPServer
+    /// Who speaks.
+    let caller: Caller
     private var session: EnvironmentSession?
     private let mcpSession: String
 
-    init(service: ForageService, mcp: MCPServer) {
+    init(service: ForageService, mcp: MCPServer, caller: Caller) {
         self.service = service
         self.mcp = mcp
-        mcpSession = mcp.sessions.make()
+        self.caller = caller
+        mcpSession = mcp.sessions.make(.handshake, owner: caller.token)
     }
+
+    /// Ends what the connection began.
+    func end() { _ = mcp.sessions.end(mcpSession, owner: caller.token) }
 
     /// Answers a message; nil ends the connection.
     mutating func answer(_ text: [UInt8]) async throws -> JSONValue? {
@@ -43,7 +49,7 @@ struct EnvironmentSocket: Sendable {
                 return ["type": "state", "data": session.state]
             case "mcp":
                 let reply = try await mcp.handle(
-                    data, from: MCPServer.Caller(sessionID: mcpSession, scope: .full, notify: nil))
+                    data, from: MCPServer.Sender(sessionID: mcpSession, caller: caller, notify: nil))
                 return ["type": "mcp", "data": reply.message ?? nil]
             case "close": return nil
             default:

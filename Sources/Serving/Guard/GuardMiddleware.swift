@@ -3,16 +3,15 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOCore
 import NIOHTTP1
 import Text
 
-/// Applies the request guard, gives every request an id, bounds how many run, counts, and turns errors into answers.
+/// Refuses requests under foreign names, gives every request an id, counts, and turns errors into answers. What a caller
+/// may do is decided by the route (`ForageServer.perform`).
 struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
     let requestGuard: RequestGuard
-    let gate: AdmissionGate
     let metrics: ServerMetrics
-    /// Whether the server is ending: then `/ready` and new work are refused.
-    let isDraining: @Sendable () -> Bool
 
     @concurrent
     func handle(
@@ -24,17 +23,11 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
         let path = request.uri.path
         var response: Response
         do {
-            try requestGuard.check(
-                RequestGuard.Head(
-                    method: request.method.rawValue, path: path, host: request.head.authority,
-                    origin: request.headers[.origin], authorization: request.headers[.authorization]))
-            if Self.isUngated(path) {
-                response = try await next(request, context)
-            } else {
-                guard !isDraining() else {
-                    throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)
-                }
-                response = try await gate.admit { try await next(request, context) }
+            try requestGuard.checkNames(RequestGuard.Head(request))
+            do { response = try await next(request, context) } catch let error as HTTPError {
+                // Without a token nobody learns which paths there are.
+                if error.status == .notFound { _ = try requestGuard.caller(RequestGuard.Head(request), for: .read) }
+                throw error
             }
         } catch let error as ServiceError {
             response = Self.response(to: error, path: path)
@@ -60,11 +53,6 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
         return response
     }
 
-    /// What must be answered also under load.
-    private static func isUngated(_ path: String) -> Bool {
-        ["/health", "/ready", "/metrics", "/", "/page.css", "/page.js"].contains(path)
-    }
-
     /// The client's id when it is harmless, else one of our own.
     private static func requestID(_ request: Request, _ context: Context) -> String {
         if let given = request.headers[.requestID], given.utf8.count <= 128,
@@ -81,7 +69,9 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
         if let seconds = error.retryAfter { response.headers[.retryAfter] = String(seconds) }
         if error.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
         // The body was perhaps not read: the connection cannot be used again.
-        if error.status == .tooLarge { response.headers[.connection] = "close" }
+        if [.tooLarge, .unavailable, .unauthorized, .forbidden].contains(error.status) {
+            response.headers[.connection] = "close"
+        }
         return response
     }
 }
@@ -105,33 +95,48 @@ extension Response {
         return text(bytes, type: "application/json", status: status)
     }
 
-    /// A response with a text body.
+    /// A response with a text body, which goes out in small pieces: a client that reads slowly is seen to read.
     static func text(_ bytes: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok)
         -> Response
     {
-        Response(
-            status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        let buffer = ByteBuffer(bytes: bytes)
+        guard buffer.readableBytes > piece else {
+            return Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: buffer))
+        }
+        let body = ResponseBody(contentLength: buffer.readableBytes) { writer in
+            var rest = buffer
+            while let next = rest.readSlice(length: min(piece, rest.readableBytes)), next.readableBytes > 0 {
+                try await writer.write(next)
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: status, headers: [.contentType: type], body: body)
+    }
+
+    private static let piece = 16 << 10
+}
+
+extension RequestGuard.Head {
+    init(_ request: Request) {
+        self.init(
+            host: request.head.authority, origin: request.headers[.origin],
+            authorization: request.headers[.authorization])
     }
 }
 
 extension Request {
-    /// The body as JSON, within the limits.
-    /// - Throws: `ServiceError`: 413 for a body that is too large, 422 for one that is no JSON.
-    func json(_ limits: ServerOptions.Limits) async throws -> JSONValue {
-        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
-            throw ServiceError(.tooLarge, "the body may have at most \(limits.bodyBytes) bytes")
-        }
+    /// The body, within the limits.
+    /// - Parameter share: counts its bytes as they come.
+    /// - Throws: `ServiceError`: 413 for a body that is too large, 503 when there is no room for it now.
+    func bytes(_ limits: ServerOptions.Limits, _ share: ByteBudget.Share) async throws -> [UInt8] {
+        let tooLarge = ServiceError(.tooLarge, "the body may have at most \(limits.bodyBytes) bytes")
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes { throw tooLarge }
         var bytes: [UInt8] = []
         for try await buffer in body {
-            guard bytes.count + buffer.readableBytes <= limits.bodyBytes else {
-                throw ServiceError(.tooLarge, "the body may have at most \(limits.bodyBytes) bytes")
-            }
+            guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw tooLarge }
+            try share.grow(to: bytes.count + buffer.readableBytes)
             bytes.append(contentsOf: buffer.readableBytesView)
         }
-        do {
-            return try JSONValue(parsing: bytes, limits: JSONLimits(depth: limits.jsonDepth, bytes: limits.bodyBytes))
-        } catch {
-            throw ServiceError(.invalid, "the body is not JSON: \(error)")
-        }
+        return bytes
     }
 }

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Decides who may send which request, before anything reads its body: the `Host`, the `Origin`, the bearer token.
+/// Decides who sent a request, before anything reads its body: the `Host`, the `Origin`, the bearer token. What they may
+/// do is decided by the route and the tool that they ask for (`Route.Access`).
 struct RequestGuard: Sendable {
     let options: ServerOptions
 
     /// The headers that decide.
     struct Head: Sendable {
-        var method: String
-        var path: String
         var host: String?
         var origin: String?
         var authorization: String?
     }
 
-    /// Refuses a request, or lets it pass.
-    /// - Returns: the scope of the token; full without any tokens.
-    /// - Throws: `ServiceError`: 421 for the host, 403 for the origin or the scope, 401 for the token.
-    @discardableResult
-    func check(_ head: Head) throws(ServiceError) -> AccessToken.Scope {
+    /// Refuses a request under a foreign name, as a page of another site would send it.
+    /// - Throws: `ServiceError`: 421 for the host, 403 for the origin.
+    func checkNames(_ head: Head) throws(ServiceError) {
         guard let host = head.host, isAllowed(host: Self.hostname(host)) else {
-            throw ServiceError(.misdirected, "this server does not answer under that host name")
+            let name = String(
+                (head.host ?? "").prefix(100).filter {
+                    $0.isASCII && ($0.isLetter || $0.isNumber || "-.:".contains($0))
+                })
+            throw ServiceError(
+                .misdirected,
+                "this server does not answer under the host name \"\(name)\": start it with --allow-host \(Self.hostname(name))"
+            )
         }
         if let origin = head.origin {
             guard let separator = origin.firstRange(of: "://"),
@@ -27,34 +31,33 @@ struct RequestGuard: Sendable {
                 isAllowed(host: Self.hostname(String(origin[separator.upperBound...])))
             else { throw ServiceError(.forbidden, "requests from that origin are refused") }
         }
-        guard !options.tokens.isEmpty else { return .full }
-        if Self.isPublic(head) { return .readOnly }
+    }
+
+    /// Who sends it: on a server without tokens anyone may do everything.
+    /// - Returns: nil when it brings no token though there are some.
+    /// - Throws: `ServiceError` with status 401 for a token that is not known.
+    func caller(_ head: Head) throws(ServiceError) -> Caller? {
+        guard !options.tokens.isEmpty else { return Caller(scope: .full) }
         guard let authorization = head.authorization, authorization.utf8.count <= 4096,
             authorization.lowercased().hasPrefix("bearer ")
-        else { throw ServiceError(.unauthorized, "a bearer token is needed") }
+        else { return nil }
         let secret = String(authorization.dropFirst(7).drop { $0 == " " })
         // Every token is compared, whichever matches.
-        var scope: AccessToken.Scope?
-        for token in options.tokens where token.matches(secret) { scope = scope == .full ? .full : token.scope }
-        guard let scope else { throw ServiceError(.unauthorized, "the token is not known") }
-        guard scope == .full || !Self.needsFull(head) else {
-            throw ServiceError(.forbidden, "this token may only search and read")
+        var found: Caller?
+        for (index, token) in options.tokens.enumerated() where token.matches(secret) {
+            if found?.scope != .full { found = Caller(scope: token.scope, token: index) }
         }
-        return scope
+        guard let found else { throw ServiceError(.unauthorized, "the token is not known") }
+        return found
     }
 
-    /// What anyone may see who passes the host check: whether the server lives, and the page without any data.
-    private static func isPublic(_ head: Head) -> Bool {
-        guard head.method == "GET" || head.method == "HEAD" else { return false }
-        return ["/", "/health", "/ready", "/page.css", "/page.js"].contains(head.path)
-    }
-
-    /// What runs an agent or an environment, or changes something.
-    private static func needsFull(_ head: Head) -> Bool {
-        if ["/v1/chat/completions", "/reset", "/step", "/state", "/get_observation", "/ws"].contains(head.path) {
-            return true
-        }
-        return head.path.hasPrefix("/api/") && head.method != "GET" && head.method != "HEAD"
+    /// Who may call a route.
+    /// - Throws: `ServiceError`: 401 without a token that is needed, 403 for one that does not reach as far.
+    func caller(_ head: Head, for access: Route.Access) throws(ServiceError) -> Caller {
+        if access == .open { return (try? caller(head)) ?? Caller(scope: .readOnly) }
+        guard let caller = try caller(head) else { throw ServiceError(.unauthorized, "a bearer token is needed") }
+        try caller.require(access)
+        return caller
     }
 
     private func isAllowed(host: String) -> Bool {

@@ -7,37 +7,44 @@ import OrderedCollections
 import Text
 
 extension ForageServer {
-    /// MCP over streamable HTTP, at `/mcp`.
-    func addMCPRoutes<Context: RequestContext>(to router: Router<Context>) {
-        router.post("/mcp") { [self] request, _ in try await postMCP(request) }
-        router.get("/mcp") { _, _ in Self.methodNotAllowed() }
-        router.delete("/mcp") { [self] request, _ in
-            guard let session = request.headers[.mcpSessionID] else { return Self.methodNotAllowed() }
-            return Response(status: mcp.sessions.end(session) ? .ok : .notFound)
-        }
+    /// MCP over streamable HTTP, at `/mcp`. What a caller may list and call there is decided tool by tool.
+    var mcpRoutes: [Route] {
+        [
+            Route(
+                method: .post, path: "/mcp", access: .read, summary: "A message of the Model Context Protocol",
+                body: .bytes, statuses: [202, 404, 415]
+            ) { [self] call in try await postMCP(call) },
+            .get("/mcp", .read, "Not offered: there are no messages of the server", statuses: [405]) { _ in
+                Self.methodNotAllowed()
+            },
+            Route(
+                method: .delete, path: "/mcp", access: .read, summary: "End a session of the protocol",
+                statuses: [404, 405]
+            ) { [mcp] call in
+                guard let session = call.request.headers[.mcpSessionID] else { return Self.methodNotAllowed() }
+                return Response(status: mcp.sessions.end(session, owner: call.caller.token) ? .ok : .notFound)
+            },
+        ]
     }
 
     private static func methodNotAllowed() -> Response {
         Response(status: .methodNotAllowed, headers: [.allow: "POST"])
     }
 
-    private func postMCP(_ request: Request) async throws -> Response {
+    private func postMCP(_ call: Call) async throws -> Response {
+        let request = call.request
         guard request.headers[.contentType]?.lowercased().hasPrefix("application/json") == true else {
             return Self.response(MCPServer.failure(nil, -32600, "the body must be application/json", status: 415))
         }
         let message: JSONValue
-        do {
-            message = try await request.json(service.limits)
-        } catch let error as ServiceError where error.status == .invalid {
+        do throws(ServiceError) { message = try Self.json(call.bytes, service.limits) } catch {
             return Self.response(MCPServer.failure(nil, -32700, error.message, status: 400))
         }
         if message["method"]?.string?.hasPrefix("openenv/session/") == true {
-            guard scope(of: request) == .full else {
-                throw ServiceError(.forbidden, "this token may only search and read")
-            }
+            try call.caller.require(Self.socketAccess)
             return Response.json(await environments.answerMCP(message))
         }
-        var caller = MCPServer.Caller(sessionID: nil, scope: scope(of: request), notify: nil)
+        var caller = MCPServer.Sender(sessionID: nil, caller: call.caller, notify: nil)
         let meta = message["params"]?["_meta"]
         let isModern =
             meta?["io.modelcontextprotocol/protocolVersion"] != nil
@@ -47,27 +54,21 @@ extension ForageServer {
                 return Self.response(MCPServer.failure(message["id"], -32020, disagreement, status: 400))
             }
         } else if message["method"]?.string != "initialize" {
-            if let refusal = legacyRefusal(request, message) { return refusal }
+            if let refusal = legacyRefusal(call, message) { return refusal }
             caller.sessionID = request.headers[.mcpSessionID]
         }
         let sender = caller
-        guard message["method"]?.string == "tools/call", message["params"]?["name"]?.string == "ask" else {
-            return Self.response(try await mcp.handle(message, from: sender))
+        if message["method"]?.string == "tools/call", message["params"]?["name"]?.string == "ask",
+            meta?["progressToken"] != nil, request.headers[.accept]?.contains("text/event-stream") == true
+        {
+            return streamMCP(message, from: sender, call)
         }
-        if meta?["progressToken"] != nil, request.headers[.accept]?.contains("text/event-stream") == true {
-            return streamMCP(message, from: sender, request)
-        }
-        // In the stateless era closing the connection cancels the request; in the other one only a notification does.
-        guard isModern else { return Self.response(try await mcp.handle(message, from: sender)) }
-        return try await request.whileConnected {
-            var response = Self.response(try await mcp.handle(message, from: sender))
-            response.headers[.connection] = "close"
-            return response
-        }
+        return Self.response(try await mcp.handle(message, from: sender))
     }
 
     /// Why a request of the handshake era is refused.
-    private func legacyRefusal(_ request: Request, _ message: JSONValue) -> Response? {
+    private func legacyRefusal(_ call: Call, _ message: JSONValue) -> Response? {
+        let request = call.request
         if let version = request.headers[.mcpVersion], !MCPServer.legacyVersions.contains(version) {
             return Self.response(
                 MCPServer.failure(
@@ -83,15 +84,15 @@ extension ForageServer {
                 MCPServer.failure(
                     message["id"], -32600, "the Mcp-Session-Id header is missing; call initialize first", status: 400))
         }
-        guard mcp.sessions.exists(session) else {
+        guard mcp.sessions.exists(session, owner: call.caller.token) else {
             return Self.response(MCPServer.failure(message["id"], -32001, "there is no such session", status: 404))
         }
         return nil
     }
 
     /// Answers with a stream: notifications of progress, then the result.
-    private func streamMCP(_ message: JSONValue, from caller: MCPServer.Caller, _ request: Request) -> Response {
-        EventStreamBody.response(request) { [mcp] write in
+    private func streamMCP(_ message: JSONValue, from caller: MCPServer.Sender, _ call: Call) -> Response {
+        EventStreamBody.response(call) { [mcp] write in
             let (notes, continuation) = AsyncStream<JSONValue>.makeStream()
             var caller = caller
             caller.notify = { continuation.yield($0) }
@@ -125,14 +126,6 @@ extension ForageServer {
         default: return nil
         }
         return request.headers[.mcpName] == name ? nil : "the Mcp-Name header must be the name in params"
-    }
-
-    private func scope(of request: Request) -> AccessToken.Scope {
-        guard !options.tokens.isEmpty else { return .full }
-        let secret = String(request.headers[.authorization]?.dropFirst(7).drop { $0 == " " } ?? "")
-        var scope = AccessToken.Scope.readOnly
-        for token in options.tokens where token.matches(secret) && token.scope == .full { scope = .full }
-        return scope
     }
 
     private static func response(_ reply: MCPServer.Reply) -> Response {

@@ -9,39 +9,53 @@ import Text
 import Tools
 
 extension MCPServer {
-    /// The tools in their fixed order; each takes the session whose handles it may name.
-    func toolList(scope: AccessToken.Scope) -> [JSONValue] {
-        var list = service.tools.specifications.map { tool -> JSONValue in
-            var schema = tool.parameters.object ?? ["type": "object"]
+    /// The tools that the caller may use, in their fixed order; each takes the session whose handles it may name, and the
+    /// corpus where there are several.
+    func toolList(for caller: Caller) -> [JSONValue] {
+        var list = service.tools.tools.filter { caller.may(Route.Access($0.access)) }.map { tool -> JSONValue in
+            var schema = tool.specification.parameters.object ?? ["type": "object"]
             var properties = schema["properties"]?.object ?? [:]
             properties["session"] = [
                 "type": "string",
                 "description":
                     "The session of an earlier result, to name its handles; each result says it. Leave it out to start anew.",
             ]
+            if let corpus = corpusSchema { properties["corpus"] = corpus }
             schema["properties"] = .object(properties)
             return [
-                "name": .string(tool.name), "description": .string(tool.description), "inputSchema": .object(schema),
-                "outputSchema": Self.outputSchema, "annotations": ["readOnlyHint": true, "openWorldHint": false],
+                "name": .string(tool.name), "description": .string(tool.specification.description),
+                "inputSchema": .object(schema), "outputSchema": Self.outputSchema,
+                "annotations": [
+                    "readOnlyHint": .bool(tool.access == .read), "openWorldHint": .bool(tool.access != .read),
+                ],
             ]
         }
-        if !service.strategies(over: nil).isEmpty, scope == .full { list.append(askTool) }
+        if !service.agentNames.isEmpty, caller.may(.full) { list.append(askTool) }
         return list
     }
 
+    /// The argument that names a corpus; nil where there is one alone.
+    private var corpusSchema: JSONValue? {
+        guard service.corpora.count > 1 else { return nil }
+        return [
+            "type": "string", "enum": .array(service.corpora.map { .string($0.name) }),
+            "description": .string("The corpus. Default: \(service.corpora[0].name)."),
+        ]
+    }
+
     private var askTool: JSONValue {
-        [
+        var properties: JSONObject = [
+            "question": ["type": "string", "minLength": 1, "maxLength": .integer(service.limits.queryCharacters)],
+            "policy": ["type": "string", "enum": .array(policyNames.map(JSONValue.string))],
+        ]
+        if let corpus = corpusSchema { properties["corpus"] = corpus }
+        return [
             "name": "ask",
             "description":
                 "Answers a question from the corpus with citations: an agent searches in several hops. Use it for a question that takes more than one search.",
             "inputSchema": [
                 "type": "object",
-                "properties": [
-                    "question": ["type": "string", "minLength": 1, "maxLength": 4096],
-                    "policy": [
-                        "type": "string", "enum": .array(service.strategies(over: nil).map { .string($0.name) }),
-                    ],
-                ], "required": ["question"], "additionalProperties": false,
+                "properties": .object(properties), "required": ["question"], "additionalProperties": false,
             ],
             "outputSchema": [
                 "type": "object",
@@ -51,6 +65,17 @@ extension MCPServer {
                 ], "required": ["answer", "citations"],
             ],
         ]
+    }
+
+    /// The policies of all corpora.
+    private var policyNames: [String] {
+        var names: [String] = []
+        for corpus in service.corpora {
+            for name in service.strategies(over: corpus.name).map(\.name) where !names.contains(name) {
+                names.append(name)
+            }
+        }
+        return names
     }
 
     private static let outputSchema: JSONValue = [
@@ -72,44 +97,55 @@ extension MCPServer {
     ]
 
     /// Runs `tools/call`. A failing tool is a result with `isError`; a wrong request is a failure of the protocol.
-    func callTool(_ parameters: JSONValue, _ caller: Caller) async throws -> JSONObject {
+    func callTool(_ parameters: JSONValue, _ caller: Sender) async throws -> JSONObject {
         guard let name = parameters["name"]?.string else {
             throw MCPFailure(code: -32602, message: "\"name\" is missing")
         }
         var arguments = parameters["arguments"]?.object ?? [:]
-        if name == "ask", !service.strategies(over: nil).isEmpty {
-            guard caller.scope == .full else {
+        if name == "ask", !service.agentNames.isEmpty {
+            guard caller.caller.may(.full) else {
                 throw MCPFailure(code: -32602, message: "this token may not run agents")
             }
             return try await ask(.object(arguments), token: parameters["_meta"]?["progressToken"], caller)
         }
-        guard service.tools[name] != nil else {
+        guard let tool = service.tools[name] else {
             throw MCPFailure(code: -32602, message: "there is no tool \"\(name.prefix(64))\"")
+        }
+        guard caller.caller.may(Route.Access(tool.access)) else {
+            throw MCPFailure(code: -32602, message: "this token may not call \(name)")
+        }
+        let corpus: any RetrievalCorpus
+        do throws(ServiceError) {
+            let named = service.corpora.count > 1 ? arguments.removeValue(forKey: "corpus")?.string : nil
+            corpus = try service.corpus(named: named)
+        } catch {
+            return Self.errorResult(error.message)
         }
         let sessionID: String
         if let given = arguments.removeValue(forKey: "session")?.string {
-            guard sessions.exists(given) else {
+            guard sessions.exists(given, owner: caller.caller.token) else {
                 return Self.errorResult(
                     "there is no session \"\(given.prefix(64))\", or it has expired; leave it out to start anew")
             }
             sessionID = given
         } else {
-            sessionID = caller.sessionID ?? sessions.make()
+            sessionID = caller.sessionID ?? sessions.make(.singleCall, owner: caller.caller.token)
         }
-        let (handle, sets) = sessions.begin(sessionID)
+        let (handle, sets) = sessions.begin(sessionID, corpus: corpus.fingerprint)
         let output = try await service.tools.run(
-            name, .object(arguments),
-            in: ToolContext(corpus: service.corpora[0].corpus, resultSets: sets, handle: handle))
+            name, .object(arguments), in: ToolContext(corpus: corpus, resultSets: sets, handle: handle))
         if output.isError { return Self.errorResult(output.text) }
-        if let set = output.resultSet { sessions.keep(set, in: sessionID) }
+        if let set = output.resultSet { sessions.keep(set, corpus: corpus.fingerprint, in: sessionID) }
         let fenced = Fence(seed: UInt64.random(in: .min ... .max), call: handle).wrap(output.text, source: name)
         var structured: JSONObject = [
-            "session": .string(sessionID), "summary": .string(output.summary), "handle": nil, "total": nil,
+            "session": .string(sessionID), "summary": .string(Fence.neutralised(output.summary)), "handle": nil,
+            "total": nil,
             "complete": nil,
             "passages": .array(
                 output.passages.map { scored in
                     [
-                        "id": .string(scored.passage.id), "title": .string(scored.passage.title),
+                        "id": .string(Fence.neutralised(scored.passage.id)),
+                        "title": .string(Fence.neutralised(scored.passage.title)),
                         "text": .string(Fence.neutralised(scored.passage.text)), "score": .number(scored.score),
                     ]
                 }),
@@ -126,24 +162,25 @@ extension MCPServer {
     }
 
     /// Runs an agent, and tells of its progress.
-    private func ask(_ arguments: JSONValue, token: JSONValue?, _ caller: Caller) async throws -> JSONObject {
+    private func ask(_ arguments: JSONValue, token: JSONValue?, _ caller: Sender) async throws -> JSONObject {
         guard let question = arguments["question"]?.string, question.contains(where: { !$0.isWhitespace }),
             question.count <= service.limits.queryCharacters
         else {
             return Self.errorResult("\"question\" must be a text of 1 to \(service.limits.queryCharacters) characters")
         }
-        let strategy: Strategy
-        do {
-            strategy = try service.strategy(named: arguments["policy"]?.string, over: nil)
-        } catch { return Self.errorResult(error.message) }
-        let session = AgentSession(
-            Question(question), strategy: strategy, environment: service.environment(service.corpora[0].corpus),
-            store: service.sessions, id: AgentRuns.makeID())
-        let (answer, summary) = try await withThrowingTaskGroup(of: Answer.self) { group in
-            group.addTask { try await session.run() }
+        let run: AgentRuns.Run
+        do throws(ServiceError) {
+            let corpus = arguments["corpus"]?.string
+            run = try agents.start(
+                question, strategy: service.strategy(named: arguments["policy"]?.string, over: corpus),
+                corpus: service.corpus(named: corpus), seed: 0)
+        } catch {
+            return Self.errorResult(error.message)
+        }
+        let (answer, summary) = try await withTaskCancellationHandler {
             var summary = RunSummary()
             var progress = 0
-            for await event in session.events() {
+            for await event in run.session.events() {
                 summary.take(event)
                 guard let token, let notify = caller.notify, let line = ProgressText.line(event) else { continue }
                 progress += 1
@@ -152,16 +189,19 @@ extension MCPServer {
                     "params": ["progressToken": token, "progress": .integer(progress), "message": .string(line)],
                 ])
             }
-            guard let answer = try await group.next() else { throw CancellationError() }
-            return (answer, summary)
+            return (try await run.task.value, summary)
+        } onCancel: {
+            run.task.cancel()
         }
         let citations = answer.citations.map { "[\($0.passageID)] \($0.title)" }.joined(separator: "\n")
+        let text = Fence.neutralised(answer.text + (citations.isEmpty ? "" : "\n\n" + citations))
         return [
             "content": [
-                ["type": "text", "text": .string(answer.text + (citations.isEmpty ? "" : "\n\n" + citations))]
+                ["type": "text", "text": .string(text)]
             ],
             "structuredContent": [
-                "answer": .string(answer.text), "citations": .array(answer.citations.map(\.json)),
+                "answer": .string(Fence.neutralised(answer.text)),
+                "citations": .array(answer.citations.map { Fence.neutralised($0.json) }),
                 "stop_reason": .string(summary.stop?.name ?? "answered"),
             ], "isError": false,
         ]
@@ -170,10 +210,16 @@ extension MCPServer {
     /// Runs `resources/read` for `forage://passage/{id}`.
     func readResource(_ parameters: JSONValue) async throws -> JSONObject {
         let prefix = "forage://passage/"
-        guard let uri = parameters["uri"]?.string, uri.hasPrefix(prefix),
-            let id = String(uri.dropFirst(prefix.count)).removingPercentEncoding, id.utf8.count <= 1024
-        else { throw MCPFailure(code: -32602, message: "expected a uri such as forage://passage/ID") }
-        let passages = try await service.corpora[0].corpus.passages(withID: id)
+        guard let uri = parameters["uri"]?.string, uri.hasPrefix(prefix) else {
+            throw MCPFailure(code: -32602, message: "expected a uri such as forage://passage/ID")
+        }
+        let parts = uri.dropFirst(prefix.count).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let member = parts.count > 1 ? parts[1] : ""
+        guard let id = String(parts[0]).removingPercentEncoding, id.utf8.count <= 1024,
+            member.isEmpty || member.hasPrefix("corpus="),
+            let corpus = String(member.dropFirst(7)).removingPercentEncoding
+        else { throw MCPFailure(code: -32602, message: "expected a uri such as forage://passage/ID?corpus=NAME") }
+        let passages = try await service.corpus(named: corpus).passages(withID: id)
         guard !passages.isEmpty else {
             throw MCPFailure(code: -32002, message: "there is no passage \"\(id.prefix(100))\"")
         }
@@ -185,6 +231,6 @@ extension MCPServer {
     }
 
     private static func errorResult(_ text: String) -> JSONObject {
-        ["content": [["type": "text", "text": .string(text)]], "isError": true]
+        ["content": [["type": "text", "text": .string(Fence.neutralised(text))]], "isError": true]
     }
 }

@@ -13,14 +13,18 @@ struct MCPServer: Sendable {
     static let legacyVersions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 
     let service: ForageService
+    /// Where `ask` runs: within the bound on sessions, and ended with them.
+    let agents: AgentRuns
     let sessions = MCPSessions()
+    /// The most messages of a batch.
+    static let mostMessages = 64
 
     /// Who sends a message.
-    struct Caller: Sendable {
+    struct Sender: Sendable {
         /// The session of a handshake, or of a program's standard input; nil without one.
         var sessionID: String?
-        /// Whether agents may be run.
-        var scope: AccessToken.Scope
+        /// What may be listed and called.
+        var caller: Caller
         /// Sends a notification while a request is worked on; nil when the transport cannot.
         var notify: (@Sendable (JSONValue) -> Void)?
     }
@@ -34,14 +38,32 @@ struct MCPServer: Sendable {
         var newSessionID: String?
     }
 
-    /// Answers one message.
-    func handle(_ message: JSONValue, from caller: Caller) async throws -> Reply {
+    /// Answers a message, or the messages of a batch in their order, as clients of the handshake's first versions send.
+    func handle(_ message: JSONValue, from sender: Sender) async throws -> Reply {
+        guard let messages = message.array else { return try await handleOne(message, from: sender) }
+        guard sender.sessionID != nil, (1...Self.mostMessages).contains(messages.count) else {
+            return Self.failure(
+                nil, -32600, "a batch has 1 to \(Self.mostMessages) messages, in a session that initialize began",
+                status: 400)
+        }
+        var replies: [JSONValue] = []
+        for message in messages {
+            let reply =
+                message["method"]?.string == "initialize"
+                ? Self.failure(message["id"], -32600, "initialize stands alone")
+                : try await handleOne(message, from: sender)
+            if let reply = reply.message { replies.append(reply) }
+        }
+        return replies.isEmpty ? Reply(message: nil, status: 202) : Reply(message: .array(replies))
+    }
+
+    private func handleOne(_ message: JSONValue, from caller: Sender) async throws -> Reply {
         guard let members = message.object, members["jsonrpc"]?.string == "2.0" else {
-            return Self.failure(nil, -32600, "expected one JSON-RPC 2.0 message", status: 400)
+            return Self.failure(nil, -32600, "expected a JSON-RPC 2.0 message", status: 400)
         }
         // Without a method it answers a request of ours: there are none.
         guard let method = members["method"]?.string else { return Reply(message: nil, status: 202) }
-        guard let id = members["id"], !id.isNull else {
+        guard let id = members["id"] else {
             if method == "notifications/cancelled", let request = members["params"]?["requestId"] {
                 sessions.cancel(request, in: caller.sessionID)
             }
@@ -50,7 +72,9 @@ struct MCPServer: Sendable {
         guard id.string != nil || id.int != nil else {
             return Self.failure(nil, -32600, "\"id\" must be a string or a whole number", status: 400)
         }
-        let parameters = members["params"] ?? .object([:])
+        var parameters = members["params"] ?? .object([:])
+        // Several clients write "nothing" as null or as an empty list.
+        if parameters.isNull || parameters.array?.isEmpty == true { parameters = .object([:]) }
         guard parameters.object != nil else {
             return Self.failure(id, -32602, "\"params\" must be an object", status: 400)
         }
@@ -77,11 +101,11 @@ struct MCPServer: Sendable {
     }
 
     private func answer(
-        _ method: String, _ parameters: JSONValue, id: JSONValue, isModern: Bool, _ caller: Caller
+        _ method: String, _ parameters: JSONValue, id: JSONValue, isModern: Bool, _ caller: Sender
     ) async throws -> Reply {
         var result: JSONObject
         switch method {
-        case "initialize" where !isModern: return initialize(parameters, id: id)
+        case "initialize" where !isModern: return initialize(parameters, id: id, caller)
         case "ping" where !isModern: result = [:]
         case "server/discover" where isModern:
             result = [
@@ -90,7 +114,7 @@ struct MCPServer: Sendable {
                 "_meta": ["io.modelcontextprotocol/serverInfo": serverInfo],
             ]
         case "tools/list":
-            result = ["tools": .array(toolList(scope: caller.scope))]
+            result = ["tools": .array(toolList(for: caller.caller))]
         case "tools/call":
             result = try await sessions.tracking(id, in: caller.sessionID) {
                 try await callTool(parameters, caller)
@@ -119,14 +143,17 @@ struct MCPServer: Sendable {
         return Reply(message: ["jsonrpc": "2.0", "id": id, "result": .object(result)])
     }
 
-    private func initialize(_ parameters: JSONValue, id: JSONValue) -> Reply {
+    private func initialize(_ parameters: JSONValue, id: JSONValue, _ sender: Sender) -> Reply {
         let wanted = parameters["protocolVersion"]?.string ?? ""
         let version = Self.legacyVersions.contains(wanted) ? wanted : Self.legacyVersions[0]
         let result: JSONValue = [
             "protocolVersion": .string(version), "capabilities": Self.capabilities, "serverInfo": serverInfo,
             "instructions": .string(instructions),
         ]
-        return Reply(message: ["jsonrpc": "2.0", "id": id, "result": result], newSessionID: sessions.make())
+        // A program at standard input has its session already.
+        let session = sender.sessionID ?? sessions.make(.handshake, owner: sender.caller.token)
+        sessions.agree(on: version, in: session)
+        return Reply(message: ["jsonrpc": "2.0", "id": id, "result": result], newSessionID: session)
     }
 
     /// How long clients may keep the results of the methods that have to say so.
@@ -139,10 +166,16 @@ struct MCPServer: Sendable {
     private var serverInfo: JSONValue { ["name": "forage", "version": .string(service.version)] }
 
     private var instructions: String {
-        let summary = service.corpora[0].corpus.summary
+        let counts = service.corpora.map { name, corpus in
+            "\(corpus.summary.documentCount) documents" + (service.corpora.count > 1 ? " in \(name)" : "")
+        }
+        let which =
+            service.corpora.count > 1
+            ? " A tool's \"corpus\" says which is searched; without it \(service.corpora[0].name) is." : ""
         return """
-            Search and read a corpus of \(summary.documentCount) documents. Results have handles (r1, r2 …) that later \
-            calls of the same session can search within. Cite passages by the ids in brackets. \(Fence.note)
+            Search and read a corpus of \(counts.joined(separator: ", ")).\(which) Results have handles (r1, r2 …) that \
+            later calls of the same session over the same corpus can search within. Cite passages by the ids in \
+            brackets. \(Fence.note)
             """
     }
 

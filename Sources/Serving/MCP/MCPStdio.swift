@@ -14,10 +14,10 @@ public enum MCPStdio {
     ///   - input: the descriptor that is read.
     ///   - output: the descriptor that is written.
     public static func serve(_ service: ForageService, input: Int32 = 0, output: Int32 = 1) async {
-        let server = MCPServer(service: service)
-        let session = server.sessions.make()
+        let server = MCPServer(service: service, agents: AgentRuns(service: service))
+        let session = server.sessions.make(.handshake, owner: nil)
         let writer = LineWriter(descriptor: output)
-        let caller = MCPServer.Caller(sessionID: session, scope: .full, notify: { writer.write($0) })
+        let caller = MCPServer.Sender(sessionID: session, caller: .local, notify: { writer.write($0) })
         await withDiscardingTaskGroup { group in
             for await line in lines(of: input) {
                 guard let line else {

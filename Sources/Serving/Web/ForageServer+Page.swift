@@ -5,10 +5,15 @@ import Hummingbird
 
 extension ForageServer {
     /// The web page: three files that the program carries, and nothing from anywhere else.
-    func addPageRoutes<Context: RequestContext>(to router: Router<Context>) {
-        router.get("/") { _, _ in Self.page(WebPage.html, type: "text/html; charset=utf-8") }
-        router.get("/page.css") { _, _ in Self.page(WebPage.css, type: "text/css; charset=utf-8") }
-        router.get("/page.js") { _, _ in Self.page(WebPage.script, type: "text/javascript; charset=utf-8") }
+    var pageRoutes: [Route] {
+        [
+            ("/", WebPage.html, "text/html; charset=utf-8"), ("/page.css", WebPage.css, "text/css; charset=utf-8"),
+            ("/page.js", WebPage.script, "text/javascript; charset=utf-8"),
+        ].map { path, text, type in
+            .get(path, .open, "The web page", isGated: false, mediaType: type, isDocumented: false) { _ in
+                Self.page(text, type: type)
+            }
+        }
     }
 
     private static func page(_ text: String, type: String) -> Response {

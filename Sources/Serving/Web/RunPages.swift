@@ -55,27 +55,34 @@ struct RunPages: Sendable {
 
 extension ForageServer {
     /// `GET /api/runs` lists the runs, `GET /runs/{kind}/{name}` is the page that a run wrote.
-    func addRunRoutes<Context: RequestContext>(to router: Router<Context>) {
+    var runRoutes: [Route] {
         let pages = service.runsFolder.map { RunPages(folder: $0) }
-        router.get("/api/runs") { _, _ in
-            let runs = pages?.list() ?? []
-            return Response.json([
-                "runs": .array(
-                    runs.map { ["name": .string($0.name), "kind": .string($0.kind), "written": .integer($0.written)] })
-            ])
-        }
-        router.get("/runs/:kind/:name") { _, context in
-            let kind = try context.parameters.require("kind")
-            let name = try context.parameters.require("name")
-            guard let text = pages?.page(name.removingPercentEncoding ?? name, kind: kind) else {
-                throw ServiceError(.notFound, "there is no such run")
-            }
-            var response = Response.text(text.utf8, type: "text/html; charset=utf-8")
-            response.headers[.cacheControl] = "no-cache"
-            // The page is a file of this machine: it may draw, and nothing else.
-            response.headers[.contentSecurityPolicy] =
-                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
-            return response
-        }
+        return [
+            .get("/api/runs", sessionAccess, "What training and evaluation wrote") { _ in
+                let runs = pages?.list() ?? []
+                return Response.json([
+                    "runs": .array(
+                        runs.map {
+                            ["name": .string($0.name), "kind": .string($0.kind), "written": .integer($0.written)]
+                        })
+                ])
+            },
+            .get(
+                "/runs/{kind}/{name}", sessionAccess, "The page that a run wrote", statuses: [404],
+                mediaType: "text/html"
+            ) { call in
+                let kind = try call.parameter("kind")
+                let name = try call.parameter("name")
+                guard let text = pages?.page(name.removingPercentEncoding ?? name, kind: kind) else {
+                    throw ServiceError(.notFound, "there is no such run")
+                }
+                var response = Response.text(text.utf8, type: "text/html; charset=utf-8")
+                response.headers[.cacheControl] = "no-cache"
+                // The page is a file of this machine: it may draw, and nothing else.
+                response.headers[.contentSecurityPolicy] =
+                    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
+                return response
+            },
+        ]
     }
 }

@@ -11,6 +11,7 @@ public import Text
 /// `AggregateRequest`. The result is a table under a handle.
 public struct AggregateTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The most rows that a result table holds for paging.
     static let mostRows = 10_000
 

@@ -11,6 +11,7 @@ public import Text
 /// that is shown. The result set always holds every match.
 public struct FilterTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The documents on a page when the call names no number.
     public static let defaultLimit = 20
 

@@ -10,6 +10,7 @@ public import Text
 /// Over an expression of several handles it gives the combined set a handle of its own.
 public struct ReadTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// The number of passages (or of documents, over a set of documents) on a page when the call names none.
     public static let defaultLimit = 10
 

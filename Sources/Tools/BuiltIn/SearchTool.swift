@@ -8,6 +8,7 @@ public import Text
 /// Arguments: `query`; `limit` (default 10); `within`, an expression of handles.
 public struct SearchTool: RetrievalTool {
     public let specification: ToolSpecification
+    public var access: ToolAccess { .read }
     /// How it searches.
     public let mode: RetrievalMode
     /// The number of passages when the call names none.

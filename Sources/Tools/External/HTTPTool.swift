@@ -90,10 +90,15 @@ struct HTTPAddress {
 /// name was resolved and again on every redirect, follows at most three redirects, and bounds size and time.
 public struct HTTPTool: RetrievalTool {
     public let specification: ToolSpecification
+    public let access: ToolAccess
     public let options: HTTPToolOptions
     private let client: HTTPClient
 
-    public init(specification: ToolSpecification, options: HTTPToolOptions, client: HTTPClient = .shared) {
+    public init(
+        specification: ToolSpecification, options: HTTPToolOptions, client: HTTPClient = .shared,
+        access: ToolAccess = .full
+    ) {
+        self.access = access
         self.specification = specification
         self.options = options
         self.client = client

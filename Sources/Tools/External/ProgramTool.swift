@@ -43,9 +43,11 @@ public struct ProgramToolOptions: Sendable, Hashable {
 /// No shell sees the arguments, the environment is minimal, and time and output are bounded.
 public struct ProgramTool: RetrievalTool {
     public let specification: ToolSpecification
+    public let access: ToolAccess
     public let options: ProgramToolOptions
 
-    public init(specification: ToolSpecification, options: ProgramToolOptions) {
+    public init(specification: ToolSpecification, options: ProgramToolOptions, access: ToolAccess = .full) {
+        self.access = access
         self.specification = specification
         self.options = options
     }

@@ -26,6 +26,9 @@ public struct ToolManifest: Sendable, Hashable {
     /// What a model is told. The tools of an MCP server bring their own: then this one only names the server.
     public var specification: ToolSpecification
     public var runner: Runner
+    /// What a client of a server needs who calls the tool itself; `access: read` opens an outside tool to tokens that may
+    /// only search and read. Default: `full` but for a built-in tool.
+    public var access: ToolAccess
     /// The file, for messages.
     public var source: String
 
@@ -52,6 +55,16 @@ public struct ToolManifest: Sendable, Hashable {
                 throw ToolManifestError("name: must match [A-Za-z0-9_.-]{1,64}, found \"\(name)\"")
             }
             runner = try Runner(value.required("runs"), name: name)
+            if let named = value["access"]?.string {
+                guard let known = ToolAccess(rawValue: named) else {
+                    throw ToolManifestError("access: expected read or full, found \"\(named)\"")
+                }
+                access = known
+            } else if case .builtIn = runner {
+                access = .read
+            } else {
+                access = .full
+            }
             let parameters = value["parameters"] ?? ["type": "object"]
             try JSONSchemaValidator(schema: parameters).checkSchema()
             specification = ToolSpecification(
@@ -71,7 +84,7 @@ public struct ToolManifest: Sendable, Hashable {
         "type": "object", "required": ["name", "runs"], "additionalProperties": false,
         "properties": [
             "name": ["type": "string"], "description": ["type": "string"], "parameters": ["type": "object"],
-            "runs": ["type": ["string", "object"]],
+            "runs": ["type": ["string", "object"]], "access": ["type": "string"],
         ],
     ]
 }

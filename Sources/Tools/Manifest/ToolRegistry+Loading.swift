@@ -37,9 +37,12 @@ extension ToolRegistry {
         for (_, manifest) in ranked {
             switch manifest.runner {
             case .builtIn: tools.append(try makeBuiltIn(manifest))
-            case .http(let options): tools.append(HTTPTool(specification: manifest.specification, options: options))
+            case .http(let options):
+                tools.append(
+                    HTTPTool(specification: manifest.specification, options: options, access: manifest.access))
             case .program(let options):
-                tools.append(ProgramTool(specification: manifest.specification, options: options))
+                tools.append(
+                    ProgramTool(specification: manifest.specification, options: options, access: manifest.access))
             case .mcp(let options): tools += try await MCPTool.tools(of: manifest, options: options)
             }
         }

@@ -6,12 +6,17 @@ public import Text
 /// One tool of an MCP server.
 public struct MCPTool: RetrievalTool {
     public let specification: ToolSpecification
+    public let access: ToolAccess
     private let client: MCPClient
     private let remoteName: String
     private let seconds: Double?
 
     /// - Parameter remoteName: what the server calls the tool.
-    public init(specification: ToolSpecification, remoteName: String, client: MCPClient, seconds: Double? = nil) {
+    public init(
+        specification: ToolSpecification, remoteName: String, client: MCPClient, seconds: Double? = nil,
+        access: ToolAccess = .full
+    ) {
+        self.access = access
         self.specification = specification
         self.remoteName = remoteName
         self.client = client
@@ -42,7 +47,8 @@ public struct MCPTool: RetrievalTool {
             return MCPTool(
                 specification: ToolSpecification(
                     name: name, description: tool.description, parameters: tool.inputSchema),
-                remoteName: tool.name, client: client, seconds: options.seconds)
+                remoteName: tool.name, client: client, seconds: options.seconds,
+                access: manifest.access)
         }
     }
 }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+import Text
+
+/// Watches over one connection, between the HTTP/1 codec and everything else: the rules for a request's head, the clocks
+/// for a client that is slow to send or to read, the end when the server shuts down.
+///
+/// - A request whose head breaks RFC 9112's rules on `Host`, on its target or on the length of its body is refused.
+/// - `Upgrade` is for a WebSocket at `/ws` alone; any other, such as `h2c`, is ignored, as RFC 9110 allows.
+/// - A head must have come `seconds` after the connection was free, its body `seconds` after the head, however they drip;
+///   while an answer is written, some of it must go out in every `seconds`.
+final class ConnectionGuard: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum Mode {
+        case http
+        /// The head of a WebSocket's request has passed; its end is still to come.
+        case upgrading
+        /// Frames, which are no business of this handler.
+        case webSocket
+        /// A request was refused: nothing after it counts.
+        case refused
+    }
+
+    private let server: ForageServer
+    private let connection: Connection
+    private let patience: TimeAmount
+
+    private var mode = Mode.http
+    private var isFirst = true
+    /// Requests whose answers have not gone out whole.
+    private var open = 0
+    /// The request that is coming began then; nil when none is coming.
+    private var receivingSince: NIODeadline?
+    private var freeSince = NIODeadline.now()
+    /// Writes that the system has not taken yet, and when it last took one.
+    private var pendingWrites = 0
+    private var lastProgress = NIODeadline.now()
+    private var closesAfterAnswer = false
+    private var clock: Scheduled<Void>?
+
+    init(server: ForageServer, connection: Connection) {
+        self.server = server
+        self.connection = connection
+        patience = .seconds(Int64(max(1, server.options.limits.idleSeconds)))
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { tick(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) { clock?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        clock?.cancel()
+        connection.clientIsGone()
+        context.fireChannelInactive()
+    }
+
+    // MARK: What comes
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch mode {
+        case .webSocket: return context.fireChannelRead(data)
+        case .refused: return
+        case .http, .upgrading: break
+        }
+        switch unwrapInboundIn(data) {
+        case .head(let head): receive(head, context)
+        case .body: context.fireChannelRead(data)
+        case .end:
+            receivingSince = nil
+            connection.note(.working)
+            if mode == .upgrading { mode = .webSocket }
+            context.fireChannelRead(data)
+        }
+    }
+
+    private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        var head = head
+        if let fault = Self.fault(of: head) { return refuse(400, fault, context) }
+        if head.headers.contains(name: "upgrade") {
+            let wantsSocket = head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+            if wantsSocket, isFirst, head.uri.prefix(while: { $0 != "?" }) == ForageServer.socketPath {
+                do throws(ServiceError) {
+                    connection.socketCaller = try WebSocketHandshake.caller(of: head, server)
+                } catch {
+                    return refuse(error.status.rawValue, error.message, context)
+                }
+                head.headers.replaceOrAdd(name: "upgrade", value: "websocket")
+                head.headers.replaceOrAdd(name: "connection", value: "upgrade")
+                mode = .upgrading
+            } else {
+                Self.ignoreUpgrade(&head)
+                // The parser takes what follows such a request for another protocol: the connection ends with its answer.
+                closesAfterAnswer = true
+            }
+        }
+        if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }), open == 0,
+            !server.isDraining
+        {
+            let interim = HTTPResponseHead(version: .http1_1, status: .continue)
+            context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+        }
+        isFirst = false
+        open += 1
+        receivingSince = .now()
+        connection.note(.receiving)
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    /// What is wrong with a head; nil for nothing.
+    private static func fault(of head: HTTPRequestHead) -> String? {
+        let hosts = head.headers["host"]
+        guard hosts.count <= 1 else { return "a request has one Host header" }
+        guard hosts.count == 1 || head.version != .http1_1 else { return "the Host header is missing" }
+        let codings = head.headers[canonicalForm: "transfer-encoding"].map { $0.lowercased() }
+        guard codings.isEmpty || codings == ["chunked"] else { return "the only transfer coding is chunked" }
+        let lengths = head.headers["content-length"]
+        guard lengths.count <= 1, lengths.isEmpty || codings.isEmpty else { return "a body has one length" }
+        if head.uri.utf8.first != UInt8(ascii: "/"), head.uri != "*" {
+            guard let end = head.uri.firstRange(of: "://")?.upperBound,
+                head.uri[end...].prefix(while: { !"/?#".contains($0) }).lowercased() == hosts.first?.lowercased()
+            else { return "the target must be a path, or an address at the Host" }
+        }
+        return nil
+    }
+
+    private static func ignoreUpgrade(_ head: inout HTTPRequestHead) {
+        head.headers.remove(name: "upgrade")
+        head.headers.remove(name: "http2-settings")
+        let kept = head.headers[canonicalForm: "connection"].filter {
+            !["upgrade", "http2-settings"].contains($0.lowercased())
+        }
+        head.headers.remove(name: "connection")
+        for option in kept { head.headers.add(name: "connection", value: String(option)) }
+    }
+
+    /// Answers in place of everything that stands behind this handler, and ends the connection.
+    private func refuse(_ status: Int, _ message: String, _ context: ChannelHandlerContext) {
+        mode = .refused
+        // Answers go out in the order of their requests: behind one that is still being made there is no room.
+        guard open == 0 else { return closesAfterAnswer = true }
+        let error = ServiceError(ServiceError.Status(rawValue: status) ?? .badRequest, message)
+        let body = ByteBuffer(string: error.detail.serialized())
+        var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
+        head.headers.add(name: "content-type", value: "application/json")
+        head.headers.add(name: "content-length", value: String(body.readableBytes))
+        head.headers.add(name: "connection", value: "close")
+        if status == 426 { head.headers.add(name: "sec-websocket-version", value: "13") }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        // Closed at once, bytes that were not read yet would reset the connection and the answer with it.
+        context.close(mode: .output, promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+
+    // MARK: What goes
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if mode == .webSocket { return context.write(data, promise: promise) }
+        var data = data
+        var isEnd = false
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where closesAfterAnswer && head.status.code >= 200:
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+            data = wrapOutboundOut(.head(head))
+        case .end: isEnd = true
+        default: break
+        }
+        let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+        if pendingWrites == 0 { lastProgress = .now() }
+        pendingWrites += 1
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+            guard let self else { return }
+            pendingWrites -= 1
+            lastProgress = .now()
+            if isEnd { answered(context) }
+        }
+        context.write(data, promise: written)
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        open = max(0, open - 1)
+        guard open == 0 else { return }
+        freeSince = .now()
+        if receivingSince == nil { connection.note(.idle) }
+        if closesAfterAnswer { context.close(promise: nil) }
+    }
+
+    // MARK: Clocks and ends
+
+    private func tick(_ context: ChannelHandlerContext) {
+        let interval = max(TimeAmount.milliseconds(100), .nanoseconds(patience.nanoseconds / 8))
+        clock = context.eventLoop.assumeIsolated().scheduleTask(in: interval) { [weak self] in
+            guard let self, context.channel.isActive else { return }
+            if mode != .webSocket, isTooSlow(.now()) {
+                context.close(promise: nil)
+            } else {
+                tick(context)
+            }
+        }
+    }
+
+    private func isTooSlow(_ now: NIODeadline) -> Bool {
+        if let receivingSince, now - receivingSince > patience { return true }
+        if pendingWrites > 0 { return now - lastProgress > patience }
+        return open == 0 && now - freeSince > patience
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ChannelShouldQuiesceEvent: quiesce(context)
+        case ChannelEvent.inputClosed:
+            // A client that has only closed its own direction may still read a quick answer.
+            let connection = connection
+            context.eventLoop.scheduleTask(in: .seconds(1)) { connection.clientIsGone() }
+            context.fireUserInboundEventTriggered(event)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// The server shuts down: what is being answered is finished, everything else ends.
+    private func quiesce(_ context: ChannelHandlerContext) {
+        if mode == .webSocket {
+            // A close frame that says "going away" (RFC 6455, 7.4.1).
+            context.writeAndFlush(NIOAny(ByteBuffer(bytes: [0x88, 0x02, 0x03, 0xE9])), promise: nil)
+            connection.clientIsGone()
+            context.close(promise: nil)
+        } else if open == 0 || receivingSince != nil {
+            context.close(promise: nil)
+        } else {
+            closesAfterAnswer = true
+        }
+    }
+}
