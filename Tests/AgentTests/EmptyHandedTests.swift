@@ -24,11 +24,11 @@ import Text
             """
             repeat_last: true
             turns: [{tool_calls: [{name: keyword_search, arguments: {query: Bauer, within: "r1 intersect r3"}}]}]
-            """, "unreadable_model"
+            """, "repeating"
         ),
         (
             "no call that can be read", "repeat_last: true\nturns: [{tool_calls: [{name: x, arguments: {}}]}]",
-            "unreadable_model"
+            "repeating"
         ),
         ("empty turns", "repeat_last: true\nturns: [{content: \" \"}]", "unreadable_model"),
         (

@@ -123,6 +123,7 @@ import Tools
     /// A model that only writes text drives by lines; the first step is the question itself.
     @Test func aModelWithoutToolCallsDrivesByLines() async throws {
         let script = """
+            select: call
             tool_calls: false
             turns:
               - {content: "search: Bauer Media Group headquarters"}
@@ -148,6 +149,7 @@ import Tools
     @Test(arguments: ["", "banana", "search:", "open: nowhere", "SEARCH: x", "1. search: \"y\"", "answer: 42"])
     func anyLineIsRead(_ line: String) async throws {
         let script = """
+            select: call
             tool_calls: false
             repeat_last: true
             turns: [{content: \(JSONValue.string(line).serialized())}]
