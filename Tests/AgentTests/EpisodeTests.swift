@@ -14,6 +14,9 @@ import Text
 /// `ppo_utils/experience_maker.py` and `prompts_dataset.py`, ReSearch `active_pipeline.py` and `template.py`, Search-o1
 /// `run_search_o1.py` and `prompts.py`.
 @Suite struct EpisodeTests {
+    /// Pieces of a text, for lines that are not too long.
+    private func text(_ parts: String...) -> String { parts.joined() }
+
     private static let documents = [
         Document(id: "elbe", title: "Elbe", text: "The Elbe rises in the Giant Mountains."),
         Document(id: "hamburg", title: "Hamburg", text: "Hamburg lies on the Elbe."),
@@ -64,23 +67,25 @@ import Text
             ])
         #expect(answer.short == "the Giant Mountains")
         let prompt =
-            "Answer the given question. You must conduct reasoning inside <think> and </think> first every time you get new "
-            + "information. After reasoning, if you find you lack some knowledge, you can call a search engine by <search> "
-            + "query </search> and it will return the top searched results between <information> and </information>. You "
-            + "can search as many times as your want. If you find no further external knowledge needed, you can directly "
-            + "provide the answer inside <answer> and </answer>, without detailed illustrations. For example, <answer> "
-            + "Beijing </answer>. Question: Where does the river of Hamburg rise?\n"
+            text(
+                "Answer the given question. You must conduct reasoning inside <think> and </think> first every time you get new ",
+                "information. After reasoning, if you find you lack some knowledge, you can call a search engine by <search> ",
+                "query </search> and it will return the top searched results between <information> and </information>. You ",
+                "can search as many times as your want. If you find no further external knowledge needed, you can directly ",
+                "provide the answer inside <answer> and </answer>, without detailed illustrations. For example, <answer> ",
+                "Beijing </answer>. Question: Where does the river of Hamburg rise?\n")
         #expect(requests[0].messages == [ChatMessage(role: .user, content: prompt)])
         #expect(requests[0].options.stop == ["</search>", "</answer>"])
         let last = requests[2].messages
         #expect(last.count == 2 && last[0].content == prompt && last[1].role == .assistant)
         #expect(
             last[1].content
-                == "<think>The river first.</think>\n<search> river of Hamburg </search>\n\n<information>Doc 1(Title: "
-                + "\"Hamburg\") Hamburg lies on the Elbe.\nDoc 2(Title: \"Elbe\") The Elbe rises in the Giant "
-                + "Mountains.</information>\n\nno tag\nMy previous action is invalid. If I want to search, I should put the "
-                + "query between <search> and </search>. If I want to give the final answer, I should put the answer between "
-                + "<answer> and </answer>. Let me try again.\n")
+                == text(
+                    "<think>The river first.</think>\n<search> river of Hamburg </search>\n\n<information>Doc 1(Title: ",
+                    "\"Hamburg\") Hamburg lies on the Elbe.\nDoc 2(Title: \"Elbe\") The Elbe rises in the Giant ",
+                    "Mountains.</information>\n\nno tag\nMy previous action is invalid. If I want to search, I should put the ",
+                    "query between <search> and </search>. If I want to give the final answer, I should put the answer between ",
+                    "<answer> and </answer>. Let me try again.\n"))
     }
 
     @Test func r1Searcher() async throws {
@@ -94,22 +99,24 @@ import Text
         #expect(requests[0].messages.map(\.role) == [.system, .user, .assistant])
         #expect(
             requests[0].messages[0].content
-                == "You are a helpful assistant.\nGiven a question, you should answer it by first thinking about the "
-                + "reasoning process in the mind and then providing the final answer.\nThe output format of reasoning "
-                + "process and final answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, "
-                + "i.e., \"<think> reasoning process here </think>\n\n<answer> final answer here </answer>\".\nDuring the "
-                + "thinking process, **you can perform searching for uncertain knowledge** if necessary with the format of "
-                + "\"<|begin_of_query|> search query (only list keywords, such as **\"keyword_1 keyword_2 "
-                + "...\"**)<|end_of_query|>\". **A query must involve only a single triple**.\nThen, the search system will "
-                + "provide you with the retrieval information with the format of \"<|begin_of_documents|> ...search "
-                + "results... <|end_of_documents|>\".")
+                == text(
+                    "You are a helpful assistant.\nGiven a question, you should answer it by first thinking about the ",
+                    "reasoning process in the mind and then providing the final answer.\nThe output format of reasoning ",
+                    "process and final answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, ",
+                    "i.e., \"<think> reasoning process here </think>\n\n<answer> final answer here </answer>\".\nDuring the ",
+                    "thinking process, **you can perform searching for uncertain knowledge** if necessary with the format of ",
+                    "\"<|begin_of_query|> search query (only list keywords, such as **\"keyword_1 keyword_2 ",
+                    "...\"**)<|end_of_query|>\". **A query must involve only a single triple**.\nThen, the search system will ",
+                    "provide you with the retrieval information with the format of \"<|begin_of_documents|> ...search ",
+                    "results... <|end_of_documents|>\"."))
         #expect(requests[0].messages[1].content == "Where does the river of Hamburg rise")
         #expect(requests[0].messages[2].content == "<think>")
         #expect(
             requests[1].messages[2].content
-                == "<think>I look it up.\n<|begin_of_query|> \"Hamburg\"\triver<|end_of_query|>\n\n"
-                + "<|begin_of_documents|>\n(1)Hamburg   Hamburg lies on the Elbe.\n(2)Elbe   The Elbe rises in the Giant "
-                + "Mountains.\n<|end_of_documents|>\n\n")
+                == text(
+                    "<think>I look it up.\n<|begin_of_query|> \"Hamburg\"\triver<|end_of_query|>\n\n",
+                    "<|begin_of_documents|>\n(1)Hamburg   Hamburg lies on the Elbe.\n(2)Elbe   The Elbe rises in the Giant ",
+                    "Mountains.\n<|end_of_documents|>\n\n"))
     }
 
     @Test func reSearch() async throws {
@@ -131,8 +138,9 @@ import Text
         #expect(requests[0].messages.count == 2)
         #expect(
             requests[1].messages[2].content
-                == "<think> The river. </think> <search> river of Hamburg </search> <result>\n\"Hamburg\"\nHamburg lies on "
-                + "the Elbe.\n\n\"Elbe\"\nThe Elbe rises in the Giant Mountains.\n</result>")
+                == text(
+                    "<think> The river. </think> <search> river of Hamburg </search> <result>\n\"Hamburg\"\nHamburg lies on ",
+                    "the Elbe.\n\n\"Elbe\"\nThe Elbe rises in the Giant Mountains.\n</result>"))
     }
 
     @Test func searchO1() async throws {
@@ -149,24 +157,28 @@ import Text
         #expect(prompt.contains("The maximum number of search attempts is limited to 5.\n\nOnce you have all"))
         #expect(
             prompt.hasSuffix(
-                "- When done searching, continue your reasoning.\n\nPlease answer the following question. You should think "
-                    + "step by step to solve it.\n\nProvide your final answer in the format \\boxed{YOUR_ANSWER}.\n\n"
-                    + "Question:\nWhere does the river of Hamburg rise\n\n"))
+                text(
+                    "- When done searching, continue your reasoning.\n\nPlease answer the following question. You should think ",
+                    "step by step to solve it.\n\nProvide your final answer in the format \\boxed{YOUR_ANSWER}.\n\n",
+                    "Question:\nWhere does the river of Hamburg rise\n\n")))
         let analysis = requests[1].messages[0].content
         #expect(
             analysis.contains(
-                "- **Previous Reasoning Steps:**  \nStep 1: The river first.\n\nStep 2: "
-                    + "<|begin_search_query|>river of Hamburg\n\n- **Current Search Query:**  \nriver of Hamburg\n\n"))
+                text(
+                    "- **Previous Reasoning Steps:**  \nStep 1: The river first.\n\nStep 2: ",
+                    "<|begin_search_query|>river of Hamburg\n\n- **Current Search Query:**  \nriver of Hamburg\n\n")))
         #expect(analysis.contains("**Web Page 1:**\n{"))
         let episode =
-            "The river first.\n\n<|begin_search_query|>river of Hamburg<|end_search_query|>\n\n<|begin_search_result|>"
-            + "The Elbe risesin the Giant Mountains.<|end_search_result|>\n\n"
+            text(
+                "The river first.\n\n<|begin_search_query|>river of Hamburg<|end_search_query|>\n\n<|begin_search_result|>",
+                "The Elbe risesin the Giant Mountains.<|end_search_result|>\n\n")
         #expect(requests[2].messages[1].content == episode)
         #expect(
             requests[3].messages[1].content
-                == episode
-                + "Again: <|begin_search_query|>river of Hamburg<|end_search_query|>\n<|begin_search_result|>\nYou "
-                + "have searched this query. Please refer to previous results.\n<|end_search_result|>\n")
+                == text(
+                    episode,
+                    "Again: <|begin_search_query|>river of Hamburg<|end_search_query|>\n<|begin_search_result|>\nYou ",
+                    "have searched this query. Please refer to previous results.\n<|end_search_result|>\n"))
     }
 
     /// The reasoning before a query is shown to the reading call as the released code cuts it.

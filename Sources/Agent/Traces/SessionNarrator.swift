@@ -137,7 +137,11 @@ public struct SessionNarrator: Sendable {
                 lines.append(dim(line("      “\(citation.quote)”")))
             }
         }
-        if answer.citations.isEmpty, answer.label != .none { lines.append("  (ungrounded: it cites no passage)") }
+        if !answer.isSupported {
+            lines.append("  (unsupported: no passage that was found holds it)")
+        } else if answer.citations.isEmpty, answer.label != .none {
+            lines.append("  (ungrounded: it cites no passage)")
+        }
         return lines
     }
 
