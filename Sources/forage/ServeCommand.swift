@@ -128,7 +128,7 @@ struct ServiceArguments: ParsableArguments, Sendable {
             for: corpus, learns: hasVectors, models: model.map { [$0] } ?? [])
         var names = policy
         if policy.isEmpty {
-            let first = model?.capabilities.toolCalls == true ? "react" : LearnedDefaults.policy(for: corpus)
+            let first = LearnedDefaults.policy(for: corpus, model: model)
             names = [first] + Self.policyNames().filter { $0 != first }
         }
         var strategies: [Strategy] = []
