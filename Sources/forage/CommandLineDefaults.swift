@@ -60,7 +60,8 @@ struct CommandLineDefaults {
             command = next
         }
         if rest.contains("--help") || rest.contains("-h") || rest.contains("help") { return arguments }
-        let given = Set(rest.prefix { $0 != "--" }.map { $0.split(separator: "=", maxSplits: 1).first.map(String.init) ?? $0 })
+        let given = Set(
+            rest.prefix { $0 != "--" }.map { $0.split(separator: "=", maxSplits: 1).first.map(String.init) ?? $0 })
         var added: [String] = []
         for known in command["arguments"]?.array ?? [] {
             let kind = known["kind"]?.string
@@ -105,7 +106,8 @@ enum CommandSuggestion {
             let configuration = command.configuration
             let children = configuration.subcommands + configuration.groupedSubcommands.flatMap(\.subcommands)
             guard !children.isEmpty else { return nil }
-            if let next = children.first(where: { $0._commandName == word || $0.configuration.aliases.contains(word) }) {
+            if let next = children.first(where: { $0._commandName == word || $0.configuration.aliases.contains(word) })
+            {
                 command = next
                 path.append(word)
                 continue

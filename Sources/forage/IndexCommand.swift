@@ -30,7 +30,9 @@ struct IndexCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: "The corpus folder, by convention NAME.forage.")
     var output: String
 
-    @Option(name: [.short, .long], help: "The format of all inputs, such as jsonl, csv or text; default: by content and name.")
+    @Option(
+        name: [.short, .long],
+        help: "The format of all inputs, such as jsonl, csv or text; default: by content and name.")
     var format: String?
 
     @Option(help: "The character encoding of texts, such as windows-1252; default: found for each file.")
@@ -191,7 +193,8 @@ struct IndexCommand: AsyncParsableCommand {
                                 let share = progress.bytesTotal.map { Double(progress.bytes) / Double(max($0, 1)) }
                                 line.show(
                                     ProgressLine.bar(
-                                        share: share, note: "\(counted(progress.documents, "document")), \(Int(progress.rate))/s",
+                                        share: share,
+                                        note: "\(counted(progress.documents, "document")), \(Int(progress.rate))/s",
                                         secondsLeft: progress.secondsLeft))
                             }, isCancelled: { Interruption.isRequested })
                     })
@@ -227,7 +230,9 @@ struct IndexCommand: AsyncParsableCommand {
         for remark in summary.notes.prefix(20) { note("note: \(remark)") }
         if summary.notes.count > 20 { note("note: \(summary.notes.count - 20) more") }
         report(setAside: summary)
-        for (format, kind) in summary.kinds.sorted(by: { ($0.value.documents, $0.key.rawValue) > ($1.value.documents, $1.key.rawValue) }) {
+        for (format, kind) in summary.kinds.sorted(by: {
+            ($0.value.documents, $0.key.rawValue) > ($1.value.documents, $1.key.rawValue)
+        }) {
             let name = format.rawValue + String(repeating: " ", count: max(0, 13 - format.rawValue.count))
             note("  \(name)\(counted(kind.files, "file")), \(counted(kind.documents, "document"))")
         }

@@ -73,7 +73,9 @@ import Text
     /// What was typed, with what the environment and the configuration file say behind it.
     private static func arguments() throws -> [String] {
         let typed = Array(CommandLine.arguments.dropFirst())
-        if let problem = CommandSuggestion.problem(in: typed, root: Self.self) { fail(problem, code: .validationFailure) }
+        if let problem = CommandSuggestion.problem(in: typed, root: Self.self) {
+            fail(problem, code: .validationFailure)
+        }
         let defaults = try CommandLineDefaults()
         guard !defaults.isEmpty, !typed.isEmpty else { return typed }
         return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()))

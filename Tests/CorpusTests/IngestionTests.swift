@@ -60,7 +60,8 @@ import Text
 
     @Test func otherEncodingsAndLongLines() throws {
         let writer = try writer()
-        let latin = try folder.write("latin.jsonl", Array(#"{"id":"l","text":"caf"#.utf8) + [0xE9] + Array("\"}\n".utf8))
+        let latin = try folder.write(
+            "latin.jsonl", Array(#"{"id":"l","text":"caf"#.utf8) + [0xE9] + Array("\"}\n".utf8))
         #expect(try writer.ingest([latin]).added == 1)
         let data = try folder.write("bad.txt", [UInt8](repeating: 0, count: 5000))
         let bad = try writer.ingest([data])
@@ -82,15 +83,18 @@ import Text
     @Test func aMessyFolderIsReadToItsEnd() throws {
         try folder.write("mix/a.md", "# A\r\n\r\nText.")
         try folder.write("mix/parts.csv", "sku,name,note\n1,Anchor,24\" wide\n2,Rope,\n")
-        try folder.write("mix/list.json", #"[{"id":"j1","text":"one"},{"id":"j2","text":NaN},{"id":"j3","text":"three"}]"#)
-        try folder.write("mix/box.mbox", "From a\nFrom: a@b\nSubject: One\n\nHi\n\nFrom b\nFrom: c@d\nSubject: Two\n\nHo\n")
+        try folder.write(
+            "mix/list.json", #"[{"id":"j1","text":"one"},{"id":"j2","text":NaN},{"id":"j3","text":"three"}]"#)
+        try folder.write(
+            "mix/box.mbox", "From a\nFrom: a@b\nSubject: One\n\nHi\n\nFrom b\nFrom: c@d\nSubject: Two\n\nHo\n")
         try folder.write("mix/broken.pdf", "%PDF-1.4 nothing")
         try folder.write("mix/data.bin", [UInt8](repeating: 0, count: 300))
         try folder.write("mix/drafts/no.md", "# Draft")
         try folder.write("mix/run", "#!/bin/sh\necho hello\n")
         try folder.write(
             "mix/forage.yaml",
-            "leave_out: [drafts/]\ntypes: {name: text}\nfiles:\n  - match: '*.csv'\n    id: sku\n    text: [note, name]\n")
+            "leave_out: [drafts/]\ntypes: {name: text}\nfiles:\n  - match: '*.csv'\n    id: sku\n    text: [note, name]\n"
+        )
         symlink("/etc/passwd", folder("mix/link.txt"))
         let writer = try writer()
         let summary = try writer.ingest([folder("mix")])
@@ -116,7 +120,10 @@ import Text
         let reader = try writer.publish()
         let passages = try reader.passages(at: (0..<UInt32(reader.passageCount)).map { $0 })
         #expect(passages.first?.pages?.lowerBound == 1 && passages.last?.pages?.upperBound == 3)
-        #expect(zip(passages, passages.dropFirst()).allSatisfy { ($0.pages?.lowerBound ?? 0) <= ($1.pages?.lowerBound ?? 0) })
+        #expect(
+            zip(passages, passages.dropFirst()).allSatisfy {
+                ($0.pages?.lowerBound ?? 0) <= ($1.pages?.lowerBound ?? 0)
+            })
         try writer.add([Document(id: "flat", text: "no pages")])
         #expect(try writer.publish().passage(id: "flat")?.pages == nil)
     }

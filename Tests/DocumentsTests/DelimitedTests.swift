@@ -9,7 +9,9 @@ import Testing
 
 @Suite struct DelimitedTests {
     /// The documents of a table, and what was set aside.
-    func rows(_ text: String, _ name: String = "t.csv", _ options: ReadingOptions = ReadingOptions()) throws -> [SourceDocument] {
+    func rows(_ text: String, _ name: String = "t.csv", _ options: ReadingOptions = ReadingOptions()) throws
+        -> [SourceDocument]
+    {
         let reading = try read(text, name: name, options: options)
         #expect(reading.problems.isEmpty, "\(reading.problems)")
         return reading.documents
@@ -22,7 +24,8 @@ import Testing
             "c.tsv")
         #expect(collection.map(\.id) == ["0", "1", "2", "3", "4", "5"])
         #expect(collection[1].text.hasPrefix("\"Stairs\" is") && collection[4].text == "\"A 17\" screen is small.")
-        let parts = try rows("id,title,text\n1,Monitor,24\" screen with stand\n2,Cable,Two metres\n3,Panel,32\" panel\n")
+        let parts = try rows(
+            "id,title,text\n1,Monitor,24\" screen with stand\n2,Cable,Two metres\n3,Panel,32\" panel\n")
         #expect(parts.map(\.title) == ["Monitor", "Cable", "Panel"] && parts[0].text == "24\" screen with stand")
         #expect(try rows("text\nA 24\" screen is wide\nThe cat sat\nA 17\" screen is small\nLast line\n").count == 4)
         // A quote at the start of a field whose partner would be rows away, in rows that stand by themselves.
@@ -32,9 +35,11 @@ import Testing
 
     @Test func quotedFieldsMayHoldEverything() throws {
         let table = try rows(
-            "id,text,note\r\n1,\"She wrote\r\nthe \"\"first\"\" program, alone.\",\"a,b\"\r\n2,Plain,\"\"\r\n\r\n3,\"x\",\r\n")
+            "id,text,note\r\n1,\"She wrote\r\nthe \"\"first\"\" program, alone.\",\"a,b\"\r\n2,Plain,\"\"\r\n\r\n3,\"x\",\r\n"
+        )
         #expect(table.count == 3)
-        #expect(table[0].text == "She wrote\nthe \"first\" program, alone." && table[0].metadata["note"] == .string("a,b"))
+        #expect(
+            table[0].text == "She wrote\nthe \"first\" program, alone." && table[0].metadata["note"] == .string("a,b"))
         #expect(table[1].metadata["note"] == nil && table[2].text == "x")
         let single = try rows("text\n\"line one\nline two\"\nanother\n")
         #expect(single.map(\.text) == ["line one\nline two", "another"])
@@ -87,7 +92,10 @@ import Testing
         for _ in 0..<300 {
             let columns = Int.random(in: 2...4, using: &numbers)
             let table = (0..<Int.random(in: 1...6, using: &numbers)).map { _ in
-                (0..<columns).map { _ in (0..<Int.random(in: 1...5, using: &numbers)).map { _ in pieces.randomElement(using: &numbers) ?? "" }.joined() }
+                (0..<columns).map { _ in
+                    (0..<Int.random(in: 1...5, using: &numbers)).map { _ in pieces.randomElement(using: &numbers) ?? ""
+                    }.joined()
+                }
             }
             let text = ([(0..<columns).map { "c\($0)" }] + table).map { row in
                 row.map { "\"" + $0.replacing("\"", with: "\"\"") + "\"" }.joined(separator: ",")

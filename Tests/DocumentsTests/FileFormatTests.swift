@@ -17,7 +17,9 @@ import Testing
         #expect(pages.count == 5)
         // The first column to its end, then the second.
         let first = pages[0].split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        #expect(first.contains("was sold to a museum. The eastern quay") && first.contains("for lack of money. Pilots asked"))
+        #expect(
+            first.contains("was sold to a museum. The eastern quay")
+                && first.contains("for lack of money. Pilots asked"))
         #expect(pages[1].contains("North | 12 | 4.50 | 1,200") && pages[1].contains("Quay | Ships | Fee | Tonnage"))
         // The name of the report heads each page, its number foots it.
         #expect(!document.text.contains("Annual Report") && !document.text.contains("Page 3"))
@@ -37,19 +39,28 @@ import Testing
     @Test func officeFiles() throws {
         let word = try #require(try read(testFile("kelp.docx"), name: "kelp.docx").documents.first)
         #expect(word.title == "Kelp farming" && word.metadata["author"] == .string("Bo Reed"))
-        #expect(word.text.contains("Ropes\n\nKelp grows on ropes") && word.text.contains("Month | Water | Yield\nMay | 9 | 120\nJune |  | 180"))
+        #expect(
+            word.text.contains("Ropes\n\nKelp grows on ropes")
+                && word.text.contains("Month | Water | Yield\nMay | 9 | 120\nJune |  | 180"))
         let slides = try #require(try read(testFile("lights.pptx"), name: "lights.pptx").documents.first)
         #expect(slides.title == "Lighthouses" && slides.text.split(separator: "\u{0C}").count == 2)
         #expect(slides.text.contains("Skerry | 41 m") && slides.text.contains("storm of 1953"))
         let stock = try read(testFile("stock.xlsx"), name: "stock.xlsx")
-        #expect(stock.documents.map(\.id) == ["stock.xlsx/Stock:2", "stock.xlsx/Stock:3", "stock.xlsx/Stock:4", "stock.xlsx/Plan"])
+        #expect(
+            stock.documents.map(\.id) == [
+                "stock.xlsx/Stock:2", "stock.xlsx/Stock:3", "stock.xlsx/Stock:4", "stock.xlsx/Plan",
+            ])
         #expect(stock.documents[0].text == "Part: Monitor 24\"\nPrice: 199.5\nSince: 2021-05-17\nNote: with stand")
-        #expect(stock.documents[2].metadata["Price"] == .string("1234567") && stock.documents[3].text == "Budget\nRent | 500")
+        #expect(
+            stock.documents[2].metadata["Price"] == .string("1234567")
+                && stock.documents[3].text == "Budget\nRent | 500")
     }
 
     @Test func openDocumentsAndBooks() throws {
         let text = try #require(try read(testFile("salt.odt"), name: "salt.odt").documents.first)
-        #expect(text.title == "Salt roads" && text.text.contains("Salt went inland on mules.") && text.text.contains("Lune | 40"))
+        #expect(
+            text.title == "Salt roads" && text.text.contains("Salt went inland on mules.")
+                && text.text.contains("Lune | 40"))
         let tides = try read(testFile("tides.ods"), name: "tides.ods").documents
         #expect(tides.map(\.text) == ["Place: Skerry\nHigh: 4.1\nLow: 0.5", "Place: Lune\nHigh: 3.2\nLow: 0.9"])
         let book = try read(testFile("lamps.epub"), name: "lamps.epub").documents
@@ -91,8 +102,11 @@ import Testing
         let reading = try read(mail, name: "a.eml")
         #expect(reading.problems.isEmpty, "\(reading.problems)")
         let message = try #require(reading.documents.first)
-        #expect(message.title == "Grüße" && message.text.hasPrefix("Die Mühle steht still.") && !message.text.contains("<p>"))
-        #expect(message.metadata["from"]?.string?.hasPrefix("Jörg") == true && message.metadata["to"]?.array?.count == 2)
+        #expect(
+            message.title == "Grüße" && message.text.hasPrefix("Die Mühle steht still.")
+                && !message.text.contains("<p>"))
+        #expect(
+            message.metadata["from"]?.string?.hasPrefix("Jörg") == true && message.metadata["to"]?.array?.count == 2)
         #expect(reading.documents.last?.text == "Attached row")
         let box = "From a Fri\nFrom: a@b\nSubject: One\n\nHi\n>From here\n\nFrom b Fri\nFrom: c@d\nSubject: Two\n\nHo\n"
         let boxed = try read(box, name: "m.mbox")
@@ -122,7 +136,9 @@ import Testing
         for step in 0..<12 {
             _ = try? read(Array(bytes.prefix(bytes.count * step / 12)), name: name)
             var changed = bytes
-            for _ in 0..<20 { changed[Int.random(in: 0..<bytes.count, using: &numbers)] = UInt8.random(in: 0...255, using: &numbers) }
+            for _ in 0..<20 {
+                changed[Int.random(in: 0..<bytes.count, using: &numbers)] = UInt8.random(in: 0...255, using: &numbers)
+            }
             _ = try? read(changed, name: name)
         }
     }

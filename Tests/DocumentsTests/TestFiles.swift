@@ -16,7 +16,8 @@ func testFile(_ name: String) throws -> [UInt8] {
 /// Reads bytes as a file of that name, as a folder's file is read.
 func read(_ bytes: [UInt8], name: String, options: ReadingOptions = ReadingOptions()) throws -> Reading {
     let format = bytes.withUnsafeBufferPointer {
-        SourceFormat.detect(name: name, head: UnsafeBufferPointer(rebasing: $0.prefix(1 << 16)), isWhole: $0.count <= 1 << 16)
+        SourceFormat.detect(
+            name: name, head: UnsafeBufferPointer(rebasing: $0.prefix(1 << 16)), isWhole: $0.count <= 1 << 16)
     }
     guard let format else { throw DocumentError("it is no document") }
     return try DocumentReader(options).read(.bytes(bytes), format: format, id: name)

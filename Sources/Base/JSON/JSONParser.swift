@@ -109,7 +109,8 @@ private struct JSONParser {
         case UInt8(ascii: "n"): return try parseWord("null", .null)
         case UInt8(ascii: "N") where isLenient: return try parseWord("NaN", .null)
         case UInt8(ascii: "I") where isLenient: return try parseWord("Infinity", .null)
-        case UInt8(ascii: "-") where isLenient && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+        case UInt8(ascii: "-")
+        where isLenient && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
             return try parseWord("-Infinity", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
         default: throw failure("expected a value")

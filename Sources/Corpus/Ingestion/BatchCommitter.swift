@@ -54,7 +54,8 @@ final class BatchCommitter: @unchecked Sendable {
             func finishSources(before index: Int) throws {
                 while let finish = finishes.first, finish.afterRecord <= index {
                     let active = batch.sources[finish.source]
-                    let isSetAside = gave.removeValue(forKey: active.row).map { $0.problems > 0 && $0.documents == 0 } ?? false
+                    let isSetAside =
+                        gave.removeValue(forKey: active.row).map { $0.problems > 0 && $0.documents == 0 } ?? false
                     counts.deleted += try self.finish(db, active, hash: finish.hash, isSetAside: isSetAside)
                     reached[finish.source] = nil
                     finishes = finishes.dropFirst()

@@ -84,7 +84,8 @@ struct FolderOptions: Sendable {
             guard let format = value.string.flatMap({ SourceFormat(rawValue: $0) }) else {
                 throw CorpusError(
                     .badArgument,
-                    "\(path): unknown format; the formats are \(SourceFormat.allCases.map(\.rawValue).joined(separator: ", "))")
+                    "\(path): unknown format; the formats are \(SourceFormat.allCases.map(\.rawValue).joined(separator: ", "))"
+                )
             }
             entry.format = format
         case "encoding": entry.encoding = try texts(value, name, path).first

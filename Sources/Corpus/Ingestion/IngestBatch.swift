@@ -149,6 +149,7 @@ struct IngestBatch: Sendable {
             throw DocumentError("the title has \(document.title.utf8.count) bytes; at most 65536 are accepted")
         }
         return PreparedDocument(
-            id: document.id, title: document.title, text: document.text, metadata: document.metadata, splitter: splitter)
+            id: document.id, title: document.title, text: document.text, metadata: document.metadata, splitter: splitter
+        )
     }
 }

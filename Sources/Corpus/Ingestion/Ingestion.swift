@@ -238,7 +238,8 @@ private struct Ingestion {
             }
             let rows = try ParquetStream(path: place)
             let whole = try readRecords(
-                rows, active, name: name, place: place, format: .jsonl, counted: .parquet, resume: nil, progress: progress,
+                rows, active, name: name, place: place, format: .jsonl, counted: .parquet, resume: nil,
+                progress: progress,
                 isCancelled: isCancelled)
             if whole { try rows.finish() }
             return whole

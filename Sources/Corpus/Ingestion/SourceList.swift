@@ -57,7 +57,9 @@ struct SourceList {
                 types += folder.types
                 try addFolder(root, prefix: name == "." || name == ".." ? "" : name + "/", below: "", folder, depth: 0)
             } else if status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFIFO {
-                add(input, name: input.split(separator: "/").last.map(String.init) ?? input, FolderOptions.Entry(), status)
+                add(
+                    input, name: input.split(separator: "/").last.map(String.init) ?? input, FolderOptions.Entry(),
+                    status)
             } else {
                 throw CorpusError(.badInput, "\(input) is neither a file nor a folder")
             }

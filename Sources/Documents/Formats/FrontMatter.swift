@@ -99,7 +99,9 @@ struct TOMLReader {
     }
 
     /// Changes the value at a path; of a list of tables on the way the last one counts.
-    private static func change(_ object: inout JSONObject, _ path: ArraySlice<String>, _ body: (inout JSONValue?) -> Void) {
+    private static func change(
+        _ object: inout JSONObject, _ path: ArraySlice<String>, _ body: (inout JSONValue?) -> Void
+    ) {
         guard let name = path.first else { return }
         if path.count == 1 {
             var value = object[name]
@@ -198,7 +200,9 @@ struct TOMLReader {
 
     private mutating func plain() throws(DocumentError) -> JSONValue {
         let start = at
-        while at < bytes.count, ![10, 13, UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: "#")].contains(bytes[at]) {
+        while at < bytes.count,
+            ![10, 13, UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: "#")].contains(bytes[at])
+        {
             at += 1
         }
         let word = String(decoding: bytes[start..<at], as: UTF8.self).trimmed()
@@ -212,7 +216,9 @@ struct TOMLReader {
         if let number = Int(plain.hasPrefix("+") ? String(plain.dropFirst()) : plain) { return .integer(number) }
         if plain.hasPrefix("0x"), let number = Int(plain.dropFirst(2), radix: 16) { return .integer(number) }
         if let number = Double(plain), number.isFinite { return .number(number) }
-        guard word.utf8.first.map({ $0 >= 48 && $0 < 58 }) == true else { throw failure("expected a value, found \(word.prefix(40))") }
+        guard word.utf8.first.map({ $0 >= 48 && $0 < 58 }) == true else {
+            throw failure("expected a value, found \(word.prefix(40))")
+        }
         return .string(word)  // a date or a time
     }
 

@@ -308,13 +308,17 @@ private struct HTMLPage {
         if Self.navigation.contains(name) { return true }
         if let role = Self.attribute(node, "role"), Self.navigationRoles.contains(role) { return true }
         // The head of a page has its name and menus; that of an article has the article's.
-        if name == "header" { return !Self.isInside(node, "main") && !Self.isInside(node, "article") && contains(node, "nav") }
+        if name == "header" {
+            return !Self.isInside(node, "main") && !Self.isInside(node, "article") && contains(node, "nav")
+        }
         guard name != "body", name != "html", name != "main", name != "article" else { return false }
         for key in ["class", "id"] {
             guard let value = Self.attribute(node, key) else { continue }
             for token in value.split(separator: " ") {
                 let words = token.split { !$0.isLetter }.map { $0.lowercased() }
-                if words.count <= 2, words.contains(where: { Self.navigationWords.contains($0) }) { return !isMostOfPage(node) }
+                if words.count <= 2, words.contains(where: { Self.navigationWords.contains($0) }) {
+                    return !isMostOfPage(node)
+                }
             }
         }
         return isLinkList(node, name)
@@ -322,7 +326,9 @@ private struct HTMLPage {
 
     /// A list in which nearly everything is a link.
     private func isLinkList(_ node: Node, _ name: String) -> Bool {
-        guard name == "ul" || name == "ol", !Self.isInside(node, "article"), !Self.isInside(node, "main") else { return false }
+        guard name == "ul" || name == "ol", !Self.isInside(node, "article"), !Self.isInside(node, "main") else {
+            return false
+        }
         var (linked, all, links) = (0, 0, 0)
         var nodes = NodeWalk(node, effort)
         var depth = 0

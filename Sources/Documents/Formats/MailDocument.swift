@@ -57,7 +57,9 @@ struct MailDocument {
                     return 1
                 }, Unmanaged.passUnretained(message).toOpaque()) != 0
         }
-        let known: Set<String> = ["from", "to", "subject", "date", "message-id", "received", "mime-version", "content-type"]
+        let known: Set<String> = [
+            "from", "to", "subject", "date", "message-id", "received", "mime-version", "content-type",
+        ]
         guard isMessage, message.headers.contains(where: { known.contains($0.name) }) else {
             throw DocumentError("it is no e-mail message: it has none of a message's headers")
         }
@@ -65,7 +67,9 @@ struct MailDocument {
         func first(_ name: String) -> String? {
             message.headers.first { $0.name == name && !$0.value.isEmpty }?.value
         }
-        for (field, header) in [("from", "from"), ("date", "date"), ("message_id", "message-id"), ("in_reply_to", "in-reply-to")] {
+        for (field, header) in [
+            ("from", "from"), ("date", "date"), ("message_id", "message-id"), ("in_reply_to", "in-reply-to"),
+        ] {
             if let value = first(header) { metadata[field] = .string(value) }
         }
         for field in ["to", "cc"] {

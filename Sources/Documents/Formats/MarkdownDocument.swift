@@ -12,7 +12,9 @@ enum MarkdownDocument {
 
     static func read(_ text: String, id: String, name: String, notes: inout [String]) -> SourceDocument {
         let front = FrontMatter(text)
-        if let problem = front.problem { notes.append("its front matter was not understood and stays in the text: \(problem)") }
+        if let problem = front.problem {
+            notes.append("its front matter was not understood and stays in the text: \(problem)")
+        }
         var fields = front.fields
         var body = String(front.body)
         var title = fields["title"].flatMap { RecordMapper.scalar($0) }
@@ -63,7 +65,8 @@ enum MarkdownDocument {
             guard event != CMARK_EVENT_DONE else { return text.collapsed() }
             guard event == CMARK_EVENT_ENTER, let inner = cmark_iter_get_node(walk) else { continue }
             switch cmark_node_get_type(inner) {
-            case CMARK_NODE_TEXT, CMARK_NODE_CODE: text += cmark_node_get_literal(inner).map { String(cString: $0) } ?? ""
+            case CMARK_NODE_TEXT, CMARK_NODE_CODE:
+                text += cmark_node_get_literal(inner).map { String(cString: $0) } ?? ""
             case CMARK_NODE_SOFTBREAK, CMARK_NODE_LINEBREAK: text += " "
             default: break
             }

@@ -26,7 +26,8 @@ struct PDFDocument: ~Copyable {
         var status = FORAGE_PDF_OK
         let opened: OpaquePointer?
         switch source {
-        case .bytes(let bytes): opened = bytes.withUnsafeBytes { $0.baseAddress.flatMap { forage_pdf_open($0, bytes.count, &status) } }
+        case .bytes(let bytes):
+            opened = bytes.withUnsafeBytes { $0.baseAddress.flatMap { forage_pdf_open($0, bytes.count, &status) } }
         case .file(let path):
             let descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else {
@@ -157,7 +158,8 @@ struct PDFDocument: ~Copyable {
         let pictures = pages.indices.filter { pages[$0].isPicture }
         guard !pictures.isEmpty else { return }
         let isScan = pictures.count == pages.count
-        let what = isScan ? "a scan without text" : "\(pictures.count) of its \(pages.count) pages are pictures without text"
+        let what =
+            isScan ? "a scan without text" : "\(pictures.count) of its \(pages.count) pages are pictures without text"
         guard let recognition = CharacterRecognition.find() else {
             if isScan {
                 throw DocumentError("it is \(what): it needs OCR, and tesseract or pdftoppm is not installed")
@@ -208,7 +210,9 @@ struct PDFDocument: ~Copyable {
     private static func joined(_ pages: [Page]) -> String {
         var hyphenated: Set<String> = []
         for line in pages.lazy.flatMap(\.lines) where line.contains("-") {
-            for word in line.split(separator: " ") where word.dropLast().contains("-") { hyphenated.insert(word.lowercased()) }
+            for word in line.split(separator: " ") where word.dropLast().contains("-") {
+                hyphenated.insert(word.lowercased())
+            }
         }
         return pages.map { page in
             var text = ""

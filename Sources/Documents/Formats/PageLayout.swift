@@ -58,7 +58,9 @@ struct PageLayout {
             if let last {
                 let gap = segment.y1 - last.y2
                 let isBelow = segment.y1 >= last.y1
-                if isBelow, gap > 0.7 * max(last.height, segment.height), lines.last?.isEmpty == false { lines.append("") }
+                if isBelow, gap > 0.7 * max(last.height, segment.height), lines.last?.isEmpty == false {
+                    lines.append("")
+                }
             }
             lines.append(text)
             last = segment
@@ -159,7 +161,8 @@ struct PageLayout {
         let (above, first) = (rows[start - 1], rows[start])
         let gap = first.y1 - above.y2
         let isNear = gap < 1.5 * max(first.y2 - first.y1, 1)
-        return isNear && above.members.count >= 2 && averageLength(above) <= 25 && tableOf[above.members[0]] == nil ? 1 : 0
+        return isNear && above.members.count >= 2 && averageLength(above) <= 25 && tableOf[above.members[0]] == nil
+            ? 1 : 0
     }
 
     private func rows() -> [Row] {
@@ -233,7 +236,9 @@ struct PageLayout {
                 let segment = segments[index]
                 let middle = (segment.x1 + segment.x2) / 2
                 let column =
-                    columns.indices.max { overlap(segment, columns[$0], middle) < overlap(segment, columns[$1], middle) } ?? 0
+                    columns.indices.max {
+                        overlap(segment, columns[$0], middle) < overlap(segment, columns[$1], middle)
+                    } ?? 0
                 cells[column] += (cells[column].isEmpty ? "" : " ") + segment.text
                 tableOf[index] = tables.count
             }

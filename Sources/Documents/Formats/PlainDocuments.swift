@@ -28,14 +28,18 @@ enum PlainDocuments {
                 index += 3
                 continue
             }
-            if !line.trimmed().isEmpty, !line.hasPrefix(" "), isAdornment(next), next.trimmed().count >= line.trimmed().count / 2 {
+            if !line.trimmed().isEmpty, !line.hasPrefix(" "), isAdornment(next),
+                next.trimmed().count >= line.trimmed().count / 2
+            {
                 if title == nil { title = line.trimmed() } else { kept += ["", line.trimmed(), ""] }
                 index += 2
                 continue
             }
             if let (field, value) = field(line, opening: ":"), kept.allSatisfy({ $0.trimmed().isEmpty }) {
                 fields[field.lowercased()] = .string(value)
-            } else if line.hasPrefix(".. "), !line.hasPrefix(".. code"), !line.hasPrefix(".. note"), !line.contains("::") {
+            } else if line.hasPrefix(".. "), !line.hasPrefix(".. code"), !line.hasPrefix(".. note"),
+                !line.contains("::")
+            {
                 // A comment or a target, with what is indented under it.
                 index += 1
                 while index < lines.count, lines[index].hasPrefix(" ") { index += 1 }
@@ -45,7 +49,8 @@ enum PlainDocuments {
             }
             index += 1
         }
-        return SourceDocument(id: id, title: title ?? name, text: kept.joined(separator: "\n").trimmed(), metadata: fields)
+        return SourceDocument(
+            id: id, title: title ?? name, text: kept.joined(separator: "\n").trimmed(), metadata: fields)
     }
 
     /// Org: `#+TITLE:` and other keywords are fields, as are the properties of the file; stars of headings go.
@@ -70,8 +75,10 @@ enum PlainDocuments {
                     switch key.lowercased() {
                     case "title": title = value
                     case "filetags":
-                        fields["tags"] = .array(value.split(separator: ":").map { .string($0.trimmed()) }.filter { $0 != .string("") })
-                    case "author", "date", "email", "language", "description", "keywords": fields[key.lowercased()] = .string(value)
+                        fields["tags"] = .array(
+                            value.split(separator: ":").map { .string($0.trimmed()) }.filter { $0 != .string("") })
+                    case "author", "date", "email", "language", "description", "keywords":
+                        fields[key.lowercased()] = .string(value)
                     default: break
                     }
                 }
@@ -101,7 +108,9 @@ enum PlainDocuments {
         let rest = line.dropFirst(opening.count)
         guard let colon = rest.firstIndex(of: ":"), colon != rest.startIndex else { return nil }
         let name = rest[..<colon]
-        guard name.utf8.count <= 64, !name.hasPrefix(" "), name.allSatisfy({ $0.isLetter || $0.isNumber || " -_".contains($0) }) else { return nil }
+        guard name.utf8.count <= 64, !name.hasPrefix(" "),
+            name.allSatisfy({ $0.isLetter || $0.isNumber || " -_".contains($0) })
+        else { return nil }
         let value = rest[rest.index(after: colon)...].trimmed()
         return value.isEmpty ? nil : (String(name), value)
     }
@@ -121,7 +130,9 @@ enum ValueDocuments {
             var documents: [SourceDocument] = []
             for (index, (key, record)) in records.enumerated() {
                 var record = record
-                if let key, record["id"] == nil, record["_id"] == nil { record.updateValue(.string(key), forKey: "id", insertingAt: 0) }
+                if let key, record["id"] == nil, record["_id"] == nil {
+                    record.updateValue(.string(key), forKey: "id", insertingAt: 0)
+                }
                 do throws(DocumentError) {
                     documents.append(try mapper.document(record, place: index + 1))
                 } catch {
@@ -137,7 +148,11 @@ enum ValueDocuments {
         case .object(let members):
             let mapper = RecordMapper(fields, sample: [members], fallbackID: { _ in id })
             if let document = try? mapper.document(members, place: 1) {
-                return [SourceDocument(id: document.id, title: document.title.isEmpty ? name : document.title, text: document.text, metadata: document.metadata)]
+                return [
+                    SourceDocument(
+                        id: document.id, title: document.title.isEmpty ? name : document.title, text: document.text,
+                        metadata: document.metadata)
+                ]
             }
             text = RecordMapper.lines(members)
             metadata = [:]
@@ -156,7 +171,9 @@ enum ValueDocuments {
         case .object(let members):
             if RecordMapper.textNames.contains(where: { members[$0]?.string != nil }) { return nil }
             // The one list of objects that the object is there to carry.
-            let lists = members.values.compactMap { list in list.array.map { $0.compactMap(\.object) } }.filter { $0.count >= 2 }
+            let lists = members.values.compactMap { list in list.array.map { $0.compactMap(\.object) } }.filter {
+                $0.count >= 2
+            }
             let others = members.values.count { $0.array == nil }
             if lists.count == 1, others <= 10 { return lists[0].map { (nil, $0) } }
             let objects = members.compactMap { name, value in value.object.map { (name, $0) } }

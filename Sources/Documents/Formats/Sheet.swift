@@ -24,7 +24,8 @@ struct Sheet {
             return record
         }
         let body = rows[(header + 1)...]
-        let mapper = RecordMapper(fields, sample: body.prefix(100).map { record($0.cells) }, fallbackID: { "\(id):\($0)" })
+        let mapper = RecordMapper(
+            fields, sample: body.prefix(100).map { record($0.cells) }, fallbackID: { "\(id):\($0)" })
         var documents: [SourceDocument] = []
         for row in body {
             do throws(DocumentError) {

@@ -65,7 +65,8 @@ struct Workbook {
         while let event = reader.next() {
             switch event {
             case .start("numFmt", _):
-                if let id = reader.attribute("numFmtId").flatMap({ Int($0) }), let code = reader.attribute("formatCode") {
+                if let id = reader.attribute("numFmtId").flatMap({ Int($0) }), let code = reader.attribute("formatCode")
+                {
                     custom[id] = Self.isDateFormat(code)
                 }
             case .start("cellXfs", let isEmpty): isInFormats = !isEmpty

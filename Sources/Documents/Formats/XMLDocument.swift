@@ -16,7 +16,9 @@ enum XMLDocument {
 
     /// The value of the root, as JSON has it: attributes and child elements are members, repeated ones are lists.
     /// - Throws: `DocumentError` for XML that is malformed or nested deeper than 100 levels.
-    static func value(_ bytes: [UInt8], encoding: String?) throws(DocumentError) -> (root: String, value: JSONValue, isBroken: Bool) {
+    static func value(_ bytes: [UInt8], encoding: String?) throws(DocumentError) -> (
+        root: String, value: JSONValue, isBroken: Bool
+    ) {
         let reader = try XMLPull(bytes, encoding: encoding)
         var open: [Open] = []
         var result: (String, JSONValue)?
@@ -63,7 +65,10 @@ enum XMLDocument {
 
     /// Whether XML is running text: DocBook, TEI, DITA, JATS and the like mix text and elements.
     static func isProse(root: String, head: String) -> Bool {
-        let proseRoots: Set<String> = ["html", "book", "article", "chapter", "TEI", "topic", "section", "doc", "document", "FictionBook", "nitf", "dtbook"]
+        let proseRoots: Set<String> = [
+            "html", "book", "article", "chapter", "TEI", "topic", "section", "doc", "document", "FictionBook", "nitf",
+            "dtbook",
+        ]
         return proseRoots.contains(root) || head.contains("<p>") || head.contains("<para>") || head.contains("<p ")
     }
 
@@ -72,13 +77,20 @@ enum XMLDocument {
         let reader = try XMLPull(bytes, encoding: encoding)
         var builder = TextBuilder()
         var title = ""
-        let inline: Set<String> = ["b", "i", "em", "strong", "emphasis", "hi", "sub", "sup", "xref", "link", "a", "ulink", "bold", "italic", "ref", "code", "literal", "span", "ext-link"]
+        let inline: Set<String> = [
+            "b", "i", "em", "strong", "emphasis", "hi", "sub", "sup", "xref", "link", "a", "ulink", "bold", "italic",
+            "ref", "code", "literal", "span", "ext-link",
+        ]
         var titleStart: Int?
         while let event = reader.next() {
             switch event {
             case .start(let name, _):
-                if !inline.contains(name) { builder.breakLine(name == "p" || name == "para" || name.hasSuffix("title") ? 2 : 1) }
-                if title.isEmpty, name == "title" || name == "article-title" || name == "book-title" { titleStart = builder.count }
+                if !inline.contains(name) {
+                    builder.breakLine(name == "p" || name == "para" || name.hasSuffix("title") ? 2 : 1)
+                }
+                if title.isEmpty, name == "title" || name == "article-title" || name == "book-title" {
+                    titleStart = builder.count
+                }
             case .end(let name):
                 if let start = titleStart, name.hasSuffix("title") {
                     title = builder.text(after: start).collapsed()

@@ -27,7 +27,8 @@ final class XMLPull {
         left = nodes
         // The array is kept as long as the reader, and an array that nobody changes does not move.
         let made = self.bytes.withUnsafeBytes {
-            forage_xml_reader_open($0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: $0.count), encoding)
+            forage_xml_reader_open(
+                $0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: $0.count), encoding)
         }
         guard let made else { throw DocumentError("it is no XML that can be read") }
         reader = made
@@ -49,7 +50,9 @@ final class XMLPull {
             case FORAGE_XML_END: return .end(localName)
             case FORAGE_XML_TEXT:
                 guard let value = forage_xml_reader_value(reader) else { continue }
-                return .text(UnsafeBufferPointer(start: UnsafeRawPointer(value).assumingMemoryBound(to: UInt8.self), count: strlen(value)))
+                return .text(
+                    UnsafeBufferPointer(
+                        start: UnsafeRawPointer(value).assumingMemoryBound(to: UInt8.self), count: strlen(value)))
             default: continue
             }
         }

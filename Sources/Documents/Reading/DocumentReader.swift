@@ -58,8 +58,12 @@ package struct DocumentReader: Sendable {
         let name = Self.title(id, format)
         switch format {
         case .pdf: try readPDF(content, id: id, name: name, depth: depth, into: &reading)
-        case .docx: reading.documents = [try OfficeDocument.word(archive(content), id: id, name: name, limits: options.limits)]
-        case .pptx: reading.documents = [try OfficeDocument.slides(archive(content), id: id, name: name, limits: options.limits)]
+        case .docx:
+            reading.documents = [try OfficeDocument.word(archive(content), id: id, name: name, limits: options.limits)]
+        case .pptx:
+            reading.documents = [
+                try OfficeDocument.slides(archive(content), id: id, name: name, limits: options.limits)
+            ]
         case .xlsx:
             let book = try Workbook(archive(content), limits: options.limits)
             addSheets(book.sheets, id: id, title: book.properties["title"]?.string ?? name, into: &reading)
@@ -116,7 +120,9 @@ package struct DocumentReader: Sendable {
     // MARK: Texts
 
     /// The text of a file, by the encoding that the user named, the page names, or that is found.
-    private func text(_ bytes: [UInt8], format: SourceFormat, into reading: inout Reading) throws(DocumentError) -> String {
+    private func text(_ bytes: [UInt8], format: SourceFormat, into reading: inout Reading) throws(DocumentError)
+        -> String
+    {
         var encoding: TextEncoding?
         if let named = options.encoding {
             guard let known = TextDecoding.encoding(named: named) else {
@@ -126,8 +132,11 @@ package struct DocumentReader: Sendable {
         } else if format == .html {
             encoding = Self.pageEncoding(bytes)
         }
-        let decoded: Result<(text: String, encoding: TextEncoding), DocumentError> = bytes.withUnsafeBufferPointer { buffer in
-            do throws(DocumentError) { return .success(try TextDecoding.text(buffer, encoding: encoding)) } catch { return .failure(error) }
+        let decoded: Result<(text: String, encoding: TextEncoding), DocumentError> = bytes.withUnsafeBufferPointer {
+            buffer in
+            do throws(DocumentError) { return .success(try TextDecoding.text(buffer, encoding: encoding)) } catch {
+                return .failure(error)
+            }
         }
         let (text, found) = try decoded.get()
         if !found.isUTF8, options.encoding == nil { reading.notes.append("read as \(found.name)") }
@@ -136,13 +145,17 @@ package struct DocumentReader: Sendable {
 
     /// The encoding that an HTML page declares, unless its bytes are UTF-8 anyway.
     private static func pageEncoding(_ bytes: [UInt8]) -> TextEncoding? {
-        let isUTF8 = bytes.withUnsafeBufferPointer { TextEncoding.marked($0) != nil || TextEncoding.isUTF8($0, isWhole: true) }
+        let isUTF8 = bytes.withUnsafeBufferPointer {
+            TextEncoding.marked($0) != nil || TextEncoding.isUTF8($0, isWhole: true)
+        }
         guard !isUTF8 else { return nil }
         let head = String(decoding: bytes.prefix(2048), as: UTF8.self).lowercased()
         guard let mark = head.range(of: "charset=") else { return nil }
         let name = head[mark.upperBound...].drop { $0 == "\"" || $0 == "'" || $0 == " " }
             .prefix { $0.isLetter || $0.isNumber || "-_:".contains($0) }
-        guard !name.isEmpty, let encoding = TextDecoding.encoding(named: String(name)), !encoding.isUTF8 else { return nil }
+        guard !name.isEmpty, let encoding = TextDecoding.encoding(named: String(name)), !encoding.isUTF8 else {
+            return nil
+        }
         return encoding
     }
 
@@ -166,7 +179,8 @@ package struct DocumentReader: Sendable {
                 return
             }
             var problems: [String] = []
-            reading.documents = ValueDocuments.read(value, id: id, name: name, fields: options.fields, problems: &problems)
+            reading.documents = ValueDocuments.read(
+                value, id: id, name: name, fields: options.fields, problems: &problems)
             reading.problems += problems.map { ("", $0) }
         default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
         }
@@ -218,7 +232,8 @@ package struct DocumentReader: Sendable {
             var problems: [String] = []
             // Feeds wrap their entries once more.
             let inner = value["channel"] ?? value
-            reading.documents = ValueDocuments.read(inner, id: id, name: name, fields: options.fields, problems: &problems)
+            reading.documents = ValueDocuments.read(
+                inner, id: id, name: name, fields: options.fields, problems: &problems)
             reading.problems += problems.map { ("", $0) }
         }
         guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
@@ -230,7 +245,8 @@ package struct DocumentReader: Sendable {
         for sheet in sheets {
             var problems: [String] = []
             reading.documents += sheet.documents(
-                id: "\(id)/\(Archive.harmless(sheet.name))", title: sheets.count > 1 ? "\(title): \(sheet.name)" : title,
+                id: "\(id)/\(Archive.harmless(sheet.name))",
+                title: sheets.count > 1 ? "\(title): \(sheet.name)" : title,
                 fields: options.fields, problems: &problems)
             reading.problems += problems.map { ("", $0) }
         }
@@ -242,7 +258,9 @@ package struct DocumentReader: Sendable {
             reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
             return
         }
-        if case .file(let path) = content, !(try PeekedStream(FileStream(path: path), count: 2).head.starts(with: [0x50, 0x4B])) {
+        if case .file(let path) = content,
+            !(try PeekedStream(FileStream(path: path), count: 2).head.starts(with: [0x50, 0x4B]))
+        {
             reading.documents = [try FlatOpenDocument.read(bytes(of: content), id: id, name: name)]
             return
         }
@@ -269,7 +287,9 @@ package struct DocumentReader: Sendable {
                 }
             let pdf = try PDFDocument(source, limits: options.limits)
             reading.documents = [try pdf.read(id: id, name: name, notes: &reading.notes)]
-            for file in pdf.attachments() { addFile(file.bytes, name: file.name, below: id, depth: depth, into: &reading) }
+            for file in pdf.attachments() {
+                addFile(file.bytes, name: file.name, below: id, depth: depth, into: &reading)
+            }
         }
     }
 
@@ -287,12 +307,14 @@ package struct DocumentReader: Sendable {
 
     // MARK: Files in files
 
-    private func readMessage(_ bytes: [UInt8], id: String, name: String, depth: Int, into reading: inout Reading) throws {
+    private func readMessage(_ bytes: [UInt8], id: String, name: String, depth: Int, into reading: inout Reading) throws
+    {
         let message = try MailDocument(bytes, id: id, name: name, limits: options.limits)
         reading.documents.append(message.document)
         for file in message.attachments {
             addFile(
-                file.bytes, name: file.name, format: file.type == "message/rfc822" ? .eml : nil, below: id, depth: depth,
+                file.bytes, name: file.name, format: file.type == "message/rfc822" ? .eml : nil, below: id,
+                depth: depth,
                 into: &reading)
         }
     }
@@ -307,7 +329,10 @@ package struct DocumentReader: Sendable {
                 throw DocumentError("it is nested deeper than \(options.limits.nesting) files in files")
             }
             let format = bytes.withUnsafeBufferPointer { buffer in
-                given ?? SourceFormat.detect(name: name, head: UnsafeBufferPointer(rebasing: buffer.prefix(1 << 16)), isWhole: buffer.count <= 1 << 16)
+                given
+                    ?? SourceFormat.detect(
+                        name: name, head: UnsafeBufferPointer(rebasing: buffer.prefix(1 << 16)),
+                        isWhole: buffer.count <= 1 << 16)
             }
             guard let format else {
                 throw DocumentError("it is no document: \(bytes.withUnsafeBufferPointer { BinaryKind.name($0) })")
@@ -322,12 +347,16 @@ package struct DocumentReader: Sendable {
     }
 
     /// Reads records, messages or members of an archive that are inside of another file.
-    private func readStream(_ bytes: [UInt8], format: SourceFormat, id: String, depth: Int, into reading: inout Reading) throws {
+    private func readStream(_ bytes: [UInt8], format: SourceFormat, id: String, depth: Int, into reading: inout Reading)
+        throws
+    {
         if format == .archive {
             let archive = try Archive(bytes, limits: options.limits)
             var total = 0
             while let member = try archive.next() {
-                let name = archive.isSingle ? Self.withoutPacking(id.split(separator: "/").last.map(String.init) ?? id) : member.path
+                let name =
+                    archive.isSingle
+                    ? Self.withoutPacking(id.split(separator: "/").last.map(String.init) ?? id) : member.path
                 guard !member.isEncrypted else {
                     reading.problems.append((name, "it is encrypted"))
                     continue
@@ -349,7 +378,9 @@ package struct DocumentReader: Sendable {
             do {
                 if let problem = record.problem { throw DocumentError(problem) }
                 let inner = try buffer.withUnsafeBufferPointer {
-                    try opened.parser.read(UnsafeBufferPointer(rebasing: $0[record.range]), line: record.line, number: record.number, depth: depth)
+                    try opened.parser.read(
+                        UnsafeBufferPointer(rebasing: $0[record.range]), line: record.line, number: record.number,
+                        depth: depth)
                 }
                 reading.documents += inner.documents
                 reading.problems += inner.problems

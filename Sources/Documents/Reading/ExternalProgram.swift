@@ -107,7 +107,11 @@ enum ExternalProgram {
             for index in 1...2 where open[index] >= 0 && polls[index].revents != 0 {
                 let count = piece.withUnsafeMutableBytes { read(open[index], $0.baseAddress, $0.count) }
                 if count > 0 {
-                    if index == 1 { result.output.append(contentsOf: piece[..<count]) } else { errors += piece[..<count] }
+                    if index == 1 {
+                        result.output.append(contentsOf: piece[..<count])
+                    } else {
+                        errors += piece[..<count]
+                    }
                     if errors.count > 8192 { errors.removeFirst(errors.count - 4096) }
                 } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
                     close(open[index])

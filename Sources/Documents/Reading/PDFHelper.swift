@@ -23,8 +23,11 @@ package enum PDFHelper {
         else { throw DocumentError("the process that reads PDF cannot be started") }
         if result.ranOutOfTime { throw DocumentError("reading the PDF took more than \(6 * limits.seconds) seconds") }
         if result.wroteTooMuch { throw DocumentError("the PDF gives more than \(2 * limits.textBytes) bytes of text") }
-        guard let status = result.status, let answer = try? JSONValue(parsing: result.output, limits: JSONLimits(bytes: 2 * limits.textBytes)) else {
-            throw DocumentError("the PDF is damaged: it crashed the process that read it, or took too much memory or time")
+        guard let status = result.status,
+            let answer = try? JSONValue(parsing: result.output, limits: JSONLimits(bytes: 2 * limits.textBytes))
+        else {
+            throw DocumentError(
+                "the PDF is damaged: it crashed the process that read it, or took too much memory or time")
         }
         if let error = answer["error"]?.string { throw DocumentError(error) }
         guard status == 0 else { throw DocumentError("the PDF cannot be read") }
@@ -32,7 +35,8 @@ package enum PDFHelper {
         for value in answer["documents"]?.array ?? [] {
             reading.documents.append(
                 SourceDocument(
-                    id: value["id"]?.string ?? id, title: value["title"]?.string ?? "", text: value["text"]?.string ?? "",
+                    id: value["id"]?.string ?? id, title: value["title"]?.string ?? "",
+                    text: value["text"]?.string ?? "",
                     metadata: value["metadata"]?.object ?? [:]))
         }
         for value in answer["problems"]?.array ?? [] {

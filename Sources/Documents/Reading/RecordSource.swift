@@ -47,16 +47,20 @@ package struct RecordSource {
             let mapper = RecordMapper(options.fields, sample: sample, fallbackID: fallback)
             if let named = options.fields.text, !named.contains(where: { dialect.header.contains($0) }) {
                 throw DocumentError(
-                    "there is no column \(named.map { "\"\($0)\"" }.joined(separator: " or ")); the columns are \(RecordMapper.list(dialect.header))")
+                    "there is no column \(named.map { "\"\($0)\"" }.joined(separator: " or ")); the columns are \(RecordMapper.list(dialect.header))"
+                )
             }
-            for named in [options.fields.id, options.fields.title].compactMap({ $0 }) where !dialect.header.contains(named) {
-                throw DocumentError("there is no column \"\(named)\"; the columns are \(RecordMapper.list(dialect.header))")
+            for named in [options.fields.id, options.fields.title].compactMap({ $0 })
+            where !dialect.header.contains(named) {
+                throw DocumentError(
+                    "there is no column \"\(named)\"; the columns are \(RecordMapper.list(dialect.header))")
             }
             if !dialect.hasHeader { notes.append("no header line; the columns are numbered") }
             if dialect.preamble > 0 { notes.append("the table begins at line \(dialect.preambleLines + 1)") }
             if let found = mapper.note { notes.append(found) }
             parser = RecordParser(
-                kind: .delimited(DelimitedParser(grammar: dialect.grammar, header: dialect.header, mapper: mapper)), id: id, options: options)
+                kind: .delimited(DelimitedParser(grammar: dialect.grammar, header: dialect.header, mapper: mapper)),
+                id: id, options: options)
             try Self.skip(skipped, of: text)
             if dialect.hasHeader {
                 // The header is a record of the grammar too; it is not one of the rows.
@@ -66,7 +70,8 @@ package struct RecordSource {
                 reader = try Self.resumed(headerReader, cut, limit, resume, isResumable)
             } else {
                 reader = try Self.resumed(
-                    RecordReader(text, cut: cut, limit: limit, position: skipped, lines: lines), cut, limit, resume, isResumable)
+                    RecordReader(text, cut: cut, limit: limit, position: skipped, lines: lines), cut, limit, resume,
+                    isResumable)
             }
         case .mbox:
             cut = .mailbox
@@ -80,13 +85,16 @@ package struct RecordSource {
             if let found = mapper.note { notes.append(found) }
             parser = RecordParser(kind: .json(mapper, byLine: format == .jsonl), id: id, options: options)
             reader = try Self.resumed(
-                RecordReader(text, cut: cut, limit: limit, position: skipped), cut, limit, cut == .lines ? resume : nil, isResumable)
+                RecordReader(text, cut: cut, limit: limit, position: skipped), cut, limit, cut == .lines ? resume : nil,
+                isResumable)
         }
         note = notes.isEmpty ? nil : notes.joined(separator: "; ")
     }
 
     private static func stemEnd(_ id: String) -> String.Index {
-        guard let dot = id.lastIndex(of: "."), dot > (id.lastIndex(of: "/") ?? id.startIndex) else { return id.endIndex }
+        guard let dot = id.lastIndex(of: "."), dot > (id.lastIndex(of: "/") ?? id.startIndex) else {
+            return id.endIndex
+        }
         return dot
     }
 
@@ -94,7 +102,9 @@ package struct RecordSource {
         let found = raw.head.withUnsafeBufferPointer { head -> TextEncoding? in
             if let named = options.encoding {
                 guard var encoding = TextDecoding.encoding(named: named) else { return nil }
-                if let marked = TextEncoding.marked(head), marked.name.hasPrefix(encoding.name.prefix(6)) { encoding = marked }
+                if let marked = TextEncoding.marked(head), marked.name.hasPrefix(encoding.name.prefix(6)) {
+                    encoding = marked
+                }
                 return encoding
             }
             return TextEncoding.detect(head, isWhole: raw.isWhole)
@@ -106,7 +116,9 @@ package struct RecordSource {
         return found
     }
 
-    private static func dialect(_ text: PeekedStream, mark: Int, format: SourceFormat) throws(DocumentError) -> DelimitedDialect {
+    private static func dialect(_ text: PeekedStream, mark: Int, format: SourceFormat) throws(DocumentError)
+        -> DelimitedDialect
+    {
         let result: Result<DelimitedDialect, DocumentError> = text.head.withUnsafeBufferPointer { bytes in
             do throws(DocumentError) {
                 return .success(
@@ -187,7 +199,9 @@ package struct RecordParser: Sendable {
         return reading
     }
 
-    private func json(_ bytes: UnsafeBufferPointer<UInt8>, _ mapper: RecordMapper, place: Int) throws(DocumentError) -> SourceDocument {
+    private func json(_ bytes: UnsafeBufferPointer<UInt8>, _ mapper: RecordMapper, place: Int) throws(DocumentError)
+        -> SourceDocument
+    {
         let value: JSONValue
         let limits = JSONLimits(bytes: options.limits.documentBytes, isLenient: true)
         do {
@@ -214,7 +228,9 @@ package struct RecordParser: Sendable {
         kept.reserveCapacity(bytes.count)
         var isStart = true
         for index in bytes.indices {
-            if isStart, bytes[index] == mark[0], bytes[index...].drop(while: { $0 == mark[0] }).starts(with: mark.dropFirst()) {
+            if isStart, bytes[index] == mark[0],
+                bytes[index...].drop(while: { $0 == mark[0] }).starts(with: mark.dropFirst())
+            {
                 isStart = false
                 continue
             }

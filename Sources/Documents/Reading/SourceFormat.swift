@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// The formats of source files.
 public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     /// One JSON object a line.
@@ -61,10 +63,15 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
 
     private static let endings: [String: SourceFormat] = {
         let lists: [(SourceFormat, String)] = [
-            (.jsonl, "jsonl ndjson jsonlines ldjson"), (.json, "json geojson json5 har"), (.csv, "csv psv"), (.tsv, "tsv tab"),
+            (.jsonl, "jsonl ndjson jsonlines ldjson"), (.json, "json geojson json5 har"), (.csv, "csv psv"),
+            (.tsv, "tsv tab"),
             (.markdown, "md markdown mdown mkd mdx qmd rmd"),
-            (.text, "txt text log srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"),
-            (.html, "html htm xhtml shtml"), (.xml, "xml rss atom opml kml gpx docbook dbk tei fb2 rdf"), (.yaml, "yaml yml"),
+            (
+                .text,
+                "txt text log srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"
+            ),
+            (.html, "html htm xhtml shtml"), (.xml, "xml rss atom opml kml gpx docbook dbk tei fb2 rdf"),
+            (.yaml, "yaml yml"),
             (.rst, "rst rest"), (.org, "org"),
             (
                 .code,
@@ -132,13 +139,15 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         let text = TextDecoding.lenient(head.prefix(4096)).trimmed()
         let start = text.prefix(400).lowercased()
         if named == .json || named == .jsonl || (named == nil && (start.hasPrefix("{") || start.hasPrefix("["))) {
-            if let shape = JSONShape.of(head) { return shape }
+            if let shape = JSONShape.of(head, isNamedLines: named == .jsonl) { return shape }
             if let named { return named }
         }
         if start.hasPrefix("<!doctype html") || start.hasPrefix("<html") { return .html }
         guard named == nil else { return named ?? .text }
         if start.hasPrefix("<?xml") { return .xml }
-        if start.hasPrefix("from "), start.contains("\nfrom:") || start.contains("\nreceived:") || start.contains("\nreturn-path:") {
+        if start.hasPrefix("from "),
+            start.contains("\nfrom:") || start.contains("\nreceived:") || start.contains("\nreturn-path:")
+        {
             return .mbox
         }
         if MessageHead.looksLikeMessage(start) { return .eml }
@@ -156,14 +165,15 @@ extension SourceFormat {
 package enum JSONValueStream {
     /// Whether JSON begins as a list of objects does.
     package static func isListOfObjects(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
-        var marks = head.lazy.filter { !($0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0)) }.makeIterator()
+        var marks = head.lazy.filter { !($0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0)) }
+            .makeIterator()
         return marks.next() == UInt8(ascii: "[") && marks.next() == UInt8(ascii: "{")
     }
 }
 
 /// Tells JSON lines from JSON of other shapes.
 enum JSONShape {
-    static func of(_ head: UnsafeBufferPointer<UInt8>) -> SourceFormat? {
+    static func of(_ head: UnsafeBufferPointer<UInt8>, isNamedLines: Bool) -> SourceFormat? {
         let bytes = head.drop { $0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0) }
         guard let first = bytes.first else { return .jsonl }
         // UTF-16 and others are looked at once they are decoded.
@@ -186,17 +196,23 @@ enum JSONShape {
                 if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") { depth -= 1 }
             }
         }
-        // A line longer than what was looked at is a record too: nobody prints an object that is pretty and that wide.
-        return depth == 0 || line.endIndex == bytes.endIndex && bytes.count > 1 << 15 ? .jsonl : .json
+        // One object alone may be a wrapping around many records; a name that says lines is believed.
+        let isAlone = bytes[line.endIndex...].allSatisfy { $0 == 32 || ($0 >= 9 && $0 <= 13) }
+        if isAlone { return isNamedLines ? .jsonl : .json }
+        return depth == 0 ? .jsonl : .json
     }
 }
 
 enum MessageHead {
     /// Whether a text begins with the headers of a message: two of them at least, one that only messages have.
     static func looksLikeMessage(_ start: String) -> Bool {
-        let known = ["from", "to", "subject", "date", "received", "return-path", "message-id", "mime-version", "delivered-to", "x-mailer"]
+        let known = [
+            "from", "to", "subject", "date", "received", "return-path", "message-id", "mime-version", "delivered-to",
+            "x-mailer",
+        ]
         var found = 0
-        for line in start.split(separator: "\n").prefix(12) {
+        for line in start.textLines().prefix(12) {
+            if line.isEmpty { break }
             guard let colon = line.firstIndex(of: ":") else {
                 if line.hasPrefix(" ") || line.hasPrefix("\t") { continue }
                 return false

@@ -80,7 +80,9 @@ package struct DelimitedDialect: Sendable, Hashable {
             let grammar = DelimitedGrammar(delimiter: byte, lineEnd: lineEnd)
             var counts: [Int] = []
             var at = start
-            while counts.count < sampleLines, at < head.count, let end = grammar.recordEnd(head, from: at, isLast: isWhole) {
+            while counts.count < sampleLines, at < head.count,
+                let end = grammar.recordEnd(head, from: at, isLast: isWhole)
+            {
                 let record = UnsafeBufferPointer(rebasing: head[at..<end])
                 if record.contains(where: { $0 > 32 }) { counts.append(grammar.fields(record).count) }
                 at = end + 1

@@ -74,7 +74,8 @@ package struct RecordMapper: Sendable {
             }
         }
         let longest = lengths.keys.sorted().max { lengths[$0, default: 0] < lengths[$1, default: 0] }
-        guard let longest, lengths[longest, default: 0] >= 60 * sample.count, words[longest, default: 0] >= 8 * sample.count
+        guard let longest, lengths[longest, default: 0] >= 60 * sample.count,
+            words[longest, default: 0] >= 8 * sample.count
         else { return nil }
         return longest
     }
@@ -82,14 +83,17 @@ package struct RecordMapper: Sendable {
     /// The name of a record's member that has the given name in any case, and a value.
     private static func own(_ name: String, in record: JSONObject) -> String? {
         if let value = record[name] { return value.isNull ? nil : name }
-        return record.keys.first { $0.utf8.count == name.utf8.count && $0.lowercased() == name && record[$0]?.isNull == false }
+        return record.keys.first {
+            $0.utf8.count == name.utf8.count && $0.lowercased() == name && record[$0]?.isNull == false
+        }
     }
 
     /// The document of a record.
     /// - Parameter place: its line or number in the source.
     /// - Throws: `DocumentError` that names the member and what was expected.
     package func document(_ record: JSONObject, place: Int) throws(DocumentError) -> SourceDocument {
-        let idName = fields.id ?? Self.idNames.first { Self.own($0, in: record) != nil }.flatMap { Self.own($0, in: record) }
+        let idName =
+            fields.id ?? Self.idNames.first { Self.own($0, in: record) != nil }.flatMap { Self.own($0, in: record) }
         var id = fallbackID(place)
         if let idName, let value = record[idName], !value.isNull {
             guard let given = Self.scalar(value) else {
@@ -114,7 +118,9 @@ package struct RecordMapper: Sendable {
             return ownText(record, textName, id: id, idName: idName)
         }
         let titleName = titleName(record, isOwnText: false)
-        let lines: JSONObject = record.filter { $0.key != prose && $0.key != "metadata" && !fields.leftOut.contains($0.key) }
+        let lines: JSONObject = record.filter {
+            $0.key != prose && $0.key != "metadata" && !fields.leftOut.contains($0.key)
+        }
         let more = record["metadata"]?.object ?? [:]
         let text =
             ([prose.flatMap { record[$0] }.map { Self.text($0) }] + [Self.lines(lines), Self.lines(more)])
@@ -213,7 +219,8 @@ package struct RecordMapper: Sendable {
         switch value {
         case .string(let text): return text.withUnixLineEnds()
         case .array(let elements):
-            return elements.map { $0.object.map { lines($0) } ?? text($0) }.filter { !$0.isEmpty }.joined(separator: "\n")
+            return elements.map { $0.object.map { lines($0) } ?? text($0) }.filter { !$0.isEmpty }.joined(
+                separator: "\n")
         case .object(let members): return lines(members)
         case .null: return ""
         default: return scalar(value) ?? ""

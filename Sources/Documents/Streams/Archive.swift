@@ -105,7 +105,11 @@ package final class Archive {
             }
             let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
             return Member(
-                path: Self.harmless(name.map { TextDecoding.lenient(UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) }) } ?? "unnamed"),
+                path: Self.harmless(
+                    name.map {
+                        TextDecoding.lenient(
+                            UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) })
+                    } ?? "unnamed"),
                 size: archive_entry_size_is_set(entry) != 0 ? Int(archive_entry_size(entry)) : nil,
                 isEncrypted: archive_entry_is_encrypted(entry) != 0)
         }
@@ -131,7 +135,8 @@ package final class Archive {
                 unpacked <= max(64 << 20, packedSize.multipliedReportingOverflow(by: limits.archiveRatio).partialValue)
             else {
                 throw DocumentError(
-                    "the archive of \(packedSize) bytes unpacks to more than \(unpacked - count) bytes; it is set aside as a decompression bomb")
+                    "the archive of \(packedSize) bytes unpacks to more than \(unpacked - count) bytes; it is set aside as a decompression bomb"
+                )
             }
             return count
         }

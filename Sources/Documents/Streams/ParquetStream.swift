@@ -26,7 +26,8 @@ package final class ParquetStream: ByteStream {
 
     /// - Throws: `DocumentError` when Python or pyarrow is not installed.
     package init(path: String) throws {
-        guard let python = ProcessInfo.processInfo.environment["FORAGE_PYTHON"] ?? ExternalProgram.find("python3") else {
+        guard let python = ProcessInfo.processInfo.environment["FORAGE_PYTHON"] ?? ExternalProgram.find("python3")
+        else {
             throw DocumentError("Parquet needs Python's pyarrow, and python3 is not installed")
         }
         let check = ExternalProgram.run(python, ["-c", "import pyarrow.parquet"], outputLimit: 4096, seconds: 60)
