@@ -33,17 +33,18 @@ let modules: [Module] = [
     Module(
         name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
+    Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
     Module(
         name: "Documents",
         uses: ["Base", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
         libraries: [orderedCollections], testResources: [.copy("Files")]),
     Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
-        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text"],
+        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
     Module(
         name: "Search",
-        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",
@@ -54,17 +55,20 @@ let modules: [Module] = [
         uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
     Module(
+        name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
+        libraries: [collections]),
+    Module(
         name: "Agent",
         uses: [
             "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools",
+            "LanguageModels", "Tools", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
-            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Agent",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
+            "Encoders", "Search", "LanguageModels", "Tools", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -72,14 +76,14 @@ let modules: [Module] = [
         uses: [
             "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Agent", "Learning",
+            "Tools", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
             "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
-            "Tools", "Agent", "Learning", "Evaluation",
+            "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
             hummingbird, logging,

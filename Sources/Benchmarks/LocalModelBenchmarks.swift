@@ -32,8 +32,7 @@ struct ReaderBenchmark: AsyncParsableCommand {
         var proposer: EvidenceAnswerer.Proposer?
         if let reader {
             guard let folder = ModelStore().resolve("minilm") else { throw ValidationError("there is no model minilm") }
-            proposer = try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8))
-                .proposer()
+            proposer = try SpanReader(weights: reader, model: folder).proposer()
         }
         var answerer = EvidenceAnswerer(model: model, proposer: proposer, mostCandidates: candidates)
         if let training {

@@ -32,6 +32,9 @@ public struct ParameterSet: Sendable, Hashable {
         add(name + ".bias", Matrix(rows: 1, columns: outputs))
     }
 
+    /// Whether there is a matrix of this name.
+    public func contains(_ name: String) -> Bool { positions[name] != nil }
+
     /// The matrix of a name.
     ///
     /// - Precondition: it was added.

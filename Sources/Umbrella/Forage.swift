@@ -5,6 +5,7 @@
 @_exported public import Corpus
 @_exported public import Documents
 @_exported public import Encoders
+@_exported public import Episodes
 @_exported public import Evaluation
 @_exported public import LanguageModels
 @_exported public import Learning

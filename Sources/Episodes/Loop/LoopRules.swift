@@ -62,8 +62,10 @@ public struct ModelPrice: Sendable, Hashable {
 }
 
 /// Reads a state's accounts: what may still be spent.
-struct Ledger {
-    var state: AgentState
+package struct Ledger {
+    package var state: AgentState
+
+    package init(state: AgentState) { self.state = state }
 
     private var prices: ModelPrice { state.header.prices }
     private var budget: Budget { state.budget }
@@ -73,7 +75,7 @@ struct Ledger {
     private func reserve(_ wanted: Int, of limit: Int) -> Int { min(wanted, limit / 2) }
 
     /// The limit that forbids another step; nil when there is room.
-    var reachedLimit: StopReason.Limit? {
+    package var reachedLimit: StopReason.Limit? {
         if let limit = budget.steps, spent.steps >= limit { return .steps }
         if let limit = budget.toolCalls, spent.toolCalls >= limit { return .toolCalls }
         if let limit = budget.seconds, spent.seconds >= limit - min(budget.closing.seconds, limit / 2) {
@@ -101,7 +103,7 @@ struct Ledger {
 
     /// How many completion tokens a call may use, at most `wanted`, or the limit that forbids the call.
     /// - Parameter closing: whether the call belongs to the closing turn, which may use what was kept back.
-    func grant(
+    package func grant(
         prompt: Int, completion wanted: Int, closing: Bool
     ) -> Result<Int, SessionError> {
         var granted = wanted
@@ -127,7 +129,7 @@ struct Ledger {
     }
 
     /// The seconds that a call may take, or nil without a limit.
-    func secondsLeft(closing: Bool) -> Double? {
+    package func secondsLeft(closing: Bool) -> Double? {
         budget.seconds.map { limit in
             limit - (closing ? 0 : min(budget.closing.seconds, limit / 2)) - spent.seconds
         }
@@ -137,7 +139,7 @@ struct Ledger {
 extension AgentState {
     /// A call in one form: the tool and the arguments with their members sorted, so that spelling does not hide a
     /// repetition.
-    static func key(of invocation: ToolInvocation) -> String {
+    package static func key(of invocation: ToolInvocation) -> String {
         guard let json = try? JSONValue(parsing: invocation.arguments) else {
             return invocation.tool + "\u{0}" + invocation.arguments
         }

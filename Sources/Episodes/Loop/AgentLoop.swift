@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
@@ -33,6 +34,8 @@ public struct AgentLoop: Sendable {
         case callTools([ToolCallRecord])
         /// Ask the keeper about these calls; report with `kept`.
         case keep([String])
+        /// Let the keeper's defences look at what the policy keeps; report with `kept`.
+        case screen(Keeping)
         /// Ask for a search that needs no model; report with `proposed`.
         case proposeUnaided
         /// Answer from the evidence; report with `answered`.
@@ -170,9 +173,13 @@ public struct AgentLoop: Sendable {
         case .keep(let ids):
             var items: [EvidenceItem] = []
             for id in ids {
-                if let found = state.retrieved[id] { items.append(found.evidence(reason: candidate.reason)) }
+                guard let found = state.retrieved[id] else { continue }
+                // What was chosen earlier is better: the order of keeping is the ranking of the evidence.
+                items.append(
+                    found.evidence(
+                        score: 1 / Double(state.evidence.count + items.count + 1), reason: candidate.reason))
             }
-            pending = [.record(.kept(Keeping(kept: items)))]
+            pending = [.screen(Keeping(kept: items))]
         case .answer(let text, let label):
             state.draft = text
             state.draftLabel = label
@@ -301,7 +308,7 @@ public struct AgentLoop: Sendable {
 
 extension RetrievedPassage {
     /// The passage as evidence.
-    func evidence(score: Double? = nil, reason: String = "") -> EvidenceItem {
+    package func evidence(score: Double? = nil, reason: String = "") -> EvidenceItem {
         EvidenceItem(
             passageID: passage.id, documentID: passage.documentID, title: passage.title, text: passage.text,
             score: score ?? self.score, handle: "r" + callID.dropFirst(), reason: reason)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 public import LanguageModels
 public import OrderedCollections
@@ -11,33 +12,33 @@ public struct AgentState: Sendable {
     /// What the session runs with; the question in it holds no gold.
     public let header: SessionHeader
     /// The passages kept for the answer.
-    public internal(set) var evidence = Evidence()
+    public package(set) var evidence = Evidence()
     /// The results so far, by handle, oldest first.
-    public internal(set) var resultSets: OrderedDictionary<String, ResultSet> = [:]
+    public package(set) var resultSets: OrderedDictionary<String, ResultSet> = [:]
     /// Every passage that a tool has shown, by id, first seen first: what an answer may cite.
-    public internal(set) var retrieved: OrderedDictionary<String, RetrievedPassage> = [:]
+    public package(set) var retrieved: OrderedDictionary<String, RetrievedPassage> = [:]
     /// What proposers noted.
-    public internal(set) var notes: [Note] = []
+    public package(set) var notes: [Note] = []
     /// What was chosen so far, with what came of it.
-    public internal(set) var actions: [PastAction] = []
+    public package(set) var actions: [PastAction] = []
     /// The acting model's turns, with what it was told about each of its calls.
-    public internal(set) var conversation: [ConversationTurn] = []
+    public package(set) var conversation: [ConversationTurn] = []
     /// The number of the step, from 1; 0 before the first.
-    public internal(set) var step = 0
+    public package(set) var step = 0
     /// What has been spent, open calls at their estimated cost.
-    public internal(set) var spent = Spending()
+    public package(set) var spent = Spending()
     /// The last measurement of uncertainty.
-    public internal(set) var uncertainty: GateDecision?
+    public package(set) var uncertainty: GateDecision?
     /// How many steps in a row brought no passage that was new.
-    public internal(set) var barrenSteps = 0
+    public package(set) var barrenSteps = 0
     /// The answer that a proposer brought: the acting model's own, or what was computed.
-    public internal(set) var draft: String?
+    public package(set) var draft: String?
     /// Who made the draft.
-    public internal(set) var draftLabel = Answer.Label.model
+    public package(set) var draftLabel = Answer.Label.model
     /// Why the run is ending; nil while it goes on.
-    public internal(set) var stop: StopReason?
+    public package(set) var stop: StopReason?
     /// The answer, once it is there.
-    public internal(set) var answer: Answer?
+    public package(set) var answer: Answer?
 
     public init(header: SessionHeader) {
         self.header = header
@@ -68,7 +69,7 @@ public struct AgentState: Sendable {
     }
 
     /// The calls made so far, each in one form.
-    var calls: Set<String> = []
+    package var calls: Set<String> = []
 }
 
 /// A passage that a tool has shown, with where it came from.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
-import LanguageModels
-import Text
+package import Base
+package import LanguageModels
 
 /// The JSON form of a model's failure, as events keep it.
-enum ModelJSON {
-    static func json(_ error: LanguageModelError) -> JSONValue {
+package enum ModelJSON {
+    package static func json(_ error: LanguageModelError) -> JSONValue {
         switch error {
         case .unavailable(let reason): return ["error": "unavailable", "message": .string(reason)]
         case .refused(let status, let message):
@@ -22,7 +21,7 @@ enum ModelJSON {
         }
     }
 
-    static func error(_ json: JSONValue) throws -> LanguageModelError {
+    package static func error(_ json: JSONValue) throws -> LanguageModelError {
         let message = json["message"]?.string ?? ""
         switch try json.requiredString("error") {
         case "unavailable": return .unavailable(message)

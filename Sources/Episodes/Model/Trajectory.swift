@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// The events of one episode as (state, candidates, choice, log-probability, reward): what a trainer learns from.
 ///
 /// The states are not stored anywhere: they are folded from the events again, by the loop that made them.
