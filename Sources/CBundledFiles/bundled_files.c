@@ -71,6 +71,9 @@ static const unsigned char policies_react_yaml[] __attribute__((aligned(64))) = 
 static const unsigned char policies_reader_safetensors[] __attribute__((aligned(64))) = {
 #embed "../../Policies/reader.safetensors"
 };
+static const unsigned char policies_research_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/research.yaml"
+};
 static const unsigned char policies_rewrite_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/rewrite.yaml"
 };
@@ -127,6 +130,7 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/r1-searcher.yaml", policies_r1_searcher_yaml),
     BUNDLED("Policies/react.yaml", policies_react_yaml),
     BUNDLED("Policies/reader.safetensors", policies_reader_safetensors),
+    BUNDLED("Policies/research.yaml", policies_research_yaml),
     BUNDLED("Policies/rewrite.yaml", policies_rewrite_yaml),
     BUNDLED("Policies/search-o1.yaml", policies_search_o1_yaml),
     BUNDLED("Policies/search-r1.yaml", policies_search_r1_yaml),
