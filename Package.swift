@@ -34,7 +34,11 @@ let modules: [Module] = [
         name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
     Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
-    Module(name: "Corpus", uses: ["Base", "CKernels", "Text"], libraries: [grdb, collections]),
+    Module(
+        name: "Documents",
+        uses: ["Base", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
+        libraries: [orderedCollections], testResources: [.copy("Files")]),
+    Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
         name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
@@ -50,6 +54,7 @@ let modules: [Module] = [
         name: "Tools",
         uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
+    Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
         name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
         libraries: [collections]),
@@ -57,14 +62,14 @@ let modules: [Module] = [
         name: "Agent",
         uses: [
             "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools", "Episodes",
+            "LanguageModels", "Tools", "Reading", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
             "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
-            "Encoders", "Search", "LanguageModels", "Tools", "Episodes", "Agent",
+            "Encoders", "Search", "LanguageModels", "Tools", "Reading", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
@@ -72,7 +77,7 @@ let modules: [Module] = [
         uses: [
             "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Episodes", "Agent", "Learning",
+            "Tools", "Reading", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
@@ -111,6 +116,14 @@ var targets: [Target] = [
     // Policies/ and Tools/ inside the program.
     .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .target(name: "CXML", dependencies: ["CLibXML2"]),
+    .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
+    .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
+    // These two load their libraries when the first PDF or message is read.
+    .target(name: "CPoppler"),
+    .target(name: "CMail"),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(
@@ -126,7 +139,9 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .executableTarget(
         name: "ForageBenchmarks",
-        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + ["CKernels", "COpenBLAS", argumentParser],
+        dependencies: dependencies(everyModule.filter { $0 != "Serving" }) + [
+            "CKernels", "COpenBLAS", argumentParser, orderedCollections,
+        ],
         path: "Sources/Benchmarks", exclude: ["peers"], swiftSettings: swiftSettings),
 ]
 

@@ -81,7 +81,7 @@ struct KeywordBenchmark: ParsableCommand {
     }
 
     private func readQueries() throws -> [String] {
-        try String(contentsOfFile: queries, encoding: .utf8).split(separator: "\n").map { line in
+        try String(contentsOfFile: queries, encoding: .utf8).textLines(omittingEmpty: true).map { line in
             var seen = Set<Substring>()
             let words = line.lowercased()
             return words.split(separator: " ").filter { seen.insert($0).inserted }.joined(separator: " ")

@@ -38,7 +38,7 @@ struct LinkBenchmark: AsyncParsableCommand {
         }
         let corpus = try await LocalCorpus(path: path, loadsEncoder: mode == "hybrid")
         guard let links = corpus.links else { throw ValidationError("the corpus has no link index") }
-        let lines = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n")
+        let lines = try String(contentsOfFile: questions, encoding: .utf8).textLines(omittingEmpty: true)
         var (gold, held, pooled, recall2, recall5, count) = (0, 0, 0, 0, 0, 0)
         var (heldWithNames, pooledWithNames) = (0, 0)
         var (naming, following, sharing): ([Double], [Double], [Double]) = ([], [], [])

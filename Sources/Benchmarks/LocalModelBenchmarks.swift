@@ -93,7 +93,7 @@ struct ToolCallBenchmark: AsyncParsableCommand {
     func run() async throws {
         guard let path = ModelStore().resolve(model) else { throw ValidationError("there is no model \(model)") }
         let model = try LocalModel(path: path)
-        let texts = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n").compactMap {
+        let texts = try String(contentsOfFile: questions, encoding: .utf8).textLines(omittingEmpty: true).compactMap {
             try JSONValue(parsing: String($0))["question"]?.string
         }
         guard !texts.isEmpty else { throw ValidationError("\(questions) holds no question") }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
+import Text
 
 /// One line of a benchmark's output.
 struct Measurement {
@@ -27,7 +29,7 @@ struct Measurement {
     /// Resident memory now and at its highest, in MB.
     mutating func setMemory() {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        for line in status.split(separator: "\n") {
+        for line in status.textLines(omittingEmpty: true) {
             let parts = line.split(whereSeparator: { $0 == ":" || $0 == "\t" || $0 == " " })
             guard parts.count > 1, let kilobytes = Double(parts[1]) else { continue }
             if parts[0] == "VmRSS" { set("rss_MB", kilobytes / 1024) }

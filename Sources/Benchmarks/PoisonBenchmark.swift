@@ -156,7 +156,7 @@ struct PoisonBenchmark: AsyncParsableCommand {
     }
 
     private static func lines(_ path: String) throws -> [JSONValue] {
-        try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+        try String(contentsOfFile: path, encoding: .utf8).textLines(omittingEmpty: true).map {
             try JSONValue(parsing: String($0))
         }
     }

@@ -25,13 +25,13 @@ struct ReaderMeasurement {
     /// - Parameter corpus: JSON lines of id, title and text.
     static func items(questions: String, corpus: String, skip: Int, count: Int) throws -> [Item] {
         var passages: [String: EvidenceAnswerer.Passage] = [:]
-        for line in try String(contentsOfFile: corpus, encoding: .utf8).split(separator: "\n") {
+        for line in try String(contentsOfFile: corpus, encoding: .utf8).textLines(omittingEmpty: true) {
             let json = try JSONValue(parsing: Array(line.utf8))
             guard let id = json["id"]?.string, let text = json["text"]?.string else { continue }
             passages[id] = .init(id: id, title: json["title"]?.string ?? "", text: text)
         }
         var items: [Item] = []
-        let lines = try String(contentsOfFile: questions, encoding: .utf8).split(separator: "\n")
+        let lines = try String(contentsOfFile: questions, encoding: .utf8).textLines(omittingEmpty: true)
         for line in lines.dropFirst(skip).prefix(count) {
             let json = try JSONValue(parsing: Array(line.utf8))
             guard let question = json["question"]?.string, let supporting = json["supporting"]?.array else { continue }

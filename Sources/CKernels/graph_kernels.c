@@ -164,6 +164,8 @@ static uint32_t descend(const forage_graph *graph, const int16_t *query, product
     for (uint32_t level = from; level > to; level--) {
         for (int moved = 1; moved;) {
             moved = 0;
+            // A link of a damaged file may lead to a node that this layer does not have.
+            if (graph->levels[node] < level) break;
             const uint32_t *row = row_of(graph, node, level);
             for (uint32_t i = 0; i < graph->width && __atomic_load_n(&row[i], __ATOMIC_RELAXED) != NONE; i++)
                 fetch_code(graph, row[i] < graph->count ? row[i] : 0);

@@ -194,10 +194,11 @@ INLINE uint32_t decode_passages(const posting_view *view, uint32_t block, uint32
         memcpy(passages + i, &sums, 16);
         base = __builtin_shufflevector(sums, sums, 3, 3, 3, 3);
     }
-    // Damage shows as a last passage that is not the one in the skip entry; overflow in between as one out of range.
-    uint32_t largest = 0;
-    for (uint32_t i = 0; i < BLOCK; i++) largest = passages[i] > largest ? passages[i] : largest;
-    if (largest != view->block_last[block] || largest >= passage_count) return 0;
+    // Whoever made the file: every passage stands after the one before, the last is the one in the skip entry. Callers
+    // take places in windows from passages without a look.
+    uint32_t disorder = block > 0 && passages[0] <= previous;
+    for (uint32_t i = 1; i < BLOCK; i++) disorder |= passages[i] <= passages[i - 1];
+    if (disorder || passages[BLOCK - 1] != view->block_last[block] || passages[BLOCK - 1] >= passage_count) return 0;
     return BLOCK;
 }
 

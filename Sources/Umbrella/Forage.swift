@@ -3,6 +3,7 @@
 // `import Forage` brings the whole library: a corpus, its indexes, models, tools, the agent loop, training and evaluation.
 @_exported public import Agent
 @_exported public import Corpus
+@_exported public import Documents
 @_exported public import Encoders
 @_exported public import Episodes
 @_exported public import Evaluation

@@ -136,11 +136,11 @@ enum ModelOpening {
     /// - Returns: nil when neither the argument nor the environment names a model.
     static func open(_ name: String?) throws -> (any LanguageModel)? {
         let environment = ProcessInfo.processInfo.environment
-        let key = environment["OPENAI_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+        let hasKey = environment["OPENAI_API_KEY"]?.isEmpty == false
         let base = environment["OPENAI_BASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
         guard let name, !name.isEmpty else {
             guard let base else { return nil }
-            return try remote(base, model: environment["OPENAI_MODEL"] ?? "default", key)
+            return try remote(base, model: environment["OPENAI_MODEL"] ?? "default", environment)
         }
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try ScriptedModel(file: name) }
         if name.hasSuffix(".jsonl") { return try RecordedModel(file: name) }
@@ -152,15 +152,15 @@ enum ModelOpening {
         if name.contains("://") {
             let parts = name.split(separator: "#", maxSplits: 1).map(String.init)
             return try remote(
-                parts[0], model: parts.count > 1 ? parts[1] : environment["OPENAI_MODEL"] ?? "default", key)
+                parts[0], model: parts.count > 1 ? parts[1] : environment["OPENAI_MODEL"] ?? "default", environment)
         }
-        guard let base = base ?? (key == nil ? nil : "https://api.openai.com/v1") else {
+        guard let base = base ?? (hasKey ? "https://api.openai.com/v1" : nil) else {
             throw ValidationError(
                 "--model \(name): there is no model of this name here (`forage model list`; `forage model pull` fetches "
                     + "one), and no server: set OPENAI_BASE_URL, or give a URL such as http://host:port/v1#\(name)"
             )
         }
-        return try remote(base, model: name, key)
+        return try remote(base, model: name, environment)
     }
 
     /// Where a model that runs in this process lies; nil for a name that may be a server's.
@@ -171,8 +171,12 @@ enum ModelOpening {
         throw ValidationError("--model \(name): there is no such file or folder")
     }
 
-    private static func remote(_ base: String, model: String, _ key: String?) throws -> any LanguageModel {
-        try OpenAICompatibleModel(OpenAICompatibleModel.Configuration(baseURL: base, model: model, apiKey: key))
+    private static func remote(
+        _ base: String, model: String, _ environment: [String: String]
+    ) throws -> any LanguageModel {
+        try OpenAICompatibleModel(
+            OpenAICompatibleModel.Configuration(
+                baseURL: base, model: model, apiKey: EndpointKey.find(for: base, environment)))
     }
 }
 
@@ -327,7 +331,7 @@ enum CorpusOpening {
     private static func memory(_ path: String) throws -> InMemoryCorpus {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         var documents: [Document] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        for (index, line) in data.textLines().enumerated()
         where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) {
             let json: JSONValue
             do {

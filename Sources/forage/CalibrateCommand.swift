@@ -109,8 +109,7 @@ struct CalibrateCommand: AsyncParsableCommand {
     private func readQuestions() throws -> [Question] {
         let text = try String(contentsOfFile: questions, encoding: .utf8)
         var found: [Question] = []
-        for (index, line) in text.replacing("\r\n", with: "\n").split(separator: "\n").enumerated()
-        where found.count < limit {
+        for (index, line) in text.textLines(omittingEmpty: true).enumerated() where found.count < limit {
             let json: JSONValue
             do { json = try JSONValue(parsing: String(line)) } catch {
                 throw ValidationError("\(questions):\(index + 1): expected a JSON object: \(error)")

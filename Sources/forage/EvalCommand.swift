@@ -268,9 +268,7 @@ struct EvalReportCommand: ParsableCommand {
                     trace: { key in
                         let path = "\(folder.isEmpty ? "." : folder)/traces/\(key.traceName)"
                         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
-                        return text.replacing("\r\n", with: "\n").split(separator: "\n").compactMap {
-                            try? JSONValue(parsing: String($0))
-                        }
+                        return text.textLines(omittingEmpty: true).compactMap { try? JSONValue(parsing: String($0)) }
                     })
                 try writeFile(
                     log.serialized(indented: true),

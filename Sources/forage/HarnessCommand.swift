@@ -4,6 +4,7 @@ import ArgumentParser
 import Base
 import Foundation
 import LanguageModels
+import Net
 import OrderedCollections
 import Text
 import Tools
@@ -67,7 +68,7 @@ struct HarnessCommand: AsyncParsableCommand {
         }
         let remote = try OpenAICompatibleModel(
             OpenAICompatibleModel.Configuration(
-                baseURL: base, model: name, apiKey: apiKey ?? environment["OPENAI_API_KEY"], streams: false))
+                baseURL: base, model: name, apiKey: apiKey ?? EndpointKey.find(for: base, environment), streams: false))
         var messages = try firstMessages()
         let tools = try await HarnessTools(configuration: mcpConfig)
         for _ in 0..<maxTurns {

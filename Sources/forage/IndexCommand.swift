@@ -3,6 +3,7 @@
 import ArgumentParser
 import Base
 import Corpus
+import Documents
 import Encoders
 import Foundation
 import OrderedCollections
@@ -15,9 +16,12 @@ struct IndexCommand: AsyncParsableCommand {
         commandName: "index",
         abstract: "Make a corpus from files, or bring one up to date.",
         discussion: """
-            Inputs are files (.jsonl, .csv, .tsv, .md, .txt, .html), folders of these, or - for standard input. Run again, \
-            it reads what changed and deletes the documents of files that are gone. After an interruption the same \
-            command goes on where it was.
+            Inputs are files of any kind, folders of these, or - for standard input: PDF, Word, PowerPoint, Excel, \
+            OpenDocument, EPUB, mail, HTML, Markdown, text, source code, JSON, CSV, XML, YAML, Parquet, and ZIP, tar and \
+            gzip of these. What cannot be read is set aside and named; it never ends the run. A forage.yaml in a folder \
+            says which fields are the text, the title and the id, and what is left out. Run again, it reads what \
+            changed and deletes the documents of files that are gone. After an interruption the same command goes on \
+            where it was.
             """)
 
     @Argument(help: "Files, folders, or - for standard input.")
@@ -26,10 +30,24 @@ struct IndexCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: "The corpus folder, by convention NAME.forage.")
     var output: String
 
-    @Option(help: "The format of all inputs: jsonl, csv, tsv, markdown, text or html; default: by name.")
+    @Option(
+        name: [.short, .long],
+        help: "The format of all inputs, such as jsonl, csv or text; default: by content and name.")
     var format: String?
 
-    @Flag(help: "Count bad lines and files instead of ending at the first.")
+    @Option(help: "The character encoding of texts, such as windows-1252; default: found for each file.")
+    var encoding: String?
+
+    @Flag(help: "Exit with 1 when any file or record was set aside.")
+    var strict = false
+
+    @Flag(name: [.short, .long], help: "Go on and follow the inputs: index what changes, until Ctrl-C.")
+    var watch = false
+
+    @Flag(help: "Read what links in folders point to.")
+    var followLinks = false
+
+    @Flag(help: .hidden)
     var skipBad = false
 
     @Option(help: "Words in a passage at most; kept with the corpus. Default: 200.")
@@ -52,7 +70,7 @@ struct IndexCommand: AsyncParsableCommand {
 
     @OptionGroup var indexing: IndexingOptions
 
-    @Flag(help: "Print a summary as one line of JSON.")
+    @Flag(name: [.short, .long], help: "Print a summary as one line of JSON.")
     var json = false
 
     func validate() throws {
@@ -88,6 +106,39 @@ struct IndexCommand: AsyncParsableCommand {
                     size: passageSize ?? PassageSplitter.Options().size, overlap: passageOverlap ?? 0))
         }
         try await indexing.check()
+        if watch, inputs.contains("-") { throw ValidationError("--watch cannot follow standard input") }
+        var stamp = watch ? try SourceStamp(inputs, options: ingestOptions) : nil
+        try await update(options)
+        guard watch else { return }
+        note("Following \(inputs.joined(separator: ", ")); Ctrl-C ends.")
+        while let next = try await changed(from: stamp) {
+            stamp = next
+            do { try await update(options) } catch let error as CorpusError where error.code != .notACorpus {
+                // A file half written, a corpus locked for a moment: the next change tries again.
+                note("Error: \(error)")
+            }
+        }
+    }
+
+    /// Waits until the inputs have changed and are at rest again; nil when Ctrl-C was pressed.
+    private func changed(from stamp: SourceStamp?) async throws -> SourceStamp? {
+        var last = stamp
+        while !Interruption.isRequested {
+            let start = Date()
+            // A folder that is moved away for a moment is no change.
+            let now = (try? SourceStamp(inputs, options: ingestOptions)) ?? last
+            if now != stamp, now == last { return now }
+            last = now
+            // Looking takes a twentieth of the time at most.
+            let pause = max(1, 20 * Date().timeIntervalSince(start))
+            let wakes = Date().addingTimeInterval(pause)
+            while Date() < wakes, !Interruption.isRequested { try await Task.sleep(for: .milliseconds(100)) }
+        }
+        return nil
+    }
+
+    /// Reads what changed and publishes it.
+    private func update(_ options: CorpusOptions?) async throws {
         let isNew = !FileManager.default.fileExists(atPath: output)
         let writer = try CorpusWriter.open(creatingAt: output, options: options)
         for (name, type) in try declarations() { try writer.declare(field: name, type: type) }
@@ -100,25 +151,35 @@ struct IndexCommand: AsyncParsableCommand {
             if isNew { try? FileManager.default.removeItem(atPath: output) }
             throw error
         }
-        for message in summary.badMessages { note("skipped \(message)") }
-        if summary.bad > summary.badMessages.count { note("skipped \(summary.bad - summary.badMessages.count) more") }
         if summary.wasCancelled {
+            report(setAside: summary)
             try await indexing.publishAfterInterruption(writer)
             note(
-                "Interrupted: \(summary.added + summary.replaced) documents were read; the same command goes on from there."
+                "Interrupted: \(counted(summary.added + summary.replaced, "document")) read; the same command goes on from there."
             )
             throw Interruption.exitCode
         }
+        if summary.bad > 0, try writer.committedDocumentCount == 0 {
+            report(setAside: summary)
+            if isNew { try? FileManager.default.removeItem(atPath: output) }
+            note("Error: nothing could be read; there is no corpus.")
+            throw ExitCode.failure
+        }
         let reader = try await indexing.publish(writer)
-        let seconds = Date().timeIntervalSince(start)
-        report(summary, reader, seconds)
+        report(summary, reader, Date().timeIntervalSince(start))
+        if strict, summary.bad > 0 { throw ExitCode.failure }
+    }
+
+    private var ingestOptions: IngestOptions {
+        var options = IngestOptions(
+            format: format.flatMap(SourceFormat.init(rawValue:)), idField: idField, titleField: titleField,
+            textField: textField, encoding: encoding, followsLinks: followLinks)
+        options.pdfHelper = ReadDocumentCommand.invocation
+        return options
     }
 
     private func ingest(_ writer: CorpusWriter) async throws -> IngestSummary {
-        let options = IngestOptions(
-            format: format.flatMap(SourceFormat.init(rawValue:)), skipsBad: skipBad, idField: idField,
-            titleField: titleField,
-            textField: textField)
+        let options = ingestOptions
         let inputs = inputs
         // Reading and SQLite block: they get a thread that is not one of Swift's own.
         return try await withCheckedThrowingContinuation { continuation in
@@ -132,7 +193,8 @@ struct IndexCommand: AsyncParsableCommand {
                                 let share = progress.bytesTotal.map { Double(progress.bytes) / Double(max($0, 1)) }
                                 line.show(
                                     ProgressLine.bar(
-                                        share: share, note: "\(progress.documents) documents, \(Int(progress.rate))/s",
+                                        share: share,
+                                        note: "\(counted(progress.documents, "document")), \(Int(progress.rate))/s",
                                         secondsLeft: progress.secondsLeft))
                             }, isCancelled: { Interruption.isRequested })
                     })
@@ -145,23 +207,47 @@ struct IndexCommand: AsyncParsableCommand {
 
     private func report(_ summary: IngestSummary, _ reader: CorpusReader, _ seconds: Double) {
         if json {
+            var kinds = JSONObject()
+            for (format, kind) in summary.kinds.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                kinds[format.rawValue] = ["files": .integer(kind.files), "documents": .integer(kind.documents)]
+            }
+            func list(_ entries: [IngestSummary.SetAside]) -> JSONValue {
+                .array(entries.map { ["place": .string($0.place), "reason": .string($0.reason)] })
+            }
             let record: JSONValue = [
                 "corpus": .string(output), "documents": .integer(reader.documentCount),
                 "passages": .integer(reader.passageCount),
                 "added": .integer(summary.added), "replaced": .integer(summary.replaced),
                 "unchanged": .integer(summary.unchanged), "deleted": .integer(summary.deleted),
-                "bad": .integer(summary.bad),
+                "bad": .integer(summary.bad), "set_aside": list(summary.setAside), "kinds": .object(kinds),
+                "notes": list(summary.notes),
                 "sources_read": .integer(summary.sourcesRead), "sources_unchanged": .integer(summary.sourcesUnchanged),
                 "files_ignored": .integer(summary.filesIgnored), "seconds": .number((seconds * 1000).rounded() / 1000),
             ]
             print(record)
             return
         }
+        for remark in summary.notes.prefix(20) { note("note: \(remark)") }
+        if summary.notes.count > 20 { note("note: \(summary.notes.count - 20) more") }
+        report(setAside: summary)
+        for (format, kind) in summary.kinds.sorted(by: {
+            ($0.value.documents, $0.key.rawValue) > ($1.value.documents, $1.key.rawValue)
+        }) {
+            let name = format.rawValue + String(repeating: " ", count: max(0, 13 - format.rawValue.count))
+            note("  \(name)\(counted(kind.files, "file")), \(counted(kind.documents, "document"))")
+        }
         var changes = "\(summary.added) added, \(summary.replaced) changed, \(summary.deleted) deleted"
-        if summary.bad > 0 { changes += ", \(summary.bad) bad" }
-        if summary.filesIgnored > 0 { changes += ", \(summary.filesIgnored) files of other kinds passed over" }
+        if summary.bad > 0 { changes += ", \(summary.bad) set aside" }
+        if summary.filesIgnored > 0 { changes += ", \(summary.filesIgnored) left out" }
         note(
-            "\(output): \(reader.documentCount) documents, \(reader.passageCount) passages (\(changes)) in \(String(format: "%.1f", seconds)) s"
+            "\(output): \(counted(reader.documentCount, "document")), \(counted(reader.passageCount, "passage")) (\(changes)) in \(String(format: "%.1f", seconds)) s"
         )
+    }
+
+    /// Names what was set aside: each of the first, and how many more.
+    private func report(setAside summary: IngestSummary) {
+        guard !json else { return }
+        for entry in summary.setAside.prefix(50) { note("set aside \(printable("\(entry)"))") }
+        if summary.bad > 50 { note("set aside \(summary.bad - 50) more; --json lists up to 1000") }
     }
 }

@@ -113,11 +113,15 @@ struct IndexingOptions: ParsableArguments {
     }
 
     private func builder(after previous: CorpusReader?) async throws -> IndexBuilder {
-        let own = previous?.manifest.files[IndexRole.vectors]?.parameters["encoder"]?.string
+        // What was chosen when the corpus was indexed holds until something else is said; "none" is a choice.
+        let own =
+            previous?.manifest.files[IndexRole.vectors]?.parameters["encoder"]?.string
+            ?? previous?.manifest.files[IndexRole.keyword]?.parameters["encoder"]?.string
         var builder: IndexBuilder
         if let name = encoder ?? own {
+            let source = encoder == nil ? EncoderChoice.Source.corpus : .user
             builder = IndexBuilder(
-                encoder: name == "none" ? nil : try await EncoderChoice(name).load(), encoderName: name)
+                encoder: name == "none" ? nil : try await EncoderChoice(name).load(namedBy: source), encoderName: name)
         } else if ModelStore().resolve("minilm") != nil {
             builder = IndexBuilder(encoder: try await EncoderChoice("minilm").load(), encoderName: "minilm")
         } else {

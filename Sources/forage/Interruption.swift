@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Foundation
 import Synchronization
 
@@ -55,7 +56,7 @@ final class ProgressLine {
         guard isTerminal, Date().timeIntervalSince(lastDraw) > 0.1 else { return }
         lastDraw = Date()
         isDrawn = true
-        writeForPeople("\r\u{1B}[K" + text())
+        writeForPeople("\r\u{1B}[K" + TerminalText.safe(text()))
     }
 
     /// Removes the line.
@@ -86,7 +87,7 @@ final class ProgressLine {
 }
 
 /// Writes a line for people to standard error.
-func note(_ text: String) { writeForPeople(text + "\n") }
+func note(_ text: String) { writeForPeople(TerminalText.safe(text) + "\n") }
 
 /// Writes to standard error. A reader that went away (`2>&1 | head`) does not end the work.
 func writeForPeople(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }

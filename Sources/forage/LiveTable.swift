@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Evaluation
 import Foundation
 import Synchronization
@@ -33,7 +34,7 @@ final class LiveTable: Sendable {
             let size = Self.terminalSize
             let lines = progress.table(width: size.columns, height: size.rows - 1)
             var text = Self.upward(state.drawnLines)
-            for line in lines { text += "\u{1B}[2K" + line + "\n" }
+            for line in lines { text += "\u{1B}[2K" + TerminalText.safeWithStyle(line) + "\n" }
             writeForPeople(text + "\u{1B}[J")
             state.drawnLines = lines.count
         }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import COpenBLAS
 import Foundation
+import Text
 
 /// The command line: thin; it parses, calls the modules, and prints.
 @main struct ForageCommand: AsyncParsableCommand {
@@ -12,7 +14,8 @@ import Foundation
             "An agentic retrieval runtime: index a corpus, ask it questions, train and evaluate retrieval policies.",
         discussion: """
             Records go to standard output, everything for people to standard error. Exit codes: 0 done, 1 failure, \
-            3 the model never answered, 64 usage, 130 cancelled.
+            3 the model never answered, 64 usage, 130 cancelled. FORAGE_CORPUS names the corpus for commands that take \
+            --corpus; .forage.yaml in the current folder, or ~/.config/forage/config.yaml, gives values for any options.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -32,7 +35,10 @@ import Foundation
             CommandGroup(name: "Policies", subcommands: [PolicyCommand.self, TrainCommand.self, EvalCommand.self]),
             CommandGroup(
                 name: "Servers and models",
-                subcommands: [ServeCommand.self, MCPCommand.self, HarnessCommand.self, ModelCommand.self]),
+                subcommands: [
+                    ServeCommand.self, MCPCommand.self, HarnessCommand.self, ModelCommand.self,
+                    ReadDocumentCommand.self,
+                ]),
         ])
 
     static func main() async {
@@ -40,15 +46,45 @@ import Foundation
         if ProcessInfo.processInfo.environment["OPENBLAS_NUM_THREADS"] == nil { openblas_set_num_threads(1) }
         // A reader that goes away is an error of the write, not the end of the process: servers and child processes need it so.
         signal(SIGPIPE, SIG_IGN)
+        var command: any ParsableCommand
         do {
-            var command = try parseAsRoot()
+            command = try parseAsRoot(try arguments())
+        } catch let error as YAMLError {
+            fail("\(error)", code: .validationFailure)
+        } catch {
+            exit(withError: error)
+        }
+        do {
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            // How to use a command is no answer to what went wrong while it ran.
+            switch error {
+            case let code as ExitCode: exit(withError: code)
+            case is CleanExit: exit(withError: error)
+            case is ValidationError: fail(message(for: error), code: .validationFailure)
+            default: fail(message(for: error), code: .failure)
+            }
         }
+    }
+
+    /// What was typed, with what the environment and the configuration file say behind it.
+    private static func arguments() throws -> [String] {
+        let typed = Array(CommandLine.arguments.dropFirst())
+        if let problem = CommandSuggestion.problem(in: typed, root: Self.self) {
+            fail(problem, code: .validationFailure)
+        }
+        let defaults = try CommandLineDefaults()
+        guard !defaults.isEmpty, !typed.isEmpty else { return typed }
+        return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()))
+    }
+
+    private static func fail(_ message: String, code: ExitCode) -> Never {
+        // What is wrong is often named after what someone else wrote: a file, an id, a field.
+        note("Error: \(TerminalText.safe(message))")
+        exit(withError: code)
     }
 }

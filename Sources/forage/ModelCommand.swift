@@ -99,7 +99,9 @@ struct ModelCommand: AsyncParsableCommand {
             messages.append(ChatMessage(role: .user, content: text))
             let options = SamplingOptions(temperature: temperature, seed: seed, maxTokens: maxTokens, timeout: 3600)
             _ = try await model.respond(to: ModelRequest(messages: messages, options: options)) { event in
-                if case .content(_, let text) = event { FileHandle.standardOutput.write(Data(text.utf8)) }
+                if case .content(_, let text) = event {
+                    FileHandle.standardOutput.write(Data(TerminalText.safe(text).utf8))
+                }
             }
             print("")
         }
@@ -134,7 +136,7 @@ struct ModelCommand: AsyncParsableCommand {
         /// The most memory of the process that was resident, in MiB; nil where the system does not tell.
         private static var peakMemory: Double? {
             guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-                let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+                let line = status.textLines(omittingEmpty: true).first(where: { $0.hasPrefix("VmHWM:") })
             else { return nil }
             return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }.map { $0 / 1024 }
         }

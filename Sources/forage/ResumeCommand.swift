@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 
 /// Goes on with a session that was cut off.
 struct ResumeCommand: AsyncParsableCommand {

@@ -11,13 +11,13 @@ import Text
 /// `forage search`: one search, without an agent.
 struct SearchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "search", abstract: "Search a corpus by words, by meaning, or by both.",
-        subcommands: [Keyword.self, Semantic.self, Hybrid.self])
+        commandName: "search", abstract: "Search a corpus by words, by meaning, or by both (the default).",
+        subcommands: [Keyword.self, Semantic.self, Hybrid.self], defaultSubcommand: Hybrid.self)
 
     struct Options: ParsableArguments {
         @Option(name: [.short, .long], help: "The corpus folder.") var corpus: String
         @Option(name: [.customShort("k"), .long], help: "How many passages.") var limit = 10
-        @Flag(help: "Print one JSON object a passage.") var json = false
+        @Flag(name: [.short, .long], help: "Print one JSON object a passage.") var json = false
         @Argument(help: "The query.") var query: String
 
         func validate() throws {
@@ -25,19 +25,25 @@ struct SearchCommand: AsyncParsableCommand {
         }
 
         func show(_ hits: [ScoredPassage], from corpus: LocalCorpus) throws {
+            if hits.isEmpty, !json { note("Nothing was found.") }
             let passages = try corpus.reader.passages(at: hits.map(\.ordinal))
             for (rank, (hit, passage)) in zip(hits, passages).enumerated() {
                 if json {
-                    let value: JSONValue = [
+                    var members: JSONObject = [
                         "rank": .integer(rank + 1), "id": .string(passage.id), "score": .number(Double(hit.score)),
                         "title": .string(passage.title), "text": .string(passage.text),
                     ]
-                    print(value.serialized())
+                    if let pages = passage.pages {
+                        members["page"] = .integer(pages.lowerBound)
+                        if pages.count > 1 { members["last_page"] = .integer(pages.upperBound) }
+                    }
+                    print(JSONValue.object(members).serialized())
                 } else {
-                    let text = passage.text.split(whereSeparator: \.isNewline).joined(separator: " ")
+                    let text = passage.text.textLines(omittingEmpty: true).joined(separator: " ")
                     let score = String(format: "%.4f", Double(hit.score))
+                    let page = passage.pages.map { " (page \($0.lowerBound))" } ?? ""
                     print(
-                        "\(rank + 1). [\(passage.id)] \(score)  \(printable(passage.title))\n   \(printable(String(text.prefix(200))))"
+                        "\(rank + 1). [\(passage.id)] \(score)  \(printable(passage.title))\(page)\n   \(printable(String(text.prefix(200))))"
                     )
                 }
             }

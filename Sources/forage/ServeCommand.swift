@@ -80,12 +80,39 @@ struct ServiceArguments: ParsableArguments {
         var strategies: [String: [Strategy]] = [:]
         for (name, corpus) in corpora { strategies[name] = try await self.strategies(over: corpus, chosen) }
         let store: any EventStore
-        if let sessions { store = try SQLiteEventStore(path: sessions) } else { store = InMemoryEventStore() }
+        if let sessions {
+            store = try SQLiteEventStore(path: sessions)
+        } else {
+            store = InMemoryEventStore(mostSessions: 1000)
+        }
         var service = try ForageService(
             corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
             retrieveCount: max(1, topk), strategies: strategies[corpora[0].name] ?? [], model: chosen, encoder: encoder,
             sessions: store, tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
         service.corpusStrategies = strategies
+        for path in corpus {
+            guard let name = corpora.first(where: { ($0.corpus as? LocalCorpus)?.reader.path == path })?.name else {
+                continue
+            }
+            let watch = GenerationWatch(path: path)
+            let arguments = self
+            service.renew(name) { served in
+                guard let served = served as? LocalCorpus, watch.hasChanged() else { return nil }
+                let newer: LocalCorpus
+                do {
+                    newer = try await LocalCorpus(path: path, encoder: served.encoder)
+                } catch {
+                    // With another encoder, or not whole yet: the next request looks again.
+                    guard let other = try? await LocalCorpus(path: path) else {
+                        watch.forget()
+                        return nil
+                    }
+                    newer = other
+                }
+                guard newer.reader.manifest.number != served.reader.manifest.number else { return nil }
+                return (newer, try? await arguments.strategies(over: newer, chosen))
+            }
+        }
         return service
     }
 
@@ -130,7 +157,7 @@ struct ServiceArguments: ParsableArguments {
             throw ValidationError("\(path): the file cannot be read")
         }
         var tasks: [EnvironmentTask] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+        for (index, line) in data.textLines(omittingEmpty: true).enumerated() {
             let row: JSONValue
             do { row = try JSONValue(parsing: Array(line)) } catch {
                 throw ValidationError("\(path):\(index + 1): \(error)")

@@ -33,7 +33,7 @@ struct ToolArguments: ParsableArguments {
             corpus: opened, limits: ToolLimits(outputCharacters: 1 << 20, passageCharacters: 1 << 16, pageRows: 10_000))
         let output = try await ToolRegistry.builtIn().run(tool, .object(arguments), in: context)
         guard !output.isError else {
-            FileHandle.standardError.write(Data((output.text + "\n").utf8))
+            FileHandle.standardError.write(Data((TerminalText.safe(output.text) + "\n").utf8))
             throw ExitCode.failure
         }
         guard json else { return print(ToolArguments.printable(output.text)) }

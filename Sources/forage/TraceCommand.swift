@@ -6,6 +6,7 @@ import Base
 import Encoders
 import Foundation
 import Text
+import Tools
 
 /// Shows what a session did: on the terminal, as a page, as OpenTelemetry spans.
 struct TraceCommand: AsyncParsableCommand {
@@ -27,10 +28,11 @@ struct TraceCommand: AsyncParsableCommand {
         ) async throws -> [SessionEvent] {
             guard session.hasSuffix(".jsonl") else { return try await store.events(of: session) }
             let text = try String(contentsOfFile: session, encoding: .utf8)
+            let budget = ExpansionBudget()
             var events: [SessionEvent] = []
-            for (index, line) in text.replacing("\r\n", with: "\n").split(separator: "\n").enumerated() {
+            for (index, line) in text.textLines(omittingEmpty: true).enumerated() {
                 do {
-                    events.append(try SessionEvent(json: JSONValue(parsing: String(line))))
+                    events.append(try budget.within { try SessionEvent(json: JSONValue(parsing: String(line))) })
                 } catch {
                     throw ValidationError("\(session):\(index + 1): expected an event of a session: \(error)")
                 }

@@ -2,13 +2,17 @@
 
 import ArgumentParser
 
-/// `forage train`: trains a retrieval policy (the default), the reader or the encoder.
+/// `forage train`: trains a retrieval policy (the default), the reader of passages, the reader of questions about a corpus,
+/// or the encoder.
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Train a retrieval policy from gold passages or from answer rewards, the reader or the encoder.",
+        abstract:
+            "Train a retrieval policy (the default), the reader of passages, the reader of corpus questions, or the encoder.",
         subcommands: [
-            TrainPolicyCommand.self, TrainReaderCommand.self, TrainEncoderCommand.self, TrainExportCommand.self,
+            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self,
+            TrainEncoderCommand.self,
+            TrainExportCommand.self,
         ],
         defaultSubcommand: TrainPolicyCommand.self)
 }

@@ -88,7 +88,7 @@ struct TrainExportCommand: AsyncParsableCommand {
     private static func scores(_ path: String) throws -> [String: OrderedDictionary<String, Double>] {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         var found: [String: OrderedDictionary<String, Double>] = [:]
-        for line in text.replacing("\r\n", with: "\n").split(separator: "\n") {
+        for line in text.textLines(omittingEmpty: true) {
             guard let json = try? JSONValue(parsing: String(line)), let key = json["key"],
                 case .object(let scores)? = json["scores"]
             else { continue }

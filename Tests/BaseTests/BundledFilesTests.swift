@@ -19,7 +19,7 @@ import Testing
         for name in names {
             let carried = try MappedFile(path: "bundled:\(folder)/\(name)")
             let onDisk = try Data(contentsOf: Self.root.appending(path: folder).appending(path: name))
-            #expect(Data(carried.bytes) == onDisk, "\(folder)/\(name)")
+            withExtendedLifetime(carried) { #expect(Data(carried.bytes) == onDisk, "\(folder)/\(name)") }
         }
     }
 

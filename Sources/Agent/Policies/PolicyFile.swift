@@ -113,7 +113,8 @@ public struct PolicyFile: Sendable, Hashable {
     /// - Throws: as `find(_:in:)` does.
     public static func text(of name: String, in directories: [String] = standardDirectories) throws -> String {
         let file = try find(name, in: directories)
-        return String(decoding: try MappedFile(path: file.source).bytes, as: UTF8.self)
+        let text = try MappedFile(path: file.source)
+        return withExtendedLifetime(text) { String(decoding: text.bytes, as: UTF8.self) }
     }
 
     /// Puts the strategy together.

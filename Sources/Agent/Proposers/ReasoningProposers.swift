@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 public import LanguageModels
 import Text
@@ -236,7 +237,7 @@ enum ModelText {
 
     /// The lines without numbers, bullets and quotation marks; empty ones left out.
     static func lines(_ text: String) -> [String] {
-        text.split(whereSeparator: \.isNewline).compactMap { line in
+        text.textLines(omittingEmpty: true).compactMap { line in
             var line = line.drop { $0.isWhitespace || $0 == "-" || $0 == "*" || $0 == "•" }
             let number = line.prefix { $0.isNumber }
             if !number.isEmpty, let mark = line.dropFirst(number.count).first, mark == "." || mark == ")" {

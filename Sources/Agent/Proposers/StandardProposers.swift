@@ -94,7 +94,14 @@ extension StrategyRegistry {
             return JargonProposer(
                 dictionary: dictionary, tools: try tools(&options), limit: try limit(&options, 10))
         },
-        "corpus": { options, _ in CorpusQuestionProposer(options: try sampling(&options, maxTokens: 400)) },
+        "corpus": { options, file in
+            let name = try options.string("weights", default: CorpusQuestionWeights.standardName)
+            return CorpusQuestionProposer(
+                options: try sampling(&options, maxTokens: 400),
+                weights: try CorpusQuestionWeights.find(name, beside: file.directory),
+                confidence: try options.double("confidence", default: 0.5, in: 0...1),
+                searches: try options.bool("searches", default: true))
+        },
         "tree": { options, _ in
             TreeSearchProposer(
                 tool: try tool(&options), limit: try limit(&options, 8),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
+import Text
 
 /// Takes an answer apart as models write it.
 enum AnswerText {
@@ -12,7 +14,7 @@ enum AnswerText {
         if let range = lastTag("answer", in: draft) {
             return (String(draft[..<range.open] + draft[range.end...]), String(draft[range.content]))
         }
-        var lines = draft.split(separator: "\n", omittingEmptySubsequences: false)
+        var lines = draft.textLines()
         while let last = lines.last, last.allSatisfy(\.isWhitespace) { lines.removeLast() }
         guard let last = lines.last else { return ("", nil) }
         let trimmed = last.trimmingCharacters(in: .whitespaces.union(CharacterSet(charactersIn: "*")))

@@ -53,15 +53,33 @@ public final class InMemoryEventStore: EventStore {
         var events: [SessionEvent] = []
     }
 
-    private let entries = Mutex<[String: Entry]>([:])
+    private struct Entries {
+        var sessions: [String: Entry] = [:]
+        var begun = 0
+    }
 
-    public init() {}
+    private let entries = Mutex(Entries())
+    private let mostSessions: Int
+
+    /// - Parameter mostSessions: how many are kept; of more, those that ended are forgotten, the oldest first. Default: all.
+    public init(mostSessions: Int = .max) { self.mostSessions = mostSessions }
 
     public func append(_ event: SessionEvent, to session: String) async throws {
         try entries.withLock { entries in
-            let order = entries.count
-            var entry = entries.removeValue(forKey: session) ?? Entry(order: order)
-            defer { entries[session] = entry }
+            if entries.sessions[session] == nil {
+                entries.begun += 1
+                entries.sessions[session] = Entry(order: entries.begun)
+                if entries.sessions.count > mostSessions {
+                    let ended = entries.sessions.filter { entry in
+                        if case .finished? = entry.value.events.last?.kind { true } else { false }
+                    }
+                    if let oldest = ended.min(by: { $0.value.order < $1.value.order }) {
+                        entries.sessions[oldest.key] = nil
+                    }
+                }
+            }
+            var entry = entries.sessions.removeValue(forKey: session) ?? Entry(order: entries.begun)
+            defer { entries.sessions[session] = entry }
             var index = entry.events.count
             while index > 0, entry.events[index - 1].sequence >= event.sequence { index -= 1 }
             guard index == entry.events.count || entry.events[index].sequence != event.sequence else {
@@ -72,12 +90,12 @@ public final class InMemoryEventStore: EventStore {
     }
 
     public func events(of session: String) async throws -> [SessionEvent] {
-        entries.withLock { $0[session]?.events ?? [] }
+        entries.withLock { $0.sessions[session]?.events ?? [] }
     }
 
     public func sessions() async throws -> [SessionSummary] {
         entries.withLock { entries in
-            entries.sorted { $0.value.order > $1.value.order }.compactMap { id, entry in
+            entries.sessions.sorted { $0.value.order > $1.value.order }.compactMap { id, entry in
                 SessionSummary(id: id, events: entry.events, created: 0)
             }
         }
@@ -85,7 +103,7 @@ public final class InMemoryEventStore: EventStore {
 
     public func delete(_ session: String) async throws {
         try entries.withLock { entries in
-            guard entries.removeValue(forKey: session) != nil else { throw SessionError.notFound(session) }
+            guard entries.sessions.removeValue(forKey: session) != nil else { throw SessionError.notFound(session) }
         }
     }
 }

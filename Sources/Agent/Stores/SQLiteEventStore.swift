@@ -4,6 +4,7 @@ import Base
 import Foundation
 import GRDB
 import Text
+import Tools
 
 /// Events in one SQLite file of their own, private to the user: the folder 0700, the files 0600.
 ///
@@ -91,9 +92,10 @@ public final class SQLiteEventStore: EventStore {
             ).map { row in (sequence: row["sequence"] as Int, time: row["time"] as Double, body: row["body"] as String)
             }
         }
+        let budget = ExpansionBudget()
         return try rows.map { row in
             do {
-                var event = try SessionEvent(json: JSONValue(parsing: row.body))
+                var event = try budget.within { try SessionEvent(json: JSONValue(parsing: row.body)) }
                 event.time = row.time
                 if case .started(var header) = event.kind {
                     header.session = session

@@ -13,12 +13,14 @@ public final class MappedFile: @unchecked Sendable {
     public let bytes: UnsafeRawBufferPointer
     /// The path that was opened, for messages.
     public let path: String
-
+    private let watch: GuardedMapping
     private let isMapped: Bool
 
     /// Maps a file, or takes a bundled one.
+    /// - Parameter followingLinks: whether the file may be a symbolic link: not where someone else may have made the
+    ///   folder (`FolderFile`). Default true.
     /// - Throws: `FileError` when it cannot be opened or mapped, or is no regular file.
-    public init(path: String) throws(FileError) {
+    public init(path: String, followingLinks: Bool = true) throws(FileError) {
         self.path = path
         if path.hasPrefix(BundledFiles.prefix) {
             guard let bytes = BundledFiles.bytes(of: path) else {
@@ -26,11 +28,20 @@ public final class MappedFile: @unchecked Sendable {
             }
             self.bytes = bytes
             isMapped = false
+            watch = GuardedMapping(UnsafeRawBufferPointer(start: nil, count: 0))
             return
         }
         isMapped = true
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError("open", path) }
+        let descriptor: Int32
+        if followingLinks {
+            // Opening a pipe that nobody writes to would wait for ever.
+            descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            guard descriptor >= 0 else { throw FileError("open", path) }
+        } else {
+            do { descriptor = try FolderFile.open(path: path, .reading) } catch {
+                throw FileError(action: "open", path: path, reason: error.reason)
+            }
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
@@ -40,15 +51,21 @@ public final class MappedFile: @unchecked Sendable {
         let size = Int(status.st_size)
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            watch = GuardedMapping(bytes)
             return
         }
         guard let base = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
             throw FileError("map", path)
         }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
+        watch = GuardedMapping(bytes)
     }
 
+    /// Whether the file was made shorter while it was in use, and a part was read that it lost: that part reads as zeros.
+    public var isTorn: Bool { watch.isTorn }
+
     deinit {
+        watch.end()
         if isMapped, let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 

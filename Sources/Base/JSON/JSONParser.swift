@@ -26,10 +26,18 @@ public struct JSONLimits: Sendable, Hashable {
     public var depth = 64
     /// The longest text, in bytes. Default 64 MiB.
     public var bytes = 64 << 20
+    /// The most values, those within others counted: each takes some fifty bytes, though it be written with two. Default:
+    /// no bound but the text's own length.
+    public var values = Int.max
+    /// Whether to read what common writers write against the standard: `NaN`, `Infinity` and `-Infinity`, which become
+    /// null, and unescaped tabs and other control characters in strings. Default: false.
+    public var isLenient = false
 
-    public init(depth: Int = 64, bytes: Int = 64 << 20) {
+    public init(depth: Int = 64, bytes: Int = 64 << 20, values: Int = .max, isLenient: Bool = false) {
         self.depth = depth
         self.bytes = bytes
+        self.values = values
+        self.isLenient = isLenient
     }
 }
 
@@ -61,7 +69,8 @@ extension JSONValue {
         guard bytes.count <= limits.bytes else {
             throw JSONError(message: "the text has \(bytes.count) bytes; at most \(limits.bytes) are accepted")
         }
-        var parser = JSONParser(bytes: bytes, depthLimit: limits.depth)
+        var parser = JSONParser(
+            bytes: bytes, depthLimit: limits.depth, valuesLeft: limits.values, isLenient: limits.isLenient)
         self = try parser.parseDocument()
     }
 }
@@ -70,6 +79,8 @@ extension JSONValue {
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let depthLimit: Int
+    var valuesLeft: Int
+    let isLenient: Bool
     var position = 0
     var depth = 0
 
@@ -95,6 +106,8 @@ private struct JSONParser {
     mutating func parseValue() throws(JSONError) -> JSONValue {
         skipSpace()
         guard position < bytes.count else { throw failure("the text ends where a value was expected") }
+        guard valuesLeft > 0 else { throw failure("the text holds more values than are accepted") }
+        valuesLeft -= 1
         switch bytes[position] {
         case UInt8(ascii: "{"): return try parseObject()
         case UInt8(ascii: "["): return try parseArray()
@@ -102,6 +115,11 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "N") where isLenient: return try parseWord("NaN", .null)
+        case UInt8(ascii: "I") where isLenient: return try parseWord("Infinity", .null)
+        case UInt8(ascii: "-")
+        where isLenient && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+            return try parseWord("-Infinity", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
         default: throw failure("expected a value")
         }
@@ -228,7 +246,7 @@ private struct JSONParser {
                 return text
             }
             if byte == UInt8(ascii: "\\") { break }
-            guard byte >= 0x20 else { throw failure("a control character must be escaped in a string") }
+            guard byte >= 0x20 || isLenient else { throw failure("a control character must be escaped in a string") }
             position += 1
         }
         var text = try decode(start..<position)
@@ -244,7 +262,7 @@ private struct JSONParser {
                 continue
             }
             let from = position
-            while position < bytes.count, bytes[position] >= 0x20, bytes[position] != UInt8(ascii: "\""),
+            while position < bytes.count, bytes[position] >= 0x20 || isLenient, bytes[position] != UInt8(ascii: "\""),
                 bytes[position] != UInt8(ascii: "\\")
             {
                 position += 1

@@ -56,24 +56,50 @@ extension JSONValue: CustomStringConvertible {
         bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * indent))
     }
 
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Beside what JSON asks for, characters that are no text to a terminal (`TerminalText.isUnsafe`) are written as
+    /// escapes: whoever prints the line prints no control sequence of a document.
     private static func append(quoted text: String, to bytes: inout [UInt8]) {
+        var text = text
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20, 0x7F:
-                let digits = Array("0123456789abcdef".utf8)
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(digits[Int(byte >> 4)])
-                bytes.append(digits[Int(byte & 15)])
-            default: bytes.append(byte)
+        text.withUTF8 { utf8 in
+            var index = 0
+            while index < utf8.count {
+                let byte = utf8[index]
+                switch byte {
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                    bytes.append(UInt8(ascii: "\\"))
+                    bytes.append(byte)
+                case 0x0A: bytes.append(contentsOf: "\\n".utf8)
+                case 0x0D: bytes.append(contentsOf: "\\r".utf8)
+                case 0x09: bytes.append(contentsOf: "\\t".utf8)
+                case 0..<0x20, 0x7F: append(escaped: UInt32(byte), to: &bytes)
+                // U+0080 to U+009F, U+061C, U+2000 to U+206F.
+                case 0xC2, 0xD8, 0xE2:
+                    let length = byte == 0xE2 ? 3 : 2
+                    guard index + length <= utf8.count else {
+                        bytes.append(byte)
+                        break
+                    }
+                    var value = UInt32(byte) & (length == 3 ? 0x0F : 0x1F)
+                    for next in 1..<length { value = value << 6 | UInt32(utf8[index + next] & 0x3F) }
+                    guard let scalar = Unicode.Scalar(value), TerminalText.isUnsafe(scalar) else {
+                        bytes.append(byte)
+                        break
+                    }
+                    append(escaped: value, to: &bytes)
+                    index += length - 1
+                default: bytes.append(byte)
+                }
+                index += 1
             }
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func append(escaped value: UInt32, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: "\\u".utf8)
+        for shift in [12, 8, 4, 0] { bytes.append(digits[Int(value >> UInt32(shift) & 15)]) }
     }
 }

@@ -51,17 +51,26 @@ public enum YAMLReader {
     /// - Parameter name: stands for the text in errors.
     public static func read(_ text: String, name: String) throws(YAMLError) -> JSONValue {
         let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch let error as YamlError {
-            throw YAMLError(
-                file: name, line: Self.line(of: error), message: "not valid YAML: \(Self.reason(of: error))")
-        } catch {
-            throw YAMLError(file: name, message: "not valid YAML")
-        }
+        do { node = try Yams.compose(yaml: text) } catch { throw Self.translated(error, name) }
         guard let node else { return .object([:]) }
         var converter = Converter(file: name)
         return try converter.value(of: node, depth: 0)
+    }
+
+    /// Reads a stream of documents with `---` between them; a text without one is an empty list.
+    /// - Parameter name: stands for the text in errors.
+    public static func readAll(_ text: String, name: String) throws(YAMLError) -> [JSONValue] {
+        let nodes: [Node]
+        do { nodes = Array(try Yams.compose_all(yaml: text)) } catch { throw Self.translated(error, name) }
+        var converter = Converter(file: name)
+        var values: [JSONValue] = []
+        for node in nodes { values.append(try converter.value(of: node, depth: 0)) }
+        return values
+    }
+
+    private static func translated(_ error: any Error, _ name: String) -> YAMLError {
+        guard let error = error as? YamlError else { return YAMLError(file: name, message: "not valid YAML") }
+        return YAMLError(file: name, line: line(of: error), message: "not valid YAML: \(reason(of: error))")
     }
 
     private static func line(of error: YamlError) -> Int? {

@@ -13,3 +13,4 @@
 #include "late_interaction.h"
 #include "training_kernels.h"
 #include "vector_kernels.h"
+#include "safe_files.h"

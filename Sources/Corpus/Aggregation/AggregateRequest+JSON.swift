@@ -16,6 +16,7 @@ extension AggregateRequest {
     ///  "group_by": ["category", {"field": "published", "every": "month"}, {"field": "price", "width": 10}],
     ///  "sort": [{"by": "average", "order": "descending"}], "limit": 10, "offset": 0}
     /// ```
+    /// A measure may be arithmetic over the others: `{"expression": "average / count", "as": "share"}`.
     /// Operations: count, distinct, sum, mean, min, max, median, quantile, argmin, argmax. With no measures documents are
     /// counted.
     /// - Throws: `CorpusError` `badArgument` that says what was wrong and what is accepted.
@@ -23,10 +24,14 @@ extension AggregateRequest {
         let parser = AggregateParser(schema: schema)
         let members = try parser.members(json, ["measures", "group_by", "sort", "limit", "offset"])
         self.init()
-        let measures = try parser.list(members["measures"], "measures").map { try parser.measure($0) }
+        let given = try parser.list(members["measures"], "measures")
+        let measures = try given.filter { $0["expression"] == nil }.map { try parser.measure($0) }
         if !measures.isEmpty { self.measures = measures }
+        computed = try given.filter { $0["expression"] != nil }.map {
+            try parser.computed($0, measures: self.measures.map(\.name))
+        }
         groupBy = try parser.list(members["group_by"], "group_by").map { try parser.grouping($0) }
-        let names = groupBy.map(\.name) + self.measures.map(\.name)
+        let names = groupBy.map(\.name) + self.measures.map(\.name) + computed.map(\.name)
         guard Set(names).count == names.count else {
             throw AggregateParser.failure(
                 "two columns have the same name (\(names.joined(separator: ", "))); name measures with \"as\"")
@@ -151,6 +156,20 @@ private struct AggregateParser {
         }
         let suffix = statistic.field.map { "_\($0)" } ?? ""
         return AggregateRequest.Measure(statistic, name: given["as"]?.string ?? operation + suffix)
+    }
+
+    /// A column by arithmetic over the measures that stand beside it.
+    func computed(_ json: JSONValue, measures: [String]) throws -> AggregateRequest.Computed {
+        let given = try members(json, ["expression", "as"])
+        guard let text = given["expression"]?.string else {
+            throw Self.failure("\"expression\" is a text such as \"greatest - least\"")
+        }
+        let expression = try MeasureExpression(text)
+        for name in expression.measures where !measures.contains(name) {
+            throw Self.failure(
+                "the expression \"\(text)\" reads \"\(name)\"; the measures are \(measures.joined(separator: ", "))")
+        }
+        return AggregateRequest.Computed(expression, name: given["as"]?.string ?? text)
     }
 
     func grouping(_ json: JSONValue) throws -> AggregateRequest.Grouping {

@@ -84,7 +84,21 @@ public struct AggregateRequest: Sendable, Hashable {
         }
     }
 
+    /// A column made of measures by arithmetic.
+    public struct Computed: Sendable, Hashable {
+        public var name: String
+        public var expression: MeasureExpression
+
+        public init(_ expression: MeasureExpression, name: String) {
+            self.expression = expression
+            self.name = name
+        }
+    }
+
     public var measures: [Measure]
+    /// Columns that are computed from the measures' columns, row by row. Whoever shows the result computes them
+    /// (`aggregate` does); a corpus returns the measures alone.
+    public var computed: [Computed] = []
     public var groupBy: [Grouping]
     /// Default: intervals and periods ascending, other groups by the first measure, greatest first. Ties: by group.
     public var sort: [Order]

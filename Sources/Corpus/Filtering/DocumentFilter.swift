@@ -25,6 +25,7 @@ public struct DocumentFilter: Sendable {
     /// The documents that a filter matches.
     /// - Throws: `CorpusError` `badArgument` for a field that does not exist or a value of another type.
     public func documents(matching filter: FilterExpression) throws -> DocumentBitmap {
+        try filter.checkCost()
         var bitmap = DocumentBitmap(documentCount: reader.documentCount, all: true)
         try restrict(&bitmap, to: filter, isFull: true)
         return bitmap
@@ -33,6 +34,7 @@ public struct DocumentFilter: Sendable {
     /// The documents among `candidates` that a filter matches.
     public func documents(among candidates: DocumentBitmap, matching filter: FilterExpression) throws -> DocumentBitmap
     {
+        try filter.checkCost()
         var bitmap = candidates
         try restrict(&bitmap, to: filter, isFull: false)
         return bitmap

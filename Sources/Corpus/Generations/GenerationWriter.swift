@@ -108,7 +108,8 @@ public final class GenerationWriter {
         try FileSystem.synchronize(file: path)
         let sum = try FileChecksum.of(path: path)
         manifest.files[role] = GenerationManifest.File(
-            role: role, name: name, size: sum.size, checksum: sum.checksum, parameters: parameters)
+            role: role, name: name, size: sum.size, checksum: sum.checksum,
+            parameters: SectionFile.adding(identityOf: path, to: parameters))
     }
 
     static func isReserved(_ role: String) -> Bool {

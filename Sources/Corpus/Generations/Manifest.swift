@@ -18,6 +18,19 @@ public struct GenerationManifest: Sendable, Hashable {
         public var checksum: UInt64
         /// What its writer wants to know when it is read again.
         public var parameters: JSONValue
+
+        /// The identity of a section file (`SectionFile.identity`); nil in manifests that were written before it was noted.
+        public var identity: UInt64? {
+            parameters["identity"]?.string.flatMap { UInt64($0, radix: 16) }
+        }
+
+        /// Whether the name is one of a file in the corpus's own folder.
+        var isPlain: Bool {
+            (1...255).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
+                && name.utf8.allSatisfy {
+                    $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\")
+                }
+        }
     }
 
     /// The generation's number; grows by one or more with each.
@@ -49,10 +62,18 @@ public struct GenerationManifest: Sendable, Hashable {
             arguments: [manifest.number])
         for file in files {
             let parameters: String = file[4]
-            manifest.files[file[0]] = File(
+            let entry = File(
                 role: file[0], name: file[1], size: file[2], checksum: UInt64(bitPattern: file[3] as Int64),
                 parameters: try JSONValue(parsing: parameters))
+            guard entry.isPlain, entry.size >= 0 else {
+                throw CorpusError(.damaged, "the corpus lists a file outside of its folder: \(entry.name.prefix(80))")
+            }
+            manifest.files[entry.role] = entry
         }
+        // Ordinals are of 32 bits, the last of them stands for none.
+        guard (0..<Int(UInt32.max)).contains(manifest.documentCount),
+            (0..<Int(UInt32.max)).contains(manifest.passageCount)
+        else { throw CorpusError(.damaged, "the corpus lists numbers of documents that no corpus has") }
         return manifest
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Dispatch
+import Documents
 import GRDB
 
 /// Commits parsed batches on a queue of its own, one transaction each, while the next batch is read and parsed.
@@ -8,28 +9,29 @@ final class BatchCommitter: @unchecked Sendable {
     // Sendable: the state below is touched on `work` by `commit`, and by the owner only after `wait`.
 
     private let writer: CorpusWriter
-    private let options: IngestOptions
     private let work = DispatchQueue(label: "corpus.commit")
     private let group = DispatchGroup()
     private var inserter: DocumentInserter
     private var failure: (any Error)?
     private var summary: IngestSummary
+    /// What the sources that are being read gave so far, by their rows.
+    private var gave: [Int64: (documents: Int, problems: Int)] = [:]
 
-    init(writer: CorpusWriter, options: IngestOptions, summary: IngestSummary) throws {
+    init(writer: CorpusWriter, summary: IngestSummary) throws {
         self.writer = writer
-        self.options = options
         self.summary = summary
         inserter = DocumentInserter(fields: try writer.read { try DocumentInserter.fields($0) })
     }
 
     /// Waits for the commit that is under way.
     /// - Throws: what it failed with.
-    @discardableResult func wait() throws -> IngestSummary {
+    @discardableResult func wait(_ change: (inout IngestSummary) -> Void = { _ in }) throws -> IngestSummary {
         group.wait()
         if let failure {
             self.failure = nil
             throw failure
         }
+        change(&summary)
         return summary
     }
 
@@ -41,17 +43,20 @@ final class BatchCommitter: @unchecked Sendable {
     }
 
     private func commit(_ batch: IngestBatch, _ outcomes: [IngestBatch.Outcome]) throws {
-        var badLine: CorpusError?
         // A transaction that fails must leave no trace in the counts either.
         var counts = summary
         var inserter = inserter
+        var gave = gave
         try writer.write { db in
             let before = (counts.added, counts.replaced, counts.deleted)
             var finishes = batch.finishes[...]
             var reached: [Int: IngestBatch.Record] = [:]
             func finishSources(before index: Int) throws {
                 while let finish = finishes.first, finish.afterRecord <= index {
-                    counts.deleted += try self.finish(db, batch.sources[finish.source], hash: finish.hash)
+                    let active = batch.sources[finish.source]
+                    let isSetAside =
+                        gave.removeValue(forKey: active.row).map { $0.problems > 0 && $0.documents == 0 } ?? false
+                    counts.deleted += try self.finish(db, active, hash: finish.hash, isSetAside: isSetAside)
                     reached[finish.source] = nil
                     finishes = finishes.dropFirst()
                 }
@@ -59,57 +64,63 @@ final class BatchCommitter: @unchecked Sendable {
             for (index, outcome) in outcomes.enumerated() {
                 try finishSources(before: index)
                 let record = batch.records[index]
-                if let problem = try insert(db, outcome, batch, record, &inserter, &counts) {
-                    guard options.skipsBad else {
-                        badLine = CorpusError(.badInput, problem)
-                        break
-                    }
-                    counts.bad += 1
-                    if counts.badMessages.count < 20 { counts.badMessages.append(problem) }
+                let reader = batch.readers[record.reader]
+                let source = batch.sources[record.source]
+                var documents = 0
+                for document in outcome.documents {
+                    if try insert(db, document, source, reader, record, &inserter, &counts) { documents += 1 }
                 }
-                reached[record.source] = record
+                for (place, reason) in outcome.problems { counts.setAside(place, reason) }
+                for note in outcome.notes { counts.note(reader.place, note) }
+                counts.kinds[reader.format, default: IngestSummary.Kind()].documents += documents
+                if case .whole = reader.kind, documents > 0 {
+                    counts.kinds[reader.format, default: IngestSummary.Kind()].files += 1
+                }
+                gave[source.row, default: (0, 0)].documents += documents
+                gave[source.row, default: (0, 0)].problems += outcome.problems.count
+                if record.end > 0 { reached[record.source] = record }
             }
-            if badLine == nil { try finishSources(before: batch.records.count) }
+            try finishSources(before: batch.records.count)
             for (source, record) in reached {
                 try db.execute(
                     sql: "UPDATE sources SET position = ?, line = ? WHERE id = ?",
-                    arguments: [record.end, record.line, batch.sources[source].row])
+                    arguments: [record.end, record.linesBefore, batch.sources[source].row])
             }
             if before != (counts.added, counts.replaced, counts.deleted) { try db.countChange() }
         }
         summary = counts
         self.inserter = inserter
-        if let badLine { throw badLine }
+        self.gave = gave
     }
 
-    /// Stores a document; returns what is wrong with its record, if anything is.
+    /// Stores a document, or sets it aside; returns whether it is in the corpus.
     private func insert(
-        _ db: Database, _ outcome: IngestBatch.Outcome, _ batch: IngestBatch, _ record: IngestBatch.Record,
-        _ inserter: inout DocumentInserter, _ counts: inout IngestSummary
-    ) throws -> String? {
-        guard case .document(let document) = outcome else {
-            if case .bad(let message) = outcome { return message }
-            return nil
-        }
-        let source = batch.sources[record.source]
-        let place = source.source.format.isLined ? "\(source.source.path):\(record.line)" : source.source.path
+        _ db: Database, _ document: PreparedDocument, _ source: ActiveSource, _ reader: FileReader,
+        _ record: IngestBatch.Record, _ inserter: inout DocumentInserter, _ counts: inout IngestSummary
+    ) throws -> Bool {
+        var place = reader.place
+        if case .records = reader.kind { place += ":\(record.line)" }
         do {
             switch try inserter.insert(db, document, source: source.row, run: source.run) {
             case .inserted: counts.added += 1
             case .replaced: counts.replaced += 1
             case .unchanged: counts.unchanged += 1
             case .duplicate:
-                return
-                    "\(place): the id \"\(document.id)\" was given before to a document with another text; ids must be unique"
+                counts.setAside(
+                    place,
+                    "the id \"\(document.id)\" was given before to a document with another text; ids must be unique")
+                return false
             }
         } catch let error as CorpusError where error.code == .badInput {
-            return "\(place): \(error.message)"
+            counts.setAside(place, error.message)
+            return false
         }
-        return nil
+        return true
     }
 
-    /// Notes that a source was read to its end, and deletes the documents that it has no more.
-    private func finish(_ db: Database, _ active: ActiveSource, hash: UInt64?) throws -> Int {
+    /// Notes that a source was read to its end, and deletes the documents that it has no more. One that was set aside is
+    /// looked at again next time: what it needs may be there by then.
+    private func finish(_ db: Database, _ active: ActiveSource, hash: UInt64?, isSetAside: Bool) throws -> Int {
         var deleted = 0
         if active.hasEarlierDocuments, !active.source.isStandardInput {
             try db.execute(
@@ -120,8 +131,8 @@ final class BatchCommitter: @unchecked Sendable {
             deleted = db.changesCount
         }
         try db.execute(
-            sql: "UPDATE sources SET complete = 1, position = 0, line = 0, hash = ? WHERE id = ?",
-            arguments: [hash.map { Int64(bitPattern: $0) }, active.row])
+            sql: "UPDATE sources SET complete = ?, position = 0, line = 0, hash = ? WHERE id = ?",
+            arguments: [!isSetAside, hash.map { Int64(bitPattern: $0) }, active.row])
         return deleted
     }
 }

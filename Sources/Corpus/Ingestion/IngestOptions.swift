@@ -1,81 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The formats of source files.
-public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
-    /// One JSON object a line: `id`, `title`, `text`, `metadata`, or `contents` with the title as its first line.
-    case jsonl
-    /// Comma-separated values (RFC 4180) with a header line.
-    case csv
-    /// Tab-separated values with a header line.
-    case tsv
-    /// Markdown, one document a file: the first heading is the title, front matter is metadata.
-    case markdown
-    /// Plain text, one document a file: the file's name is the title.
-    case text
-    /// HTML, one document a file.
-    case html
+public import Documents
 
-    /// The format that a file's name says; nil when it says none.
-    public init?(path: String) {
-        guard let dot = path.utf8.lastIndex(of: UInt8(ascii: ".")) else { return nil }
-        switch path[path.utf8.index(after: dot)...].lowercased() {
-        case "jsonl", "ndjson", "json": self = .jsonl
-        case "csv": self = .csv
-        case "tsv", "tab": self = .tsv
-        case "md", "markdown": self = .markdown
-        case "txt", "text": self = .text
-        case "html", "htm", "xhtml": self = .html
-        default: return nil
-        }
-    }
-
-    /// Whether a file holds many documents, one a line or record.
-    var isLined: Bool { self == .jsonl || self == .csv || self == .tsv }
-}
-
-/// How sources are read.
+/// How sources are read. A folder's `forage.yaml` says the same for the files in it, and more; what is given here wins.
 public struct IngestOptions: Sendable, Hashable {
-    /// The format of every source; nil goes by the name of each file, and takes standard input as JSON lines.
+    /// The format of every source; nil goes by the content and the name of each file.
     public var format: SourceFormat?
-    /// Counts bad lines and files and goes on, instead of ending at the first. Default: false.
-    public var skipsBad: Bool
-    /// The longest line, record or whole-file document, in bytes. Default: 64 MiB.
+    /// The longest record, or document that is held in memory, in bytes. Default: 64 MiB.
     public var lineLimit: Int
-    /// The member or column that holds the id. Default: `id`, `_id` or `docid`.
+    /// The member or column that holds the id. Default: `id`, `_id`, `docid` and the like.
     public var idField: String?
-    /// The member or column that holds the title. Default: `title`.
+    /// The member or column that holds the title. Default: `title`; in records without a text of their own, `name` too.
     public var titleField: String?
-    /// The member or column that holds the text. Default: `text`, `contents`, `content` or `body`.
+    /// The member or column that holds the text. Default: `text`, `contents`, `content`, `body`, `passage` or
+    /// `page_content`; records without one become lines `name: value`.
     public var textField: String?
+    /// The character encoding of texts, as iconv names it; nil finds it for each file.
+    public var encoding: String?
+    /// Reads files and folders that links in a folder point to. Default: false.
+    public var followsLinks: Bool
     /// Documents in a transaction at most. Default: 4096.
     public var batchSize: Int
+    /// A program and its first arguments that reads one PDF in a process of its own, so that a file which crashes or hangs
+    /// the PDF library takes nothing with it. Nil reads PDF in this process.
+    package var pdfHelper: [String]?
 
     public init(
-        format: SourceFormat? = nil, skipsBad: Bool = false, lineLimit: Int = 64 << 20, idField: String? = nil,
-        titleField: String? = nil, textField: String? = nil, batchSize: Int = 4096
+        format: SourceFormat? = nil, lineLimit: Int = 64 << 20, idField: String? = nil, titleField: String? = nil,
+        textField: String? = nil, encoding: String? = nil, followsLinks: Bool = false, batchSize: Int = 4096
     ) {
         self.format = format
-        self.skipsBad = skipsBad
         self.lineLimit = lineLimit
         self.idField = idField
         self.titleField = titleField
         self.textField = textField
+        self.encoding = encoding
+        self.followsLinks = followsLinks
         self.batchSize = max(1, batchSize)
-    }
-
-    /// A short text that changes when a source would be read differently.
-    var fingerprint: String {
-        "\(format?.rawValue ?? "") \(idField ?? "") \(titleField ?? "") \(textField ?? "") \(skipsBad)"
     }
 }
 
 /// What an ingestion did.
 public struct IngestSummary: Sendable, Hashable {
+    /// What the files of one kind gave.
+    public struct Kind: Sendable, Hashable {
+        /// Files of which something was read, those in archives and mailboxes counted each.
+        public var files = 0
+        /// Documents that were read.
+        public var documents = 0
+    }
+
+    /// A file or a record that could not be read.
+    public struct SetAside: Sendable, Hashable, CustomStringConvertible {
+        /// The file as the user named it, with the line or the place inside.
+        public var place: String
+        /// Why: what was found and what was expected.
+        public var reason: String
+
+        public var description: String { "\(place): \(reason)" }
+    }
+
     /// Sources that were read.
     public var sourcesRead = 0
     /// Sources that were passed over because they have not changed.
     public var sourcesUnchanged = 0
-    /// Files in folders whose names say no known format.
+    /// Files and folders that were left out: hidden ones, links, what `forage.yaml` leaves out.
     public var filesIgnored = 0
     /// Documents that are new.
     public var added = 0
@@ -85,10 +74,14 @@ public struct IngestSummary: Sendable, Hashable {
     public var unchanged = 0
     /// Documents deleted because their source has them no more, or is gone from its folder.
     public var deleted = 0
-    /// Bad lines, records or files that were skipped.
+    /// Files and records that were set aside.
     public var bad = 0
-    /// The messages of the first bad ones, at most 20.
-    public var badMessages: [String] = []
+    /// The first of them, at most 1000.
+    public var setAside: [SetAside] = []
+    /// What was read, by the kind of file.
+    public var kinds: [SourceFormat: Kind] = [:]
+    /// What people should know of files that were read, at most 200: how the text was found, which encoding was guessed.
+    public var notes: [SetAside] = []
     /// The bytes that were read.
     public var bytes = 0
     /// Whether the ingestion was cancelled before its end; the next one goes on from there.
@@ -98,6 +91,19 @@ public struct IngestSummary: Sendable, Hashable {
 
     /// Whether anything in the corpus changed.
     public var changed: Bool { added + replaced + deleted > 0 }
+
+    /// The most that `setAside` and `notes` hold.
+    static let setAsideLimit = 1000
+    static let notesLimit = 200
+
+    mutating func setAside(_ place: String, _ reason: String) {
+        bad += 1
+        if setAside.count < Self.setAsideLimit { setAside.append(SetAside(place: place, reason: reason)) }
+    }
+
+    mutating func note(_ place: String, _ text: String) {
+        if notes.count < Self.notesLimit { notes.append(SetAside(place: place, reason: text)) }
+    }
 }
 
 /// How far an ingestion is.

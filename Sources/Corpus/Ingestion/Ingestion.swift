@@ -2,6 +2,7 @@
 
 import Base
 import Dispatch
+import Documents
 import Foundation
 import GRDB
 import Text
@@ -12,18 +13,25 @@ extension CorpusWriter {
     /// A file that has not changed since it was read (size and time of change, or content) is passed over; documents
     /// that a changed file has no more are deleted, as are those of files gone from a folder. After an interruption
     /// the next call goes on where this one was. Nothing is visible to readers before a generation is published.
+    ///
+    /// A file or record that cannot be read is set aside: named with the reason in the summary, counted, and looked at
+    /// again by the next call when the whole file was set aside. It never ends the call.
     /// - Parameters:
-    ///   - inputs: paths; files are told apart by name unless `options.format` says.
+    ///   - inputs: paths; files are told apart by content and name unless `options.format` says.
     ///   - progress: called on this thread after each batch.
     ///   - isCancelled: asked before each batch; true ends the call after the batch at hand with
     ///     `IngestSummary.wasCancelled`.
-    /// - Throws: `CorpusError` `badInput` that names file and line of the first bad record, unless
-    ///   `options.skipsBad`; what was committed before stays.
+    /// - Throws: `CorpusError`: `system` for a path that is not there or a disk that fails, `badInput` for one that is
+    ///   neither file nor folder, `badArgument` for an encoding or a `forage.yaml` that is not right.
     @discardableResult public func ingest(
         _ inputs: [String], options: IngestOptions = IngestOptions(), progress: (IngestProgress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws -> IngestSummary {
+        if let encoding = options.encoding, TextDecoding.encoding(named: encoding) == nil {
+            throw CorpusError(.badArgument, "there is no character encoding \"\(encoding)\"; `iconv -l` lists them")
+        }
         let list = try SourceList(inputs, options: options)
+        for (name, type) in list.types { try declare(field: name, type: type) }
         var ingestion = try Ingestion(writer: self, list: list, options: options)
         return try ingestion.run(progress: progress, isCancelled: isCancelled)
     }
@@ -44,6 +52,8 @@ private struct Ingestion {
     var batch = IngestBatch()
     /// Bytes of a batch at most: with what is parsed and what is being committed, some tens of megabytes are held.
     static let batchBytes = 4 << 20
+    /// Files of a batch that are read from the disk while they are parsed.
+    static let batchFiles = 32
 
     init(writer: CorpusWriter, list: SourceList, options: IngestOptions) throws {
         self.writer = writer
@@ -57,23 +67,30 @@ private struct Ingestion {
         }
         summary.filesIgnored = list.ignored
         bytesTotal = list.sources.contains(where: \.isStandardInput) ? nil : list.sources.reduce(0) { $0 + $1.size }
-        committer = try BatchCommitter(writer: writer, options: options, summary: summary)
+        committer = try BatchCommitter(writer: writer, summary: summary)
     }
 
     mutating func run(progress: (IngestProgress) -> Void, isCancelled: () -> Bool) throws -> IngestSummary {
         for source in list.sources {
             if isCancelled() { return try end(cancelled: true) }
-            guard let (active, position, line) = try open(source) else {
+            guard let (active, resume) = try open(source) else {
                 summary.sourcesUnchanged += 1
                 summary.bytes += source.size
                 continue
             }
             summary.sourcesRead += 1
-            let whole =
-                source.format.isLined
-                ? try readLines(active, from: position, line: line, progress: progress, isCancelled: isCancelled)
-                : try readWhole(active, progress: progress)
-            if !whole { return try end(cancelled: true) }
+            let before = summary.bytes
+            do {
+                guard try read(active, resume: resume, progress: progress, isCancelled: isCancelled) else {
+                    return try end(cancelled: true)
+                }
+            } catch let error as DocumentError {
+                // What was read of it before stays; the rest is told.
+                addProblem(error.message, of: active, place: source.path, format: source.format ?? .text)
+                addFinish(active, hash: nil)
+            }
+            summary.bytes = before + max(source.size, summary.bytes - before)
+            report(progress)
         }
         var result = try end(cancelled: false)
         result.deleted += try deleteGoneSources()
@@ -89,15 +106,18 @@ private struct Ingestion {
         result.sourcesUnchanged = summary.sourcesUnchanged
         result.bytes = summary.bytes
         result.wasCancelled = cancelled
+        for (format, kind) in summary.kinds { result.kinds[format, default: IngestSummary.Kind()].files += kind.files }
+        result.kinds = result.kinds.filter { $0.value.documents > 0 || $0.value.files > 0 }
+        result.notes = Array((summary.notes + result.notes).prefix(IngestSummary.notesLimit))
         return result
     }
 
     private mutating func flush() throws {
         guard !batch.records.isEmpty || !batch.finishes.isEmpty else { return }
-        let outcomes = batch.parse()
+        let outcomes = batch.parse(splitter)
         try committer.wait()
         committer.start(batch, outcomes)
-        documents += batch.records.count
+        documents += outcomes.reduce(0) { $0 + $1.documents.count }
         batch = IngestBatch()
     }
 
@@ -109,8 +129,8 @@ private struct Ingestion {
     }
 
     /// Whether a source must be read, and from where.
-    private func open(_ source: SourceList.Source) throws -> (ActiveSource, position: Int, line: Int)? {
-        let fingerprint = options.fingerprint
+    private func open(_ source: SourceList.Source) throws -> (ActiveSource, resume: (position: Int, line: Int)?)? {
+        let fingerprint = source.fingerprint
         let old = try writer.read { db in
             try Row.fetchOne(
                 db,
@@ -133,7 +153,7 @@ private struct Ingestion {
                     }
                     return nil
                 }
-            } else if sameTime, source.format.isLined, (old[7] as Int) > 0 {
+            } else if sameTime, (old[7] as Int) > 0 {
                 resumed = (old[5], old[7], old[8])
             }
         }
@@ -152,126 +172,205 @@ private struct Ingestion {
         }
         return (
             ActiveSource(
-                source: source, row: row, run: resumed?.run ?? run, hasEarlierDocuments: old != nil,
-                parser: RecordParser(source: source, options: options, splitter: splitter)),
-            resumed?.position ?? 0, resumed?.line ?? 0
+                source: source, row: row, run: resumed?.run ?? run, hasEarlierDocuments: old != nil),
+            resumed.map { ($0.position, $0.line) }
         )
     }
 
-    /// Reads a file of many records. Returns false when it was cancelled.
-    private mutating func readLines(
-        _ active: ActiveSource, from position: Int, line: Int, progress: (IngestProgress) -> Void,
+    // MARK: Reading
+
+    /// Reads a source. Returns false when it was cancelled.
+    private mutating func read(
+        _ active: ActiveSource, resume: (position: Int, line: Int)?, progress: (IngestProgress) -> Void,
         isCancelled: () -> Bool
     ) throws -> Bool {
         let source = active.source
-        var active = active
-        let descriptor = source.isStandardInput ? dup(0) : Foundation.open(source.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CorpusError.system("read", source.path) }
-        defer { close(descriptor) }
-        let isDelimited = source.format == .csv || source.format == .tsv
-        func reader(_ offset: Int, _ line: Int) -> LineReader {
-            LineReader(
-                path: source.path, descriptor: descriptor, limit: options.lineLimit, quoted: isDelimited,
-                offset: offset,
-                lineNumber: line)
+        let file = try FileStream(path: source.path)
+        let head = try PeekedStream(file, count: 1 << 16)
+        let format = source.format ?? Self.format(name: source.name, head)
+        guard let format else {
+            let kind = head.head.withUnsafeBufferPointer { SourceFormat.binaryName($0) }
+            addProblem("it is no document: \(kind)", of: active, place: source.path, format: .text)
+            addFinish(active, hash: nil)
+            return true
         }
-        var lines = reader(0, 0)
-        if isDelimited {
-            guard try readHeader(&lines, &active) else {
-                addFinish(active, hash: lines.contentHash)
-                return true
-            }
+        if format == .archive, !source.isStandardInput {
+            let whole = try readArchive(active, progress: progress, isCancelled: isCancelled)
+            if whole { addFinish(active, hash: try checksum(source)) }
+            return whole
         }
-        if position > lines.position {
-            guard lseek(descriptor, off_t(position), SEEK_SET) >= 0 else {
-                throw CorpusError.system("read", source.path)
-            }
-            lines = reader(position, line)
+        if !source.isStandardInput, DocumentReader.readsFromDisk(format), format != .parquet {
+            addFile(active, format: format)
+            addFinish(active, hash: try checksum(source))
+            if batch.filesOnDisk >= Self.batchFiles { try flush() }
+            return true
         }
-        var sourceIndex = addSource(active)
-        var last = lines.position
-        summary.bytes += last
-        while let line = try lines.next(into: &batch.buffer) {
-            let isBlank = line.range.isEmpty || batch.buffer[line.range].allSatisfy { $0 == 32 || $0 == 9 }
-            if line.isTooLong || !isBlank {
-                batch.records.append(
-                    IngestBatch.Record(
-                        source: sourceIndex, range: line.range, line: line.number, end: line.end,
-                        problem: line.isTooLong ? "the line is longer than \(options.lineLimit) bytes" : nil))
-            }
-            if batch.records.count >= options.batchSize || batch.buffer.count >= Self.batchBytes {
-                summary.bytes += lines.position - last
-                last = lines.position
-                try flush()
-                report(progress)
-                if isCancelled() { return false }
-                sourceIndex = addSource(active)
-            }
-        }
-        summary.bytes += lines.position - last
-        addFinish(active, hash: lines.contentHash)
-        report(progress)
-        return true
+        let whole = try feed(
+            head, active, name: source.name, place: source.path, format: format, resume: resume, progress: progress,
+            isCancelled: isCancelled)
+        if whole { addFinish(active, hash: file.contentHash) }
+        return whole
     }
 
-    /// Reads the header line of CSV and TSV; false when the file is empty.
-    private func readHeader(_ lines: inout LineReader, _ active: inout ActiveSource) throws -> Bool {
-        var buffer: [UInt8] = []
-        guard let line = try lines.next(into: &buffer) else { return false }
-        guard !line.isTooLong else {
-            throw CorpusError(.badInput, "\(active.source.path):1: the line is longer than \(options.lineLimit) bytes")
-        }
-        do {
-            active.parser = try buffer.withUnsafeBufferPointer {
-                try RecordParser(source: active.source, options: options, splitter: splitter, header: $0)
-            }
-        } catch let error as RecordError {
-            throw CorpusError(.badInput, "\(active.source.path):1: \(error.message)")
-        }
-        return true
+    private func checksum(_ source: SourceList.Source) throws -> UInt64? {
+        source.size > 0 ? try FileChecksum.of(path: source.path).checksum : nil
     }
 
-    /// Reads a file that is one document.
-    private mutating func readWhole(_ active: ActiveSource, progress: (IngestProgress) -> Void) throws -> Bool {
-        let source = active.source
-        let index = addSource(active)
+    private static func format(name: String, _ head: PeekedStream) -> SourceFormat? {
+        head.head.withUnsafeBufferPointer { SourceFormat.detect(name: name, head: $0, isWhole: head.isWhole) }
+    }
+
+    /// Reads one file, of its own or in an archive, from a stream.
+    private mutating func feed(
+        _ stream: PeekedStream, _ active: ActiveSource, name: String, place: String, format: SourceFormat,
+        resume: (position: Int, line: Int)? = nil, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> Bool {
+        let reading = active.source.reading
+        let isStream: Bool =
+            switch format {
+            case .jsonl, .csv, .tsv, .mbox: true
+            case .json: stream.head.withUnsafeBufferPointer { JSONValueStream.isListOfObjects($0) }
+            default: false
+            }
+        if format == .parquet {
+            guard place == active.source.path, !active.source.isStandardInput else {
+                throw DocumentError("Parquet inside of another file is not read; unpack it first")
+            }
+            let rows = try ParquetStream(path: place)
+            let whole = try readRecords(
+                rows, active, name: name, place: place, format: .jsonl, counted: .parquet, resume: nil,
+                progress: progress,
+                isCancelled: isCancelled)
+            if whole { try rows.finish() }
+            return whole
+        }
+        if isStream {
+            return try readRecords(
+                stream, active, name: name, place: place, format: format, counted: format, resume: resume,
+                progress: progress, isCancelled: isCancelled)
+        }
+        let bytes = try stream.all(limit: reading.limits.documentBytes)
+        let reader = addReader(
+            FileReader(kind: .whole(DocumentReader(reading)), format: format, id: name, place: place))
         let start = batch.buffer.count
-        let descriptor = Foundation.open(source.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CorpusError.system("read", source.path) }
-        defer { close(descriptor) }
-        var problem: String?
-        var piece = [UInt8](repeating: 0, count: min(max(source.size + 1, 4096), 1 << 20))
-        while true {
-            let count = piece.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw CorpusError.system("read", source.path) }
-            if count == 0 { break }
-            batch.buffer.append(contentsOf: piece[..<count])
-            if batch.buffer.count - start > options.lineLimit {
-                problem = "the file is longer than \(options.lineLimit) bytes, the limit for one document"
-                batch.buffer.removeSubrange(start...)
-                break
-            }
-        }
-        let range = start..<batch.buffer.count
-        let hash =
-            problem == nil
-            ? batch.buffer.withUnsafeBytes { FileChecksum.of(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
+        batch.buffer.append(contentsOf: bytes)
         batch.records.append(
-            IngestBatch.Record(source: index, range: range, line: 1, end: range.count, problem: problem))
-        batch.finishes.append(IngestBatch.Finish(source: index, afterRecord: batch.records.count, hash: hash))
-        summary.bytes += source.size
-        if batch.records.count >= options.batchSize || batch.buffer.count >= Self.batchBytes {
+            IngestBatch.Record(source: addSource(active), reader: reader, range: start..<batch.buffer.count))
+        try flushIfFull(progress)
+        return true
+    }
+
+    /// Reads a stream of records. Returns false when it was cancelled.
+    private mutating func readRecords(
+        _ stream: any ByteStream, _ active: ActiveSource, name: String, place: String, format: SourceFormat,
+        counted: SourceFormat, resume: (position: Int, line: Int)?, progress: (IngestProgress) -> Void,
+        isCancelled: () -> Bool
+    ) throws -> Bool {
+        let path = active.source.path
+        let isFile = place == path && !active.source.isStandardInput
+        let opened = try RecordSource(
+            stream, format: format, id: name, options: active.source.reading,
+            resume: resume.map { resume in
+                (resume.position, resume.line, { try FileStream(path: path, offset: $0) as any ByteStream })
+            })
+        if let note = opened.note { summary.note(place, note) }
+        summary.kinds[counted, default: IngestSummary.Kind()].files += 1
+        let canResume = isFile && opened.isResumable && (format == .jsonl || format == .csv || format == .tsv)
+        let file = FileReader(kind: .records(opened.parser), format: counted, id: name, place: place)
+        var source = addSource(active)
+        var reader = addReader(file)
+        var last = opened.reader.position
+        if isFile { summary.bytes += last }
+        while let record = try opened.reader.next(into: &batch.buffer) {
+            batch.records.append(
+                IngestBatch.Record(
+                    source: source, reader: reader, range: record.range, line: record.line, number: record.number,
+                    end: canResume ? record.end : 0, linesBefore: opened.reader.lines, problem: record.problem))
+            guard isFull else { continue }
+            if isFile { summary.bytes += opened.reader.position - last }
+            last = opened.reader.position
             try flush()
             report(progress)
+            if isCancelled() { return false }
+            source = addSource(active)
+            reader = addReader(file)
+        }
+        if isFile { summary.bytes += opened.reader.position - last }
+        return true
+    }
+
+    /// Reads the members of an archive, or the one file that a compressed file holds.
+    private mutating func readArchive(
+        _ active: ActiveSource, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> Bool {
+        let path = active.source.path
+        let archive = try Archive(path: path, limits: active.source.reading.limits)
+        while let member = try archive.next() {
+            let name =
+                archive.isSingle
+                ? DocumentReader.withoutPacking(active.source.name) : "\(active.source.name)/\(member.path)"
+            let place = archive.isSingle ? path : "\(path)/\(member.path)"
+            guard archive.isSingle || !SourceNames.isLeftOut(path: member.path) else { continue }
+            if member.isEncrypted {
+                addProblem("it is encrypted", of: active, place: place, format: .archive)
+                continue
+            }
+            let stream = try PeekedStream(archive.stream(), count: 1 << 16)
+            guard let format = Self.format(name: name, stream) else {
+                let kind = stream.head.withUnsafeBufferPointer { SourceFormat.binaryName($0) }
+                addProblem("it is no document: \(kind)", of: active, place: place, format: .archive)
+                continue
+            }
+            do {
+                guard
+                    try feed(
+                        stream, active, name: name, place: place, format: format, progress: progress,
+                        isCancelled: isCancelled)
+                else { return false }
+            } catch let error as DocumentError where !error.message.contains("archive") {
+                addProblem(error.message, of: active, place: place, format: format)
+            }
+            if isCancelled() { return false }
         }
         return true
+    }
+
+    // MARK: The batch
+
+    private var isFull: Bool { batch.records.count >= options.batchSize || batch.buffer.count >= Self.batchBytes }
+
+    private mutating func flushIfFull(_ progress: (IngestProgress) -> Void) throws {
+        guard isFull else { return }
+        try flush()
+        report(progress)
     }
 
     private mutating func addSource(_ active: ActiveSource) -> Int {
         if let last = batch.sources.last, last.row == active.row { return batch.sources.count - 1 }
         batch.sources.append(active)
         return batch.sources.count - 1
+    }
+
+    private mutating func addReader(_ reader: FileReader) -> Int {
+        batch.readers.append(reader)
+        return batch.readers.count - 1
+    }
+
+    /// Adds a file that is read from the disk when it is parsed.
+    private mutating func addFile(_ active: ActiveSource, format: SourceFormat) {
+        let reader = addReader(
+            FileReader(
+                kind: .whole(DocumentReader(active.source.reading)), format: format, id: active.source.name,
+                place: active.source.path))
+        batch.records.append(IngestBatch.Record(source: addSource(active), reader: reader, range: nil))
+        batch.filesOnDisk += 1
+    }
+
+    private mutating func addProblem(_ reason: String, of active: ActiveSource, place: String, format: SourceFormat) {
+        let reader = addReader(
+            FileReader(kind: .whole(DocumentReader(active.source.reading)), format: format, id: place, place: place))
+        batch.records.append(
+            IngestBatch.Record(source: addSource(active), reader: reader, range: nil, problem: reason))
     }
 
     private mutating func addFinish(_ active: ActiveSource, hash: UInt64?) {
@@ -287,6 +386,7 @@ private struct Ingestion {
             var deleted = 0
             for row in try Row.fetchAll(db, sql: "SELECT id, path FROM sources ORDER BY id") {
                 let path: String = row[1]
+                // A file that is there and was left out this time is not gone.
                 guard list.folders.contains(where: { path.hasPrefix($0) }), !present.contains(path),
                     FileSystem.status(path) == nil
                 else { continue }

@@ -17,12 +17,12 @@ struct PreparedDocument: Sendable {
     /// The longest id, in UTF-8 bytes.
     static let idLimit = 512
 
-    /// - Parameter metadata: flat: values are text, numbers, booleans or lists of these.
+    /// - Parameter metadata: values are text, numbers, booleans, lists of these, or objects of these.
     init(id: String, title: String, text: String, metadata: JSONObject, splitter: PassageSplitter) {
         self.id = id
         // SQLite's readers end a text at U+0000; its replacement character keeps all offsets in characters.
         let title = Self.withoutNul(title)
-        let text = Self.withoutNul(text)
+        let text = Self.withoutNul(text).withUnixLineEnds()
         self.title = title
         self.text = text
         let encoded = JSONValue.object(metadata).serialized()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Documents
 import Foundation
 
 /// The files that an ingestion reads, found from what the user named.
@@ -8,28 +9,43 @@ struct SourceList {
     struct Source: Sendable {
         /// The path as the user wrote it, with the rest of the way below a folder; `-` for standard input.
         var path: String
-        var format: SourceFormat
-        /// What the ids of documents without one begin with.
-        var idPrefix: String
+        /// The name below what the user named: what ids of documents are made of.
+        var name: String
+        /// The format that the user or `forage.yaml` says.
+        var format: SourceFormat?
+        var reading: ReadingOptions
         var size: Int
         /// The time of the last change, in nanoseconds since 1970.
         var modified: Int64
 
         var isStandardInput: Bool { path == "-" }
+
+        /// A short text that changes when the source would be read differently. Its number goes up when the readers change.
+        var fingerprint: String {
+            let fields = reading.fields
+            let names = [fields.id ?? "", fields.title ?? "", fields.text?.joined(separator: ",") ?? ""]
+            return
+                "2 \(format?.rawValue ?? "") \(reading.encoding ?? "") \(names.joined(separator: " ")) \(fields.leftOut.sorted().joined(separator: ","))"
+        }
     }
 
     private(set) var sources: [Source] = []
     /// Folders that were searched, with a closing slash: sources below them that were not found are gone.
     private(set) var folders: [String] = []
+    /// Types that folders declare for fields.
+    private(set) var types: [(name: String, type: FieldType)] = []
     private(set) var ignored = 0
     private var seen: Set<String> = []
+    /// Folders on the way, by device and number, so that links cannot lead in circles.
+    private var visited: Set<[UInt64]> = []
+    private let options: IngestOptions
 
-    /// - Throws: `CorpusError` `badInput` for a path that is not there or whose format is unknown.
+    /// - Throws: `CorpusError` `badInput` for a path that is not there, `badArgument` for a `forage.yaml` that is not right.
     init(_ inputs: [String], options: IngestOptions) throws {
+        self.options = options
         for input in inputs {
             if input == "-" {
-                sources.append(
-                    Source(path: "-", format: options.format ?? .jsonl, idPrefix: "stdin", size: 0, modified: 0))
+                sources.append(source("-", name: "stdin", FolderOptions.Entry(), size: 0, modified: 0))
                 continue
             }
             guard let status = FileSystem.status(input) else { throw CorpusError.system("read", input) }
@@ -37,37 +53,54 @@ struct SourceList {
                 let root = input == "/" || !input.hasSuffix("/") ? input : String(input.dropLast())
                 folders.append(root + "/")
                 let name = root.split(separator: "/").last.map(String.init) ?? root
-                try addFolder(root, prefix: name == "." || name == ".." ? "" : name + "/", options, depth: 0)
+                let folder = try FolderOptions(folder: root)
+                types += folder.types
+                try addFolder(root, prefix: name == "." || name == ".." ? "" : name + "/", below: "", folder, depth: 0)
             } else if status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFIFO {
-                guard let format = options.format ?? SourceFormat(path: input) else {
-                    throw CorpusError(
-                        .badInput,
-                        "\(input): the name says no known format (.jsonl, .csv, .tsv, .md, .txt, .html); say it with the format option"
-                    )
-                }
-                add(input, name: input.split(separator: "/").last.map(String.init) ?? input, format, status)
+                add(
+                    input, name: input.split(separator: "/").last.map(String.init) ?? input, FolderOptions.Entry(),
+                    status)
             } else {
                 throw CorpusError(.badInput, "\(input) is neither a file nor a folder")
             }
         }
     }
 
-    private mutating func addFolder(_ folder: String, prefix: String, _ options: IngestOptions, depth: Int) throws {
-        guard depth < 64 else { throw CorpusError(.badInput, "\(folder): folders are nested deeper than 64 levels") }
-        for name in try FileSystem.names(in: folder) where !name.hasPrefix(".") {
+    private mutating func addFolder(
+        _ folder: String, prefix: String, below: String, _ rules: FolderOptions, depth: Int
+    ) throws {
+        guard depth < 64 else {
+            ignored += 1
+            return
+        }
+        if options.followsLinks, let status = FileSystem.status(folder),
+            !visited.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted
+        {
+            return
+        }
+        guard let names = try? FileSystem.names(in: folder) else {
+            // A folder that may not be looked into is one that was left out, not the end of the run.
+            ignored += 1
+            return
+        }
+        for name in names {
             let path = folder + "/" + name
-            guard let status = FileSystem.status(path) else { continue }
+            guard !SourceNames.isLeftOut(name), !rules.leavesOut(below + name) else {
+                if name != FolderOptions.fileName { ignored += 1 }
+                continue
+            }
+            guard options.followsLinks || !Self.isLink(path), let status = FileSystem.status(path) else {
+                ignored += 1
+                continue
+            }
             if status.st_mode & S_IFMT == S_IFDIR {
-                // A corpus inside the folder is no source, and a link may lead back up.
-                guard !name.hasSuffix(".forage"), !Self.isLink(path) else { continue }
-                try addFolder(path, prefix: prefix + name + "/", options, depth: depth + 1)
+                // A corpus inside the folder is no source.
+                guard !name.hasSuffix(".forage") else { continue }
+                try addFolder(path, prefix: prefix + name + "/", below: below + name + "/", rules, depth: depth + 1)
             } else if status.st_mode & S_IFMT == S_IFREG {
-                // In a folder the names decide, so that a stray picture is not read as text.
-                if let format = SourceFormat(path: path) {
-                    add(path, name: prefix + name, format, status)
-                } else {
-                    ignored += 1
-                }
+                add(path, name: prefix + name, rules.entry(for: below + name), status)
+            } else {
+                ignored += 1
             }
         }
     }
@@ -77,12 +110,27 @@ struct SourceList {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    private mutating func add(_ path: String, name: String, _ format: SourceFormat, _ status: stat) {
+    private mutating func add(_ path: String, name: String, _ entry: FolderOptions.Entry, _ status: stat) {
         guard seen.insert(path).inserted else { return }
-        let prefix = format.isLined ? String(name.prefix(upTo: name.lastIndex(of: ".") ?? name.endIndex)) : name
         sources.append(
-            Source(
-                path: path, format: format, idPrefix: prefix, size: Int(status.st_size),
+            source(
+                path, name: name, entry, size: Int(status.st_size),
                 modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)))
+    }
+
+    private func source(
+        _ path: String, name: String, _ entry: FolderOptions.Entry, size: Int, modified: Int64
+    ) -> Source {
+        var reading = ReadingOptions()
+        reading.encoding = options.encoding ?? entry.encoding
+        reading.fields = entry.fields
+        if let id = options.idField { reading.fields.id = id }
+        if let title = options.titleField { reading.fields.title = title }
+        if let text = options.textField { reading.fields.text = [text] }
+        reading.limits.documentBytes = options.lineLimit
+        reading.helper = options.pdfHelper
+        return Source(
+            path: path, name: name, format: options.format ?? entry.format, reading: reading, size: size,
+            modified: modified)
     }
 }

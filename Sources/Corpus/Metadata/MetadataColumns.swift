@@ -34,8 +34,12 @@ public final class MetadataColumns: Sendable {
     private let columns: [String: MetadataColumn]
     let file: SectionFile
 
-    init(path: String, documentCount: Int) throws {
-        let file = try SectionFile(path: path, kind: ColumnsBuilder.kind)
+    convenience init(path: String, documentCount: Int) throws {
+        try self.init(file: SectionFile(path: path, kind: ColumnsBuilder.kind), documentCount: documentCount)
+    }
+
+    init(file: SectionFile, documentCount: Int) throws {
+        let path = file.file.path
         let bytes: MappedArray<UInt8> = try file.array("fields")
         func damaged(_ what: String) -> CorpusError { CorpusError(.damaged, "\(path): \(what)") }
         guard let list = try JSONValue(parsing: bytes.elements).array else {

@@ -46,10 +46,12 @@ public struct Passage: Sendable, Hashable {
     public var text: String
     /// Where the text stands in the document's text, in Unicode scalars.
     public var range: Range<Int>
+    /// The pages that it is on, from 1; nil for documents without pages. A page ends at U+000C in the document's text.
+    public var pages: ClosedRange<Int>?
 
     public init(
         id: String, ordinal: PassageOrdinal, documentID: String, documentOrdinal: DocumentOrdinal, title: String,
-        text: String, range: Range<Int>
+        text: String, range: Range<Int>, pages: ClosedRange<Int>? = nil
     ) {
         self.id = id
         self.ordinal = ordinal
@@ -58,6 +60,7 @@ public struct Passage: Sendable, Hashable {
         self.title = title
         self.text = text
         self.range = range
+        self.pages = pages
     }
 }
 

@@ -36,6 +36,10 @@ extension CorpusReader {
             text: piece(body + Int(head.id) + Int(head.title), head.text))
     }
 
+    private func misplaced(_ passage: PassageOrdinal) -> CorpusError {
+        CorpusError(.damaged, "\(table.file.path): passage \(passage) is not among those of its document")
+    }
+
     private func text(of passage: PassageOrdinal, in record: Record) throws -> UnsafeBufferPointer<UInt8> {
         let entry = try entry(passage: passage)
         let start = Int(entry.start)
@@ -48,18 +52,22 @@ extension CorpusReader {
     /// The passages at these ordinals, in the order given.
     /// - Throws: `CorpusError` `notFound` for an ordinal out of range, `damaged` when a block fails its checksum.
     public func passages(at ordinals: some Sequence<PassageOrdinal>) throws -> [Passage] {
-        try ordinals.map { ordinal in
+        var pages = PageCounter()
+        return try ordinals.map { ordinal in
             let entry = try entry(passage: ordinal)
             let document = documentOrdinal(of: ordinal)
             let record = try record(of: document)
             let range = try passageRange(of: document)
+            guard range.contains(ordinal) else { throw misplaced(ordinal) }
             let documentID = String(decoding: record.id, as: UTF8.self)
             let first = Int(entry.firstCharacter)
             return Passage(
                 id: range.count == 1 ? documentID : "\(documentID)#\(ordinal - range.lowerBound + 1)", ordinal: ordinal,
                 documentID: documentID, documentOrdinal: document, title: String(decoding: record.title, as: UTF8.self),
                 text: String(decoding: try text(of: ordinal, in: record), as: UTF8.self),
-                range: first..<(first + Int(entry.characterCount)))
+                range: first..<(first + Int(entry.characterCount)),
+                pages: pages.pages(
+                    of: Int(entry.start)..<(Int(entry.start) + Int(entry.length)), in: record.text, of: document))
         }
     }
 
@@ -76,6 +84,7 @@ extension CorpusReader {
         _ = try entry(passage: ordinal)
         let document = documentOrdinal(of: ordinal)
         let range = try passageRange(of: document)
+        guard range.contains(ordinal) else { throw misplaced(ordinal) }
         let id = try documentID(of: document)
         return range.count == 1 ? id : "\(id)#\(ordinal - range.lowerBound + 1)"
     }
@@ -130,6 +139,8 @@ extension CorpusReader {
         var current: (document: DocumentOrdinal, record: Record)?
         var read = (segment: -1, from: 0)
         for ordinal in range {
+            // A scan for a client that is gone ends.
+            if (ordinal - range.lowerBound) % 256 == 0 { try Task.checkCancellation() }
             let document = documentOrdinal(of: ordinal)
             let record: Record
             if let current, current.document == document {

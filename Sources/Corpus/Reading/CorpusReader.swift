@@ -64,16 +64,17 @@ public final class CorpusReader: Sendable {
     }
 
     init(path: String, manifest: GenerationManifest) throws {
-        func file(_ role: String) throws -> String {
+        func file(_ role: String) throws -> GenerationManifest.File {
             guard let file = manifest.files[role] else {
                 throw CorpusError(.damaged, "\(path): generation \(manifest.number) lists no file for \(role)")
             }
-            return path + "/" + file.name
+            return file
         }
-        let table = try SectionFile(path: try file("passages"), kind: PassageTable.kind)
+        let table = try SectionFile(try file("passages"), in: path, kind: PassageTable.kind)
         var segments: [TextSegment] = []
         while manifest.files["texts.\(segments.count)"] != nil {
-            let segment = try SectionFile(path: try file("texts.\(segments.count)"), kind: PassageTable.textsKind)
+            let segment = try SectionFile(
+                try file("texts.\(segments.count)"), in: path, kind: PassageTable.textsKind)
             segments.append(TextSegment(file: segment, records: try segment.range(of: "records")))
         }
         let documents: MappedArray<PassageTable.DocumentEntry> = try table.array("documents", checking: false)
@@ -96,8 +97,20 @@ public final class CorpusReader: Sendable {
         guard documentCount == manifest.documentCount, passageCount == manifest.passageCount,
             passageDocuments.count == passageCount, idHashes.count == documentCount, idOrdinals.count == documentCount
         else { throw CorpusError(.damaged, "\(table.file.path): the table does not fit the manifest") }
-        columns = try MetadataColumns(path: try file("columns"), documentCount: documentCount)
+        columns = try MetadataColumns(
+            file: try SectionFile(try file("columns"), in: path, kind: ColumnsBuilder.kind),
+            documentCount: documentCount)
     }
+
+    /// Refuses to go on where a file was made shorter while it was in use.
+    public func checkWhole() throws {
+        try table.checkWhole()
+        for segment in segments { try segment.file.checkWhole() }
+        try columns.file.checkWhole()
+    }
+
+    /// The file of a role in this generation; nil when it has none.
+    public func file(ofRole role: String) -> GenerationManifest.File? { manifest.files[role] }
 
     /// The path of the file of a role in this generation; nil when it has none.
     public func path(ofRole role: String) -> String? { manifest.files[role].map { path + "/" + $0.name } }

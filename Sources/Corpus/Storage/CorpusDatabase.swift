@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import GRDB
+import Text
 
 /// The SQLite file of a corpus: documents, texts, sources, settings and the manifest of generations.
 ///
@@ -14,6 +16,7 @@ enum CorpusDatabase {
     /// Opens the database for the one writer; creates it when `creating`.
     static func openForWriting(folder: String, creating: Bool) throws -> DatabaseQueue {
         let path = folder + "/" + fileName
+        try refuseLinks(folder)
         if !creating, FileSystem.status(path) == nil {
             throw CorpusError(.notACorpus, "\(folder) is no corpus: it has no \(fileName)")
         }
@@ -42,6 +45,7 @@ enum CorpusDatabase {
             if FileSystem.status(folder) == nil { throw CorpusError(.notACorpus, "there is no corpus at \(folder)") }
             throw CorpusError(.notACorpus, "\(folder) is no corpus: it has no \(fileName)")
         }
+        try refuseLinks(folder)
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(30)
@@ -59,6 +63,14 @@ enum CorpusDatabase {
                 try queue.read { try checkVersion($0, folder: folder) }
                 return queue
             }
+        }
+    }
+
+    /// SQLite follows links: a database that leads out of its folder is none of this corpus.
+    private static func refuseLinks(_ folder: String) throws {
+        for suffix in ["", "-wal", "-shm", "-journal"] where FolderFile.isLink(folder + "/" + fileName + suffix) {
+            throw CorpusError(
+                .damaged, "\(folder)/\(fileName)\(suffix) is a link; links are not followed in a corpus")
         }
     }
 

@@ -7,7 +7,7 @@ extension MappedFile {
     /// - Throws: `CorpusError` with code `system`.
     convenience init(corpusFile path: String) throws(CorpusError) {
         do {
-            try self.init(path: path)
+            try self.init(path: path, followingLinks: false)
         } catch {
             throw CorpusError(error)
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
+import Text
 
 /// A new file that is written from front to back through a buffer, then synchronised to the disk.
 final class OutputFile {
@@ -11,12 +13,13 @@ final class OutputFile {
     /// The bytes accepted so far.
     private(set) var count = 0
 
-    /// Creates the file, or empties the one that is there.
+    /// Creates the file in place of one that is there.
     init(path: String, capacity: Int = 1 << 20) throws {
         self.path = path
         self.capacity = capacity
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw CorpusError.system("create", path) }
+        do throws(FolderFileError) { descriptor = try FolderFile.replace(path: path) } catch {
+            throw CorpusError(.system, error.description)
+        }
         buffer.reserveCapacity(capacity + 4096)
     }
 

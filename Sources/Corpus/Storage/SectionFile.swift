@@ -2,6 +2,7 @@
 
 public import Base
 import Foundation
+import OrderedCollections
 import Synchronization
 import Text
 
@@ -17,6 +18,39 @@ public final class SectionFile: Sendable {
     private let sections: [String: Range<Int>]
     private let dataLength: Int
     private let checked: CheckedBlocks
+    /// Stands for all of the file's content: the checksum of the blocks' checksums and the directory.
+    public let identity: UInt64
+
+    /// The file of a role in a generation, which must be the one that its manifest means.
+    /// - Throws: `CorpusError` `damaged` also when it has another size or content than the manifest says.
+    public convenience init(_ listed: GenerationManifest.File, in folder: String, kind: String) throws {
+        try self.init(path: folder + "/" + listed.name, kind: kind)
+        try expect(listed)
+    }
+
+    /// Refuses a file that is not the one that a manifest lists.
+    public func expect(_ listed: GenerationManifest.File) throws {
+        guard file.bytes.count == listed.size, listed.identity == nil || listed.identity == identity else {
+            throw CorpusError(
+                .damaged, "\(file.path): this is not the file that the corpus lists as its \(listed.role)")
+        }
+    }
+
+    /// The parameters of a manifest's entry with the identity of the section file at a path; as they are for other files.
+    static func adding(identityOf path: String, to parameters: JSONValue) -> JSONValue {
+        guard var members = parameters.object, let file = try? MappedFile(corpusFile: path), file.bytes.count >= 128
+        else {
+            return parameters
+        }
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        guard word(0) == SectionFileWriter.magic, word(file.bytes.count - 8) == SectionFileWriter.magic else {
+            return parameters
+        }
+        members["identity"] = .string(String(word(file.bytes.count - 64 + 32), radix: 16))
+        return .object(members)
+    }
 
     /// Opens a section file.
     /// - Throws: `CorpusError` `damaged` when it is truncated or its structure fails its checksum, or is of another kind.
@@ -47,7 +81,7 @@ public final class SectionFile: Sendable {
         for _ in 0..<count {
             guard at + 24 <= trailer, let offset = Int(exactly: word(at)), let length = Int(exactly: word(at + 8)),
                 let nameLength = Int(exactly: word(at + 16)), nameLength <= trailer - at - 24, offset >= 64,
-                offset <= dataLength, length <= dataLength - offset
+                offset % 64 == 0, offset <= dataLength, length <= dataLength - offset
             else { throw damaged("the file's directory is inconsistent") }
             let name = String(decoding: bytes[(at + 24)..<(at + 24 + nameLength)], as: UTF8.self)
             sections[name] = offset..<(offset + length)
@@ -58,6 +92,7 @@ public final class SectionFile: Sendable {
         self.sections = sections
         self.dataLength = dataLength
         checked = CheckedBlocks(count: (directoryOffset - dataLength) / 8)
+        identity = word(trailer + 32)
     }
 
     /// The names of the sections, sorted.
@@ -100,6 +135,7 @@ public final class SectionFile: Sendable {
     /// - Throws: `CorpusError` `damaged` with the block's place.
     public func check(_ range: Range<Int>, releasing: Bool = false) throws {
         guard !range.isEmpty else { return }
+        guard !file.isTorn else { throw torn() }
         let first = range.lowerBound / SectionFileWriter.blockSize
         let last = (range.upperBound - 1) / SectionFileWriter.blockSize
         for block in first...last where !checked.isGood(block) {
@@ -118,6 +154,13 @@ public final class SectionFile: Sendable {
             checked.setGood(block)
         }
     }
+
+    private func torn() -> CorpusError {
+        CorpusError(.damaged, "\(file.path): the file was made shorter while it was in use; open the corpus anew")
+    }
+
+    /// Refuses to go on where the file was made shorter while it was in use: after work on blocks that were good before.
+    public func checkWhole() throws { if file.isTorn { throw torn() } }
 
     /// Checks every block again, whether or not it was found good before.
     /// - Returns: the number of blocks.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
+import Text
 
 /// The right to write to a corpus: one process at a time, by `flock` on the file `lock`, which holds the writer's pid.
 ///
@@ -12,8 +14,12 @@ final class WriterLock: Sendable {
     /// - Throws: `CorpusError` `locked` that names the pid of the process that has it.
     init(folder: String) throws {
         let path = folder + "/lock"
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw CorpusError.system("write to", folder) }
+        let descriptor: Int32
+        do throws(FolderFileError) { descriptor = try FolderFile.open("lock", beneath: folder, .updating) } catch {
+            throw error.isRefused
+                ? CorpusError(.damaged, error.description)
+                : CorpusError.system("write to", folder, errno: error.code)
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let reason = errno
             var bytes = [UInt8](repeating: 0, count: 32)

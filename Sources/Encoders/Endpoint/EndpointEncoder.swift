@@ -123,7 +123,8 @@ public struct EndpointEncoder: TextEncoder {
                 let passes = response.status == 408 || response.status == 429 || response.status >= 500
                 guard passes, attempt < options.retries else {
                     throw TextEncoderError.refused(
-                        url: request.url, status: response.status, message: message(response.body))
+                        url: request.url, status: response.status,
+                        message: EndpointKey.hiding([options.apiKey].compactMap { $0 }, in: message(response.body)))
                 }
                 if let named = response.headers["retry-after"].flatMap(Double.init), named >= 0 {
                     wait = min(named, 60)

@@ -65,7 +65,8 @@ public enum CorpusFiles {
         }
         if let contents = json["contents"]?.string {
             // The title is the first line, in quotes or not.
-            let parts = contents.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = contents.withUnixLineEnds().split(
+                separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
             var title = String(parts.first ?? "")
             if title.count > 1, title.hasPrefix("\""), title.hasSuffix("\"") {
                 title = String(title.dropFirst().dropLast())

@@ -123,12 +123,12 @@ public struct CorpusQuestionGenerator: Sendable {
         isTest: Bool
     ) -> EvalQuestion {
         var answers = [outcome.answer]
-        if plan.family == .minimum || plan.family == .maximum,
-            let title = documents.first(where: { $0.id == outcome.answer })?.title, !title.isEmpty,
-            documents.count(where: { $0.title == title }) == 1
-        {
-            answers.append(title)
+        // People name documents by their titles: right as well, where each title is one document's.
+        let titles = outcome.named.compactMap { id in documents.first { $0.id == id }?.title }
+        let areUnique = titles.allSatisfy { title in
+            !title.isEmpty && documents.count(where: { $0.title == title }) == 1
         }
+        if !titles.isEmpty, areUnique { answers.append(titles.joined(separator: ", ")) }
         return EvalQuestion(
             id: "\(isTest ? "test" : "train")-\(number)", text: text, answers: answers, supporting: outcome.gold,
             type: plan.family.rawValue, hops: nil,

@@ -50,7 +50,7 @@ public struct Judge: Sendable {
     /// Breaks what could be read as a verdict or as the end mark.
     static func neutralized(_ answer: String, nonce: String) -> String {
         var result = ""
-        for line in answer.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false) {
+        for line in answer.textLines() {
             let isVerdict = line.uppercased().contains("VERDICT")
             if !result.isEmpty { result += "\n" }
             result += isVerdict ? "(a line that speaks of a verdict was cut)" : line.replacing(nonce, with: "")
@@ -60,7 +60,7 @@ public struct Judge: Sendable {
 
     /// The last line of the form `VERDICT: RIGHT` or `VERDICT: WRONG` binds; anything else is no verdict.
     public static func verdict(in reply: String) -> Bool? {
-        for line in reply.replacing("\r\n", with: "\n").split(separator: "\n").reversed() {
+        for line in reply.textLines(omittingEmpty: true).reversed() {
             let words = line.uppercased().split { !$0.isLetter }
             guard let place = words.firstIndex(of: "VERDICT") else { continue }
             // The word behind it binds: "NOT RIGHT" is none of the two, and both are none.

@@ -11,7 +11,7 @@ public enum ScenarioReport {
             lines.append(
                 "\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.updated ? " (golden trace written)" : "")")
             for mismatch in result.mismatches {
-                lines += "\(mismatch)".split(separator: "\n", omittingEmptySubsequences: false).map { "     " + $0 }
+                lines += "\(mismatch)".textLines().map { "     " + $0 }
             }
         }
         let failed = results.count { !$0.passed }

@@ -132,7 +132,9 @@ public struct ScenarioRunner: Sendable {
                 ScenarioMismatch(place: "golden", expected: "a trace at \(path)", found: "none; make it with --update"))
             return
         }
-        let lines = recorded.split(separator: "\n").map { (try? JSONValue(parsing: String($0))) ?? .string(String($0)) }
+        let lines = recorded.textLines(omittingEmpty: true).map {
+            (try? JSONValue(parsing: String($0))) ?? .string(String($0))
+        }
         if let difference = Self.difference(lines, trace.events) {
             result.mismatches.append(
                 ScenarioMismatch(

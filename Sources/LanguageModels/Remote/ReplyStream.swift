@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Net
 import Text
 
 /// Reads the body of a reply as it arrives: an event stream, JSON lines, one JSON object, a web page, or the text of an error.

@@ -94,7 +94,7 @@ public struct LearningDataset: Sendable {
         }
         var values: [Value] = []
         var number = 0
-        for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        for line in data.textLines() {
             number += 1
             if line.isEmpty { continue }
             do {

@@ -106,7 +106,7 @@ public struct TrainingFolder: Sendable {
     /// The lines of `metrics.jsonl`.
     func metrics() throws -> [JSONValue] {
         guard let data = FileManager.default.contents(atPath: metricsPath) else { return [] }
-        return try data.split(separator: UInt8(ascii: "\n")).map { try JSONValue(parsing: Array($0)) }
+        return try data.textLines(omittingEmpty: true).map { try JSONValue(parsing: Array($0)) }
     }
 
     private func append(_ line: String) throws {
@@ -123,7 +123,7 @@ public struct TrainingFolder: Sendable {
     private func cutMetrics(to iteration: Int) throws {
         guard let data = FileManager.default.contents(atPath: metricsPath) else { return }
         var kept = Data()
-        for line in data.split(separator: UInt8(ascii: "\n")) {
+        for line in data.textLines(omittingEmpty: true) {
             guard let value = try? JSONValue(parsing: Array(line)), let number = value["iteration"]?.int,
                 number < iteration
             else { continue }

@@ -146,7 +146,7 @@ public struct ModelPull: Sendable {
         let said = (try? errors.fileHandleForReading.readToEnd()) ?? nil
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            let lines = String(decoding: said ?? Data(), as: UTF8.self).split(separator: "\n")
+            let lines = String(decoding: said ?? Data(), as: UTF8.self).textLines(omittingEmpty: true)
             let last = lines.suffix(3).joined(separator: " ").prefix(500)
             throw ModelPullError.failed(
                 step: step, reason: last.isEmpty ? "exit status \(process.terminationStatus)" : String(last))

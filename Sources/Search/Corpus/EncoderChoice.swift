@@ -14,18 +14,33 @@ public struct EncoderChoice: Sendable, Hashable {
 
     public init(_ name: String) { self.name = name }
 
-    /// Loads the encoder. A key for an endpoint comes from OPENAI_API_KEY.
+    /// Who named the encoder.
+    public enum Source: Sendable, Hashable {
+        /// The user, in a command or a setting.
+        case user
+        /// A corpus, which may come from anyone.
+        case corpus
+    }
+
+    /// Loads the encoder. A key for an endpoint comes from the user's settings (`EndpointKey`). An endpoint that a corpus
+    /// names is used only where the user's own settings name the same server.
     /// - Throws: `TextEncoderError` and others that say what is missing.
-    public func load() async throws -> any TextEncoder {
+    public func load(namedBy source: Source = .user) async throws -> any TextEncoder {
         if name.hasPrefix("http://") || name.hasPrefix("https://") {
             let parts = name.split(separator: "#", maxSplits: 1)
             guard parts.count == 2 else {
                 throw SearchIndexError.invalidOption("an encoder endpoint is named URL#model, found \(name)")
             }
+            let settings = ProcessInfo.processInfo.environment
+            let url = String(parts[0])
+            guard source == .user || EndpointKey.isConfigured(url, settings) else {
+                throw SearchIndexError.missingIndex(
+                    "the corpus names the server \(HTTPOrigin(url)?.description ?? "of its encoder") for its encoder, and a corpus does not decide where queries and keys go: set OPENAI_BASE_URL to that server if you trust it"
+                )
+            }
             return try await EndpointEncoder(
                 EndpointEncoder.Options(
-                    baseURL: String(parts[0]), model: String(parts[1]),
-                    apiKey: ProcessInfo.processInfo.environment["OPENAI_API_KEY"]))
+                    baseURL: url, model: String(parts[1]), apiKey: EndpointKey.find(for: url, settings)))
         }
         let suffix = ":" + BERTEncoder.Precision.int8.rawValue
         let isShort = name.hasSuffix(suffix)

@@ -4,6 +4,7 @@ import Base
 public import Corpus
 public import Encoders
 import Foundation
+import OrderedCollections
 import Text
 
 /// Builds the indexes of a generation: keyword, links, names, vectors, their compact form and a graph over them, token
@@ -121,8 +122,7 @@ public struct IndexBuilder {
     /// Whether the live generation already has what a build with these options would make.
     public func isUpToDate(_ generation: GenerationWriter) -> Bool {
         guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
-        guard files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature,
-            files[IndexRole.links] != nil, files[IndexRole.names] != nil
+        guard isSame(files[IndexRole.keyword]), files[IndexRole.links] != nil, files[IndexRole.names] != nil
         else { return false }
         guard files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint else { return false }
         guard encoder != nil else { return true }
@@ -138,9 +138,20 @@ public struct IndexBuilder {
         return "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
     }
 
+    /// The options, and that no encoder is wanted where the user said so.
+    private var keywordParameters: JSONValue {
+        var members: JSONObject = ["options": .string(keywordSignature)]
+        if encoder == nil, encoderName == "none" { members["encoder"] = "none" }
+        return .object(members)
+    }
+
+    private func isSame(_ file: GenerationManifest.File?) -> Bool {
+        ["options", "encoder"].allSatisfy { file?.parameters[$0]?.string == keywordParameters[$0]?.string }
+    }
+
     private func buildKeywords(_ generation: GenerationWriter) throws {
         if !generation.documentsChanged,
-            generation.previous?.manifest.files[IndexRole.keyword]?.parameters["options"]?.string == keywordSignature,
+            isSame(generation.previous?.manifest.files[IndexRole.keyword]),
             generation.carryOver(role: IndexRole.keyword)
         {
             return
@@ -155,7 +166,7 @@ public struct IndexBuilder {
             try writer.add(title: title, text: text)
         }
         try writer.write(to: generation.newFile(role: IndexRole.keyword))
-        try generation.finish(role: IndexRole.keyword, parameters: ["options": .string(keywordSignature)])
+        try generation.finish(role: IndexRole.keyword, parameters: keywordParameters)
     }
 
     private func buildCompact(_ generation: GenerationWriter, over path: String) throws {
@@ -224,9 +235,9 @@ public struct IndexBuilder {
             try Task.checkCancellation()
             onProgress(Progress(stage: "tokens", done: start, total: reader.passageCount))
             let range = start..<min(start + batchSize, reader.passageCount)
-            var matrices = range.map { ordinal -> TokenMatrix? in
+            var matrices = try range.map { ordinal -> TokenMatrix? in
                 guard let old, before[ordinal] != .max else { return nil }
-                return old.tokenMatrix(of: before[ordinal])
+                return try old.tokenMatrix(of: before[ordinal])
             }
             let missing = matrices.indices.filter { matrices[$0] == nil }
             let passages = try reader.passages(at: missing.map { PassageOrdinal(start + $0) })

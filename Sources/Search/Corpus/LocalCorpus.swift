@@ -46,7 +46,9 @@ public final class LocalCorpus: Sendable {
         self.vectors = vectors
         (keywords, compact, graph) = (opened.keywords, opened.compact, opened.graph)
         (links, names, tokens) = (opened.links, opened.names, opened.tokens)
-        let counts = [keywords?.passageCount, vectors?.count, tokens?.passageCount]
+        let counts = [
+            keywords?.passageCount, vectors?.count, tokens?.passageCount, links?.passageCount, names?.passageCount,
+        ]
         for count in counts.compactMap({ $0 }) where count != reader.passageCount {
             throw SearchIndexError.damaged(
                 "\(path): an index holds \(count) passages, the corpus \(reader.passageCount)")
@@ -57,7 +59,13 @@ public final class LocalCorpus: Sendable {
             let parameters = reader.manifest.files[IndexRole.vectors]?.parameters
             let name = parameters?["encoder"]?.string ?? "minilm"
             do {
-                if let encoder { chosen = encoder } else { chosen = try await EncoderChoice(name).load() }
+                if let encoder {
+                    chosen = encoder
+                } else {
+                    // The name comes with the corpus, from whoever made it: it may choose a model, never where texts and
+                    // keys go.
+                    chosen = try await EncoderChoice(name).load(namedBy: .corpus)
+                }
             } catch {
                 problem =
                     "the corpus was indexed with the encoder \(name), which is not at hand (\(error)); "
@@ -89,10 +97,12 @@ public final class LocalCorpus: Sendable {
         _ query: KeywordQuery, limit: Int, within scope: OrdinalSet? = nil
     ) throws -> [ScoredPassage] {
         guard let keywords else { throw missing("keyword") }
-        return try keywords.search(query, limit: limit, within: scope) { [reader] ordinal in
+        let found = try keywords.search(query, limit: limit, within: scope) { [reader] ordinal in
             let passage = try reader.passage(at: ordinal)
             return (passage.title, passage.text)
         }
+        try checkWhole()
+        return found
     }
 
     /// The best passages by BM25 for each of several queries, on all cores.
@@ -114,9 +124,16 @@ public final class LocalCorpus: Sendable {
         vector: [Float], limit: Int, within scope: OrdinalSet? = nil
     ) throws -> [ScoredPassage] {
         guard let vectors else { throw missing("vector") }
-        if let graph { return try graph.search(vector, limit: limit, within: scope) }
-        if let compact { return try compact.search(vector, limit: limit, within: scope) }
-        return try vectors.search(vector, limit: limit, within: scope)
+        let found: [ScoredPassage]
+        if let graph {
+            found = try graph.search(vector, limit: limit, within: scope)
+        } else if let compact {
+            found = try compact.search(vector, limit: limit, within: scope)
+        } else {
+            found = try vectors.search(vector, limit: limit, within: scope)
+        }
+        try checkWhole()
+        return found
     }
 
     /// The best passages for each of several queries: they are encoded together and share the scan of the vectors.
@@ -129,10 +146,17 @@ public final class LocalCorpus: Sendable {
         }
         let matrix = try await encoder.encode(queries)
         let rows = (0..<matrix.count).map { Array(matrix[$0]) }
-        if let graph { return try graph.search(rows, limit: limit, within: scope) }
-        // One by one, so that a query finds the same alone and among others.
-        if let compact { return try rows.map { try compact.search($0, limit: limit, within: scope) } }
-        return try vectors.search(rows, limit: limit, within: scope)
+        let found: [[ScoredPassage]]
+        if let graph {
+            found = try graph.search(rows, limit: limit, within: scope)
+        } else if let compact {
+            // One by one, so that a query finds the same alone and among others.
+            found = try rows.map { try compact.search($0, limit: limit, within: scope) }
+        } else {
+            found = try vectors.search(rows, limit: limit, within: scope)
+        }
+        try checkWhole()
+        return found
     }
 
     /// The vector of a query.
@@ -203,7 +227,9 @@ public final class LocalCorpus: Sendable {
         let query =
             encoded.count > 1
             ? LateInteractionQuery(question: encoded[0], context: encoded[1]) : LateInteractionQuery(encoded[0])
-        return tokens.rerank(candidates, by: query, limit: limit)
+        let ranked = try tokens.rerank(candidates, by: query, limit: limit)
+        try checkWhole()
+        return ranked
     }
 
     private func missing(_ index: String) -> SearchIndexError {
@@ -217,6 +243,19 @@ public final class LocalCorpus: Sendable {
             let matrix = try await encoder.encode(texts)
             return (0..<matrix.count).map { Array(matrix[$0]) }
         }
+    }
+
+    /// Refuses an answer during which a file was made shorter: what it lost read as zeros.
+    public func checkWhole() throws {
+        guard GuardedMapping.tornPages > 0 else { return }
+        try reader.checkWhole()
+        try keywords?.checkWhole()
+        try vectors?.checkWhole()
+        try compact?.checkWhole()
+        try graph?.checkWhole()
+        try links?.checkWhole()
+        try names?.checkWhole()
+        try tokens?.checkWhole()
     }
 
     /// Checks every index file against its checksums, bit by bit.
@@ -259,19 +298,29 @@ private struct OpenedIndexes {
     }
 
     private init(reader: CorpusReader) throws {
-        let vectors = try reader.path(ofRole: IndexRole.vectors).map { try VectorIndex(path: $0) }
+        /// The file of a role, which must be the one that the manifest lists.
+        func open<Index>(
+            _ role: String, _ make: (String) throws -> Index,
+            _ expect: (Index) -> (GenerationManifest.File) throws -> Void
+        ) throws -> Index? {
+            guard let file = reader.file(ofRole: role) else { return nil }
+            let index = try make(reader.path + "/" + file.name)
+            try expect(index)(file)
+            return index
+        }
+        let vectors = try open(IndexRole.vectors, VectorIndex.init(path:), VectorIndex.expect)
         self.reader = reader
         self.vectors = vectors
-        keywords = try reader.path(ofRole: IndexRole.keyword).map { try KeywordIndex(path: $0) }
+        keywords = try open(IndexRole.keyword, KeywordIndex.init(path:), KeywordIndex.expect)
         compact = try vectors.flatMap { vectors in
-            try reader.path(ofRole: IndexRole.compact).map { try CompactVectorIndex(path: $0, exact: vectors) }
+            try open(IndexRole.compact, { try CompactVectorIndex(path: $0, exact: vectors) }, CompactVectorIndex.expect)
         }
         graph = try vectors.flatMap { vectors in
-            try reader.path(ofRole: IndexRole.graph).map { try GraphIndex(path: $0, vectors: vectors) }
+            try open(IndexRole.graph, { try GraphIndex(path: $0, vectors: vectors) }, GraphIndex.expect)
         }
-        links = try reader.path(ofRole: IndexRole.links).map { try LinkIndex(path: $0) }
-        names = try reader.path(ofRole: IndexRole.names).map { try NameIndex(path: $0) }
-        tokens = try reader.path(ofRole: IndexRole.tokens).map { try LateInteractionIndex(path: $0) }
+        links = try open(IndexRole.links, LinkIndex.init(path:), LinkIndex.expect)
+        names = try open(IndexRole.names, NameIndex.init(path:), NameIndex.expect)
+        tokens = try open(IndexRole.tokens, LateInteractionIndex.init(path:), LateInteractionIndex.expect)
     }
 }
 

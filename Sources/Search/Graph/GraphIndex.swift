@@ -74,7 +74,8 @@ public final class GraphIndex: Sendable {
         levels = try file.array("levels")
         copies = try file.array("copies")
         let (count, width) = (about.count, about.width)
-        guard count > 0, width > 0, width <= 256, about.entry >= 0, about.entry < count, about.dimension > 0,
+        guard (1..<Int(Int32.max)).contains(count), width > 0, width <= 256, about.entry >= 0, about.entry < count,
+            (1...65_536).contains(about.dimension),
             codes.count == count * about.dimension, links.count == count * 2 * width, levels.count == count,
             upperStarts.count == count + 1, Int(upperStarts[count]) * width == upper.count,
             (0..<count).allSatisfy({ Int(upperStarts[$0]) + Int(levels[$0]) == Int(upperStarts[$0 + 1]) }),
@@ -96,6 +97,12 @@ public final class GraphIndex: Sendable {
 
     /// Checks the whole file, bit by bit.
     public func verify() throws { try file.verify() }
+
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
 
     private func withGraph<Result>(_ body: (inout forage_graph) throws -> Result) throws -> Result {
         guard let codes = codes.elements.baseAddress, let links = links.elements.baseAddress,

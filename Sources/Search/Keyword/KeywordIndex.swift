@@ -68,11 +68,13 @@ public final class KeywordIndex: Sendable {
             k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
         try options.validate()
         analyzer = try TextAnalyzer(about.analyzer)
-        dictionary = TermDictionary(bytes: try file.array("terms"), blocks: try file.array("term.blocks"))
         postings = try file.range(of: "postings")
-        guard about.passageCount >= 0 else {
-            throw SearchIndexError.damaged("\(path): the index's sections do not fit together")
-        }
+        guard (0..<Int(Int32.max)).contains(about.passageCount), (0...postings.count).contains(about.termCount),
+            about.meanLength.isFinite, about.meanLength >= 0,
+            let dictionary = TermDictionary(
+                bytes: try file.array("terms"), blocks: try file.array("term.blocks"), postings: postings.count)
+        else { throw SearchIndexError.damaged("\(path): the index's sections do not fit together") }
+        self.dictionary = dictionary
         passageCount = about.passageCount
         norms = try PassageNorms(file, passageCount: passageCount)
         termCount = about.termCount
@@ -150,6 +152,42 @@ public final class KeywordIndex: Sendable {
         return OrdinalSet(ascending: passages)
     }
 
-    /// Checks the whole file, bit by bit.
-    public func verify() throws { try file.verify() }
+    /// Checks the whole file, bit by bit, and that every term's list can be read.
+    public func verify() throws {
+        try file.verify()
+        var frequencies: [UInt32] = []
+        var passages: [UInt32] = []
+        var terms = 0
+        var problem: (any Error)?
+        for block in 0..<dictionary.blocks.count {
+            dictionary.forEachTerm(inBlock: block) { text, entry in
+                terms += 1
+                do {
+                    let term = Term(
+                        text: String(decoding: text, as: UTF8.self), passageCount: entry.count, entry: entry)
+                    var list = try postings(of: term, weight: 1)
+                    if frequencies.count < entry.count {
+                        frequencies = [UInt32](repeating: 0, count: entry.count)
+                        passages = frequencies
+                    }
+                    guard forage_posting_decode(&list, UInt32(passageCount), &passages, &frequencies) != 0 else {
+                        throw damagedPostings()
+                    }
+                } catch {
+                    problem = error
+                }
+                return problem == nil
+            }
+            if let problem { throw problem }
+        }
+        guard terms == termCount else {
+            throw SearchIndexError.damaged("\(file.file.path): \(terms) terms can be read, expected \(termCount)")
+        }
+    }
+
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
 }

@@ -24,6 +24,20 @@ struct TermDictionary: Sendable {
     let bytes: MappedArray<UInt8>
     let blocks: MappedArray<Block>
 
+    /// - Parameter postings: the size of the section of postings.
+    /// - Returns: nil when the blocks do not lie one after the other within both sections: look-ups take them at their word.
+    init?(bytes: MappedArray<UInt8>, blocks: MappedArray<Block>, postings: Int) {
+        var (terms, lists): (UInt64, UInt64) = (0, 0)
+        for block in blocks.elements {
+            guard block.terms >= terms, block.terms < UInt64(bytes.count), block.postings >= lists,
+                block.postings <= UInt64(postings)
+            else { return nil }
+            (terms, lists) = (block.terms, block.postings)
+        }
+        self.bytes = bytes
+        self.blocks = blocks
+    }
+
     /// Long lists start at multiples of 4, for their skip entries.
     static func start(of count: Int, after end: UInt64) -> UInt64 { count > 128 ? (end + 3) & ~3 : end }
 

@@ -61,9 +61,14 @@ public final class LinkIndex: Sendable {
             Self.areOffsets(mentionOffsets, passageTitles.count, mentions.count / 3), mentions.count % 3 == 0,
             titlePassages.elements.allSatisfy({ $0 < UInt32(passageTitles.count) }),
             mentioners.elements.allSatisfy({ $0 < UInt32(passageTitles.count) }),
-            stride(from: 0, to: mentions.count, by: 3).allSatisfy({ mentions[$0] < UInt32(titleCount) })
+            stride(from: 0, to: mentions.count, by: 3).allSatisfy({
+                mentions[$0] < UInt32(titleCount) && mentions[$0 + 1] <= mentions[$0 + 2]
+            })
         else { throw SearchIndexError.damaged("\(path): the link index's sections do not fit together") }
     }
+
+    /// The number of passages that it knows.
+    var passageCount: Int { passageTitles.count }
 
     static func areOffsets(_ offsets: MappedArray<UInt32>, _ count: Int, _ total: Int) -> Bool {
         guard offsets.count == count + 1, offsets[0] == 0, Int(offsets[count]) == total else { return false }
@@ -151,4 +156,10 @@ public final class LinkIndex: Sendable {
 
     /// Checks the whole file, bit by bit.
     public func verify() throws { try file.verify() }
+
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
 }

@@ -61,6 +61,9 @@ public final class NameIndex: Sendable {
         else { throw SearchIndexError.damaged("\(path): the name index's sections do not fit together") }
     }
 
+    /// The number of passages that it knows.
+    var passageCount: Int { max(0, mentionOffsets.count - 1) }
+
     /// The recurring names that a passage mentions, in the order of its text, each once.
     public func names(in passage: PassageOrdinal) -> [Mention] {
         guard Int(passage) < mentionOffsets.count - 1 else { return [] }
@@ -95,6 +98,12 @@ public final class NameIndex: Sendable {
 
     /// Checks the whole file, bit by bit.
     public func verify() throws { try file.verify() }
+
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
 }
 
 /// Look-ups in sorted keys of a mapped file.

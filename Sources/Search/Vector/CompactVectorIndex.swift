@@ -59,6 +59,12 @@ public final class CompactVectorIndex: Sendable {
     /// Checks all bytes against the checksums.
     public func verify() throws { try file.verify() }
 
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
+
     /// The passages with the largest inner products, at most `limit`; see ``VectorIndex``.
     public func search(
         _ query: [Float], limit: Int, within scope: OrdinalSet? = nil, threads: Int? = nil

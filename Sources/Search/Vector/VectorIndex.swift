@@ -44,7 +44,9 @@ public final class VectorIndex: Sendable {
         } catch is DecodingError {
             throw SearchIndexError.damaged("\(path): the description of the vector index cannot be read")
         }
-        guard file.version == Self.version, about.dimension > 0, about.dimension <= 65_536, about.count >= 0 else {
+        guard file.version == Self.version, about.dimension > 0, about.dimension <= 65_536,
+            (0..<Int(Int32.max)).contains(about.count)
+        else {
             throw SearchIndexError.damaged(
                 "\(path): vector index of version \(file.version), dimension \(about.dimension)")
         }
@@ -64,6 +66,12 @@ public final class VectorIndex: Sendable {
 
     /// Checks every block of the file.
     public func verify() throws { try file.verify() }
+
+    /// Refuses to go on where the file was made shorter while it was in use.
+    func checkWhole() throws { try file.checkWhole() }
+
+    /// Refuses a file that is not the one that the manifest lists.
+    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
 
     private var rowBytes: Int { dimension * (precision == .float32 ? 4 : 2) }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import LanguageModels
+import Text
 import Tools
 
 /// What a session does, in lines for people: what OpenAI's clients show as reasoning.
@@ -25,7 +27,7 @@ enum ProgressText {
     }
 
     private static func short(_ text: String) -> String {
-        let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let line = text.textLines(omittingEmpty: true).joined(separator: " ")
         return line.count > 300 ? line.prefix(299) + "…" : line
     }
 }

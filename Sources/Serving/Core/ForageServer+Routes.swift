@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Net
 import Base
 import HTTPTypes
 public import Hummingbird
@@ -56,6 +55,7 @@ extension ForageServer {
         case .none: bytes = []
         case .json, .bytes: bytes = try await request.bytes(service.limits, share)
         }
+        await service.refresh()
         let limits = service.limits
         let work: @Sendable () async throws -> Response = { [gate] in
             try await gate.admit {
@@ -83,7 +83,9 @@ extension ForageServer {
 
     static func json(_ bytes: [UInt8], _ limits: ServerOptions.Limits) throws(ServiceError) -> JSONValue {
         do {
-            return try JSONValue(parsing: bytes, limits: JSONLimits(depth: limits.jsonDepth, bytes: limits.bodyBytes))
+            return try JSONValue(
+                parsing: bytes,
+                limits: JSONLimits(depth: limits.jsonDepth, bytes: limits.bodyBytes, values: limits.jsonValues))
         } catch {
             throw ServiceError(.invalid, "the body is not JSON: \(error)")
         }

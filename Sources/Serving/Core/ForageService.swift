@@ -11,8 +11,12 @@ public import Tools
 /// What is served: corpora, tools, agents, an encoder. The HTTP routes, the MCP server and the environments are thin
 /// layers over it.
 public struct ForageService: Sendable {
-    /// A corpus under a name. The first one is used where a request names none.
-    public var corpora: [(name: String, corpus: any RetrievalCorpus)]
+    /// A corpus under a name. The first one is used where a request names none. A request sees one state of it from its
+    /// beginning to its end; the next one sees what was published in between (`refresh`).
+    public var corpora: [(name: String, corpus: any RetrievalCorpus)] {
+        get { live.corpora }
+        set { live = LiveCorpora(newValue, strategies: live.strategies, renewals: live.renewals) }
+    }
     public var tools: ToolRegistry
     /// How `/retrieve` searches when the request does not say.
     public var retrieveMode: RetrievalMode
@@ -21,7 +25,11 @@ public struct ForageService: Sendable {
     /// The strategies that answer questions; each is a model for OpenAI's clients. The first one is the default.
     public var strategies: [Strategy]
     /// The strategies of a corpus by its name, where it has its own: a learned policy knows the passages of one corpus.
-    public var corpusStrategies: [String: [Strategy]] = [:]
+    public var corpusStrategies: [String: [Strategy]] {
+        get { live.strategies }
+        set { live = LiveCorpora(live.corpora, strategies: newValue, renewals: live.renewals) }
+    }
+    private var live: LiveCorpora
     /// The model that strategies may use; nil for none.
     public var model: (any LanguageModel)?
     /// Makes vectors, for `/v1/embeddings` and for strategies; nil without an encoder.
@@ -44,7 +52,7 @@ public struct ForageService: Sendable {
         runsFolder: String? = nil, limits: ServerOptions.Limits = ServerOptions.Limits(), version: String = "0.1"
     ) throws(ServiceError) {
         guard !corpora.isEmpty else { throw ServiceError(.badRequest, "a server needs a corpus") }
-        self.corpora = corpora
+        live = LiveCorpora(corpora, strategies: [:], renewals: [:])
         self.tools = tools
         self.retrieveMode = retrieveMode
         self.retrieveCount = retrieveCount
@@ -57,6 +65,22 @@ public struct ForageService: Sendable {
         self.limits = limits
         self.version = version
     }
+
+    /// Asks before each request whether a corpus has been published anew.
+    /// - Parameter renew: gets the corpus that is served; returns the newer one, with strategies over it where it has its
+    ///   own, or nil while there is none. It is asked by one request at a time, and must be quick to say nil.
+    public mutating func renew(
+        _ name: String,
+        with renew:
+            @escaping @Sendable (any RetrievalCorpus) async -> (corpus: any RetrievalCorpus, strategies: [Strategy]?)?
+    ) {
+        var renewals = live.renewals
+        renewals[name] = renew
+        live = LiveCorpora(live.corpora, strategies: live.strategies, renewals: renewals)
+    }
+
+    /// Takes newer states of the corpora into service. Requests that run keep those with which they began.
+    func refresh() async { await live.refresh() }
 
     /// The corpus of a name, or the first.
     /// - Throws: `ServiceError` with status 404.

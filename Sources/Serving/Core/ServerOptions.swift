@@ -24,6 +24,8 @@ public struct ServerOptions: Sendable {
         public var bodyBytes = 4 << 20
         /// The deepest JSON. Default 32.
         public var jsonDepth = 32
+        /// The most values in one JSON body, those within others counted. Default 262,144.
+        public var jsonValues = 1 << 18
         /// The most queries of one `/retrieve`, or texts of one `/v1/embeddings`. Default 1,024.
         public var batch = 1024
         /// The most passages of one query. Default 100.

@@ -41,6 +41,7 @@ struct MCPServer: Sendable {
 
     /// Answers a message, or the messages of a batch in their order, as clients of the handshake's first versions send.
     func handle(_ message: JSONValue, from sender: Sender) async throws -> Reply {
+        await service.refresh()
         guard let messages = message.array else { return try await handleOne(message, from: sender) }
         guard sender.sessionID != nil, (1...Self.mostMessages).contains(messages.count) else {
             return Self.failure(

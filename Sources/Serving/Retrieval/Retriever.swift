@@ -5,6 +5,7 @@ import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
+import Synchronization
 import Text
 import Tools
 
@@ -22,24 +23,38 @@ extension ForageService {
             request.queries.count == 1
             ? [try await corpus.search(request.mode, query: request.queries[0], limit: request.count, within: nil)]
             : try await corpus.search(request.mode, queries: request.queries, limit: request.count, within: nil)
-        let lists = try await inParallel(found) { try await documents(of: $0, in: corpus, bare: request.bare) }
+        let size = Mutex(0)
+        let limits = limits
+        let lists = try await inParallel(found) { hits in
+            let list = try await documents(of: hits, in: corpus, bare: request.bare)
+            // Each text stands twice in the answer, in "contents" and in "text".
+            let isTooLarge = size.withLock { size in
+                size += list.bytes
+                return size > limits.responseBytes
+            }
+            guard !isTooLarge else { throw ServiceError.answerTooLarge(limits) }
+            return list.value
+        }
         return ["result": .array(lists)]
     }
 
     private func documents(
         of hits: [RankedPassage], in corpus: any RetrievalCorpus, bare: Bool
-    ) async throws -> JSONValue {
+    ) async throws -> (value: JSONValue, bytes: Int) {
         let passages = try await corpus.passages(at: hits.map(\.ordinal))
-        return .array(
-            zip(hits, passages).map { hit, passage in
-                let document = Self.document(passage)
-                return bare ? document : ["document": document, "score": .number(hit.score)]
-            })
+        let bytes = passages.reduce(0) {
+            $0 + 100 + 2 * ($1.text.utf8.count + $1.title.utf8.count) + $1.id.utf8.count
+        }
+        let list = zip(hits, passages).map { hit, passage -> JSONValue in
+            let document = Self.document(passage)
+            return bare ? document : ["document": document, "score": .number(hit.score)]
+        }
+        return (.array(list), bytes)
     }
 
     /// A passage as trainers read it: the first line of `contents` is the title in quotes.
     static func document(_ passage: Passage) -> JSONValue {
-        let title = passage.title.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let title = passage.title.textLines(omittingEmpty: true).joined(separator: " ")
         return [
             "id": .string(passage.id), "contents": .string("\"\(title)\"\n\(passage.text)"), "title": .string(title),
             "text": .string(passage.text),
@@ -212,9 +227,13 @@ extension ForageService {
         }
         let corpus = try corpus(named: json["corpus"]?.string)
         var sets: [String: ResultSet] = [:]
-        for entry in json["result_sets"]?.array ?? [] {
-            let set = try ResultSet(json: entry)
-            sets[set.handle] = set
+        // No set of this corpus holds more than the corpus, and nobody needs more than a few of them in one request.
+        let size = corpus.summary.documentCount + corpus.summary.passageCount
+        try ExpansionBudget(min(ExpansionBudget.standard, 4 * size)).within {
+            for entry in (json["result_sets"]?.array ?? []).prefix(64) {
+                let set = try ResultSet(json: entry)
+                sets[set.handle] = set
+            }
         }
         let arguments = json["arguments"] ?? json
         let violations = try JSONSchemaValidator(schema: tool.specification.parameters).validate(arguments)

@@ -164,8 +164,10 @@ extension WebPage {
             while ((end = text.indexOf("\n\n")) >= 0) {
               const block = text.slice(0, end);
               text = text.slice(end + 2);
-              if (block.includes("event: end")) return;
-              const data = block.split("\n").filter(line => line.startsWith("data: ")).map(line => line.slice(6)).join("\n");
+              const lines = block.split("\n");
+              // Only a line of its own names an event: a document may hold any text.
+              if (lines.includes("event: end")) return;
+              const data = lines.filter(line => line.startsWith("data: ")).map(line => line.slice(6)).join("\n");
               if (data) take(JSON.parse(data));
             }
           }

@@ -30,12 +30,22 @@ public struct AggregateTool: RetrievalTool {
         let limit = min(max(1, arguments["limit"]?.int ?? 20), context.limits.pageRows)
         request.offset = 0
         request.limit = Self.mostRows
+        // Orders by computed columns are made once these are there.
+        let computedNames = Set(request.computed.map(\.name))
+        let order = request.sort
+        let sortsAfterwards = order.contains { computedNames.contains($0.column) }
+        if sortsAfterwards { request.sort = [] }
         let finalRequest = request
         let result = try await teaching { try await context.corpus.aggregate(selection.documents, finalRequest) }
+        guard !sortsAfterwards || result.table.rows.count == result.rowCount else {
+            throw ToolError(
+                .invalidArguments, "more than \(Self.mostRows) groups cannot be sorted by an expression: filter first")
+        }
 
-        let table = result.table
+        let table = Self.computing(request.computed, result.table, order: sortsAfterwards ? order : [])
         let what =
-            (request.measures.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"]) + request.groupBy.map(\.name))
+            (request.measures.map(\.name) + request.computed.map(\.name) + (request.groupBy.isEmpty ? [] : ["by"])
+            + request.groupBy.map(\.name))
             .joined(separator: " ")
         let rows = result.rowCount == 1 ? "" : ", \(counted(result.rowCount, "row"))"
         let header =
@@ -53,5 +63,41 @@ public struct AggregateTool: RetrievalTool {
             handle: context.handle, tool: specification.name, description: "\(what) over \(selection.description)",
             content: .table(table), total: result.rowCount, isComplete: table.rows.count == result.rowCount)
         return output
+    }
+
+    /// The table with the computed columns behind the measures, in an order of columns; rows without a value come last.
+    static func computing(
+        _ computed: [AggregateRequest.Computed], _ table: ResultTable, order: [AggregateRequest.Order]
+    ) -> ResultTable {
+        guard !computed.isEmpty else { return table }
+        let places = Dictionary(table.columns.enumerated().map { ($1, $0) }) { first, _ in first }
+        var rows = table.rows.map { row in
+            row
+                + computed.map { column -> JSONValue in
+                    let value = column.expression.value { name in places[name].flatMap { row[$0].double } }
+                    guard let value else { return .null }
+                    return Int(exactly: value).map(JSONValue.integer) ?? .number(value)
+                }
+        }
+        let columns = table.columns + computed.map(\.name)
+        let keys = order.compactMap { key in columns.firstIndex(of: key.column).map { ($0, key.descending) } }
+        if !keys.isEmpty {
+            let sorted = rows.indices.sorted { a, b in
+                for (column, descending) in keys where rows[a][column] != rows[b][column] {
+                    if rows[a][column].isNull { return false }
+                    if rows[b][column].isNull { return true }
+                    let isBelow: Bool
+                    if let x = rows[a][column].double, let y = rows[b][column].double {
+                        isBelow = x < y
+                    } else {
+                        isBelow = (rows[a][column].string ?? "") < (rows[b][column].string ?? "")
+                    }
+                    return descending ? !isBelow : isBelow
+                }
+                return a < b
+            }
+            rows = sorted.map { rows[$0] }
+        }
+        return ResultTable(columns: columns, rows: rows)
     }
 }

@@ -109,8 +109,11 @@ public struct HTTPTool: RetrievalTool {
     public func call(_ arguments: JSONValue, in context: ToolContext) async throws -> ToolOutput {
         let environment = ProcessInfo.processInfo.environment
         var headers: [(name: String, value: String)] = [("Accept", "application/json, text/plain;q=0.9, */*;q=0.1")]
+        var secrets: [String] = []
         for (name, value) in options.headers {
-            headers.append((name, try substitutingEnvironment(in: value, environment)))
+            let filled = try substitutingEnvironment(in: value, environment)
+            headers.append((name, filled))
+            if filled != value { secrets += filled.split(separator: " ").map(String.init) + [filled] }
         }
         let seconds = options.seconds ?? context.limits.seconds
         var (url, rest) = try Self.fill(options.url, arguments)
@@ -127,7 +130,7 @@ public struct HTTPTool: RetrievalTool {
                 method: options.method, url: url, headers: headers, body: body, timeout: seconds,
                 maxResponseBytes: context.limits.externalBytes,
                 refusesPrivateAddresses: !options.allowsPrivateAddresses))
-        let text = String(decoding: response.body, as: UTF8.self)
+        let text = EndpointKey.hiding(secrets, in: String(decoding: response.body, as: UTF8.self))
         guard (200..<300).contains(response.status) else {
             throw ToolError(.failed, "the server answered \(response.status): \(oneLine(text, most: 300))")
         }
@@ -154,10 +157,8 @@ public struct HTTPTool: RetrievalTool {
             guard [301, 302, 303, 307, 308].contains(response.status), let location = response.headers["location"]
             else { return response }
             let target = Self.resolve(location, against: request.url)
-            // A secret header goes to the host that it was written for, and never from https to http.
-            if HTTPAddress(target)?.host != address.host
-                || (address.scheme == "https" && HTTPAddress(target)?.scheme != "https")
-            {
+            // A secret header goes to the server that it was written for: the same scheme, host and port.
+            if HTTPOrigin(target) == nil || HTTPOrigin(target) != HTTPOrigin(request.url) {
                 request.headers.removeAll { header in
                     options.headers.keys.contains { $0.lowercased() == header.name.lowercased() }
                 }

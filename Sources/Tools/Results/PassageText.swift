@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
+import Text
 
 /// Passages as a model reads them: `[id] title`, then the text, as many as fit.
 struct PassageText {
@@ -48,7 +50,7 @@ struct PassageText {
 
 /// The text without line breaks, and cut with an ellipsis when it is longer.
 func oneLine(_ text: String, most: Int) -> String {
-    let joined = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    let joined = text.textLines(omittingEmpty: true).joined(separator: " ")
     return joined.count > most ? String(joined.prefix(most - 1)) + "…" : joined
 }
 

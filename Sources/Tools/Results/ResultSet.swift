@@ -3,7 +3,7 @@
 public import Base
 public import Corpus
 import OrderedCollections
-import Text
+import Synchronization
 
 /// A passage in a ranked list, without its text.
 public struct RankedPassage: Sendable, Hashable {
@@ -175,19 +175,59 @@ extension OrdinalSet {
         return text
     }
 
-    /// Reads what `runs` writes.
-    /// - Throws: `JSONError` when the text is anything else, or holds more than 2^28 members.
+    /// Reads what `runs` writes: checked whole, and counted against the budget, before any member is made.
+    /// - Throws: `JSONError` when the text is anything else, or holds more members than are left in the budget.
     init(runs: String) throws(JSONError) {
-        var members: [UInt32] = []
+        var ranges: [ClosedRange<UInt32>] = []
+        var count = 0
         for run in runs.split(separator: ",", omittingEmptySubsequences: true) {
             let ends = run.split(separator: "-", omittingEmptySubsequences: false)
             guard ends.count <= 2, let first = UInt32(ends[0]), let last = UInt32(ends[ends.count - 1]), first <= last,
-                members.last.map({ $0 < first }) ?? true, members.count + Int(last - first) < 1 << 28
+                ranges.last.map({ $0.upperBound < first }) ?? true
             else {
-                throw JSONError(message: "\"documents\" must be ascending ordinals such as 0-4,9, found \"\(run)\"")
+                throw JSONError(
+                    message: "\"documents\" must be ascending ordinals such as 0-4,9, found \"\(run.prefix(40))\"")
             }
-            members.append(contentsOf: first...last)
+            ranges.append(first...last)
+            count += Int(last - first) + 1
         }
+        try ExpansionBudget.current.take(count)
+        var members: [UInt32] = []
+        members.reserveCapacity(count)
+        for range in ranges { members.append(contentsOf: range) }
         self.init(ascending: members)
+    }
+}
+
+/// How many members the result sets of one text may hold together: a few bytes can name a whole corpus. Whoever reads a
+/// text from outside sets a budget for it; without one each set has the default to itself.
+public final class ExpansionBudget: Sendable {
+    /// The most members without a budget of one's own: 64 MiB of them.
+    public static let standard = 1 << 24
+
+    @TaskLocal private static var own: ExpansionBudget?
+    private let left: Mutex<Int>
+
+    /// - Parameter members: the most members altogether.
+    public init(_ members: Int = ExpansionBudget.standard) { left = Mutex(members) }
+
+    /// The budget that counts now.
+    public static var current: ExpansionBudget { own ?? ExpansionBudget() }
+
+    /// Reads a text within this budget.
+    public func within<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        let outcome: Swift.Result<Result, Failure> = ExpansionBudget.$own.withValue(self) {
+            do throws(Failure) { return .success(try body()) } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+
+    func take(_ count: Int) throws(JSONError) {
+        let fits = left.withLock { left in
+            guard count <= left else { return false }
+            left -= count
+            return true
+        }
+        guard fits else { throw JSONError(message: "the result sets hold more documents than may be read at once") }
     }
 }

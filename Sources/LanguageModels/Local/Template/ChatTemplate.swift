@@ -63,12 +63,12 @@ public struct ChatTemplate: Sendable {
                     let parsed = try? JSONValue(parsing: call.arguments)
                     let arguments = parsed.map { Self.guarded($0, guarded) } ?? .string(guarded(call.arguments))
                     return [
-                        "id": .string(call.id), "type": "function",
+                        "id": .string(guarded(call.id)), "type": "function",
                         "function": ["name": .string(guarded(call.name)), "arguments": arguments],
                     ]
                 })
         }
-        if let id = message.toolCallID { members["tool_call_id"] = .string(id) }
+        if let id = message.toolCallID { members["tool_call_id"] = .string(guarded(id)) }
         return .object(members)
     }
 

@@ -8,7 +8,7 @@ import Text
 /// The functions, filters and methods that chat templates use.
 enum TemplateFunctions {
     static func function(
-        _ name: String, _ list: [JSONValue], _ named: [String: JSONValue]
+        _ name: String, _ list: [JSONValue], _ named: [String: JSONValue], _ budget: inout TemplateBudget
     ) throws(ChatTemplateError) -> JSONValue? {
         switch name {
         case "raise_exception": throw .failed(list.first.map(TemplateRenderer.text) ?? "no reason given")
@@ -21,14 +21,19 @@ enum TemplateFunctions {
                 numbers.count == 1
                 ? (0, numbers[0], 1)
                 : (numbers.first ?? 0, numbers.dropFirst().first ?? 0, numbers.dropFirst(2).first ?? 1)
-            guard step != 0, abs(to.subtractingReportingOverflow(from).partialValue / step) <= 100_000 else {
+            let (span, overflow) = to.subtractingReportingOverflow(from)
+            guard step != 0, step != .min, !overflow, (span / step).magnitude <= 100_000 else {
                 throw .failed("range(\(from), \(to), \(step))")
             }
+            try budget.pay(Int((span / step).magnitude) + 1)
             return .array(stride(from: from, to: to, by: step).map { .integer($0) })
         case "strftime_now":
             let formatter = DateFormatter()
             formatter.locale = Locale(identifier: "en_US_POSIX")
-            formatter.dateFormat = dateFormat(list.first?.string ?? "%d %b %Y")
+            let pattern = list.first?.string ?? "%d %b %Y"
+            guard pattern.utf8.count <= 256 else { throw .failed("a date's pattern of more than 256 bytes") }
+            try budget.pay(1_000)
+            formatter.dateFormat = dateFormat(pattern)
             return .string(formatter.string(from: Date()))
         default: throw .failed("the function \"\(name)\" is not supported")
         }
@@ -61,8 +66,11 @@ enum TemplateFunctions {
     }
 
     static func filter(
-        _ name: String, _ value: JSONValue?, _ list: [JSONValue], _ named: [String: JSONValue]
+        _ name: String, _ value: JSONValue?, _ list: [JSONValue], _ named: [String: JSONValue],
+        _ budget: inout TemplateBudget
     ) throws(ChatTemplateError) -> JSONValue? {
+        // Whatever a filter does, it reads its value once.
+        try budget.value(value ?? .null)
         switch name {
         case "default", "d":
             let coversFalse = (list.dropFirst().first ?? named["boolean"])?.bool == true
@@ -72,7 +80,12 @@ enum TemplateFunctions {
             guard let value else { return .string("null") }
             let indent = (named["indent"] ?? list.first)?.int
             var text = spaced(value)
-            if let indent, indent >= 0 { text = indented(value, by: min(indent, 64), depth: 0) }
+            if let indent, indent >= 0 {
+                let lines = text.utf8.reduce(1) { $0 + ($1 == 0x2C || $1 == 0x5B || $1 == 0x7B ? 2 : 0) }
+                try budget.text(min(indent, 16) * budget.depth, times: lines)
+                text = indented(value, by: min(indent, 16), depth: 0)
+            }
+            try budget.text(text.utf8.count)
             return .string(named["ensure_ascii"]?.bool == true ? escaped(text) : text)
         case "length", "count":
             if let text = value?.string { return .integer(text.unicodeScalars.count) }
@@ -81,7 +94,10 @@ enum TemplateFunctions {
         case "int": return .integer(value?.int ?? value?.string.flatMap { Int($0) } ?? 0)
         case "float": return .number(value?.double ?? 0)
         case "list":
-            if let text = value?.string { return .array(text.map { .string(String($0)) }) }
+            if let text = value?.string {
+                try budget.pay(text.utf8.count)
+                return .array(text.map { .string(String($0)) })
+            }
             return .array(value?.array ?? [])
         case "min", "max":
             let numbers = (value?.array ?? []).filter { $0.double != nil }
@@ -91,7 +107,10 @@ enum TemplateFunctions {
         case "last": return value?.array?.last
         case "join":
             let parts = (value?.array ?? []).map(TemplateRenderer.text)
-            return .string(parts.joined(separator: (list.first ?? named["d"])?.string ?? ""))
+            let separator = (list.first ?? named["d"])?.string ?? ""
+            try budget.text(separator.utf8.count, times: parts.count)
+            try budget.text(parts.reduce(separator.utf8.count * parts.count) { $0 + $1.utf8.count })
+            return .string(parts.joined(separator: separator))
         case "items": return items(value)
         case "dictsort":
             let members: JSONObject = value?.object ?? [:]
@@ -100,6 +119,7 @@ enum TemplateFunctions {
         case "safe": return value
         case "e", "escape":
             var text = value.map(TemplateRenderer.text) ?? ""
+            try budget.text(text.utf8.count, times: 6)
             for (mark, entity) in [("&", "amp"), ("<", "lt"), (">", "gt"), ("'", "#39"), ("\"", "#34")] {
                 text = text.replacingOccurrences(of: mark, with: "&\(entity);")
             }
@@ -116,7 +136,7 @@ enum TemplateFunctions {
             guard let key = named["attribute"]?.string else { throw .failed("map without an attribute") }
             return .array((value?.array ?? []).map { $0[key] ?? .null })
         case "trim", "upper", "lower", "capitalize", "title", "replace":
-            return try method(name == "trim" ? "strip" : name, of: value ?? .string(""), list)
+            return try method(name == "trim" ? "strip" : name, of: value ?? .string(""), list, &budget)
         default: throw .failed("the filter \"\(name)\" is not supported")
         }
     }
@@ -127,9 +147,10 @@ enum TemplateFunctions {
     }
 
     static func method(
-        _ name: String, of value: JSONValue?, _ list: [JSONValue]
+        _ name: String, of value: JSONValue?, _ list: [JSONValue], _ budget: inout TemplateBudget
     ) throws(ChatTemplateError) -> JSONValue? {
         if let object = value?.object {
+            try budget.pay(object.count)
             switch name {
             case "items": return items(value)
             case "keys": return .array(object.keys.map { .string($0) })
@@ -141,6 +162,7 @@ enum TemplateFunctions {
         if name == "append", value?.array != nil { throw .failed("a list that is changed in place is not supported") }
         guard let text = value?.string else { throw .failed("the method \"\(name)\" of what is no text") }
         let argument = list.first?.string
+        try budget.text(text.utf8.count)
         switch name {
         case "strip": return .string(strip(text, argument, front: true, back: true))
         case "lstrip": return .string(strip(text, argument, front: true, back: false))
@@ -155,11 +177,21 @@ enum TemplateFunctions {
             guard let argument, !argument.isEmpty, let other = list.dropFirst().first?.string else {
                 throw .failed("replace needs two texts")
             }
+            // Checked at its worst where that fits, else counted.
+            let most = text.utf8.count / argument.utf8.count
+            if other.utf8.count > argument.utf8.count, most > 0 {
+                let count =
+                    other.utf8.count <= budget.textBytes / 4 / most
+                    ? most : text.components(separatedBy: argument).count - 1
+                try budget.text(other.utf8.count - argument.utf8.count, times: count)
+                try budget.text(text.utf8.count + (other.utf8.count - argument.utf8.count) * count)
+            }
             return .string(text.replacingOccurrences(of: argument, with: other))
         case "split":
             guard let argument, !argument.isEmpty else {
                 return .array(text.split(whereSeparator: \.isWhitespace).map { .string(String($0)) })
             }
+            try budget.pay(text.utf8.count / argument.utf8.count / 4)
             return .array(text.components(separatedBy: argument).map { .string($0) })
         case "find":
             guard let argument, let range = text.range(of: argument) else { return .integer(-1) }

@@ -44,6 +44,10 @@ struct TemplateParser {
     private var at = 0
     private var line = 1
     private var depth = 0
+    /// The height of the tree of the expression that was read last. Trees are walked by recursion: a chain such as
+    /// `a.b.c.d` makes a high one without nesting any brackets.
+    private var height = 0
+    private static let highest = 160
 
     private init(_ pieces: [TemplatePiece]) { self.pieces = pieces }
 
@@ -184,9 +188,18 @@ struct TemplateParser {
         guard depth < 64 else { throw .syntax(line: line, message: "the expression nests too deeply") }
         let value = try binary(0)
         guard takeName("if") else { return value }
+        var tallest = height
         let condition = try binary(0)
+        tallest = max(tallest, height)
         let otherwise = takeName("else") ? try expression() : nil
+        try rise(over: tallest)
         return .choice(value, condition: condition, otherwise)
+    }
+
+    /// One more part stands over parts of which the tallest of those before has this height.
+    private mutating func rise(over tallest: Int) throws(ChatTemplateError) {
+        height = max(height, tallest) + 1
+        guard height <= Self.highest else { throw .syntax(line: line, message: "the expression is too long") }
     }
 
     private static let levels: [[String]] = [
@@ -200,10 +213,12 @@ struct TemplateParser {
             var negations = 0
             while takeName("not") { negations += 1 }
             let value = try binary(3)
+            if negations % 2 == 1 { try rise(over: 0) }
             return negations % 2 == 1 ? .unary("not", value) : value
         }
         var left = try binary(level + 1)
         while let operation = takeOperator(Self.levels[level]) {
+            let before = height
             if operation == "is" {
                 let negated = takeName("not")
                 let test = try name()
@@ -212,6 +227,7 @@ struct TemplateParser {
             } else {
                 left = .binary(operation, left, try binary(level + 1))
             }
+            try rise(over: before)
         }
         return left
     }
@@ -236,7 +252,9 @@ struct TemplateParser {
             depth += 1
             defer { depth -= 1 }
             guard depth < 64 else { throw .syntax(line: line, message: "the expression nests too deeply") }
-            return .unary("-", try unary())
+            let value = try unary()
+            try rise(over: 0)
+            return .unary("-", value)
         }
         return try postfix(try primary())
     }
@@ -244,6 +262,8 @@ struct TemplateParser {
     private mutating func primary() throws(ChatTemplateError) -> TemplateExpression {
         guard let token = peek() else { throw .syntax(line: line, message: "an expression is expected") }
         at += 1
+        height = 1
+        var tallest = 0
         switch token {
         case .string(let text): return .literal(.string(text))
         case .integer(let value): return .literal(.integer(value))
@@ -260,34 +280,41 @@ struct TemplateParser {
             }
             var list = [value]
             while !take(")") {
+                tallest = max(tallest, height)
                 list.append(try expression())
                 if !take(",") {
                     try expect(")")
                     break
                 }
             }
+            try rise(over: tallest)
             return .list(list)
         case .mark("["):
             var list: [TemplateExpression] = []
             while !take("]") {
                 list.append(try expression())
+                tallest = max(tallest, height)
                 if !take(",") {
                     try expect("]")
                     break
                 }
             }
+            try rise(over: tallest)
             return .list(list)
         case .mark("{"):
             var pairs: [(TemplateExpression, TemplateExpression)] = []
             while !take("}") {
                 let key = try expression()
+                tallest = max(tallest, height)
                 try expect(":")
                 pairs.append((key, try expression()))
+                tallest = max(tallest, height)
                 if !take(",") {
                     try expect("}")
                     break
                 }
             }
+            try rise(over: tallest)
             return .dictionary(pairs)
         case .mark(let mark): throw .syntax(line: line, message: "unexpected \"\(mark)\"")
         }
@@ -296,6 +323,7 @@ struct TemplateParser {
     private mutating func postfix(_ start: TemplateExpression) throws(ChatTemplateError) -> TemplateExpression {
         var value = start
         while true {
+            let before = height
             if take(".") {
                 value = .member(value, try name())
             } else if take("[") {
@@ -310,12 +338,15 @@ struct TemplateParser {
             } else {
                 return value
             }
+            try rise(over: before)
         }
     }
 
     private mutating func subscripted(_ value: TemplateExpression) throws(ChatTemplateError) -> TemplateExpression {
         var parts: [TemplateExpression?] = [nil]
         var isSlice = false
+        var tallest = 0
+        defer { height = max(height, tallest) }
         while !take("]") {
             if take(":") {
                 isSlice = true
@@ -323,6 +354,7 @@ struct TemplateParser {
                 guard parts.count <= 3 else { throw .syntax(line: line, message: "a slice has too many parts") }
             } else {
                 parts[parts.count - 1] = try expression()
+                tallest = max(tallest, height)
             }
         }
         if isSlice { return .slice(value, parts[0], parts[1], parts.count > 2 ? parts[2] : nil) }
@@ -334,6 +366,8 @@ struct TemplateParser {
     {
         var list: [TemplateExpression] = []
         var named: [String: TemplateExpression] = [:]
+        var tallest = 0
+        defer { height = max(height, tallest) }
         while !take(")") {
             if case .name(let name)? = peek(), at + 1 < tokens.count, tokens[at + 1] == .mark("=") {
                 at += 2
@@ -341,6 +375,7 @@ struct TemplateParser {
             } else {
                 list.append(try expression())
             }
+            tallest = max(tallest, height)
             if !take(",") {
                 try expect(")")
                 break

@@ -9,7 +9,7 @@ struct TemplateRenderer {
     /// Namespaces are values with identity: `set ns.x` inside a loop is seen outside of it.
     private var scopes: [[String: JSONValue]]
     private var out = ""
-    private var steps = 0
+    private var budget: TemplateBudget
     private var macros: [String: Macro] = [:]
     private var callDepth = 0
 
@@ -20,18 +20,28 @@ struct TemplateRenderer {
 
     /// How a body ended.
     private enum Ending { case whole, leftLoop, endedTurn }
-    /// Statements and loop turns, and bytes of output, after which a template is given up.
-    private static let mostSteps = 1_000_000
-    private static let mostOutput = 16 << 20
 
-    /// - Throws: `ChatTemplateError`.
-    static func render(_ nodes: [TemplateNode], _ variables: [String: JSONValue]) throws(ChatTemplateError) -> String {
-        var renderer = TemplateRenderer(scopes: [variables])
+    /// - Throws: `ChatTemplateError`, also when the budget is spent.
+    static func render(
+        _ nodes: [TemplateNode], _ variables: [String: JSONValue], budget: TemplateBudget = TemplateBudget()
+    ) throws(ChatTemplateError) -> String {
+        var renderer = TemplateRenderer(scopes: [variables], budget: budget)
         _ = try renderer.run(nodes)
         return renderer.out
     }
 
-    private init(scopes: [[String: JSONValue]]) { self.scopes = scopes }
+    private init(scopes: [[String: JSONValue]], budget: TemplateBudget) {
+        self.scopes = scopes
+        self.budget = budget
+    }
+
+    private mutating func print(_ text: String) throws(ChatTemplateError) {
+        guard out.utf8.count + text.utf8.count <= budget.textBytes else {
+            throw .failed("the template prints more than \(budget.textBytes) bytes")
+        }
+        try budget.text(text.utf8.count)
+        out += text
+    }
 
     private func lookup(_ name: String) -> JSONValue? {
         for scope in scopes.reversed() { if let value = scope[name] { return value } }
@@ -40,14 +50,14 @@ struct TemplateRenderer {
 
     private mutating func run(_ nodes: [TemplateNode]) throws(ChatTemplateError) -> Ending {
         for node in nodes {
-            steps += 1
-            guard steps < Self.mostSteps, out.utf8.count < Self.mostOutput else {
-                throw .failed("the template does not come to an end")
-            }
+            try budget.pay()
             switch node {
-            case .text(let text): out += text
+            case .text(let text): try print(text)
             case .output(let expression):
-                if let value = try evaluate(expression) { out += Self.text(value) }
+                if let value = try evaluate(expression) {
+                    if value.string == nil { try budget.value(value) }
+                    try print(Self.text(value))
+                }
             case .set(let name, let member, let expression):
                 let value = try evaluate(expression) ?? .null
                 try assign(name, member, value)
@@ -93,7 +103,8 @@ struct TemplateRenderer {
         _ macro: Macro, _ list: [JSONValue], _ named: [String: JSONValue]
     ) throws(ChatTemplateError) -> JSONValue {
         callDepth += 1
-        guard callDepth <= 32 else { throw .failed("macros call each other too deeply") }
+        try budget.pay(8)
+        guard callDepth <= 16 else { throw .failed("macros call each other too deeply") }
         let caller = scopes
         scopes = [caller[0], [:]]
         for (place, parameter) in macro.parameters.enumerated() {
@@ -115,6 +126,8 @@ struct TemplateRenderer {
         for index in scopes.indices.reversed() {
             guard case .object(var members)? = scopes[index][name] else { continue }
             members[member] = value
+            // A namespace that is put into itself again and again would grow without end.
+            try budget.value(.object(members))
             scopes[index][name] = .object(members)
             return
         }
@@ -128,8 +141,12 @@ struct TemplateRenderer {
         var items: [JSONValue]
         switch try evaluate(source) {
         case .array(let list)?: items = list
-        case .object(let members)?: items = members.keys.map { .string($0) }
-        case .string(let text)?: items = text.map { .string(String($0)) }
+        case .object(let members)?:
+            try budget.pay(members.count)
+            items = members.keys.map { .string($0) }
+        case .string(let text)?:
+            try budget.pay(text.utf8.count)
+            items = text.map { .string(String($0)) }
         default: items = []
         }
         func bind(_ item: JSONValue) throws(ChatTemplateError) -> [String: JSONValue] {
@@ -142,6 +159,7 @@ struct TemplateRenderer {
         if let condition {
             var kept: [JSONValue] = []
             for item in items {
+                try budget.pay(2)
                 scopes.append(try bind(item))
                 if Self.isTrue(try evaluate(condition)) { kept.append(item) }
                 scopes.removeLast()
@@ -150,6 +168,8 @@ struct TemplateRenderer {
         }
         if items.isEmpty { return try run(otherwise) }
         for (index, item) in items.enumerated() {
+            // A turn costs something though its body be empty.
+            try budget.pay(4)
             var scope = try bind(item)
             var state: JSONObject = [
                 "index": .integer(index + 1), "index0": .integer(index), "first": .bool(index == 0),
@@ -168,19 +188,23 @@ struct TemplateRenderer {
     }
 
     private mutating func evaluate(_ expression: TemplateExpression) throws(ChatTemplateError) -> JSONValue? {
+        try budget.pay()
         switch expression {
         case .literal(let value): return value
         case .variable(let name): return lookup(name)
         case .list(let list):
             var values: [JSONValue] = []
             for entry in list { values.append(try evaluate(entry) ?? .null) }
+            try budget.value(.array(values))
             return .array(values)
         case .dictionary(let pairs):
             var members = JSONObject()
             for (key, value) in pairs {
                 guard let key = try evaluate(key) else { throw .failed("a dictionary's key is undefined") }
+                try budget.value(key)
                 members[Self.text(key)] = try evaluate(value) ?? .null
             }
+            try budget.value(.object(members))
             return .object(members)
         case .member(let value, let name): return try evaluate(value)?[name]
         case .index(let value, let index):
@@ -191,7 +215,9 @@ struct TemplateRenderer {
             if let list = value?.array {
                 return list.indices.contains(at < 0 ? at + list.count : at) ? list[at < 0 ? at + list.count : at] : nil
             }
-            if let text = value?.string.map(Array.init) {
+            if let string = value?.string {
+                try budget.pay(string.utf8.count / 4)
+                let text = Array(string)
                 let place = at < 0 ? at + text.count : at
                 return text.indices.contains(place) ? .string(String(text[place])) : nil
             }
@@ -200,8 +226,12 @@ struct TemplateRenderer {
             let bounds = (try optional(from)?.int, try optional(to)?.int, try optional(step)?.int ?? 1)
             guard bounds.2 == 1 || bounds.2 == -1 else { throw .failed("a slice's step is neither 1 nor -1") }
             switch try evaluate(value) {
-            case .array(let list)?: return .array(Self.slice(list, bounds))
-            case .string(let text)?: return .string(String(Self.slice(Array(text), bounds)))
+            case .array(let list)?:
+                try budget.pay(list.count)
+                return .array(Self.slice(list, bounds))
+            case .string(let text)?:
+                try budget.pay(text.utf8.count / 4)
+                return .string(String(Self.slice(Array(text), bounds)))
             default: return nil
             }
         case .choice(let value, let condition, let otherwise):
@@ -219,14 +249,18 @@ struct TemplateRenderer {
             let holds = try self.test(try evaluate(value), test, arguments)
             return .bool(holds != negated)
         case .filter(let value, let name, let list, let named):
-            return try TemplateFunctions.filter(name, try evaluate(value), try values(list), try values(named))
+            let input = try evaluate(value)
+            return try TemplateFunctions.filter(
+                name, input, try values(list), try values(named), &budget)
         case .call(let callee, let list, let named):
             if case .variable(let name) = callee {
                 if let macro = macros[name] { return try call(macro, try values(list), try values(named)) }
-                return try TemplateFunctions.function(name, try values(list), try values(named))
+                let arguments = try values(list)
+                return try TemplateFunctions.function(name, arguments, try values(named), &budget)
             }
             guard case .member(let value, let method) = callee else { throw .failed("a call of what is no function") }
-            return try TemplateFunctions.method(method, of: try evaluate(value), try values(list))
+            let object = try evaluate(value)
+            return try TemplateFunctions.method(method, of: object, try values(list), &budget)
         }
     }
 
@@ -267,26 +301,42 @@ struct TemplateRenderer {
         if operation == "or" { return Self.isTrue(a) ? a : try evaluate(right) }
         let b = try evaluate(right)
         switch operation {
-        case "==": return .bool(Self.equal(a, b))
-        case "!=": return .bool(!Self.equal(a, b))
-        case "~": return .string((a.map(Self.text) ?? "") + (b.map(Self.text) ?? ""))
+        case "==", "!=":
+            try budget.value(a ?? .null)
+            return .bool(Self.equal(a, b) == (operation == "=="))
+        case "~":
+            // What is printed of a value is at most a few times longer than the value.
+            try budget.value(a ?? .null)
+            try budget.value(b ?? .null)
+            let (left, right) = (a.map(Self.text) ?? "", b.map(Self.text) ?? "")
+            try budget.text(left.utf8.count + right.utf8.count)
+            return .string(left + right)
         case "in", "not in":
             let found: Bool
             switch b {
-            case .string(let text)?: found = a?.string.map { TemplateFunctions.contains(text, $0) } ?? false
-            case .array(let list)?: found = list.contains { Self.equal(a, $0) }
+            case .string(let text)?:
+                try budget.pay(text.utf8.count / 16)
+                found = a?.string.map { TemplateFunctions.contains(text, $0) } ?? false
+            case .array(let list)?:
+                try budget.value(.array(list))
+                found = list.contains { Self.equal(a, $0) }
             case .object(let members)?: found = a?.string.map { members[$0] != nil } ?? false
             default: found = false
             }
             return .bool(found == (operation == "in"))
         case "+":
-            if let x = a?.string, let y = b?.string { return .string(x + y) }
-            if let x = a?.array, let y = b?.array { return .array(x + y) }
+            if let x = a?.string, let y = b?.string {
+                try budget.text(x.utf8.count + y.utf8.count)
+                return .string(x + y)
+            }
+            if let x = a?.array, let y = b?.array {
+                try budget.value(.array(x))
+                try budget.value(.array(y))
+                return .array(x + y)
+            }
         case "*":
             if let text = a?.string ?? b?.string, let count = b?.int ?? a?.int {
-                guard text.utf8.count * min(max(count, 0), 1 << 20) <= 1 << 20 else {
-                    throw .failed("a text of more than a megabyte")
-                }
+                try budget.text(text.utf8.count, times: count)
                 return .string(String(repeating: text, count: max(0, count)))
             }
         default: break
@@ -314,9 +364,14 @@ struct TemplateRenderer {
             case "-": return .integer(x &- y)
             case "*": return .integer(x &* y)
             case "%", "//":
-                guard y != 0, y != -1 else { throw .failed("a division by \(y)") }
-                let remainder = ((x % y) + y) % y
-                return .integer(operation == "%" ? remainder : (x - remainder) / y)
+                guard y > 0 || y < -1 else { throw .failed("a division by \(y)") }
+                // The remainder has the sign of the divisor, and nothing overflows on the way.
+                var (quotient, remainder) = x.quotientAndRemainder(dividingBy: y)
+                if remainder != 0, (remainder < 0) != (y < 0) {
+                    remainder += y
+                    quotient -= 1
+                }
+                return .integer(operation == "%" ? remainder : quotient)
             default: break
             }
         }

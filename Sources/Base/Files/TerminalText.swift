@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Text of documents, models and file names as it may be shown on a terminal, in a log or on a page: characters that move
+/// the cursor, change colours, answer for the user or turn the order of reading around are shown as their code.
+public enum TerminalText {
+    /// The text with every such character written as `\u{…}`; line ends and tabs stay.
+    public static func safe(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { isUnsafe($0) }) else { return text }
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if isUnsafe(scalar) {
+                result.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
+            } else {
+                result.append(scalar)
+            }
+        }
+        return String(result)
+    }
+
+    /// The same, where the program's own bold, dim and plain (`ESC [ 1 m`, `2 m`, `0 m`) are let through.
+    public static func safeWithStyle(_ text: String) -> String {
+        guard text.unicodeScalars.contains("\u{1B}") else { return safe(text) }
+        var result = ""
+        var rest = Substring(text)
+        while let escape = rest.firstIndex(where: { $0.unicodeScalars.contains("\u{1B}") }) {
+            result += safe(String(rest[..<escape]))
+            rest = rest[escape...]
+            if let style = styles.first(where: { rest.hasPrefix($0) }) {
+                result += style
+                rest = rest.dropFirst(style.count)
+            } else {
+                result += safe(String(rest.prefix(1)))
+                rest = rest.dropFirst()
+            }
+        }
+        return result + safe(String(rest))
+    }
+
+    private static let styles = ["\u{1B}[0m", "\u{1B}[1m", "\u{1B}[2m"]
+
+    /// Whether a character is no text: controls of both sets, line and paragraph separators, and the marks, embeddings,
+    /// overrides and isolates of bidirectional text.
+    public static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x09, 0x0A: return false
+        case 0..<0x20, 0x7F...0x9F: return true
+        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: return true
+        default: return false
+        }
+    }
+}

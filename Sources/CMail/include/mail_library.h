@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of GMime that is used, loaded when the first message is read.
+#pragma once
+#include <stddef.h>
+
+/// Loads GMime, once for the process. Returns 0 when it is not installed; nothing else here may be called then.
+int forage_mail_load(void);
+
+/// A header field of the message, its value decoded to UTF-8.
+typedef void (*forage_mail_header)(void *_Nullable context, const char *_Nonnull name, const char *_Nonnull value);
+
+/// What a part of a message is.
+typedef enum {
+    FORAGE_MAIL_PLAIN,
+    FORAGE_MAIL_HTML,
+    /// A file, or another message when the type is message/rfc822.
+    FORAGE_MAIL_FILE
+} forage_mail_kind;
+
+/// A part of the message, transfer encoding undone; text is UTF-8. `alternative` is 1 for a part that says the same as the
+/// part before it. Returns 0 to end the walk.
+typedef int (*forage_mail_part)(void *_Nullable context, forage_mail_kind kind, const char *_Nonnull type,
+                                const char *_Nullable name, const void *_Nonnull bytes, size_t count, int alternative);
+
+/// Takes one message apart. Returns 0 when the bytes are no message.
+int forage_mail_read(const void *_Nonnull bytes, size_t count, forage_mail_header _Nonnull header,
+                     forage_mail_part _Nonnull part, void *_Nullable context);

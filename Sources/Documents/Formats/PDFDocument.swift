@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import CPoppler
+import Foundation
+import OrderedCollections
+
+/// Reads PDF through poppler: the text layer in reading order, tables by rows, form fields, what the file says of itself,
+/// and attached files. Pages are kept apart by U+000C.
+struct PDFDocument: ~Copyable {
+    /// Where a PDF comes from.
+    enum Source {
+        case bytes([UInt8])
+        case file(String)
+    }
+
+    private let pdf: OpaquePointer
+    private let source: Source
+    private let limits: ReadingLimits
+
+    /// - Throws: `DocumentError` when poppler is not installed, or the file is encrypted or damaged.
+    init(_ source: Source, limits: ReadingLimits) throws(DocumentError) {
+        guard forage_pdf_load() != 0 else {
+            throw DocumentError("PDF needs poppler, which is not installed (Debian: libpoppler-glib8)")
+        }
+        var status = FORAGE_PDF_OK
+        let opened: OpaquePointer?
+        switch source {
+        case .bytes(let bytes):
+            opened = bytes.withUnsafeBytes { $0.baseAddress.flatMap { forage_pdf_open($0, bytes.count, &status) } }
+        case .file(let path):
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                throw DocumentError("it cannot be read: \(String(cString: strerror(errno)))")
+            }
+            opened = forage_pdf_open_descriptor(descriptor, &status)
+        }
+        guard let opened else {
+            throw DocumentError(
+                status == FORAGE_PDF_ENCRYPTED
+                    ? "the PDF is encrypted and needs a password" : "the PDF is damaged and cannot be opened")
+        }
+        pdf = opened
+        self.source = source
+        self.limits = limits
+    }
+
+    deinit { forage_pdf_close(pdf) }
+
+    private struct Page {
+        var lines: [String] = []
+        var isPicture = false
+    }
+
+    /// The document.
+    /// - Parameter notes: takes what people should know: pages that are pictures.
+    /// - Throws: `DocumentError` when it has no text, or more pages than the limit.
+    func read(id: String, name: String, notes: inout [String]) throws -> SourceDocument {
+        let count = Int(forage_pdf_page_count(pdf))
+        guard count > 0 else { throw DocumentError("the PDF is damaged: it has no pages") }
+        guard count <= limits.pages else {
+            throw DocumentError("the PDF has \(count) pages; at most \(limits.pages) are read")
+        }
+        var pages: [Page] = []
+        var size = 0
+        for number in 0..<count {
+            let page = self.page(number)
+            size += page.lines.reduce(0) { $0 + $1.utf8.count + 1 }
+            guard size <= limits.textBytes else {
+                throw DocumentError("the PDF has more than \(limits.textBytes) bytes of text")
+            }
+            pages.append(page)
+        }
+        try recognise(&pages, notes: &notes)
+        Self.dropRunningHeads(&pages)
+        let text = Self.joined(pages)
+        guard text.unicodeScalars.contains(where: { $0.properties.isAlphabetic || $0.properties.numericType != nil })
+        else { throw DocumentError("the PDF has no text") }
+        var metadata = JSONObject()
+        for (field, property) in [
+            ("author", FORAGE_PDF_AUTHOR), ("subject", FORAGE_PDF_SUBJECT), ("keywords", FORAGE_PDF_KEYWORDS),
+        ] {
+            if let value = self.property(property) { metadata[field] = .string(value) }
+        }
+        for (field, which) in [("created", Int32(0)), ("modified", 1)] {
+            let seconds = forage_pdf_date(pdf, which)
+            if seconds > 0, seconds < 253_402_300_800 { metadata[field] = .string(ISODate.text(seconds: seconds)) }
+        }
+        metadata["pages"] = .integer(count)
+        return SourceDocument(
+            id: id, title: title ?? Self.firstLine(pages) ?? name, text: text, metadata: metadata)
+    }
+
+    /// The title that the file gives, unless it is what a program left there.
+    private var title: String? {
+        guard let given = property(FORAGE_PDF_TITLE) else { return nil }
+        let plain = given.lowercased()
+        let leftovers = ["untitled", "microsoft word", "microsoft powerpoint", "document1", "slide 1"]
+        let isFileName = [".doc", ".docx", ".pdf", ".tex", ".dvi", ".indd", ".qxd", ".ppt", ".pptx", ".xls"].contains {
+            plain.hasSuffix($0)
+        }
+        return isFileName || leftovers.contains { plain.hasPrefix($0) } ? nil : given
+    }
+
+    /// A short first line stands for a title where the file gives none.
+    private static func firstLine(_ pages: [Page]) -> String? {
+        guard let line = pages.first?.lines.first(where: { !$0.trimmed().isEmpty })?.trimmed() else { return nil }
+        return (4...120).contains(line.count) && !line.contains(" | ") ? line : nil
+    }
+
+    private func property(_ property: forage_pdf_property) -> String? {
+        guard let text = forage_pdf_text_property(pdf, property) else { return nil }
+        defer { free(text) }
+        let value = String(cString: text).collapsed()
+        return value.isEmpty ? nil : value
+    }
+
+    private func page(_ number: Int) -> Page {
+        var text: UnsafeMutablePointer<CChar>?
+        var boxes: UnsafeMutablePointer<forage_pdf_box>?
+        var count = 0
+        guard forage_pdf_page_text(pdf, Int32(number), &text, &boxes, &count) != 0 else { return Page() }
+        defer {
+            free(text)
+            free(boxes)
+        }
+        var page = Page()
+        if let text {
+            page.lines = PageLayout(
+                text: String(cString: text), boxes: UnsafeBufferPointer(start: boxes, count: boxes == nil ? 0 : count)
+            ).lines()
+        }
+        page.lines += fields(number)
+        if page.lines.reduce(0, { $0 + $1.count }) < 4 {
+            page.isPicture = forage_pdf_page_has_images(pdf, Int32(number)) != 0
+        }
+        return page
+    }
+
+    /// The filled form fields of a page as lines `name: value`.
+    private func fields(_ number: Int) -> [String] {
+        final class Box { var lines: [String] = [] }
+        let box = Box()
+        forage_pdf_page_fields(
+            pdf, Int32(number),
+            { context, name, value in
+                guard let context else { return }
+                let box = Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()
+                if box.lines.count < 10_000 {
+                    box.lines.append("\(String(cString: name).collapsed()): \(String(cString: value).collapsed())")
+                }
+            }, Unmanaged.passUnretained(box).toOpaque())
+        return box.lines
+    }
+
+    /// Reads pages that are pictures by character recognition, where tesseract is installed.
+    private func recognise(_ pages: inout [Page], notes: inout [String]) throws {
+        let pictures = pages.indices.filter { pages[$0].isPicture }
+        guard !pictures.isEmpty else { return }
+        let isScan = pictures.count == pages.count
+        let what =
+            isScan ? "a scan without text" : "\(pictures.count) of its \(pages.count) pages are pictures without text"
+        guard let recognition = CharacterRecognition.find() else {
+            if isScan {
+                throw DocumentError("it is \(what): it needs OCR, and tesseract or pdftoppm is not installed")
+            }
+            notes.append("\(what); reading them needs tesseract and pdftoppm")
+            return
+        }
+        let deadline = Date().addingTimeInterval(Double(limits.seconds) * 4)
+        var read = 0
+        for index in pictures {
+            guard Date() < deadline, let lines = recognition.lines(ofPage: index + 1, source) else { continue }
+            pages[index].lines = lines
+            read += 1
+        }
+        if read == 0, isScan { throw DocumentError("it is \(what), and OCR found none either") }
+        notes.append("\(read) of \(pages.count) pages read by OCR")
+    }
+
+    /// Takes away lines that head or foot most pages: the name of the book, the number of the page.
+    private static func dropRunningHeads(_ pages: inout [Page]) {
+        guard pages.count >= 4 else { return }
+        func key(_ line: String) -> String {
+            String(line.unicodeScalars.map { $0.properties.numericType == nil ? Character($0) : "#" }).collapsed()
+        }
+        for atTop in [true, false] {
+            // Twice: a head may have two lines.
+            for _ in 0..<2 {
+                var counts: [String: Int] = [:]
+                func place(_ page: Page) -> Int? {
+                    atTop
+                        ? page.lines.firstIndex { !$0.isEmpty }
+                        : page.lines.lastIndex { !$0.isEmpty }
+                }
+                for page in pages { if let index = place(page) { counts[key(page.lines[index]), default: 0] += 1 } }
+                // Left and right pages have heads of their own.
+                let usual = Set(counts.filter { $0.value >= 3 && $0.value * 5 >= pages.count * 2 }.keys)
+                guard !usual.isEmpty else { break }
+                for index in pages.indices {
+                    if let line = place(pages[index]), usual.contains(key(pages[index].lines[line])) {
+                        pages[index].lines.remove(at: line)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The pages with their lines joined, words that a line's end divides made whole, and U+000C between pages.
+    private static func joined(_ pages: [Page]) -> String {
+        var hyphenated: Set<String> = []
+        for line in pages.lazy.flatMap(\.lines) where line.contains("-") {
+            for word in line.split(separator: " ") where word.dropLast().contains("-") {
+                hyphenated.insert(word.lowercased())
+            }
+        }
+        return pages.map { page in
+            var text = ""
+            for line in page.lines {
+                if text.hasSuffix("-"), let first = line.unicodeScalars.first, first.properties.isLowercase,
+                    text.unicodeScalars.dropLast().last?.properties.isLowercase == true
+                {
+                    let start = text.split(separator: " ").last.map(String.init) ?? ""
+                    let rest = line.prefix { $0 != " " }
+                    // A word that is written with its hyphen elsewhere keeps it.
+                    if !hyphenated.contains((start + rest).lowercased()) { text.removeLast() }
+                    text += line
+                } else {
+                    text += (text.isEmpty ? "" : "\n") + line
+                }
+            }
+            return text.trimmed()
+        }.joined(separator: "\u{0C}")
+    }
+
+    /// The files that are attached, each within the limit.
+    func attachments() -> [(name: String, bytes: [UInt8])] {
+        final class Box {
+            var files: [(name: String, bytes: [UInt8])] = []
+            var limit = 0
+            init(limit: Int) { self.limit = limit }
+        }
+        let box = Box(limit: limits.documentBytes)
+        forage_pdf_attachments(
+            pdf,
+            { context, name, bytes, count in
+                guard let context else { return 0 }
+                let box = Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()
+                guard let bytes else {
+                    guard box.files.count < 1000 else { return 0 }
+                    box.files.append((Archive.harmless(String(cString: name)), []))
+                    return 1
+                }
+                guard let last = box.files.indices.last, box.limit >= count else { return 0 }
+                box.limit -= count
+                box.files[last].bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: count))
+                return 1
+            }, Unmanaged.passUnretained(box).toOpaque())
+        return box.files.filter { !$0.bytes.isEmpty }
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import OrderedCollections
+
+/// Reads Excel workbooks (Office Open XML).
+struct Workbook {
+    private(set) var sheets: [Sheet] = []
+    private(set) var properties: JSONObject = [:]
+    private var sharedTexts: [String] = []
+    /// For each cell format whether it shows a date.
+    private var showsDate: [Bool] = []
+    /// Days between Excel's day 0 and 1970-01-01.
+    private var epoch = 25_569.0
+
+    /// - Throws: `DocumentError` for what is no workbook.
+    init(_ archive: Archive, limits: ReadingLimits) throws {
+        let parts = try PackageParts(archive, limits: limits) {
+            ($0.hasSuffix(".xml") || $0.hasSuffix(".rels")) && ($0.hasPrefix("xl/") || $0.hasPrefix("docProps/"))
+                && !$0.contains("drawing") && !$0.contains("theme") && !$0.contains("calcChain")
+        }
+        guard let workbook = try parts.reader("xl/workbook.xml") else {
+            throw DocumentError("it is no workbook: it has no xl/workbook.xml")
+        }
+        let relations = try parts.relations(of: "xl/workbook.xml")
+        var found: [(name: String, path: String)] = []
+        while let event = workbook.next() {
+            guard case .start(let name, _) = event else { continue }
+            if name == "workbookPr", ["1", "true"].contains(workbook.attribute("date1904") ?? "") { epoch = 24_107 }
+            guard name == "sheet" else { continue }
+            let attributes = workbook.attributes()
+            let title = attributes.first { $0.name == "name" }?.value ?? "Sheet\(found.count + 1)"
+            if let path = attributes.lazy.compactMap({ relations[$0.value] }).first { found.append((title, path)) }
+        }
+        try readTexts(parts)
+        try readFormats(parts)
+        for (name, path) in found {
+            guard let reader = try parts.reader(path) else { continue }
+            sheets.append(read(reader, name: name))
+        }
+        properties = try parts.properties("docProps/core.xml")
+    }
+
+    private mutating func readTexts(_ parts: PackageParts) throws {
+        guard let reader = try parts.reader("xl/sharedStrings.xml") else { return }
+        var text = ""
+        while let event = reader.next() {
+            switch event {
+            case .start("si", let isEmpty):
+                text = ""
+                if isEmpty { sharedTexts.append("") }
+            case .start("t", false): text += reader.content(keepingSpace: true)
+            // How Japanese is read aloud, beside the text.
+            case .start("rPh", false): _ = reader.content()
+            case .end("si"): sharedTexts.append(text.withUnixLineEnds())
+            default: break
+            }
+        }
+    }
+
+    private mutating func readFormats(_ parts: PackageParts) throws {
+        guard let reader = try parts.reader("xl/styles.xml") else { return }
+        var custom: [Int: Bool] = [:]
+        var isInFormats = false
+        while let event = reader.next() {
+            switch event {
+            case .start("numFmt", _):
+                if let id = reader.attribute("numFmtId").flatMap({ Int($0) }), let code = reader.attribute("formatCode")
+                {
+                    custom[id] = Self.isDateFormat(code)
+                }
+            case .start("cellXfs", let isEmpty): isInFormats = !isEmpty
+            case .end("cellXfs"): isInFormats = false
+            case .start("xf", _) where isInFormats:
+                let id = reader.attribute("numFmtId").flatMap { Int($0) } ?? 0
+                let isBuiltIn = (14...17).contains(id) || id == 22 || (27...31).contains(id) || (50...58).contains(id)
+                showsDate.append(custom[id] ?? isBuiltIn)
+            default: break
+            }
+        }
+    }
+
+    /// Whether a number format shows a day: it has a year or a day in it outside of quotes and brackets.
+    static func isDateFormat(_ code: String) -> Bool {
+        var isQuoted = false
+        var isBracketed = false
+        var hasDay = false
+        var escaped = false
+        for character in code.lowercased() {
+            if escaped {
+                escaped = false
+                continue
+            }
+            switch character {
+            case "\\": escaped = true
+            case "\"": isQuoted.toggle()
+            case "[" where !isQuoted: isBracketed = true
+            case "]" where !isQuoted: isBracketed = false
+            case "y" where !isQuoted && !isBracketed, "d" where !isQuoted && !isBracketed: hasDay = true
+            case "#", "0", "?": if !isQuoted && !isBracketed && !hasDay { return false }
+            default: break
+            }
+        }
+        return hasDay
+    }
+
+    private func read(_ reader: XMLPull, name: String) -> Sheet {
+        var sheet = Sheet(name: name)
+        var row: [Int: String] = [:]
+        var number = 0
+        var column = -1
+        var kind = ""
+        var format = 0
+        var cells = 0
+        while let event = reader.next() {
+            switch event {
+            case .start("row", _):
+                number = reader.attribute("r").flatMap { Int($0) } ?? number + 1
+                row = [:]
+                column = -1
+            case .start("c", _):
+                column = reader.attribute("r").flatMap { Self.column($0) } ?? column + 1
+                kind = reader.attribute("t") ?? "n"
+                format = reader.attribute("s").flatMap { Int($0) } ?? 0
+            case .start("v", false):
+                let text = value(reader.content(keepingSpace: true), kind: kind, format: format)
+                if !text.isEmpty { row[column] = text }
+            case .start("t", false): row[column, default: ""] += reader.content(keepingSpace: true)
+            case .start("f", false): _ = reader.content()
+            case .end("row"):
+                if !row.isEmpty { sheet.rows.append((number, row)) }
+                cells += row.count
+                // What is beyond has no reader, and memory has an end.
+                if cells > 5_000_000 { return sheet }
+            default: break
+            }
+        }
+        return sheet
+    }
+
+    private func value(_ raw: String, kind: String, format: Int) -> String {
+        switch kind {
+        case "s": return Int(raw.trimmed()).flatMap { sharedTexts.indices.contains($0) ? sharedTexts[$0] : nil } ?? ""
+        case "b": return raw.trimmed() == "1" ? "true" : "false"
+        case "str", "d": return raw.withUnixLineEnds()
+        case "e": return ""  // #N/A and the like say that there is no value
+        default:
+            guard let number = Double(raw.trimmed()), number.isFinite else { return raw.trimmed() }
+            if showsDate.indices.contains(format), showsDate[format] { return date(number) ?? raw }
+            return Int(exactly: number).map { String($0) } ?? "\(number)"
+        }
+    }
+
+    /// Excel's days since 1900 or 1904 as ISO 8601.
+    private func date(_ days: Double) -> String? {
+        // Excel counts a 29 February 1900 that was none; before it everything is a day off, and rarely a date.
+        guard days >= 61, days < 2_958_466 else { return nil }
+        let seconds = Int64(((days - epoch) * 86_400).rounded())
+        return ISODate.text(seconds: seconds, withTime: days.rounded() != days)
+    }
+
+    /// The column of a reference such as `BC12`; nil when it is none.
+    static func column(_ reference: String) -> Int? {
+        var column = 0
+        for byte in reference.utf8 {
+            guard byte >= 65, byte <= 90 else { break }
+            column = column * 26 + Int(byte - 64)
+            if column > 16_384 { return nil }
+        }
+        return column > 0 ? column - 1 : nil
+    }
+}

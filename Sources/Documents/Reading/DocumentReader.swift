@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+import OrderedCollections
+
+/// How files are read as documents.
+package struct ReadingOptions: Sendable, Hashable {
+    /// The encoding of texts; nil finds it for each file.
+    package var encoding: String?
+    package var fields = RecordFields()
+    package var limits = ReadingLimits()
+    /// A program and its first arguments that reads one PDF in a process of its own, so that a file which crashes or hangs
+    /// poppler takes nothing with it. Nil reads PDF in this process.
+    package var helper: [String]?
+
+    package init() {}
+}
+
+/// What a file gave: documents, and what is to be said of it.
+package struct Reading: Sendable {
+    package var documents: [SourceDocument] = []
+    /// Parts that were set aside: where below the file, and why.
+    package var problems: [(place: String, reason: String)] = []
+    /// What people should know of a file that was read: an encoding that was guessed, pages that are pictures.
+    package var notes: [String] = []
+
+    package init() {}
+}
+
+/// Reads one file that is not a stream of records, from memory or from the disk, as documents. No state; any thread.
+package struct DocumentReader: Sendable {
+    package let options: ReadingOptions
+
+    package init(_ options: ReadingOptions) { self.options = options }
+
+    /// Where a file's bytes are.
+    package enum Content {
+        case bytes([UInt8])
+        case file(String)
+    }
+
+    /// Formats that are read from the disk piece by piece, so that their size costs no memory.
+    package static func readsFromDisk(_ format: SourceFormat) -> Bool {
+        switch format {
+        case .pdf, .docx, .pptx, .xlsx, .opendocument, .epub, .parquet: return true
+        default: return false
+        }
+    }
+
+    /// - Parameters:
+    ///   - content: what to read; a `file` for formats that are read from the disk.
+    ///   - id: the id of a file that is one document, and the beginning of the ids of others.
+    ///   - depth: how many archives and messages are around it.
+    /// - Throws: `DocumentError` when the file as a whole is set aside.
+    package func read(_ content: Content, format: SourceFormat, id: String, depth: Int = 0) throws -> Reading {
+        var reading = Reading()
+        let name = Self.title(id, format)
+        switch format {
+        case .pdf: try readPDF(content, id: id, name: name, depth: depth, into: &reading)
+        case .docx:
+            reading.documents = [try OfficeDocument.word(archive(content), id: id, name: name, limits: options.limits)]
+        case .pptx:
+            reading.documents = [
+                try OfficeDocument.slides(archive(content), id: id, name: name, limits: options.limits)
+            ]
+        case .xlsx:
+            let book = try Workbook(archive(content), limits: options.limits)
+            addSheets(book.sheets, id: id, title: book.properties["title"]?.string ?? name, into: &reading)
+        case .opendocument: try readOpenDocument(content, id: id, name: name, into: &reading)
+        case .epub:
+            let parts = try PackageParts(archive(content), limits: options.limits, isWanted: EPUBDocument.isWanted)
+            reading.documents = try EPUBDocument.chapters(parts, id: id, name: name)
+        case .parquet: throw DocumentError("Parquet is read as a stream of records")
+        default:
+            let bytes = try bytes(of: content)
+            try read(bytes, format: format, id: id, name: name, depth: depth, into: &reading)
+        }
+        return reading
+    }
+
+    /// The title of a file without one of its own.
+    static func title(_ id: String, _ format: SourceFormat) -> String {
+        let name = id.split(separator: "/").last.map(String.init) ?? id
+        guard format != .code, let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
+        return String(name[..<dot])
+    }
+
+    private func bytes(of content: Content) throws -> [UInt8] {
+        switch content {
+        case .bytes(let bytes): return bytes
+        case .file(let path):
+            return try PeekedStream(FileStream(path: path), count: 1).all(limit: options.limits.documentBytes)
+        }
+    }
+
+    private func archive(_ content: Content) throws(DocumentError) -> Archive {
+        switch content {
+        case .bytes(let bytes): return try Archive(bytes, limits: options.limits)
+        case .file(let path): return try Archive(path: path, limits: options.limits)
+        }
+    }
+
+    private func read(
+        _ bytes: [UInt8], format: SourceFormat, id: String, name: String, depth: Int, into reading: inout Reading
+    ) throws {
+        switch format {
+        case .eml: try readMessage(bytes, id: id, name: name, depth: depth, into: &reading)
+        case .picture: try readPicture(bytes, id: id, name: name, into: &reading)
+        case .archive, .mbox, .jsonl, .csv, .tsv:
+            try readStream(bytes, format: format, id: id, depth: depth, into: &reading)
+        case .xml:
+            try readXML(bytes, id: id, name: name, into: &reading)
+        default:
+            let text = try self.text(bytes, format: format, into: &reading)
+            try readText(text, format: format, id: id, name: name, depth: depth, into: &reading)
+        }
+    }
+
+    // MARK: Texts
+
+    /// The text of a file, by the encoding that the user named, the page names, or that is found.
+    private func text(_ bytes: [UInt8], format: SourceFormat, into reading: inout Reading) throws(DocumentError)
+        -> String
+    {
+        var encoding: TextEncoding?
+        if let named = options.encoding {
+            guard let known = TextDecoding.encoding(named: named) else {
+                throw DocumentError("there is no character encoding \"\(named)\"")
+            }
+            encoding = known
+        } else if format == .html {
+            encoding = Self.pageEncoding(bytes)
+        }
+        let decoded: Result<(text: String, encoding: TextEncoding), DocumentError> = bytes.withUnsafeBufferPointer {
+            buffer in
+            do throws(DocumentError) { return .success(try TextDecoding.text(buffer, encoding: encoding)) } catch {
+                return .failure(error)
+            }
+        }
+        let (text, found) = try decoded.get()
+        if !found.isUTF8, options.encoding == nil { reading.notes.append("read as \(found.name)") }
+        return text
+    }
+
+    /// The encoding that an HTML page declares, unless its bytes are UTF-8 anyway.
+    private static func pageEncoding(_ bytes: [UInt8]) -> TextEncoding? {
+        let isUTF8 = bytes.withUnsafeBufferPointer {
+            TextEncoding.marked($0) != nil || TextEncoding.isUTF8($0, isWhole: true)
+        }
+        guard !isUTF8 else { return nil }
+        let head = String(decoding: bytes.prefix(2048), as: UTF8.self).lowercased()
+        guard let mark = head.range(of: "charset=") else { return nil }
+        let name = head[mark.upperBound...].drop { $0 == "\"" || $0 == "'" || $0 == " " }
+            .prefix { $0.isLetter || $0.isNumber || "-_:".contains($0) }
+        guard !name.isEmpty, let encoding = TextDecoding.encoding(named: String(name)), !encoding.isUTF8 else {
+            return nil
+        }
+        return encoding
+    }
+
+    private func readText(
+        _ text: String, format: SourceFormat, id: String, name: String, depth: Int, into reading: inout Reading
+    ) throws {
+        switch format {
+        case .markdown: reading.documents = [MarkdownDocument.read(text, id: id, name: name, notes: &reading.notes)]
+        case .html: reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
+        case .rst: reading.documents = [PlainDocuments.restructured(text, id: id, name: name)]
+        case .org: reading.documents = [PlainDocuments.org(text, id: id, name: name)]
+        case .yaml: readYAML(text, id: id, name: name, into: &reading)
+        case .json, .notebook:
+            let value: JSONValue
+            do {
+                value = try JSONValue(
+                    parsing: text, limits: JSONLimits(bytes: options.limits.documentBytes, isLenient: true))
+            } catch {
+                // Objects one after the other are no JSON text, but a stream of records.
+                try readStream(Array(text.utf8), format: .json, id: id, depth: depth, into: &reading)
+                return
+            }
+            var problems: [String] = []
+            reading.documents = ValueDocuments.read(
+                value, id: id, name: name, fields: options.fields, problems: &problems)
+            reading.problems += problems.map { ("", $0) }
+        default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
+        }
+        // An empty page or note is a document all the same: its title may be what is looked for.
+    }
+
+    private func readYAML(_ text: String, id: String, name: String, into reading: inout Reading) {
+        do {
+            let values = try YAMLReader.readAll(text, name: name)
+            for (index, value) in values.enumerated() {
+                let own = values.count == 1 ? id : "\(id):\(index + 1)"
+                var problems: [String] = []
+                // A list of objects is records; any other YAML reads best as it was written.
+                if case .array(let elements) = value, elements.contains(where: { $0.object != nil }) {
+                    reading.documents += ValueDocuments.read(
+                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                } else if values.count == 1 {
+                    reading.documents.append(SourceDocument(id: own, title: name, text: text.trimmed()))
+                } else {
+                    reading.documents += ValueDocuments.read(
+                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                }
+                reading.problems += problems.map { ("", $0) }
+            }
+            if values.isEmpty { reading.documents = [SourceDocument(id: id, title: name, text: text.trimmed())] }
+        } catch {
+            reading.notes.append("it is no YAML that can be read (\(error)); it was taken as text")
+            reading.documents = [SourceDocument(id: id, title: name, text: text.trimmed())]
+        }
+    }
+
+    private func readXML(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
+        let head = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
+        if head.prefix(2000).lowercased().contains("<html") {
+            let text = try self.text(bytes, format: .html, into: &reading)
+            reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
+            return
+        }
+        if head.contains("<office:document") {
+            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
+            return
+        }
+        let (root, value, isBroken) = try XMLDocument.value(bytes, encoding: nil)
+        if isBroken { reading.notes.append("its XML is not well formed; it was read as far as it goes") }
+        if XMLDocument.isProse(root: root, head: head) {
+            let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
+            reading.documents = [SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)]
+        } else {
+            var problems: [String] = []
+            // Feeds wrap their entries once more.
+            let inner = value["channel"] ?? value
+            reading.documents = ValueDocuments.read(
+                inner, id: id, name: name, fields: options.fields, problems: &problems)
+            reading.problems += problems.map { ("", $0) }
+        }
+        guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
+    }
+
+    // MARK: Packages
+
+    private func addSheets(_ sheets: [Sheet], id: String, title: String, into reading: inout Reading) {
+        for sheet in sheets {
+            var problems: [String] = []
+            reading.documents += sheet.documents(
+                id: "\(id)/\(Archive.harmless(sheet.name))",
+                title: sheets.count > 1 ? "\(title): \(sheet.name)" : title,
+                fields: options.fields, problems: &problems)
+            reading.problems += problems.map { ("", $0) }
+        }
+        if reading.documents.isEmpty, reading.problems.isEmpty { reading.notes.append("its sheets are empty") }
+    }
+
+    private func readOpenDocument(_ content: Content, id: String, name: String, into reading: inout Reading) throws {
+        if case .bytes(let bytes) = content, !bytes.starts(with: [0x50, 0x4B]) {
+            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
+            return
+        }
+        if case .file(let path) = content,
+            !(try PeekedStream(FileStream(path: path), count: 2).head.starts(with: [0x50, 0x4B]))
+        {
+            reading.documents = [try FlatOpenDocument.read(bytes(of: content), id: id, name: name)]
+            return
+        }
+        let parts = try PackageParts(archive(content), limits: options.limits, isWanted: OpenDocument.isWanted)
+        let head = parts.bytes("content.xml").map { String(decoding: $0.prefix(1 << 16), as: UTF8.self) } ?? ""
+        if head.contains("<office:spreadsheet") || id.lowercased().hasSuffix(".ods") {
+            let title = try parts.properties("meta.xml")["title"]?.string ?? name
+            addSheets(try OpenDocument.sheets(parts), id: id, title: title, into: &reading)
+        } else {
+            reading.documents = [try OpenDocument.text(parts, id: id, name: name)]
+        }
+    }
+
+    // MARK: PDF and pictures
+
+    private func readPDF(_ content: Content, id: String, name: String, depth: Int, into reading: inout Reading) throws {
+        if let helper = options.helper {
+            reading = try PDFHelper.read(content, id: id, helper: helper, limits: options.limits)
+        } else {
+            let source: PDFDocument.Source =
+                switch content {
+                case .bytes(let bytes): .bytes(bytes)
+                case .file(let path): .file(path)
+                }
+            let pdf = try PDFDocument(source, limits: options.limits)
+            reading.documents = [try pdf.read(id: id, name: name, notes: &reading.notes)]
+            for file in pdf.attachments() {
+                addFile(file.bytes, name: file.name, below: id, depth: depth, into: &reading)
+            }
+        }
+    }
+
+    private func readPicture(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
+        let kind = bytes.withUnsafeBufferPointer { BinaryKind.name($0) }
+        guard let recognition = CharacterRecognition.find() else {
+            throw DocumentError("it is \(kind): its text needs OCR, and tesseract is not installed")
+        }
+        guard let lines = recognition.lines(ofPicture: bytes) else {
+            throw DocumentError("it is \(kind) in which OCR found no text")
+        }
+        reading.notes.append("read by OCR")
+        reading.documents = [SourceDocument(id: id, title: name, text: lines.joined(separator: "\n").trimmed())]
+    }
+
+    // MARK: Files in files
+
+    private func readMessage(_ bytes: [UInt8], id: String, name: String, depth: Int, into reading: inout Reading) throws
+    {
+        let message = try MailDocument(bytes, id: id, name: name, limits: options.limits)
+        reading.documents.append(message.document)
+        for file in message.attachments {
+            addFile(
+                file.bytes, name: file.name, format: file.type == "message/rfc822" ? .eml : nil, below: id,
+                depth: depth,
+                into: &reading)
+        }
+    }
+
+    /// Reads a file inside of another; one that cannot be read is a problem of the reading.
+    private func addFile(
+        _ bytes: [UInt8], name: String, format given: SourceFormat? = nil, below id: String, depth: Int,
+        into reading: inout Reading
+    ) {
+        do {
+            guard depth + 1 < options.limits.nesting else {
+                throw DocumentError("it is nested deeper than \(options.limits.nesting) files in files")
+            }
+            let format = bytes.withUnsafeBufferPointer { buffer in
+                given
+                    ?? SourceFormat.detect(
+                        name: name, head: UnsafeBufferPointer(rebasing: buffer.prefix(1 << 16)),
+                        isWhole: buffer.count <= 1 << 16)
+            }
+            guard let format else {
+                throw DocumentError("it is no document: \(bytes.withUnsafeBufferPointer { BinaryKind.name($0) })")
+            }
+            let inner = try read(.bytes(bytes), format: format, id: "\(id)/\(name)", depth: depth + 1)
+            reading.documents += inner.documents
+            reading.problems += inner.problems.map { ($0.place.isEmpty ? name : "\(name)/\($0.place)", $0.reason) }
+            reading.notes += inner.notes.map { "\(name): \($0)" }
+        } catch {
+            reading.problems.append((name, "\(error)"))
+        }
+    }
+
+    /// Reads records, messages or members of an archive that are inside of another file.
+    private func readStream(_ bytes: [UInt8], format: SourceFormat, id: String, depth: Int, into reading: inout Reading)
+        throws
+    {
+        if format == .archive {
+            let archive = try Archive(bytes, limits: options.limits)
+            var total = 0
+            while let member = try archive.next() {
+                let name =
+                    archive.isSingle
+                    ? Self.withoutPacking(id.split(separator: "/").last.map(String.init) ?? id) : member.path
+                guard !member.isEncrypted else {
+                    reading.problems.append((name, "it is encrypted"))
+                    continue
+                }
+                let content = try archive.content(limit: options.limits.documentBytes)
+                total += content.count
+                guard total <= 4 * options.limits.documentBytes else {
+                    throw DocumentError("the archive unpacks to more than \(4 * options.limits.documentBytes) bytes")
+                }
+                guard !SourceNames.isLeftOut(path: member.path) else { continue }
+                addFile(content, name: name, below: id, depth: depth, into: &reading)
+            }
+            return
+        }
+        let opened = try RecordSource(MemoryStream(bytes), format: format, id: id, options: options)
+        if let note = opened.note { reading.notes.append(note) }
+        var buffer: [UInt8] = []
+        while let record = try opened.reader.next(into: &buffer) {
+            do {
+                if let problem = record.problem { throw DocumentError(problem) }
+                let inner = try buffer.withUnsafeBufferPointer {
+                    try opened.parser.read(
+                        UnsafeBufferPointer(rebasing: $0[record.range]), line: record.line, number: record.number,
+                        depth: depth)
+                }
+                reading.documents += inner.documents
+                reading.problems += inner.problems
+            } catch {
+                reading.problems.append(("\(record.line)", "\(error)"))
+            }
+            buffer.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// The name of what a compressed file holds.
+    package static func withoutPacking(_ name: String) -> String {
+        for ending in [".gz", ".bz2", ".xz", ".zst", ".lz4"] where name.lowercased().hasSuffix(ending) {
+            return String(name.dropLast(ending.count))
+        }
+        return name
+    }
+}
+
+/// Names that are left out of folders and archives.
+package enum SourceNames {
+    /// Hidden files, what systems and programs leave behind, and code that others wrote.
+    package static func isLeftOut(_ name: some StringProtocol) -> Bool {
+        name.hasPrefix(".") || name.hasPrefix("~$") || name.hasSuffix("~")
+            || ["node_modules", "__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"].contains(String(name))
+    }
+
+    package static func isLeftOut(path: String) -> Bool { path.split(separator: "/").contains { isLeftOut($0) } }
+}
+
+/// An OpenDocument that is one XML file (.fodt and the like).
+enum FlatOpenDocument {
+    static func read(_ bytes: [UInt8], id: String, name: String) throws(DocumentError) -> SourceDocument {
+        let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
+        return SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+import OrderedCollections
+
+/// A stream of records that was looked at: how it is cut, and how its records are read.
+package struct RecordSource {
+    package let reader: RecordReader
+    package let parser: RecordParser
+    /// What people should know: how the text was found, where the table begins.
+    package let note: String?
+    /// Whether reading can go on from a place in the middle: the bytes of the file are those that are cut.
+    package let isResumable: Bool
+
+    /// - Parameters:
+    ///   - stream: the file from its start.
+    ///   - format: `jsonl`, `json`, `csv`, `tsv` or `mbox`.
+    ///   - id: the path that ids of records without one begin with.
+    ///   - resume: opens the file at a position to go on from there, with the lines and records before it.
+    /// - Throws: `DocumentError` when the file as a whole is set aside.
+    package init(
+        _ stream: any ByteStream, format: SourceFormat, id: String, options: ReadingOptions,
+        resume: (position: Int, line: Int, open: (Int) throws -> any ByteStream)? = nil
+    ) throws {
+        let raw = try PeekedStream(stream, count: 1 << 17)
+        let encoding = try Self.encoding(raw, options)
+        var text = raw
+        if !encoding.isUTF8 { text = try PeekedStream(TranscodingStream(raw, from: encoding), count: 1 << 17) }
+        isResumable = encoding.isUTF8
+        let mark = encoding.isUTF8 ? encoding.markLength : 0
+        let limit = options.limits.documentBytes
+        var notes: [String] = []
+        if !encoding.isUTF8, options.encoding == nil, format != .mbox { notes.append("read as \(encoding.name)") }
+        var skipped = mark
+        var lines = 0
+        let cut: RecordCut
+        let stem = format == .mbox ? id : String(id.prefix(upTo: Self.stemEnd(id)))
+        let fallback: @Sendable (Int) -> String = { "\(stem):\($0)" }
+        switch format {
+        case .csv, .tsv:
+            let dialect = try Self.dialect(text, mark: mark, format: format)
+            cut = .delimited(dialect.grammar)
+            skipped = mark + dialect.preamble
+            lines = dialect.preambleLines
+            let sample = dialect.sample.map { DelimitedParser.record($0, dialect.header) }
+            let mapper = RecordMapper(options.fields, sample: sample, fallbackID: fallback)
+            if let named = options.fields.text, !named.contains(where: { dialect.header.contains($0) }) {
+                throw DocumentError(
+                    "there is no column \(named.map { "\"\($0)\"" }.joined(separator: " or ")); the columns are \(RecordMapper.list(dialect.header))"
+                )
+            }
+            for named in [options.fields.id, options.fields.title].compactMap({ $0 })
+            where !dialect.header.contains(named) {
+                throw DocumentError(
+                    "there is no column \"\(named)\"; the columns are \(RecordMapper.list(dialect.header))")
+            }
+            if !dialect.hasHeader { notes.append("no header line; the columns are numbered") }
+            if dialect.preamble > 0 { notes.append("the table begins at line \(dialect.preambleLines + 1)") }
+            if let found = mapper.note { notes.append(found) }
+            parser = RecordParser(
+                kind: .delimited(DelimitedParser(grammar: dialect.grammar, header: dialect.header, mapper: mapper)),
+                id: id, options: options)
+            try Self.skip(skipped, of: text)
+            if dialect.hasHeader {
+                // The header is a record of the grammar too; it is not one of the rows.
+                let headerReader = RecordReader(text, cut: cut, limit: limit, position: skipped, lines: lines)
+                var header: [UInt8] = []
+                _ = try headerReader.next(into: &header)
+                reader = try Self.resumed(headerReader, cut, limit, resume, isResumable)
+            } else {
+                reader = try Self.resumed(
+                    RecordReader(text, cut: cut, limit: limit, position: skipped, lines: lines), cut, limit, resume,
+                    isResumable)
+            }
+        case .mbox:
+            cut = .mailbox
+            parser = RecordParser(kind: .message, id: id, options: options)
+            reader = RecordReader(raw, cut: cut, limit: limit)
+        default:
+            cut = format == .jsonl ? .lines : .json
+            try Self.skip(skipped, of: text)
+            let sample = Self.sample(text.head.dropFirst(mark), cut: cut)
+            let mapper = RecordMapper(options.fields, sample: sample, fallbackID: fallback)
+            if let found = mapper.note { notes.append(found) }
+            parser = RecordParser(kind: .json(mapper, byLine: format == .jsonl), id: id, options: options)
+            reader = try Self.resumed(
+                RecordReader(text, cut: cut, limit: limit, position: skipped), cut, limit, cut == .lines ? resume : nil,
+                isResumable)
+        }
+        note = notes.isEmpty ? nil : notes.joined(separator: "; ")
+    }
+
+    private static func stemEnd(_ id: String) -> String.Index {
+        guard let dot = id.lastIndex(of: "."), dot > (id.lastIndex(of: "/") ?? id.startIndex) else {
+            return id.endIndex
+        }
+        return dot
+    }
+
+    private static func encoding(_ raw: PeekedStream, _ options: ReadingOptions) throws(DocumentError) -> TextEncoding {
+        let found = raw.head.withUnsafeBufferPointer { head -> TextEncoding? in
+            if let named = options.encoding {
+                guard var encoding = TextDecoding.encoding(named: named) else { return nil }
+                if let marked = TextEncoding.marked(head), marked.name.hasPrefix(encoding.name.prefix(6)) {
+                    encoding = marked
+                }
+                return encoding
+            }
+            return TextEncoding.detect(head, isWhole: raw.isWhole)
+        }
+        guard let found else {
+            if let named = options.encoding { throw DocumentError("there is no character encoding \"\(named)\"") }
+            throw DocumentError("it is no text: \(raw.head.withUnsafeBufferPointer { BinaryKind.name($0) })")
+        }
+        return found
+    }
+
+    private static func dialect(_ text: PeekedStream, mark: Int, format: SourceFormat) throws(DocumentError)
+        -> DelimitedDialect
+    {
+        let result: Result<DelimitedDialect, DocumentError> = text.head.withUnsafeBufferPointer { bytes in
+            do throws(DocumentError) {
+                return .success(
+                    try DelimitedDialect(
+                        head: UnsafeBufferPointer(rebasing: bytes.dropFirst(mark)),
+                        delimiter: format == .tsv ? 9 : UInt8(ascii: ","), isWhole: text.isWhole))
+            } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    private static func skip(_ count: Int, of stream: any ByteStream) throws {
+        var left = count
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while left > 0 {
+            let read = try piece.withUnsafeMutableBytes {
+                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<min(left, 4096)]))
+            }
+            if read == 0 { return }
+            left -= read
+        }
+    }
+
+    /// A reader that goes on from where an earlier one was, when that is past the header.
+    private static func resumed(
+        _ reader: RecordReader, _ cut: RecordCut, _ limit: Int,
+        _ resume: (position: Int, line: Int, open: (Int) throws -> any ByteStream)?, _ isResumable: Bool
+    ) throws -> RecordReader {
+        guard let resume, isResumable, resume.position > reader.position else { return reader }
+        return RecordReader(
+            try resume.open(resume.position), cut: cut, limit: limit, position: resume.position, lines: resume.line)
+    }
+
+    /// The first records of JSON, for guesses about their members.
+    private static func sample(_ head: ArraySlice<UInt8>, cut: RecordCut) -> [JSONObject] {
+        let reader = RecordReader(MemoryStream(Array(head)), cut: cut, limit: 1 << 20)
+        var records: [JSONObject] = []
+        var buffer: [UInt8] = []
+        while records.count < 50, let record = try? reader.next(into: &buffer) {
+            if record.problem == nil,
+                let value = try? JSONValue(parsing: Array(buffer[record.range]), limits: JSONLimits(isLenient: true)),
+                let members = value.object
+            {
+                records.append(members)
+            }
+            buffer.removeAll(keepingCapacity: true)
+        }
+        return records
+    }
+}
+
+/// Reads the records of one source. Used from several threads at once.
+package struct RecordParser: Sendable {
+    enum Kind: Sendable {
+        case json(RecordMapper, byLine: Bool)
+        case delimited(DelimitedParser)
+        case message
+    }
+
+    let kind: Kind
+    let id: String
+    let options: ReadingOptions
+
+    /// - Parameters:
+    ///   - line: the record's first line in the file, from 1.
+    ///   - number: its number in the file, from 1.
+    /// - Throws: `DocumentError` that says what was expected.
+    package func read(_ bytes: UnsafeBufferPointer<UInt8>, line: Int, number: Int, depth: Int = 0) throws -> Reading {
+        var reading = Reading()
+        switch kind {
+        case .delimited(let parser): reading.documents = [try parser.document(bytes, line: line)]
+        case .json(let mapper, let byLine): reading.documents = [try json(bytes, mapper, place: byLine ? line : number)]
+        case .message:
+            var message = Array(bytes)
+            Self.unquoteFromLines(&message)
+            return try DocumentReader(options).read(.bytes(message), format: .eml, id: "\(id):\(number)", depth: depth)
+        }
+        return reading
+    }
+
+    private func json(_ bytes: UnsafeBufferPointer<UInt8>, _ mapper: RecordMapper, place: Int) throws(DocumentError)
+        -> SourceDocument
+    {
+        let value: JSONValue
+        let limits = JSONLimits(bytes: options.limits.documentBytes, isLenient: true)
+        do {
+            value = try JSONValue(parsing: bytes, limits: limits)
+        } catch {
+            // A line of another encoding among lines of UTF-8.
+            guard error.message == "the string is not valid UTF-8",
+                let again = try? JSONValue(parsing: TextDecoding.lenient(bytes), limits: limits)
+            else { throw DocumentError("expected a JSON object: \(error)") }
+            value = again
+        }
+        switch value {
+        case .object(let members): return try mapper.document(members, place: place)
+        case .string(let text): return try mapper.document(["text": .string(text)], place: place)
+        default: throw DocumentError("expected a JSON object, found \(value.typeName)")
+        }
+    }
+
+    /// Takes back the mark that mailboxes put before lines beginning with "From ".
+    private static func unquoteFromLines(_ bytes: inout [UInt8]) {
+        let mark = Array(">From ".utf8)
+        guard bytes.count > mark.count else { return }
+        var kept: [UInt8] = []
+        kept.reserveCapacity(bytes.count)
+        var isStart = true
+        for index in bytes.indices {
+            if isStart, bytes[index] == mark[0],
+                bytes[index...].drop(while: { $0 == mark[0] }).starts(with: mark.dropFirst())
+            {
+                isStart = false
+                continue
+            }
+            kept.append(bytes[index])
+            isStart = bytes[index] == 10
+        }
+        bytes = kept
+    }
+}
+
+/// Reads rows of separated values as records.
+struct DelimitedParser: Sendable {
+    let grammar: DelimitedGrammar
+    let header: [String]
+    let mapper: RecordMapper
+
+    /// - Throws: `DocumentError` for a row with more values than columns.
+    func document(_ bytes: UnsafeBufferPointer<UInt8>, line: Int) throws(DocumentError) -> SourceDocument {
+        let fields = grammar.fields(bytes).map { grammar.text($0, in: bytes) }
+        if fields.count > header.count, fields[header.count...].contains(where: { !$0.trimmed().isEmpty }) {
+            throw DocumentError("expected \(header.count) columns, found \(fields.count)")
+        }
+        guard fields.contains(where: { !$0.isEmpty }) else { throw DocumentError("the row is empty") }
+        return try mapper.document(Self.record(fields, header), place: line)
+    }
+
+    /// A row as a record. Columns that the row ends before are empty.
+    static func record(_ fields: [String], _ header: [String]) -> JSONObject {
+        var record = JSONObject(minimumCapacity: header.count)
+        for (index, name) in header.enumerated() {
+            let value = index < fields.count ? fields[index] : ""
+            record[name] = value.isEmpty ? .null : .string(value)
+        }
+        return record
+    }
+}

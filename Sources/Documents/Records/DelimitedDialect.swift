@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the first lines of a file of separated values tell: the delimiter, where the table begins, and its columns.
+package struct DelimitedDialect: Sendable, Hashable {
+    package var grammar: DelimitedGrammar
+    /// Bytes before the header: titles and notes above the table, and `sep=;`.
+    package var preamble = 0
+    /// Lines before the header.
+    package var preambleLines = 0
+    /// The names of the columns.
+    package var header: [String]
+    /// Whether the first record is the header, and not a row of a table without one.
+    package var hasHeader = true
+    /// The first rows, for guesses about columns.
+    package var sample: [[String]]
+
+    /// Lines that are looked at.
+    private static let sampleLines = 100
+
+    /// - Parameters:
+    ///   - head: the beginning of the file, UTF-8 without a byte order mark.
+    ///   - delimiter: the one that the file's name says, which is believed when the lines have it; nil finds it.
+    ///   - isWhole: whether `head` is the whole file.
+    /// - Throws: `DocumentError` when there is no record.
+    package init(
+        head: UnsafeBufferPointer<UInt8>, delimiter: UInt8?, isForced: Bool = false, isWhole: Bool
+    ) throws(DocumentError) {
+        let lineEnd: UInt8 = head.contains(10) ? 10 : 13
+        var start = 0
+        var startLines = 0
+        var chosen = delimiter
+        // Excel's own way of naming the delimiter.
+        if head.starts(with: Array("sep=".utf8)), head.count > 5, let end = head.firstIndex(of: lineEnd, from: 0) {
+            chosen = head[4]
+            start = end + 1
+            startLines = 1
+        }
+        if !isForced {
+            chosen = Self.delimiter(in: head, from: start, lineEnd: lineEnd, named: chosen, isWhole: isWhole)
+        }
+        var grammar = DelimitedGrammar(delimiter: chosen ?? UInt8(ascii: ","), lineEnd: lineEnd)
+        var rows: [(start: Int, line: Int, fields: [String])] = []
+        var at = start
+        var line = startLines
+        while rows.count < Self.sampleLines, at < head.count,
+            let end = grammar.recordEnd(head, from: at, isLast: isWhole)
+        {
+            let record = UnsafeBufferPointer(rebasing: head[at..<end])
+            if record.contains(where: { $0 > 32 }) {
+                rows.append((at, line, grammar.fields(record).map { grammar.text($0, in: record) }))
+            }
+            line += 1 + record.reduce(0) { $0 + ($1 == lineEnd ? 1 : 0) }
+            at = end + 1
+        }
+        guard !rows.isEmpty else { throw DocumentError("it has no header line within its first \(head.count) bytes") }
+        // Titles and notes above the table have fewer fields than most rows.
+        let widths = rows.map { row in row.fields.lastIndex { !$0.trimmed().isEmpty }.map { $0 + 1 } ?? 0 }
+        let common = Self.mode(widths.dropFirst(min(3, widths.count - 1)))
+        var first = 0
+        if common > 2, rows.count > 3 {
+            first = widths.prefix(10).firstIndex { $0 * 2 > common } ?? 0
+            if first > 0, widths[..<first].contains(where: { $0 > 1 }) { first = 0 }
+        }
+        preamble = rows[first].start
+        preambleLines = rows[first].line
+        let names = rows[first].fields.map { $0.collapsed() }
+        hasHeader = Self.looksLikeHeader(names, rows: rows[(first + 1)...].map(\.fields))
+        sample = rows[(hasHeader ? first + 1 : first)...].map(\.fields)
+        header = hasHeader ? Self.unique(names) : Self.unique(names.map { _ in "" })
+        grammar.columns = header.count
+        self.grammar = grammar
+    }
+
+    /// The candidate that most lines have the same number of times.
+    private static func delimiter(
+        in head: UnsafeBufferPointer<UInt8>, from start: Int, lineEnd: UInt8, named: UInt8?, isWhole: Bool
+    ) -> UInt8? {
+        var best: (byte: UInt8, score: Double)?
+        for byte in [named, UInt8(ascii: ","), 9, UInt8(ascii: ";"), UInt8(ascii: "|")].compactMap({ $0 }) {
+            let grammar = DelimitedGrammar(delimiter: byte, lineEnd: lineEnd)
+            var counts: [Int] = []
+            var at = start
+            while counts.count < sampleLines, at < head.count,
+                let end = grammar.recordEnd(head, from: at, isLast: isWhole)
+            {
+                let record = UnsafeBufferPointer(rebasing: head[at..<end])
+                if record.contains(where: { $0 > 32 }) { counts.append(grammar.fields(record).count) }
+                at = end + 1
+            }
+            guard let header = counts.first else { continue }
+            let common = mode(counts[...])
+            let share = Double(counts.count { $0 == common }) / Double(counts.count)
+            guard common > 1 else { continue }
+            // The delimiter of the name is preferred where the header has it.
+            let bonus = byte == named && header > 1 ? 1.0 : 0
+            let score = share + bonus + min(Double(common), 20) / 100
+            if best.map({ score > $0.score }) ?? true { best = (byte, score) }
+        }
+        return best?.byte ?? named
+    }
+
+    private static func mode(_ counts: ArraySlice<Int>) -> Int {
+        var tally: [Int: Int] = [:]
+        for count in counts { tally[count, default: 0] += 1 }
+        return tally.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key ?? 0
+    }
+
+    /// A header has names: no empty text only, no plain number, no long text. A table of which the first row has a number
+    /// where the others have one too is a table without a header.
+    private static func looksLikeHeader(_ names: [String], rows: [[String]]) -> Bool {
+        guard !rows.isEmpty else { return true }
+        func isNumber(_ text: String) -> Bool { Double(text.trimmed()) != nil }
+        if names.contains(where: { $0.utf8.count > 120 }) { return false }
+        for (index, name) in names.enumerated() where isNumber(name) {
+            // Years are names of columns; a number above numbers that is no year is a value.
+            if let year = Int(name), (1800...2200).contains(year) { continue }
+            if rows.allSatisfy({ index < $0.count && isNumber($0[index]) }) { return false }
+        }
+        return true
+    }
+
+    /// Names for columns without one, and different names for columns of the same name.
+    static func unique(_ names: [String]) -> [String] {
+        var seen: Set<String> = []
+        return names.enumerated().map { index, name in
+            var chosen = name.isEmpty ? "column \(index + 1)" : name
+            var number = 2
+            while !seen.insert(chosen).inserted {
+                chosen = "\(name.isEmpty ? "column \(index + 1)" : name) \(number)"
+                number += 1
+            }
+            return chosen
+        }
+    }
+}

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A program that a question may mean, with what the scorer looks at.
+struct ProgramCandidate: Sendable {
+    /// The outermost operation, in terms that hold for any table.
+    enum Operator: UInt32, Sendable, CaseIterable {
+        case values = 1, valuesExtreme, valuesPlace, valuesNeighbour, valuesSame, periods, periodsExtreme, count
+        case countExtreme, exists, every, distinct, distinctPeriods, sum, mean, minimum, maximum, range, groupCount
+        case groupSum, groupMean, groupMeasure, groupPeriods, groupsWhere, groupsWhereCount, meanPerGroup
+        case meanPerPeriod, differenceOfCounts, differenceOfValues, sumOfCounts, sumOfValues, percentChange, percentOf
+        case compareCounts, compareValues, compareWithNumber, columnDifference, columnPercentChange, columnMean
+        case columnSum, columnRatio
+    }
+
+    var program: CorpusProgram
+    var operation: Operator
+    /// Places in the list of clauses.
+    var clauses: [Int] = []
+    /// The column that is shown or grouped by; -1 for none.
+    var target = -1
+    /// The column that orders or is measured; -1 for none.
+    var order = -1
+    var isDescending = false
+    /// How many are wanted; 0 where that means nothing.
+    var count = 0
+    /// The words that the program explains.
+    var mask: UInt64 = 0
+}
+
+/// Makes every program of the grammar that a question's links support, at most some thousand.
+struct ProgramGenerator {
+    let links: QuestionLinks
+    let index: TableIndex
+    let clauses: [ClauseCandidate]
+    let cues: QuestionCues
+    private(set) var candidates: [ProgramCandidate] = []
+
+    private struct Filter {
+        var clauses: [Int]
+        var conditions: ProgramFilter
+        var mask: UInt64
+        var quality: Double
+    }
+
+    private var filters: [Filter] = []
+    private var targets: [Int] = []
+    private var orders: [Int] = []
+    private var groups: [Int] = []
+    private var dates: [Int] = []
+
+    static let mostCandidates = 4000
+
+    init(links: QuestionLinks, index: TableIndex, mentions: Set<String>) {
+        self.links = links
+        self.index = index
+        clauses = ConditionFinder(links: links, index: index, mentions: mentions).clauses()
+        cues = QuestionCues(links.tokens)
+        filters = makeFilters()
+        chooseColumns()
+        generate()
+    }
+
+    // MARK: Parts
+
+    private func makeFilters() -> [Filter] {
+        var all: [Filter] = []
+        let usable = Array(clauses.indices)
+        func extend(_ base: Filter, from start: Int, depth: Int) {
+            guard depth > 0 else { return }
+            for place in usable[start...] {
+                let clause = clauses[place]
+                guard base.mask & clause.span.mask == 0, !contradicts(base, clause) else { continue }
+                let next = Filter(
+                    clauses: base.clauses + [place], conditions: base.conditions + [clause.conditions],
+                    mask: base.mask | clause.mask, quality: base.quality + clause.quality)
+                all.append(next)
+                extend(next, from: place + 1, depth: depth - 1)
+            }
+        }
+        let none = Filter(clauses: [], conditions: [], mask: 0, quality: 0)
+        extend(none, from: 0, depth: clauses.count > 14 ? 2 : 3)
+        if clauses.count > 14 {
+            // Three clauses of the best ones only.
+            for a in 0..<8 {
+                for b in (a + 1)..<9 {
+                    for c in (b + 1)..<10 {
+                        var filter = none
+                        for place in [a, b, c] {
+                            let clause = clauses[place]
+                            guard filter.mask & clause.span.mask == 0, !contradicts(filter, clause) else { break }
+                            filter = Filter(
+                                clauses: filter.clauses + [place], conditions: filter.conditions + [clause.conditions],
+                                mask: filter.mask | clause.mask, quality: filter.quality + clause.quality)
+                        }
+                        if filter.clauses.count == 3 { all.append(filter) }
+                    }
+                }
+            }
+        }
+        let order = all.indices.sorted {
+            all[$0].quality != all[$1].quality ? all[$0].quality > all[$1].quality : $0 < $1
+        }
+        // Single clauses stay: the best whole is not always the sum of the best parts.
+        var kept: [Filter] = [none]
+        for place in order where kept.count < 28 { kept.append(all[place]) }
+        for place in order where kept.count < 40 && all[place].clauses.count == 1 {
+            if !kept.contains(where: { $0.clauses == all[place].clauses }) { kept.append(all[place]) }
+        }
+        return kept
+    }
+
+    /// Whether one row cannot meet both: two different values of a column with one value a row.
+    private func contradicts(_ filter: Filter, _ clause: ClauseCandidate) -> Bool {
+        guard clause.conditions.count == 1, let new = clause.conditions.first, !new.isNegated,
+            case .isIn(let codes) = new.test, index.table.columns[new.column].further.isEmpty
+        else { return false }
+        return filter.conditions.contains { old in
+            guard old.count == 1, let first = old.first, first.column == new.column, !first.isNegated,
+                case .isIn(let others) = first.test
+            else { return false }
+            return Set(codes).isDisjoint(with: others)
+        }
+    }
+
+    private mutating func chooseColumns() {
+        let columns = index.table.columns
+        func strength(_ column: Int) -> Int { links.field(column)?.match.rawValue ?? 0 }
+        dates = columns.indices.filter { columns[$0].kind == .date }
+        orders = columns.indices.filter { columns[$0].isOrdered }
+        orders.sort { strength($0) != strength($1) ? strength($0) > strength($1) : $0 < $1 }
+        orders = Array(orders.prefix(6))
+        let joined = Set(clauses.filter { $0.kind == .alternatives }.flatMap { $0.conditions.map(\.column) })
+        var seenKey = 0
+        var seenCategory = 0
+        var ranked: [(column: Int, rank: Int)] = []
+        for column in columns.indices {
+            let profile = index.profiles[column]
+            var rank = strength(column) * 4
+            if joined.contains(column) { rank += 6 }
+            if columns[column].isTitle { rank += 5 }
+            if profile.isKey, !profile.isOpaque, seenKey < 2 {
+                rank += 3
+                seenKey += 1
+            } else if columns[column].kind == .text, !profile.isOpaque, seenCategory < 3 {
+                rank += 2
+                seenCategory += 1
+            } else if columns[column].kind != .text {
+                rank += 1
+            }
+            ranked.append((column, rank))
+        }
+        ranked.sort { $0.rank != $1.rank ? $0.rank > $1.rank : $0.column < $1.column }
+        targets = ranked.prefix(9).filter { $0.rank > 0 }.map(\.column)
+        groups = columns.indices.filter {
+            !columns[$0].isTitle && columns[$0].kind != .date && !index.profiles[$0].isOpaque
+                && (index.profiles[$0].distinctShare < 0.999 || strength($0) > 1)
+        }
+        groups.sort { strength($0) != strength($1) ? strength($0) > strength($1) : $0 < $1 }
+        groups = Array(groups.prefix(7))
+    }
+
+    private mutating func add(
+        _ program: CorpusProgram, _ operation: ProgramCandidate.Operator, _ filter: Filter, target: Int = -1,
+        order: Int = -1, isDescending: Bool = false, count: Int = 0, mask: UInt64 = 0, also other: [Int] = []
+    ) {
+        guard candidates.count < Self.mostCandidates else { return }
+        var all = filter.mask | mask
+        if target >= 0, let link = links.field(target) { all |= link.span.mask }
+        if order >= 0, let link = links.field(order) { all |= link.span.mask }
+        candidates.append(
+            ProgramCandidate(
+                program: program, operation: operation, clauses: filter.clauses + other, target: target, order: order,
+                isDescending: isDescending, count: count, mask: all))
+    }
+
+    // MARK: The grammar
+
+    private mutating func generate() {
+        for filter in filters {
+            let rows = RowSet.filter(filter.conditions)
+            if cues.asksNumber || !filter.clauses.isEmpty { add(.count(rows), .count, filter) }
+            if cues.isYesNo, !filter.clauses.isEmpty { add(.exists(rows), .exists, filter) }
+            for target in targets where !filter.clauses.isEmpty || cues.asksList {
+                add(.values(rows, target), .values, filter, target: target)
+            }
+            for column in dates where cues.asksTime && !filter.clauses.isEmpty {
+                for period in [ProgramPeriod.year, .month] {
+                    add(.periods(rows, column, period), .periods, filter, target: column)
+                }
+            }
+            if cues.asksNumber {
+                for group in groups { add(.distinct(rows, group, .value), .distinct, filter, target: group) }
+                for column in dates {
+                    for period in [ProgramPeriod.year, .month, .day] where cues.periods.contains(period) {
+                        add(.distinct(rows, column, period), .distinctPeriods, filter, target: column)
+                    }
+                }
+            }
+            statistics(filter)
+        }
+        for filter in filters.prefix(12) {
+            extremes(filter)
+            groupings(filter)
+            if index.table.rowsAreOrdered {
+                positions(filter)
+                if cues.words.contains("same") { sames(filter) }
+            }
+        }
+        pairs()
+        columnArithmetic()
+    }
+
+    private mutating func statistics(_ filter: Filter) {
+        let rows = RowSet.filter(filter.conditions)
+        for column in orders {
+            func statistic(_ statistic: CorpusProgram.Statistic, _ operation: ProgramCandidate.Operator) {
+                add(.statistic(statistic, rows, column), operation, filter, order: column)
+            }
+            let isNumber = index.table.columns[column].kind != .date
+            if isNumber, cues.asksNumber || cues.asksTotal { statistic(.sum, .sum) }
+            if isNumber, cues.asksMean { statistic(.mean, .mean) }
+            if cues.hasSuperlative || cues.asksTotal {
+                statistic(.minimum, .minimum)
+                statistic(.maximum, .maximum)
+            }
+            if isNumber, cues.asksDifference { statistic(.range, .range) }
+        }
+        if cues.asksMean {
+            for group in groups {
+                add(.meanPerGroup(filter.conditions, group, .value), .meanPerGroup, filter, target: group)
+            }
+            for column in dates {
+                for period in [ProgramPeriod.year, .month, .day] where cues.periods.contains(period) {
+                    add(.meanPerGroup(filter.conditions, column, period), .meanPerPeriod, filter, target: column)
+                }
+            }
+        }
+    }
+
+    private mutating func extremes(_ filter: Filter) {
+        guard cues.hasSuperlative || cues.asksOrder else { return }
+        var counts = [1] + cues.smallNumbers
+        if cues.asksOrder { counts.append(50) }
+        for order in orders {
+            for isDescending in [true, false] {
+                for count in counts {
+                    let rows = RowSet.extreme(
+                        filter.conditions, column: order, isDescending: isDescending, count: count)
+                    let mask = count > 1 && count < 50 ? cues.mask(ofNumber: count) : 0
+                    for target in targets where target != order || index.table.columns[order].kind == .date {
+                        add(
+                            .values(rows, target), .valuesExtreme, filter, target: target, order: order,
+                            isDescending: isDescending, count: count, mask: mask)
+                    }
+                    guard count == 1, cues.asksTime, dates.contains(order) else { continue }
+                    for period in [ProgramPeriod.year, .month] {
+                        add(
+                            .periods(rows, order, period), .periodsExtreme, filter, target: order, order: order,
+                            isDescending: isDescending, count: 1)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func groupings(_ filter: Filter) {
+        if cues.hasSuperlative {
+            let measures = orders.filter { index.table.columns[$0].kind != .date }.prefix(4)
+            for isDescending in [true, false] {
+                for count in [1] + cues.smallNumbers {
+                    let mask = count > 1 ? cues.mask(ofNumber: count) : 0
+                    for group in groups {
+                        add(
+                            .groupExtreme(
+                                filter.conditions, group, .value, .count, isDescending: isDescending, count: count,
+                                givesMeasure: false), .groupCount, filter, target: group, isDescending: isDescending,
+                            count: count, mask: mask)
+                        for measure in measures where measure != group && index.profiles[group].isCategory {
+                            add(
+                                .groupExtreme(
+                                    filter.conditions, group, .value, .sum(measure), isDescending: isDescending,
+                                    count: count, givesMeasure: false), .groupSum, filter, target: group,
+                                order: measure, isDescending: isDescending, count: count, mask: mask)
+                            guard cues.asksMean else { continue }
+                            add(
+                                .groupExtreme(
+                                    filter.conditions, group, .value, .mean(measure), isDescending: isDescending,
+                                    count: count, givesMeasure: false), .groupMean, filter, target: group,
+                                order: measure, isDescending: isDescending, count: count, mask: mask)
+                        }
+                    }
+                    for column in dates {
+                        for period in [ProgramPeriod.year, .month, .day] where cues.periods.contains(period) {
+                            add(
+                                .groupExtreme(
+                                    filter.conditions, column, period, .count, isDescending: isDescending,
+                                    count: count, givesMeasure: false), .groupPeriods, filter, target: column,
+                                isDescending: isDescending, count: count, mask: mask)
+                        }
+                    }
+                }
+                guard cues.asksNumber else { continue }
+                for group in groups {
+                    add(
+                        .groupExtreme(
+                            filter.conditions, group, .value, .count, isDescending: isDescending, count: 1,
+                            givesMeasure: true), .groupMeasure, filter, target: group, isDescending: isDescending)
+                }
+            }
+        }
+        let finder = ConditionFinder(links: links, index: index, mentions: [])
+        for number in links.numbers
+        where number.value >= 1 && number.value < 10_000 && filter.mask & number.span.mask == 0 {
+            let (comparison, words) = finder.comparison(around: number.span) ?? (.equal, 0)
+            let mask = number.span.mask | words
+            for group in groups
+            where comparison != .equal || cues.words.contains("only") || cues.words.contains("exactly")
+                || cues.words.contains("times") || number.value <= 3
+            {
+                add(
+                    .groupsWhere(filter.conditions, group, comparison, number.value, givesCount: false), .groupsWhere,
+                    filter, target: group, mask: mask)
+                if cues.asksNumber {
+                    add(
+                        .groupsWhere(filter.conditions, group, comparison, number.value, givesCount: true),
+                        .groupsWhereCount, filter, target: group, mask: mask)
+                }
+            }
+            if cues.isYesNo {
+                add(
+                    .compare(.count(.filter(filter.conditions)), comparison, .constant(number.value)),
+                    .compareWithNumber, filter, mask: mask)
+            }
+        }
+    }
+
+    /// First, last, next and previous, where rows have an order of their own.
+    private mutating func positions(_ filter: Filter) {
+        if cues.hasPlace {
+            for target in targets {
+                for place in [1, -1] {
+                    add(
+                        .values(.place(filter.conditions, place), target), .valuesPlace, filter, target: target,
+                        isDescending: place < 0, count: 1)
+                }
+                for number in cues.smallNumbers {
+                    for place in [number, -number] {
+                        add(
+                            .values(.place(filter.conditions, place), target), .valuesPlace, filter, target: target,
+                            isDescending: place < 0, count: number, mask: cues.mask(ofNumber: number))
+                    }
+                }
+            }
+        }
+        if cues.hasNeighbour, !filter.clauses.isEmpty {
+            for target in targets {
+                for offset in [1, -1] {
+                    add(
+                        .values(.neighbour(.filter(filter.conditions), offset), target), .valuesNeighbour, filter,
+                        target: target, isDescending: offset < 0)
+                }
+            }
+        }
+    }
+
+    private mutating func sames(_ filter: Filter) {
+        guard !filter.clauses.isEmpty else { return }
+        for column in index.table.columns.indices where links.field(column) != nil {
+            let rows = RowSet.sameAs(filter.conditions, column: column)
+            for target in targets where target != column {
+                add(.values(rows, target), .valuesSame, filter, target: target, order: column)
+            }
+            if cues.asksNumber { add(.count(rows), .countExtreme, filter, order: column) }
+        }
+    }
+
+    /// Two sets that differ in one clause: differences, sums, comparisons.
+    private mutating func pairs() {
+        guard cues.asksDifference || cues.isYesNo || cues.asksTotal || cues.asksPercent else { return }
+        var done = 0
+        for left in clauses.indices {
+            for right in clauses.indices where left != right {
+                let (a, b) = (clauses[left], clauses[right])
+                guard a.span.mask & b.span.mask == 0, done < 40 else { continue }
+                let isSame = a.conditions.first?.column == b.conditions.first?.column
+                guard isSame || cues.isYesNo || cues.asksPercent else { continue }
+                done += 1
+                let contexts =
+                    [Filter(clauses: [], conditions: [], mask: 0, quality: 0)]
+                    + filters.prefix(10).filter {
+                        $0.clauses.count == 1 && $0.mask & (a.mask | b.mask) == 0
+                            && $0.conditions.first?.first?.column != a.conditions.first?.column
+                    }.prefix(2)
+                for context in contexts {
+                    pair(left, right, in: context, isSame: isSame)
+                }
+            }
+        }
+    }
+
+    private mutating func pair(_ left: Int, _ right: Int, in context: Filter, isSame: Bool) {
+        let (a, b) = (clauses[left], clauses[right])
+        let first = RowSet.filter(context.conditions + [a.conditions])
+        let second = RowSet.filter(context.conditions + [b.conditions])
+        let mask = a.mask | b.mask
+        func put(
+            _ program: CorpusProgram, _ operation: ProgramCandidate.Operator, order: Int = -1,
+            isDescending: Bool = false
+        ) {
+            add(
+                program, operation, context, order: order, isDescending: isDescending, mask: mask,
+                also: [left, right])
+        }
+        let isInOrder = a.span.lowerBound < b.span.lowerBound
+        if cues.isYesNo {
+            put(.compare(.count(first), .greater, .count(second)), .compareCounts, isDescending: isInOrder)
+            if isInOrder {
+                if !isSame { put(.every(context.conditions + [a.conditions], [b.conditions]), .every) }
+                put(.compare(.count(first), .equal, .count(second)), .compareCounts)
+            }
+        }
+        if cues.asksPercent, !isSame || a.quality > 0 {
+            put(
+                .arithmetic(
+                    .percentOf, .count(.filter(context.conditions + [a.conditions, b.conditions])), .count(second)),
+                .percentOf)
+        }
+        guard isSame else { return }
+        if isInOrder {
+            if cues.asksDifference {
+                // People ask how far apart two are; the sign is not part of that.
+                put(.arithmetic(.difference, .count(first), .count(second)), .differenceOfCounts)
+                put(.arithmetic(.difference, .count(second), .count(first)), .differenceOfCounts)
+            }
+            if cues.asksTotal { put(.arithmetic(.sum, .count(first), .count(second)), .sumOfCounts) }
+        }
+        for column in orders where column != a.conditions.first?.column {
+            let (x, y) = (CorpusProgram.values(first, column), CorpusProgram.values(second, column))
+            if cues.asksDifference {
+                put(.arithmetic(.difference, x, y), .differenceOfValues, order: column, isDescending: isInOrder)
+            }
+            if cues.asksPercent {
+                put(.arithmetic(.percentChange, x, y), .percentChange, order: column, isDescending: isInOrder)
+            }
+            if cues.asksTotal, isInOrder { put(.arithmetic(.sum, x, y), .sumOfValues, order: column) }
+            if cues.isYesNo {
+                put(.compare(x, .greater, y), .compareValues, order: column, isDescending: isInOrder)
+                if isInOrder { put(.compare(x, .equal, y), .compareValues, order: column) }
+            }
+        }
+    }
+
+    /// Arithmetic between two columns of the rows of a filter: "the change in sales from 2018 to 2019", a column a year.
+    private mutating func columnArithmetic() {
+        let named = orders.filter {
+            (links.field($0)?.match ?? .related) >= .part && index.table.columns[$0].kind != .date
+        }
+        guard named.count >= 2,
+            cues.asksDifference || cues.asksPercent || cues.asksMean || cues.asksTotal || cues.asksRatio
+        else { return }
+        for filter in filters.prefix(10) where !filter.clauses.isEmpty {
+            let rows = RowSet.filter(filter.conditions)
+            for left in named.prefix(5) {
+                for right in named.prefix(5) where left != right {
+                    let (x, y) = (CorpusProgram.values(rows, left), CorpusProgram.values(rows, right))
+                    let isInOrder =
+                        (links.field(left)?.span.lowerBound ?? 0) < (links.field(right)?.span.lowerBound ?? 0)
+                    func put(_ arithmetic: CorpusProgram.Arithmetic, _ operation: ProgramCandidate.Operator) {
+                        add(
+                            .arithmetic(arithmetic, x, y), operation, filter, target: left, order: right,
+                            isDescending: isInOrder)
+                    }
+                    if cues.asksDifference { put(.difference, .columnDifference) }
+                    if cues.asksPercent { put(.percentChange, .columnPercentChange) }
+                    if cues.asksRatio { put(.ratio, .columnRatio) }
+                    if isInOrder, cues.asksMean { put(.mean, .columnMean) }
+                    if isInOrder, cues.asksTotal { put(.sum, .columnSum) }
+                }
+            }
+        }
+    }
+}

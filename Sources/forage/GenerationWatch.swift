@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// Tells whether the database of a corpus has been written since it was asked last, from the times and sizes of its files:
+/// a few microseconds, so that a server can ask at every request.
+final class GenerationWatch: Sendable {
+    private struct Stamp: Equatable {
+        var size: Int64 = -1
+        var seconds: Int = 0
+        var nanoseconds: Int = 0
+        var inode: UInt64 = 0
+    }
+
+    private let paths: [String]
+    private let last: Mutex<[Stamp]>
+
+    init(path: String) {
+        paths = ["", "-wal"].map { path + "/corpus.sqlite" + $0 }
+        last = Mutex(Self.stamps(paths))
+    }
+
+    private static func stamps(_ paths: [String]) -> [Stamp] {
+        paths.map { path in
+            var status = stat()
+            guard stat(path, &status) == 0 else { return Stamp() }
+            return Stamp(
+                size: Int64(status.st_size), seconds: Int(status.st_mtim.tv_sec),
+                nanoseconds: Int(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino))
+        }
+    }
+
+    /// Forgets what was seen: the next question is answered with true.
+    func forget() { last.withLock { $0 = [] } }
+
+    func hasChanged() -> Bool {
+        let now = Self.stamps(paths)
+        return last.withLock { last in
+            defer { last = now }
+            return last != now
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+import GRDB
+import Testing
+import Text
+
+@testable import Corpus
+
+/// Corpora that someone else made: links, names that lead out, files in place of others, numbers that no writer writes.
+@Suite struct HostileCorpusTests {
+    private func makeCorpus(in folder: TemporaryFolder) throws -> String {
+        let path = folder.path + "/a.forage"
+        let writer = try CorpusWriter.open(creatingAt: path)
+        _ = try writer.add(CorpusWriterTests.documents(0..<50))
+        try writer.publish()
+        return path
+    }
+
+    private func change(_ path: String, _ sql: String) throws {
+        let queue = try DatabaseQueue(path: path + "/corpus.sqlite")
+        try queue.write { try $0.execute(sql: sql) }
+    }
+
+    @Test func aLockThatIsALinkIsNotWrittenThrough() throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        let victim = folder.path + "/victim"
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: victim))
+        unlink(path + "/lock")
+        try FileManager.default.createSymbolicLink(atPath: path + "/lock", withDestinationPath: victim)
+        #expect(throws: CorpusError.self) { try CorpusWriter.open(creatingAt: path) }
+        #expect(try String(contentsOfFile: victim, encoding: .utf8) == "precious")
+    }
+
+    @Test func filesThatAreLinksAreRefused() throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        let reader = try CorpusReader(path: path)
+        for file in reader.manifest.files.values {
+            let name = path + "/" + file.name
+            try FileManager.default.moveItem(atPath: name, toPath: folder.path + "/" + file.name)
+            try FileManager.default.createSymbolicLink(
+                atPath: name, withDestinationPath: folder.path + "/" + file.name)
+            #expect(throws: CorpusError.self, "\(file.name)") { try CorpusReader(path: path) }
+            unlink(name)
+            try FileManager.default.moveItem(atPath: folder.path + "/" + file.name, toPath: name)
+        }
+        _ = try CorpusReader(path: path)
+        try FileManager.default.moveItem(atPath: path + "/corpus.sqlite", toPath: folder.path + "/other.sqlite")
+        try FileManager.default.createSymbolicLink(
+            atPath: path + "/corpus.sqlite", withDestinationPath: folder.path + "/other.sqlite")
+        #expect(throws: CorpusError.self) { try CorpusReader(path: path) }
+    }
+
+    @Test(arguments: ["../a.forage/x", "/etc/passwd", "..", ".hidden", "", "a/b", "a\u{1B}b"])
+    func namesThatLeadOutAreRefused(name: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        let quoted = name.replacing("'", with: "''")
+        try change(path, "UPDATE files SET name = '\(quoted)' WHERE role = 'columns'")
+        let error = #expect(throws: CorpusError.self) { try CorpusReader(path: path) }
+        #expect(error?.code == .damaged)
+    }
+
+    /// Two files of one shape, each sound in itself, in each other's place.
+    @Test func aFileOfAnotherCorpusIsNotTakenForOnesOwn() throws {
+        let folder = try TemporaryFolder()
+        let mine = try makeCorpus(in: folder)
+        let reader = try CorpusReader(path: mine)
+        let table = try #require(reader.manifest.files["passages"])
+        let columns = try #require(reader.manifest.files["columns"])
+        // A table of the same size with one byte changed, and its checksums made right again, is another file.
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: mine + "/" + columns.name))
+        bytes[100] ^= 1
+        Self.repair(&bytes)
+        try bytes.write(to: URL(fileURLWithPath: mine + "/" + columns.name))
+        _ = try SectionFile(path: mine + "/" + columns.name, kind: ColumnsBuilder.kind)
+        let error = #expect(throws: CorpusError.self) { try CorpusReader(path: mine) }
+        #expect(error?.message.contains("not the file that the corpus lists") == true)
+        #expect(table.identity != nil)
+    }
+
+    /// Makes all checksums of a section file right, as whoever changed it would.
+    static func repair(_ bytes: inout Data) {
+        bytes.withUnsafeMutableBytes { raw in
+            let trailer = raw.count - 64
+            func word(_ at: Int) -> Int { Int(raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+            let (length, directory) = (word(trailer), word(trailer + 8))
+            for block in 0..<((directory - length) / 8) {
+                let range = (block << 16)..<min((block + 1) << 16, length)
+                let sum = XXH64.hash(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[range]))
+                raw.storeBytes(of: sum, toByteOffset: length + block * 8, as: UInt64.self)
+            }
+            let all = XXH64.hash(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[length..<trailer]))
+            raw.storeBytes(of: all, toByteOffset: trailer + 32, as: UInt64.self)
+            let head = XXH64.hash(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[trailer..<(trailer + 48)]))
+            raw.storeBytes(of: head, toByteOffset: trailer + 48, as: UInt64.self)
+        }
+    }
+
+    /// Hostile content with right checksums, in a manifest without identities: an error or an answer, never a trap.
+    @Test func everyByteOfTheTablesMayLie() throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        try change(path, "UPDATE files SET parameters = '{}' WHERE role != 'passages'")
+        try change(path, "UPDATE files SET parameters = '{\"records\":50}' WHERE role = 'passages'")
+        var random = TestGenerator(seed: 3)
+        for role in ["passages", "columns", "texts.0"] {
+            let file = try #require(try CorpusReader(path: path).manifest.files[role])
+            let url = URL(fileURLWithPath: path + "/" + file.name)
+            let whole = try Data(contentsOf: url)
+            for _ in 0..<150 {
+                var bytes = whole
+                let length = Int(
+                    bytes.withUnsafeBytes {
+                        $0.loadUnaligned(fromByteOffset: whole.count - 64, as: UInt64.self)
+                    })
+                for _ in 0..<4 {
+                    let at = 64 + Int(random.next() % UInt64(length - 72))
+                    let value = [0, 1, 0x7F, 0x80, 0xFF][Int(random.next() % 5)]
+                    for place in at..<(at + [1, 4, 8][Int(random.next() % 3)]) { bytes[place] = UInt8(value) }
+                }
+                Self.repair(&bytes)
+                try bytes.write(to: url)
+                guard let reader = try? CorpusReader(path: path) else { continue }
+                for ordinal in 0..<UInt32(reader.passageCount) {
+                    _ = try? reader.passages(at: [ordinal])
+                    _ = try? reader.passageID(of: ordinal)
+                    _ = try? reader.document(at: ordinal)
+                }
+                _ = try? reader.passageOrdinal(id: "d7")
+                for field in reader.columns.fields { _ = try? reader.columns.bounds(of: field.name) }
+            }
+            try whole.write(to: url)
+        }
+    }
+
+    /// A file that is made shorter while it is in use is an error of the request that reads it.
+    @Test func aFileThatIsMadeShorterDoesNotEndTheProcess() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/long"
+        let bytes = [UInt8](repeating: 7, count: 1 << 20)
+        let writer = try SectionFileWriter(path: path, kind: "test", version: 1)
+        try writer.add("numbers", bytes)
+        try writer.finish()
+        let file = try SectionFile(path: path, kind: "test")
+        let array: MappedArray<UInt8> = try file.array("numbers")
+        #expect(array[bytes.count - 1] == 7)
+        file.file.release(0..<file.file.bytes.count)
+        #expect(truncate(path, 4096) == 0)
+        // Without the watch this read is SIGBUS.
+        #expect(array[bytes.count - 1] == 0)
+        #expect(file.file.isTorn)
+        #expect(throws: CorpusError.self) { try file.checkWhole() }
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+import OrderedCollections
+import Testing
+
+@testable import Documents
+
+@Suite struct TextFormatTests {
+    @Test func lineEndsAreOneThing() {
+        #expect("a\r\nb\rc\n\nd".textLines() == ["a", "b", "c", "", "d"])
+        #expect(
+            "a\n".textLines() == ["a"] && "".textLines().isEmpty && "\r\n\r\n".textLines(omittingEmpty: true).isEmpty)
+        #expect(Array("a\r\nb\n".utf8).textLines().map { Array($0) } == [Array("a".utf8), Array("b".utf8)])
+        #expect("a\r\nb\rc".withUnixLineEnds() == "a\nb\nc")
+    }
+
+    // After readmeio/rdme #1492: front matter of files saved on Windows.
+    @Test(arguments: ["\n", "\r\n"], ["", "\u{FEFF}"]) func markdownFromAnySystem(_ end: String, _ mark: String) throws
+    {
+        let text = "---\ntitle: Harbour tariffs\nyear: 2021\ntags: [port, fees]\n---\n\n# Ignored\n\nFour crowns.\n"
+        let document = try #require(try read(mark + text.replacing("\n", with: end), name: "a.md").documents.first)
+        #expect(document.title == "Harbour tariffs" && document.text == "# Ignored\n\nFour crowns.")
+        #expect(document.metadata == ["year": 2021, "tags": ["port", "fees"]])
+    }
+
+    @Test func frontMatterAsNoteToolsWriteIt() throws {
+        let rich = try read(
+            """
+            ---
+            title: "The \\"Blue\\" ledger"
+            summary: >
+              Two lines
+              folded here
+            authors:
+              - name: Ada Quill
+                role: clerk
+              - name: Bo Reed
+            tags: ["salt, fine", pepper]
+            published: true # since spring
+            'quoted key': x
+            ---
+            Body.
+            """, name: "a.md"
+        ).documents[0]
+        #expect(rich.title == "The \"Blue\" ledger" && rich.text == "Body.")
+        #expect(
+            rich.metadata["summary"] == .string("Two lines folded here\n")
+                || rich.metadata["summary"] == .string("Two lines folded here"))
+        #expect(rich.metadata["authors"] == ["name": ["Ada Quill", "Bo Reed"], "role": ["clerk"]])
+        #expect(rich.metadata["tags"] == ["salt, fine", "pepper"] && rich.metadata["published"] == true)
+        let toml = try read(
+            "+++\ntitle = \"Kelp\"\ndate = 2022-05-04\nweight = 1_000\n[extra]\na.b = ['x', \"y\"] # note\n+++\nGrows.\n",
+            name: "a.md"
+        ).documents[0]
+        #expect(toml.title == "Kelp" && toml.text == "Grows.")
+        #expect(toml.metadata == ["date": "2022-05-04", "weight": 1000, "extra": ["a": ["b": ["x", "y"]]]])
+        let odd = try read("---\na: b: c\n---\nText.\n", name: "a.md")
+        #expect(odd.documents[0].text.contains("a: b: c") && odd.notes.count == 1)
+        #expect(try read("---\n\nA rule, then text.\n\n---\nMore\n", name: "a.md").documents[0].text.contains("A rule"))
+    }
+
+    @Test func headingsAreFoundByTheGrammar() throws {
+        #expect(
+            try read("```\n# no\n```\n\nThe *first*\none\n=====\n\nBody", name: "a.md").documents[0].title
+                == "The first one")
+        #expect(try read("# A `b` ##\nText", name: "a.md").documents[0].title == "A b")
+        #expect(try read("No heading.", name: "dir/a.md").documents[0].title == "a")
+    }
+
+    @Test func encodingsAreFound() throws {
+        func text(_ bytes: [UInt8]) throws -> String {
+            try #require(try read(bytes, name: "a.txt").documents.first).text
+        }
+        #expect(try text([0x63, 0x61, 0x66, 0xE9, 0x20, 0x93, 0x78, 0x94]) == "café “x”")
+        let words = "Grüße aus der Stadt – schön"
+        for (encoding, mark) in [
+            (String.Encoding.utf16LittleEndian, [0xFF, 0xFE]), (.utf16BigEndian, [0xFE, 0xFF]),
+            (.utf16LittleEndian, []), (.utf16BigEndian, []),
+        ] as [(String.Encoding, [UInt8])] {
+            #expect(try text(mark + Array(try #require(words.data(using: encoding)))) == words)
+        }
+        let russian = String(repeating: "Старый маяк стоит на краю гавани. ", count: 8)
+        #expect(try text(Array(try #require(russian.data(using: .windowsCP1251)))) == russian)
+        #expect(throws: DocumentError.self) { try read([0, 1, 2, 3, 200, 0, 0, 7], name: "a.txt") }
+        var options = ReadingOptions()
+        options.encoding = "iso-8859-2"
+        #expect(try read([0xB1, 0xE6], name: "a.txt", options: options).documents[0].text == "ąć")
+        let page = Array("<meta charset='windows-1251'><p>".utf8) + [0xCC, 0xE0, 0xFF, 0xEA]
+        #expect(try read(page, name: "a.html").documents[0].text == "Маяк")
+        let rows = Array("id,text\n1,caf".utf8) + [0xE9, 10]
+        #expect(try read(rows, name: "a.csv").documents[0].text == "café")
+    }
+
+    @Test func pagesKeepTheirMainText() throws {
+        let page = try read(
+            """
+            <!DOCTYPE html><html><head><title>Fish &amp; chips</title><style>p{}</style>
+            <meta name="author" content="A. Cook"><script>if (a < b) { document.write("<p>no</p>") }</script></head>
+            <body><nav><a href=x>Home</a></nav><!-- no --><h1>Heading</h1><p>One&nbsp;two &#233;&#x41; 3 < 4 & 5 &#150; &check;&copy 2020 &amp;lt;</p>
+            <table><tr><th>Quay<th>Fee</tr><tr><td>North<td>4.50</tr></table><p>Next<br>line <b>bold</b><ul><li>x<li>y</ul>
+            <pre>a
+              b</pre><footer>Impressum</footer>
+            """, name: "a.html"
+        ).documents[0]
+        #expect(page.title == "Fish & chips" && page.metadata["author"] == .string("A. Cook"))
+        #expect(
+            page.text
+                == "Heading\n\nOne two éA 3 < 4 & 5 – ✓© 2020 &lt;\n\nQuay | Fee\nNorth | 4.50\n\nNext\nline bold\n\nx\ny\n\na\n  b"
+        )
+        // A page of links only is its links.
+        #expect(try read("<body><nav><a>One</a><a>Two</a></nav></body>", name: "a.html").documents[0].text == "OneTwo")
+        let deep = String(repeating: "<div class=nav><table><tr><td>", count: 3000) + "x"
+        #expect(try read(deep, name: "a.html").documents.count == 1)
+    }
+
+    @Test func restructuredTextAndOrg() throws {
+        let rst = try read(
+            "======\nTitle\n======\n\n:Author: Ada\n\nText.\n\n.. a comment\n   more\n\nPart\n----\n\nEnd.\n",
+            name: "a.rst"
+        ).documents[0]
+        #expect(
+            rst.title == "Title" && rst.metadata["author"] == .string("Ada") && rst.text == "Text.\n\n\nPart\n\n\nEnd.")
+        let org = try read(
+            "#+TITLE: Notes\n#+FILETAGS: :a:b:\n* Head\n:PROPERTIES:\n:ID: 5\n:END:\nText.\n", name: "a.org"
+        ).documents[0]
+        #expect(org.title == "Notes" && org.metadata["tags"] == ["a", "b"] && org.text == "Head\n\nText.")
+    }
+
+    @Test func kindsAreToldByContent() throws {
+        func kind(_ text: String, _ name: String) -> SourceFormat? {
+            var text = text
+            return text.withUTF8 { SourceFormat.detect(name: name, head: $0, isWhole: true) }
+        }
+        #expect(kind("plain words", "README") == .text && kind("#!/bin/sh\necho", "run") == .code)
+        #expect(kind("<!DOCTYPE html><p>x", "page") == .html && kind("{\"a\":1}\n{\"a\":2}", "data") == .jsonl)
+        #expect(kind("%PDF-1.4 x", "file.txt") == .pdf && kind("int main", "a.c") == .code)
+        #expect(kind("From: a@b\nTo: c@d\nSubject: x\n\nHi", "mail") == .eml && kind("x", "a.unknown") == .text)
+    }
+}
