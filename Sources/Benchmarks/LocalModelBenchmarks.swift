@@ -41,7 +41,7 @@ struct ReaderBenchmark: AsyncParsableCommand {
                 choices.append(try await ReaderMeasurement.choices(item, by: answerer))
             }
             let weights = ReaderMeasurement.fit(choices)
-            let looks = reader == nil ? EvidenceAnswerer.featureNames.count : 1
+            let looks = reader == nil ? EvidenceAnswerer.featureNames.count : 2
             answerer.weights = .init(
                 logProbabilities: Array(weights.dropFirst(looks)), features: Array(weights.prefix(looks)))
             print("fitted: \(answerer.weights)")
@@ -50,7 +50,8 @@ struct ReaderBenchmark: AsyncParsableCommand {
         let items = try ReaderMeasurement.items(questions: questions, corpus: corpus, skip: 0, count: count)
         let start = wallSeconds()
         for item in items {
-            let answer = try await answerer.answer(item.question, passages: item.passages)
+            let answer = try await answerer.answer(
+                item.question, passages: item.passages, written: ReaderMeasurement.draft(item, by: answerer))
             let scores = ReaderMeasurement.scores(answer.text, item)
             chosen += scores.f1
             match += scores.exactMatch

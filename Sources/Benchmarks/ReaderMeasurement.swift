@@ -58,9 +58,18 @@ struct ReaderMeasurement {
         AnswerBenchmark.hotpotQA.score(text, gold: item.gold)
     }
 
+    /// What a model that is good enough to be let write answers; nil for another.
+    static func draft(_ item: Item, by answerer: EvidenceAnswerer) async throws -> String? {
+        guard answerer.proposer != nil, answerer.model.capabilities.toolCalls else { return nil }
+        let response = try await answerer.model.respond(to: answerer.request(item.question, item.passages)) { _ in }
+        return response.completions.first.map { EvidenceAnswerer.short($0.message.content) }
+    }
+
     /// The candidates of a question with their features.
     static func choices(_ item: Item, by answerer: EvidenceAnswerer) async throws -> [Choice] {
-        try await answerer.answer(item.question, passages: item.passages).ranked.map { ranked in
+        let written = try await draft(item, by: answerer)
+        return try await answerer.answer(item.question, passages: item.passages, written: written).ranked.map {
+            ranked in
             Choice(
                 text: ranked.candidate.text, features: ranked.candidate.features,
                 f1: scores(ranked.candidate.text, item).f1)

@@ -17,6 +17,9 @@ static const unsigned char policies_baleen_yaml[] __attribute__((aligned(64))) =
 static const unsigned char policies_clues_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/clues.yaml"
 };
+static const unsigned char policies_corpus_questions_safetensors[] __attribute__((aligned(64))) = {
+#embed "../../Policies/corpus-questions.safetensors"
+};
 static const unsigned char policies_corpus_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/corpus.yaml"
 };
@@ -68,6 +71,9 @@ static const unsigned char policies_react_yaml[] __attribute__((aligned(64))) = 
 static const unsigned char policies_reader_safetensors[] __attribute__((aligned(64))) = {
 #embed "../../Policies/reader.safetensors"
 };
+static const unsigned char policies_research_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/research.yaml"
+};
 static const unsigned char policies_rewrite_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/rewrite.yaml"
 };
@@ -106,6 +112,7 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/assisted.yaml", policies_assisted_yaml),
     BUNDLED("Policies/baleen.yaml", policies_baleen_yaml),
     BUNDLED("Policies/clues.yaml", policies_clues_yaml),
+    BUNDLED("Policies/corpus-questions.safetensors", policies_corpus_questions_safetensors),
     BUNDLED("Policies/corpus.yaml", policies_corpus_yaml),
     BUNDLED("Policies/decompose.yaml", policies_decompose_yaml),
     BUNDLED("Policies/feedback.yaml", policies_feedback_yaml),
@@ -123,6 +130,7 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/r1-searcher.yaml", policies_r1_searcher_yaml),
     BUNDLED("Policies/react.yaml", policies_react_yaml),
     BUNDLED("Policies/reader.safetensors", policies_reader_safetensors),
+    BUNDLED("Policies/research.yaml", policies_research_yaml),
     BUNDLED("Policies/rewrite.yaml", policies_rewrite_yaml),
     BUNDLED("Policies/search-o1.yaml", policies_search_o1_yaml),
     BUNDLED("Policies/search-r1.yaml", policies_search_r1_yaml),

@@ -113,6 +113,13 @@ size_t forage_attention_scratch(size_t length, size_t head_width) {
 
 void forage_attention(const float *qkv, size_t ldqkv, size_t length, size_t width, size_t head_width,
                       size_t first_head, size_t last_head, float *out, size_t ldout, float *scratch) {
+    forage_attention_biased(qkv, ldqkv, length, width, head_width, first_head, last_head, NULL, length, out, ldout,
+                            scratch);
+}
+
+void forage_attention_biased(const float *qkv, size_t ldqkv, size_t length, size_t width, size_t head_width,
+                             size_t first_head, size_t last_head, const float *bias, size_t reach, float *out,
+                             size_t ldout, float *scratch) {
     size_t padded = round_up(length, FORAGE_PANEL);
     size_t value_width = round_up(head_width, FORAGE_PANEL);
     float *keys = scratch, *values = keys + padded * head_width, *weights = values + value_width * length;
@@ -130,6 +137,10 @@ void forage_attention(const float *qkv, size_t ldqkv, size_t length, size_t widt
             size_t rows = length - first < QUERY_BLOCK ? length - first : QUERY_BLOCK;
             forage_gemm_f32(q + first * ldqkv, ldqkv, rows, keys, padded, head_width, 0, padded / FORAGE_PANEL, NULL,
                             FORAGE_EPILOGUE_NONE, weights, padded);
+            for (size_t i = 0; bias && i < rows; i++) {
+                const float *own = bias + head * (2 * reach - 1) + reach - 1 - (first + i);
+                for (size_t j = 0; j < length; j++) weights[i * padded + j] += own[j];
+            }
             for (size_t i = 0; i < rows; i++) softmax(weights + i * padded, length, padded);
             forage_gemm_f32(weights, padded, rows, values, head_width, length, 0, value_width / FORAGE_PANEL, NULL,
                             FORAGE_EPILOGUE_NONE, out + first * ldout + head * head_width, ldout);

@@ -11,11 +11,25 @@ public protocol TextEncoder: Sendable {
     var dimension: Int { get }
     /// Identifies what makes the vectors: a hash of configuration and weights. An index keeps it and refuses others.
     var fingerprint: String { get }
-    /// Encodes texts. Never blocks the cooperative pool for long: the work is done on threads of the encoder's own.
+    /// What stands before queries and passages; callers add it, by ``encodeQueries(_:)`` and ``encodePassages(_:)``.
+    var prompts: EncoderPrompts { get }
+    /// Encodes texts as they are. Never blocks the cooperative pool for long: the work is done on threads of the encoder's own.
     func encode(_ texts: [String]) async throws -> EmbeddingMatrix
 }
 
 extension TextEncoder {
+    public var prompts: EncoderPrompts { .none }
+
+    /// Encodes queries as the encoder was trained to read them.
+    public func encodeQueries(_ texts: [String]) async throws -> EmbeddingMatrix {
+        try await encode(prompts.query.isEmpty ? texts : texts.map { prompts.query + $0 })
+    }
+
+    /// Encodes passages as the encoder was trained to read them.
+    public func encodePassages(_ texts: [String]) async throws -> EmbeddingMatrix {
+        try await encode(prompts.passage.isEmpty ? texts : texts.map { prompts.passage + $0 })
+    }
+
     /// Encodes one text.
     public func encode(_ text: String) async throws -> [Float] {
         try await encode([text]).values

@@ -44,11 +44,14 @@ public struct ModelCapabilities: Sendable, Hashable {
     public var needsRequiredCalls: Bool
     /// The longest conversation, in tokens; nil when unknown.
     public var contextLength: Int?
+    /// The number of its parameters; nil when unknown.
+    public var parameters: Int?
 
     public init(
         toolCalls: Bool = false, logProbabilities: Bool = false, constraints: Bool = false,
-        needsRequiredCalls: Bool = false, contextLength: Int? = nil
+        needsRequiredCalls: Bool = false, contextLength: Int? = nil, parameters: Int? = nil
     ) {
+        self.parameters = parameters
         self.needsRequiredCalls = needsRequiredCalls
         self.toolCalls = toolCalls
         self.logProbabilities = logProbabilities
@@ -59,6 +62,7 @@ public struct ModelCapabilities: Sendable, Hashable {
 
 /// One call of a model: the conversation, the tools that it may call, and how to sample.
 public struct ModelRequest: Sendable, Hashable {
+    /// The conversation. When the last message is the assistant's, the model goes on with that text as its own turn.
     public var messages: [ChatMessage]
     public var tools: [ToolSpecification]
     public var toolChoice: ToolChoice

@@ -85,21 +85,6 @@ public struct ToolRegistry: Sendable {
     /// - Throws: `CancellationError`.
     public func run(_ call: ToolCall, in context: ToolContext) async throws -> ToolOutput {
         guard let name = toolName(call.name), let tool = self[name] else { return .failure(unknown(call.name).message) }
-        guard let memo, Self.isBuiltIn(tool), memo.corpus == context.corpus.fingerprint else {
-            return try await run(tool, named: name, call, in: context)
-        }
-        let key = ToolMemo.Key(
-            tool: call.name, arguments: call.arguments, handle: context.handle, limits: context.limits,
-            sets: ToolMemo.sets(named: call.arguments, in: context.resultSets))
-        if let known = memo.answer(key) { return known }
-        let output = try await run(tool, named: name, call, in: context)
-        if !output.isError { memo.remember(output, for: key) }
-        return output
-    }
-
-    private func run(
-        _ tool: any RetrievalTool, named name: String, _ call: ToolCall, in context: ToolContext
-    ) async throws -> ToolOutput {
         guard let read = ArgumentRepair.read(call.arguments, schema: tool.specification.parameters) else {
             var reason = "expected an object"
             do { _ = try JSONValue(parsing: call.arguments, limits: JSONLimits(depth: 32, bytes: 1 << 18)) } catch {
@@ -107,10 +92,26 @@ public struct ToolRegistry: Sendable {
             }
             return .failure("the arguments of \(name) are not JSON: \(reason). Write one JSON object.")
         }
-        var repairs = read.repairs
-        if name != call.name { repairs.insert("the name \"\(call.name.prefix(64))\" read as \(name)", at: 0) }
-        var output = try await run(tool, read.value, in: context)
-        output.repairs = repairs
+        var output = try await remembered(tool, read.value, in: context)
+        output.repairs = read.repairs
+        if name != call.name { output.repairs.insert("the name \"\(call.name.prefix(64))\" read as \(name)", at: 0) }
+        return output
+    }
+
+    /// What the memo holds of a call, or what the tool says now.
+    private func remembered(
+        _ tool: any RetrievalTool, _ arguments: JSONValue, in context: ToolContext
+    ) async throws -> ToolOutput {
+        guard let memo, Self.isBuiltIn(tool), memo.corpus == context.corpus.fingerprint else {
+            return try await run(tool, arguments, in: context)
+        }
+        let text = arguments.serialized()
+        let key = ToolMemo.Key(
+            tool: tool.name, arguments: text, handle: context.handle, limits: context.limits,
+            sets: ToolMemo.sets(named: text, in: context.resultSets))
+        if let known = memo.answer(key) { return known }
+        let output = try await run(tool, arguments, in: context)
+        if !output.isError { memo.remember(output, for: key) }
         return output
     }
 

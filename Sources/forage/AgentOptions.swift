@@ -29,8 +29,8 @@ struct AgentOptions: ParsableArguments {
 
     @Option(
         help: """
-            The policy: a name (hops, react …) or a .yaml file. Default: react with a model that calls tools, else the \
-            trained policy or hops.
+            The policy: a name (hops, react …) or a .yaml file. Default: react with a server's model that calls tools; \
+            else the trained policy or hops retrieves, and a model in this process reads what it finds and answers.
             """)
     var policy: String?
 
@@ -38,7 +38,8 @@ struct AgentOptions: ParsableArguments {
         help: """
             Who answers where the policy says "auto": extractive (the best sentence), model (the model writes), \
             model-spans (a model in this process chooses among what the evidence offers), or auto (the trained span \
-            reader where there is no model, else the model).
+            reader where there is no model; a model in this process writes a short answer and chooses between it and what \
+            the span reader finds; another model writes).
             """)
     var answerer = AnswererChoice.auto
 
@@ -59,8 +60,10 @@ struct AgentOptions: ParsableArguments {
     func environment(quiet: Bool) async throws -> (environment: AgentEnvironment, strategy: Strategy) {
         let model = try openModel()
         let corpus = try await CorpusOpening.open(corpus)
-        let callsTools = model?.capabilities.toolCalls ?? false
-        let policyFile = try PolicyFile.find(policy ?? (callsTools ? "react" : LearnedDefaults.policy(for: corpus)))
+        let policyFile = try PolicyFile.find(policy ?? LearnedDefaults.policy(for: corpus, model: model))
+        if policy == nil, !quiet, let line = LearnedDefaults.explanation(of: policyFile.name, model: model) {
+            note(line)
+        }
         if policyFile.model == .required, model == nil {
             throw ValidationError(
                 "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
@@ -165,7 +168,7 @@ enum ModelOpening {
 
     /// Where a model that runs in this process lies; nil for a name that may be a server's.
     private static func localPath(_ name: String) throws -> String? {
-        if let path = ModelStore().resolve(name) { return path }
+        if let path = ModelStore().resolve(ModelNames.stored(name)) { return path }
         if FileManager.default.fileExists(atPath: name) { return name }
         guard name.hasSuffix(".gguf") || name.hasPrefix("/") || name.hasPrefix(".") else { return nil }
         throw ValidationError("--model \(name): there is no such file or folder")
@@ -196,8 +199,10 @@ enum AnswererDefaults {
     static func best() -> (any Answerer)? { spanReader().map { SpanAnswerer($0) } }
 
     /// A model in this process that weighs the span reader's candidates, or without that reader those of rules.
-    private static func choosing(_ model: LocalModel) -> SpanChoiceAnswerer {
-        SpanChoiceAnswerer(reader: EvidenceAnswerer(model: model, proposer: spanReader()?.proposer()))
+    /// - Parameter writes: whether it is the session's own model, whose words are a candidate too.
+    private static func choosing(_ model: LocalModel, writes: Bool = false) -> SpanChoiceAnswerer {
+        SpanChoiceAnswerer(
+            reader: EvidenceAnswerer(model: model, proposer: spanReader()?.proposer()), writes: writes)
     }
 
     private static func spanReader() -> SpanReader? {
@@ -222,15 +227,12 @@ enum AnswererDefaults {
     ) async throws -> StrategyRegistry {
         switch choice {
         case .auto:
-            // A model that cannot call tools is too weak to be let write freely.
-            let weak = models.compactMap { $0 as? LocalModel }.filter { !$0.capabilities.toolCalls }
-            guard weak.count <= 1 else {
-                let names = weak.map(\.name).joined(separator: ", ")
-                throw ValidationError("only one model without tool calls can read at a time, found \(names)")
+            // Models in this process read: they choose among what the evidence offers and what they would write themselves.
+            var readers: [String: any Answerer] = [:]
+            for local in models.compactMap({ $0 as? LocalModel }) {
+                readers[local.name] = choosing(local, writes: local.capabilities.toolCalls)
             }
-            return registry.answering(
-                withoutModel: best() ?? ExtractiveAnswerer(),
-                weakModel: weak.first.map(choosing))
+            return registry.answering(withoutModel: best() ?? ExtractiveAnswerer(), withModels: readers)
         case .extractive: return registry.always(ExtractiveAnswerer())
         case .model:
             guard !models.isEmpty else { throw ValidationError("--answerer model needs --model") }
@@ -252,6 +254,22 @@ enum AnswererDefaults {
 enum LearnedDefaults {
     /// The most passages that are read into memory for a trained policy.
     static let passageLimit = 200_000
+
+    /// The policy of sessions where none is named. A model in this process is better at reading than at driving: with it a
+    /// policy that needs no model retrieves (`react` lets it drive all the same).
+    static func policy(for corpus: any RetrievalCorpus, model: (any LanguageModel)?) -> String {
+        guard let model, model.capabilities.toolCalls, !reads(model) else { return policy(for: corpus) }
+        return "react"
+    }
+
+    /// Whether a model is left to read what a policy retrieves.
+    private static func reads(_ model: any LanguageModel) -> Bool { model.capabilities.parameters != nil }
+
+    /// One line for a person who named no policy; nil where there is nothing to choose.
+    static func explanation(of policy: String, model: (any LanguageModel)?) -> String? {
+        guard let model, reads(model) else { return nil }
+        return "\(policy) retrieves, \(model.name) reads and answers; --policy react lets the model drive"
+    }
 
     /// The policy of sessions without a model: the trained one where its weights are at hand and the corpus has
     /// vectors, else the fixed one.

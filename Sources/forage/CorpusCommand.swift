@@ -12,7 +12,7 @@ import Text
 struct CorpusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "corpus", abstract: "Look at a corpus, check it, and take documents out.",
-        subcommands: [Info.self, Verify.self, Delete.self, Compact.self])
+        subcommands: [Info.self, Verify.self, Delete.self, Reindex.self, Compact.self])
 
     struct Info: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -41,7 +41,7 @@ struct CorpusCommand: AsyncParsableCommand {
                     "\(shown($0.value)) (\($0.count))"
                 }
                 print(
-                    "  \(pad(field.name, 20)) \(pad(field.type.description, 16))\(field.isDeclared ? " declared," : "") \(field.documentCount) documents, \(field.distinctCount) values: \(examples.joined(separator: ", "))"
+                    "  \(pad(field.name, 20)) \(pad(field.type.description, 16))\(field.isDeclared ? " declared," : "") \(field.documentCount) documents, \(field.distinctCount) values: \(examples.joined(separator: ", "))\(odd(field))"
                 )
             }
         }
@@ -53,7 +53,7 @@ struct CorpusCommand: AsyncParsableCommand {
                     "name": .string(field.name), "type": .string(field.type.rawValue),
                     "declared": .bool(field.isDeclared),
                     "documents": .integer(field.documentCount), "distinct": .integer(field.distinctCount),
-                    "examples": .array(examples),
+                    "odd": .integer(field.oddCount), "examples": .array(examples),
                 ]
             }
             let files = reader.manifest.files.values.sorted { $0.role < $1.role }.map { file -> JSONValue in
@@ -68,6 +68,12 @@ struct CorpusCommand: AsyncParsableCommand {
                 "generation": .integer(reader.manifest.number), "published": .integer(reader.manifest.published),
                 "fields": .array(fields), "files": .array(files),
             ]
+        }
+
+        private func odd(_ field: MetadataField) -> String {
+            guard field.oddCount > 0 else { return "" }
+            return
+                "; \(field.oddCount) missing as no \(field.type.singular): \(field.oddExamples.joined(separator: ", "))"
         }
 
         private func shown(_ value: MetadataValue) -> String {
@@ -129,6 +135,21 @@ struct CorpusCommand: AsyncParsableCommand {
                 note("\(ids.count - missing.count) documents deleted; \(reader.documentCount) are left")
             }
             if !missing.isEmpty { throw ExitCode(1) }
+        }
+    }
+
+    struct Reindex: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Build the indexes anew where they are out of date, without reading the sources again.")
+
+        @Argument(help: "The corpus folder.") var corpus: String
+        @OptionGroup var indexing: IndexingOptions
+
+        func run() async throws {
+            Interruption.listen()
+            try await indexing.check()
+            let reader = try await indexing.publish(CorpusWriter(path: corpus))
+            note("\(corpus) is up to date: \(reader.documentCount) documents, \(reader.passageCount) passages")
         }
     }
 

@@ -21,7 +21,8 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
         2, 5, 10, 100,
     ]
-    @Option(help: "Writes the runs in TREC form into this folder, one file a mode.") var trec: String?
+    @Option(help: "Writes the runs in TREC form into this folder, one file a mode, and the judgments (qrels.txt).")
+    var trec: String?
     @Option(help: "A file of published recall (Examples/suites/published-recall.yaml) to print the rows beside.")
     var beside: String?
     @Option(help: "The question set's name in that file; default: by the question file.") var name: String?
@@ -56,12 +57,19 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
                 var run: [String: [String: Double]] = [:]
                 for ranking in rankings {
                     run[ranking.question.id] = Dictionary(
-                        ranking.ranked.enumerated().map { ($0.element, 1 / Double($0.offset + 1)) },
+                        zip(ranking.ranked, ranking.scores).map { ($0, $1) },
                         uniquingKeysWith: { first, _ in first })
                 }
                 try writeFile(
                     TRECFiles.runLines(run, tag: "forage-" + mode.rawValue).joined(separator: "\n") + "\n",
                     to: "\(trec)/\(mode.rawValue).run")
+            }
+            if let trec {
+                let judged = evaluation.set.questions.filter { !$0.relevance.isEmpty }
+                try writeFile(
+                    TRECFiles.qrelsLines(
+                        Dictionary(judged.map { ($0.id, $0.relevance) }, uniquingKeysWith: { first, _ in first })
+                    ).joined(separator: "\n") + "\n", to: "\(trec)/qrels.txt")
             }
             return rows
         }

@@ -57,15 +57,25 @@ struct IndexingOptions: ParsableArguments {
     @Option(help: "The weight of a title's words. Default: 1.")
     var titleWeight: Double?
 
-    @Option(help: "The Snowball stemmer, or none. Default: english.")
+    @Option(
+        help:
+            "The language of the texts, by name or code (german, de): its stemmer and stop words. Default: as the corpus has it, else detected, else english."
+    )
+    var language: String?
+
+    @Option(help: "The Snowball stemmer, or none. Default: the language's.")
     var stemmer: String?
 
-    @Option(help: "Stop words: english or none. Default: english.")
+    @Option(help: "Stop words: a language or none. Default: the language's.")
     var stopWords: String?
 
     func validate() throws {
-        if let stopWords, stopWords != "english", stopWords != "none" {
-            throw ValidationError("--stop-words is english or none, found \(stopWords)")
+        if let language, TextLanguage.named(language) == nil {
+            throw ValidationError(
+                "--language is one of \(TextLanguage.all.map(\.name).joined(separator: ", ")), found \(language)")
+        }
+        if let stopWords, stopWords != "none", TextLanguage.named(stopWords) == nil {
+            throw ValidationError("--stop-words is a language such as english, or none; found \(stopWords)")
         }
     }
 
@@ -80,7 +90,7 @@ struct IndexingOptions: ParsableArguments {
         defer { line.clear() }
         do {
             let generation = try writer.beginGeneration(isCancelled: { Interruption.isRequested })
-            var builder = try await builder(after: generation.previous)
+            var builder = try await builder(after: generation.previous, line)
             let started = Date()
             builder.onProgress = { progress in
                 let seconds = Date().timeIntervalSince(started)
@@ -112,7 +122,7 @@ struct IndexingOptions: ParsableArguments {
         try generation.publish()
     }
 
-    private func builder(after previous: CorpusReader?) async throws -> IndexBuilder {
+    private func builder(after previous: CorpusReader?, _ line: ProgressLine) async throws -> IndexBuilder {
         // What was chosen when the corpus was indexed holds until something else is said; "none" is a choice.
         let own =
             previous?.manifest.files[IndexRole.vectors]?.parameters["encoder"]?.string
@@ -130,7 +140,16 @@ struct IndexingOptions: ParsableArguments {
             )
             builder = IndexBuilder(encoder: nil)
         }
+        for warning in (builder.encoder as? BERTEncoder)?.warnings ?? [] {
+            note("\(builder.encoderName): \(warning)")
+        }
         builder.keywords = try keywordOptions(after: previous)
+        builder.detectsLanguage =
+            previous?.path(ofRole: IndexRole.keyword) == nil && language == nil && stemmer == nil && stopWords == nil
+        builder.onLanguage = { language in
+            line.clear()
+            note("The texts are in \(language.name.capitalized): indexed so. Say --language for another one.")
+        }
         builder.embeddingCache = embeddingCache
         builder.vectorFormat = vectorFormat
         builder.graph = graph
@@ -141,14 +160,19 @@ struct IndexingOptions: ParsableArguments {
 
     private func keywordOptions(after previous: CorpusReader?) throws -> KeywordIndexOptions {
         var options = KeywordIndexOptions()
-        if let path = previous?.path(ofRole: IndexRole.keyword), let index = try? KeywordIndex(path: path) {
-            options = index.options
+        if let path = previous?.path(ofRole: IndexRole.keyword) { options = try KeywordIndex.options(path: path) }
+        if let language = language.flatMap(TextLanguage.named) {
+            options.analyzer = AnalyzerOptions(language: language)
         }
         if let k1 { options.k1 = k1 }
         if let b { options.b = b }
         if let titleWeight { options.titleWeight = titleWeight }
         if let stemmer { options.analyzer.stemmer = stemmer == "none" ? nil : stemmer }
-        if let stopWords { options.analyzer.stopWords = stopWords == "none" ? .none : .english }
+        if let language = stopWords.flatMap(TextLanguage.named) {
+            options.analyzer.stopWords = AnalyzerOptions(language: language).stopWords
+        } else if stopWords == "none" {
+            options.analyzer.stopWords = .none
+        }
         return options
     }
 }

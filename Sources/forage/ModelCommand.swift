@@ -25,7 +25,7 @@ struct ModelCommand: AsyncParsableCommand {
         func open() throws -> LocalModel {
             var options = LocalModel.Options(cacheBytes: max(cache, 1) << 20)
             if threads > 0 { options.threads = threads }
-            guard let path = ModelStore().resolve(model) else {
+            guard let path = ModelStore().resolve(ModelNames.stored(model)) else {
                 throw ValidationError("there is no model \"\(model)\"; `forage model pull \(model)` may fetch it")
             }
             do { return try LocalModel(path: path, name: model, options: options) } catch {
@@ -43,7 +43,9 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct Pull: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Fetch a model: a known name, \"default\", a file, a folder, or hf:owner/name/file.gguf.")
+            abstract:
+                "Fetch a model: a known name, \"default\", qwen2.5:1.5b and the like, a file, a folder, or hf.co/owner/name:Q4_K_M."
+        )
         @Argument var model = "default"
         @Flag(help: "Fetch also what is there already.")
         var force = false

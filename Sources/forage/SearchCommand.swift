@@ -54,9 +54,10 @@ struct SearchCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "By words (BM25).",
             discussion:
-                "In the query +word must be there, -word must not, \"some words\" must stand side by side, beg* begins a word."
+                "The query is text, whatever signs it holds. With --operators +word must be there, -word must not, \"some words\" must stand side by side, beg* begins a word."
         )
         @OptionGroup var options: Options
+        @Flag(help: "Read +, -, quotes and * in the query as operators.") var operators = false
         @Option(help: "Words that a passage must hold.") var must: [String] = []
         @Option(help: "Words that a passage must not hold.") var mustNot: [String] = []
         @Option(help: "Words that a passage must hold side by side, in this order.") var phrase: [String] = []
@@ -64,12 +65,19 @@ struct SearchCommand: AsyncParsableCommand {
 
         func run() async throws {
             let corpus = try await LocalCorpus(path: options.corpus, loadsEncoder: false)
-            var query = KeywordQuery(parsing: options.query)
+            var query = operators ? KeywordQuery(parsing: options.query) : KeywordQuery(options.query)
             query.must += must
             query.phrases += phrase
             query.mustNot += mustNot
             query.prefixes += prefix
-            try options.show(try corpus.keywordSearch(query, limit: options.limit), from: corpus)
+            let hits = try corpus.keywordSearch(query, limit: options.limit)
+            if let reading = corpus.keywords?.reading(of: query) {
+                if !reading.ignored.isEmpty {
+                    note("too frequent to search for: \(reading.ignored.joined(separator: " "))")
+                }
+                if !reading.unknown.isEmpty { note("in no passage: \(reading.unknown.joined(separator: " "))") }
+            }
+            try options.show(hits, from: corpus)
         }
     }
 

@@ -14,7 +14,7 @@ import Text
 import Tools
 
 /// What `serve` and `mcp` serve.
-struct ServiceArguments: ParsableArguments {
+struct ServiceArguments: ParsableArguments, Sendable {
     @Option(name: .long, help: "A corpus folder; several may be given, the first is the default.")
     var corpus: [String] = []
 
@@ -110,7 +110,10 @@ struct ServiceArguments: ParsableArguments {
                     newer = other
                 }
                 guard newer.reader.manifest.number != served.reader.manifest.number else { return nil }
-                return (newer, try? await arguments.strategies(over: newer, chosen))
+                return (
+                    corpus: newer as any RetrievalCorpus,
+                    strategies: try? await arguments.strategies(over: newer, chosen)
+                )
             }
         }
         return service
@@ -125,7 +128,7 @@ struct ServiceArguments: ParsableArguments {
             for: corpus, learns: hasVectors, models: model.map { [$0] } ?? [])
         var names = policy
         if policy.isEmpty {
-            let first = model?.capabilities.toolCalls == true ? "react" : LearnedDefaults.policy(for: corpus)
+            let first = LearnedDefaults.policy(for: corpus, model: model)
             names = [first] + Self.policyNames().filter { $0 != first }
         }
         var strategies: [Strategy] = []

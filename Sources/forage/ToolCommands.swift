@@ -83,13 +83,13 @@ struct FilterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "filter", abstract: "List every document that meets a condition.",
         discussion: #"""
-            Example: forage filter --corpus news.forage --where '{"field": "source", "op": "==", "value": "The Verge"}' \
+            Example: forage filter --corpus news.forage --where 'source = The Verge and published_at >= 2023-10' \
             --sort published_at:descending --field category
             """#)
 
     @OptionGroup var tool: ToolArguments
 
-    @Option(name: .long, help: "The condition as JSON.")
+    @Option(name: .long, help: "The condition, as country = Norway and year >= 2020, or as JSON.")
     var `where`: String
 
     @Option(name: .long, help: "FIELD or FIELD:descending; several may be given.")
@@ -99,7 +99,7 @@ struct FilterCommand: AsyncParsableCommand {
     var field: [String] = []
 
     func run() async throws {
-        var arguments: JSONObject = ["where": try ToolArguments.parsed(`where`, option: "--where")]
+        var arguments: JSONObject = ["where": try WhereText.json(`where`)]
         if !sort.isEmpty { arguments["sort"] = .array(try sort.map(ToolArguments.order)) }
         if !field.isEmpty { arguments["fields"] = .array(field.map(JSONValue.string)) }
         try await tool.run("filter", arguments)
@@ -116,7 +116,9 @@ struct AggregateCommand: AsyncParsableCommand {
 
     @OptionGroup var tool: ToolArguments
 
-    @Option(name: .long, help: "The condition as JSON; without it every document.")
+    @Option(
+        name: .long,
+        help: "The condition, as country = Norway and year >= 2020, or as JSON; without it every document.")
     var `where`: String?
 
     @Option(
@@ -132,7 +134,7 @@ struct AggregateCommand: AsyncParsableCommand {
 
     func run() async throws {
         var arguments: JSONObject = [:]
-        if let condition = `where` { arguments["where"] = try ToolArguments.parsed(condition, option: "--where") }
+        if let condition = `where` { arguments["where"] = try WhereText.json(condition) }
         if !measure.isEmpty {
             arguments["measures"] = .array(
                 try measure.map { text in

@@ -2,17 +2,16 @@
 
 import ArgumentParser
 
-/// `forage train`: trains a retrieval policy (the default), the reader of passages, the reader of questions about a corpus,
-/// or the encoder.
+/// `forage train`: trains a retrieval policy (the default), the reader, the encoder, or the reader of questions about a
+/// whole corpus.
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
         abstract:
-            "Train a retrieval policy (the default), the reader of passages, the reader of corpus questions, or the encoder.",
+            "Train a retrieval policy from gold passages or answer rewards, the reader, the encoder, or corpus-questions.",
         subcommands: [
-            TrainPolicyCommand.self, TrainReaderCommand.self, TrainCorpusQuestionsCommand.self,
-            TrainEncoderCommand.self,
-            TrainExportCommand.self,
+            TrainPolicyCommand.self, TrainReaderCommand.self, TrainEncoderCommand.self,
+            TrainCorpusQuestionsCommand.self, TrainExportCommand.self,
         ],
         defaultSubcommand: TrainPolicyCommand.self)
 }

@@ -53,7 +53,8 @@ import Tools
         for (open, close) in [
             ("<search>", "</search>"), ("<|begin_of_query|>", "<|end_of_query|>"),
             ("<|begin_search_query|>", "<|end_search_query|>"),
-        ] where system.contains(open) && request.messages.first?.role == .user {
+        ] where system.contains(open) {
+            let turns = last.components(separatedBy: close).count - 1
             let queries = ["publisher of First for Women", "Bauer Media Group headquarters"]
             if turns < queries.count { return text("<think>Hm.</think>\(open)\(queries[turns])\(close)") }
             return text(open == "<|begin_search_query|>" ? "\\boxed{Germany}" : "<answer>Germany</answer>")

@@ -138,6 +138,14 @@ import Text
         }
     }
 
+    @Test func verificationCoversTheMetadata() throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        #expect(try CorpusVerifier().verify(path: path).isSound)
+        try change(path, "UPDATE documents SET metadata = replace(metadata, '1990', '1890')")
+        #expect(try !CorpusVerifier().verify(path: path).isSound)
+    }
+
     /// A file that is made shorter while it is in use is an error of the request that reads it.
     @Test func aFileThatIsMadeShorterDoesNotEndTheProcess() throws {
         let folder = try TemporaryFolder()

@@ -2,7 +2,6 @@
 
 import Base
 import Testing
-import Text
 
 @testable import Corpus
 

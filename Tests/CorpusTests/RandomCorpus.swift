@@ -77,6 +77,7 @@ extension MetadataValue {
     var number: Double {
         switch self {
         case .number(let number): return number
+        case .integer(let number): return Double(number)
         case .date(let seconds): return Double(seconds)
         case .boolean(let flag): return flag ? 1 : 0
         case .text, .list: return .nan

@@ -118,8 +118,10 @@ import Tools
             #expect(second["structuredContent"]?["passages"]?[0]?["id"] == "first")
             let evil = try await call("keyword_search", #"{"query":"radio"}"#)
             #expect(evil["content"]?[0]?["text"]?.string?.contains("<answer>") == false)
-            let wrong = try await call("keyword_search", #"{"quer":"x"}"#)
+            let wrong = try await call("keyword_search", #"{"nothing":"x"}"#)
             #expect(wrong["isError"] == true)
+            let mended = try await call("functions.keyword_search", #"{"quer":"magazine","limit":"2","within":null}"#)
+            #expect(mended["isError"] == false, "a call is read as it was meant")
             #expect(
                 try await server.post("/mcp", #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, headers: [accept])
                     .status == 400)

@@ -175,7 +175,7 @@ import Text
         var failure: LanguageModelError?
         let name = "piecemeal"
         let fingerprint = "piecemeal"
-        let capabilities = ModelCapabilities()
+        let capabilities = ModelCapabilities(toolCalls: true)
 
         func respond(to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void) async throws
             -> ModelResponse
@@ -216,7 +216,7 @@ import Text
             let chunks = Self.events(try await server.post("/v1/chat/completions", body).text)
             let pieces = chunks.compactMap { $0["choices"]?[0]?["delta"]?["content"]?.string }.filter { !$0.isEmpty }
             #expect(pieces.count >= 3, "\(pieces)")
-            #expect(pieces.joined().hasPrefix("Arthur's Magazine began in Philadelphia"))
+            #expect(pieces.joined().hasPrefix("Arthur's Magazine began in Philadelphia"), "\(pieces)")
             #expect(!pieces.joined().contains("hmm") && !pieces.joined().contains("Correction"))
             #expect(chunks.last?["usage"]?["total_tokens"] == 12)
             #expect(chunks.contains { $0["x_run"]?["first_text_seconds"]?.double != nil })

@@ -75,9 +75,9 @@ import Tools
         ("read", #"{"ids":["nope"]}"#, #"there is no passage or document "nope""#),
         ("read", #"{"over":"r7"}"#, #"there is no result "r7"; there are no results yet"#),
         ("keyword_search", #"{"query":"  "}"#, #""query" must not be empty"#),
-        ("keyword_search", #"{"q":"x"}"#, #""query" is missing"#),
-        ("keyword_search", #"{"query":"x""#, "the arguments of keyword_search are not JSON"),
-        ("keyword_serch", #"{"query":"x"}"#, "did you mean keyword_search?"),
+        ("keyword_search", #"{"nothing":"x"}"#, #""query" is missing"#),
+        ("keyword_search", "{{{", "the arguments of keyword_search are not JSON"),
+        ("keyword", #"{"query":"x"}"#, "there is no tool \"keyword\""),
         ("semantic_search", #"[1]"#, "expected object, found an array of 1"),
     ])
     func errorsTeach(tool: String, arguments: String, expected: String) async throws {

@@ -18,8 +18,15 @@ public struct ModelAnswerer: Answerer {
 
     public static let standardInstructions = """
         Answer the question from the passages and from nothing else. Write one or two sentences that cite the passages \
-        by id in square brackets, then a last line "Answer: " with only the shortest answer: a name, a number, a date, \
-        yes or no. When the passages do not answer the question, the last line is "Answer: unknown".
+        by what stands in square brackets before them, in square brackets, then a last line "Answer: " with only the shortest answer: a name, a number, \
+        a date, yes or no. When the passages do not answer the question, the last line is "Answer: unknown".
+        """
+
+    /// What the model is told where the question asks for sentences (``AnswerForm``).
+    public static let proseInstructions = """
+        Answer the question from the passages and from nothing else, in a few plain sentences, as long as the question \
+        needs. After each sentence cite the passage that it rests on, as in the list, in square brackets. When the passages \
+        do not answer the question, say so.
         """
 
     /// What the model is told where there is no evidence: retrieval was not needed, or found nothing.
@@ -40,7 +47,9 @@ public struct ModelAnswerer: Answerer {
     public func answer(
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
-        try await answer(question, from: evidence, random: context.random) {
+        // A model in this process copies a number without fault, a long id seldom.
+        let isNumbered = context.modelCapabilities?.parameters != nil
+        return try await answer(question, from: evidence, random: context.random, isNumbered: isNumbered) {
             try await context.respond(to: $0, purpose: "answer")
         }
     }
@@ -50,19 +59,23 @@ public struct ModelAnswerer: Answerer {
     public func answer(
         _ question: Question, from evidence: Evidence, with model: any LanguageModel, seed: UInt64
     ) async throws -> Answer {
-        try await answer(question, from: evidence, random: SplitMix64(seed: seed)) {
+        let isNumbered = model.capabilities.parameters != nil
+        return try await answer(question, from: evidence, random: SplitMix64(seed: seed), isNumbered: isNumbered) {
             try await model.respond(to: $0) { _ in }
         }
     }
 
     private func answer(
-        _ question: Question, from evidence: Evidence, random: SplitMix64,
+        _ question: Question, from evidence: Evidence, random: SplitMix64, isNumbered: Bool,
         respond: (ModelRequest) async throws -> ModelResponse
     ) async throws -> Answer {
         var random = random
         let fence = Fence(seed: random.next(), call: "answer")
         var options = options
         options.seed = options.seed ?? random.next() >> 11
+        // Instructions of a policy's own hold for every question.
+        let isProse = AnswerForm(question: question.text) == .prose && instructions == Self.standardInstructions
+        let instructions = isProse ? Self.proseInstructions : instructions
         var shown = passages
         while true {
             let messages =
@@ -75,7 +88,8 @@ public struct ModelAnswerer: Answerer {
                     ChatMessage(role: .system, content: question.instructions(instructions) + "\n\n" + Fence.note),
                     ChatMessage(
                         role: .user,
-                        content: fence.wrap(EvidencePrompt.list(evidence, limit: shown), source: "the evidence")
+                        content: fence.wrap(
+                            EvidencePrompt.list(evidence, limit: shown, isNumbered: isNumbered), source: "the evidence")
                             + "\n\nQuestion: " + question.prompt),
                 ]
             let request = ModelRequest(messages: messages, toolChoice: .none, options: options)
@@ -86,8 +100,10 @@ public struct ModelAnswerer: Answerer {
                 else { throw LanguageModelError.malformedReply("an empty answer") }
                 // The session resolves the citations against what it retrieved.
                 let state = AgentState.reading(evidence, of: question)
+                let written = completion.message.content
                 let answer = CitationResolver(state: state).answer(
-                    fromDraft: completion.message.content, model: response.model,
+                    fromDraft: isNumbered ? EvidencePrompt.naming(evidence, limit: shown, in: written) : written,
+                    model: response.model,
                     label: evidence.isEmpty ? .memory : .model)
                 guard !answer.text.isEmpty else {
                     throw LanguageModelError.malformedReply("reasoning or a call, and no answer")

@@ -4,30 +4,38 @@ import Foundation
 public import LanguageModels
 import Text
 
-/// Lets a model in this process choose the answer among what the evidence offers: its spans, yes and no, or the things
-/// that the question compares (``EvidenceAnswerer``). For models too weak to be let write freely.
+/// Lets a model in this process choose the answer among what the evidence offers: its spans, yes and no, the things that
+/// the question compares, and the model's own words (``EvidenceAnswerer``). A question that asks for sentences is left to
+/// ``ModelAnswerer``.
 ///
-/// It scores given texts and writes none, so it charges no model call to the budget and needs no record: the same
-/// evidence gives the same answer.
+/// Only what the model writes is charged and recorded. Its choice scores given texts: the same evidence gives the same
+/// answer, so it needs no record.
 public struct SpanChoiceAnswerer: Answerer {
     public var reader: EvidenceAnswerer
     /// The most passages that the model is shown, the best first. Default 5.
     public var passages: Int
+    /// Whether the session's model is the reader's own, whose words are then a candidate. Default false.
+    public var writes: Bool
 
     public var name: String { reader.model.name }
-    public var fingerprint: String { reader.model.fingerprint }
+    public var fingerprint: String { reader.model.fingerprint + (writes ? " writing" : "") }
 
-    public init(reader: EvidenceAnswerer, passages: Int = 5) {
+    public init(reader: EvidenceAnswerer, passages: Int = 5, writes: Bool = false) {
         self.reader = reader
         self.passages = passages
+        self.writes = writes
     }
 
     public func answer(
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
+        if writes, context.hasModel, AnswerForm(question: question.text) == .prose {
+            return try await ModelAnswerer(passages: passages).answer(question, from: evidence, using: context)
+        }
         let items = evidence.ranking.prefix(max(1, passages))
-        let found = try await reader.answer(
-            question.text, passages: items.map { .init(id: $0.passageID, title: $0.title, text: $0.text) })
+        let shown = items.map { EvidenceAnswerer.Passage(id: $0.passageID, title: $0.title, text: $0.shownText) }
+        let written = writes && context.hasModel ? try await draft(question, shown, context) : nil
+        let found = try await reader.answer(question.text, passages: shown, written: written)
         guard !found.text.isEmpty else {
             return try await ExtractiveAnswerer().answer(question, from: evidence, using: context)
         }
@@ -36,9 +44,22 @@ public struct SpanChoiceAnswerer: Answerer {
                 passageID: item.passageID, title: item.title, quote: Self.sentence(of: item.text, with: found.text),
                 support: found.confidence)
         }
+        let isOwn = found.text == written && cited.isEmpty
         return Answer(
-            text: found.text, short: found.text, label: .span, answerer: name, citations: cited,
+            text: found.text, short: found.text, label: isOwn ? .model : .span, answerer: name, citations: cited,
             confidence: found.confidence)
+    }
+
+    /// The model's own short answer; nil where the budget does not allow one.
+    private func draft(
+        _ question: Question, _ shown: [EvidenceAnswerer.Passage], _ context: StepContext
+    ) async throws -> String? {
+        do {
+            let response = try await context.respond(to: reader.request(question.text, shown), purpose: "answer")
+            return response.completions.first.map { EvidenceAnswerer.short($0.message.content) }
+        } catch SessionError.budget {
+            return nil
+        }
     }
 
     private static let splitter = SentenceSplitter()

@@ -103,6 +103,8 @@ public struct AnswerShape: Sendable {
             if ["confidence", "support", "score"].contains(where: key.contains) {
                 return .number(answer.confidence ?? answer.citations.first?.support ?? 0)
             }
+            // A number somewhere in a sentence is not the one that is asked for.
+            guard short.split(separator: " ").count <= 3 else { return nil }
             let digits = short.drop { !$0.isNumber && $0 != "-" }.prefix { $0.isNumber || ".,-".contains($0) }
             guard let number = Double(digits.filter { $0 != "," }) else { return nil }
             return Int(exactly: number).map { .integer($0) } ?? (type == "integer" ? nil : .number(number))

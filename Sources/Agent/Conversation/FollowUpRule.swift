@@ -145,7 +145,8 @@ private struct Words {
                 if word == "there", let next, Self.being.contains(Self.base(next.text.lowercased())) { continue }
                 let possesses =
                     ["its", "their", "his", "theirs", "hers"].contains(word)
-                    || word == "her" && next?.isWord == true && !Self.stopWords.contains(next?.text.lowercased() ?? "")
+                    || word == "her" && next?.isWord == true
+                        && !Self.afterObject.contains(Self.base(next?.text.lowercased() ?? ""))
                 return (index, word, possesses)
             }
             if ["this", "that", "these", "those", "such"].contains(word) {
@@ -197,7 +198,9 @@ private struct Words {
                 if isInName { run.append(String(token.text)) } else { flush() }
                 continue
             }
-            let isOwner = word.hasSuffix("'s") || word.hasSuffix("’s")
+            // "Arthur's Magazine" is one name; what a small word follows is another phrase.
+            let next = index + 1 < tokens.count ? tokens[index + 1] : nil
+            let isOwner = (word.hasSuffix("'s") || word.hasSuffix("’s")) && next?.text.first?.isUppercase != true
             run.append(isOwner ? String(token.text.dropLast(2)) : String(token.text))
             if isOwner { flush() }
         }
@@ -207,6 +210,11 @@ private struct Words {
 
     private static let being: Set<String> = [
         "is", "are", "was", "were", "be", "been", "has", "have", "will", "can", "exist",
+    ]
+    /// Words before which "her" is no possessive.
+    private static let afterObject: Set<String> = [
+        "in", "at", "on", "for", "to", "and", "or", "with", "when", "after", "before", "from", "by", "as", "then",
+        "about",
     ]
     private static let pronouns: Set<String> = [
         "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "there", "one",

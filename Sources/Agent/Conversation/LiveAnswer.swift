@@ -108,6 +108,11 @@ public struct LiveAnswer: Sendable {
             }
         }
         guard let resolver else { return ("", false) }
+        // What a number in brackets stands for is known only when the answer is there.
+        if let number = text.firstMatch(of: /\[\s*[0-9]{1,3}(\s*,\s*[0-9]{1,3})*\s*\]/) {
+            let written = text[number.range].dropFirst().dropLast()
+            if resolver.resolve(String(written)) == .unknown { text = String(text[..<number.range.lowerBound]) }
+        }
         let resolved = resolver.resolvedBrackets(in: text)
         var shown = resolved.text[...]
         while let first = shown.first, first.isWhitespace { shown = shown.dropFirst() }

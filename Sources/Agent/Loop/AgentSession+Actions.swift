@@ -29,6 +29,7 @@ extension AgentSession {
         let state = seen
         return StepContext(
             corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
+            modelName: environment.model?.name ?? "",
             random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
             embed: environment.embed,
             respond: { requests, purpose in try await self.respond(requests, purpose: purpose, closing: closing) })
@@ -75,12 +76,12 @@ extension AgentSession {
         }
     }
 
-    /// The search that is left when the model failed before anything was found.
+    /// The search that is left when a run ends before anything was found.
     private func proposeUnaided() async throws {
         let proposer = QuestionProposer()
         var proposal = try await proposer.propose(in: seen, using: context(for: proposer.name))
         for index in proposal.candidates.indices {
-            proposal.candidates[index].reason = "the model failed: search for the question itself"
+            proposal.candidates[index].reason = "nothing was searched yet: search for the question itself"
         }
         try await append(.proposed(proposal))
     }
@@ -129,18 +130,22 @@ extension AgentSession {
         }
     }
 
-    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence.
+    /// The closing turn: the acting model's own answer, else the answerer's, else the best-supported sentence; attributed to
+    /// the passages that support it.
     private func answer() async throws {
         let state = seen
         let resolver = CitationResolver(state: state)
+        let attribution = Attribution(state: state)
         if let draft = state.draft {
             let proposer = state.actions.last?.candidate.proposer ?? ""
             let answer = resolver.answer(
                 fromDraft: draft, model: state.draftLabel == .model ? state.header.model.name : proposer,
                 label: state.draftLabel)
-            // Reasoning alone, or a tool call as text, is no answer.
-            if !answer.text.isEmpty {
-                let shaped = try await shaped(answer, context(for: "shape", closing: true))
+            // Reasoning alone, or a tool call as text, is no answer; nor is what a model said before it had looked, unless
+            // what was then found bears it out.
+            if !answer.text.isEmpty, !isBlind(state) || attribution.supports(answer) {
+                let shaped = try await shaped(
+                    attribution.attributed(answer), context(for: "shape", closing: true))
                 try await append(.answered(shaped))
                 return
             }
@@ -161,7 +166,8 @@ extension AgentSession {
             try Task.checkCancellation()
             answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
         }
-        let shaped = try await shaped(resolver.resolved(answer), self.context(for: "shape", closing: true))
+        let shaped = try await shaped(
+            attribution.attributed(resolver.resolved(answer)), self.context(for: "shape", closing: true))
         try await append(.answered(shaped))
     }
 
@@ -195,5 +201,11 @@ extension AgentSession {
         }
         if let value = shape.filled(from: answer) { answer.text = value.serialized() }
         return answer
+    }
+
+    /// Whether the draft was written before anything had been searched: the last action is the search that followed it.
+    private func isBlind(_ state: AgentState) -> Bool {
+        guard state.draftLabel == .model, case .call = state.actions.last?.candidate.kind else { return false }
+        return true
     }
 }

@@ -97,6 +97,8 @@ public struct StepContext: Sendable {
     public var tools: ToolRegistry
     /// What the model can do; nil without a model.
     public var modelCapabilities: ModelCapabilities?
+    /// The model's name; empty without a model.
+    public var modelName: String
     /// A generator of this component's own in this step.
     public var random: SplitMix64
     /// Makes vectors of texts, for similarities; nil without an encoder.
@@ -107,7 +109,8 @@ public struct StepContext: Sendable {
 
     public init(
         corpus: any RetrievalCorpus, tools: ToolRegistry, modelCapabilities: ModelCapabilities? = nil,
-        random: SplitMix64 = SplitMix64(seed: 0), embed: (@Sendable ([String]) async throws -> [[Float]])? = nil,
+        modelName: String = "", random: SplitMix64 = SplitMix64(seed: 0),
+        embed: (@Sendable ([String]) async throws -> [[Float]])? = nil,
         respond: @escaping @Sendable ([ModelRequest], String) async throws -> [ModelResponse] = { _, _ in
             throw LanguageModelError.unavailable("this session has no model")
         }
@@ -115,6 +118,7 @@ public struct StepContext: Sendable {
         self.corpus = corpus
         self.tools = tools
         self.modelCapabilities = modelCapabilities
+        self.modelName = modelName
         self.random = random
         self.embed = embed
         responder = respond

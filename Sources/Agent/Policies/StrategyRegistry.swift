@@ -23,12 +23,12 @@ public struct StrategyRegistry: Sendable {
 
     /// The registry with another answerer for sessions without a model: a trained reader, a local model.
     ///
-    /// - Parameter weakModel: answers in sessions whose model cannot call tools; nil lets the model write itself.
+    /// - Parameter withModels: who answers in sessions with a model, by the model's name; any other model writes itself.
     public func answering(
-        withoutModel answerer: any Answerer, weakModel: (any Answerer)? = nil
+        withoutModel answerer: any Answerer, withModels: [String: any Answerer] = [:]
     ) -> StrategyRegistry {
         var registry = self
-        registry.answerers["auto"] = { _, _ in AutomaticAnswerer(withoutModel: answerer, withWeakModel: weakModel) }
+        registry.answerers["auto"] = { _, _ in AutomaticAnswerer(withoutModel: answerer, withModels: withModels) }
         return registry
     }
 
@@ -83,18 +83,23 @@ public struct StrategyRegistry: Sendable {
     }
 }
 
-/// Answers with the session's model where there is one, else with what was chosen for sessions without.
+/// Answers with the session's model where there is one, else with what was chosen for sessions without, which also takes
+/// over where the model fails.
 public struct AutomaticAnswerer: Answerer {
     public var withoutModel: any Answerer
-    /// Answers where the model cannot call tools and so is no good writer either; nil lets it write.
-    public var withWeakModel: (any Answerer)?
+    /// Who answers in a session with the model of that name, such as a reader that lets a small model choose; any other
+    /// model writes itself.
+    public var withModels: [String: any Answerer]
 
     public var name: String { "auto" }
-    public var fingerprint: String { "auto \(withoutModel.fingerprint) \(withWeakModel?.fingerprint ?? "")" }
+    public var fingerprint: String {
+        let readers = withModels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.fingerprint)" }
+        return "auto \(withoutModel.fingerprint) \(readers.joined(separator: " "))"
+    }
 
-    public init(withoutModel: any Answerer, withWeakModel: (any Answerer)? = nil) {
+    public init(withoutModel: any Answerer, withModels: [String: any Answerer] = [:]) {
         self.withoutModel = withoutModel
-        self.withWeakModel = withWeakModel
+        self.withModels = withModels
     }
 
     public func answer(
@@ -102,10 +107,14 @@ public struct AutomaticAnswerer: Answerer {
     ) async throws -> Answer {
         // A model that is shown nothing can only make things up, unless the gate found that it knows the answer.
         if context.hasModel, !evidence.isEmpty || context.isCertain {
-            if !evidence.isEmpty, let withWeakModel, context.modelCapabilities?.toolCalls == false {
-                return try await withWeakModel.answer(question, from: evidence, using: context)
+            do {
+                if !evidence.isEmpty, let reader = withModels[context.modelName] {
+                    return try await reader.answer(question, from: evidence, using: context)
+                }
+                return try await ModelAnswerer().answer(question, from: evidence, using: context)
+            } catch is LanguageModelError {
+            } catch SessionError.budget {
             }
-            return try await ModelAnswerer().answer(question, from: evidence, using: context)
         }
         // A comparison of two things by their years is computed; a reader can only copy a span.
         if YearComparison(question: question.text, items: evidence.ranking) != nil {

@@ -69,6 +69,8 @@ enum Compaction {
             return Note(kind: kind, key: String(count), text: String(text.prefix(3000)))
         } catch is LanguageModelError {
             return nil
+        } catch SessionError.budget {
+            return nil
         }
     }
 }

@@ -6,66 +6,108 @@ import OrderedCollections
 import Text
 import Tools
 
-/// Proposes what the language model asks for by native tool calls: all calls of a turn are one candidate, and run
-/// concurrently. A turn without a call is the model's answer.
+/// Proposes what the language model asks for: by native tool calls, all calls of a turn being one candidate that runs
+/// concurrently, or from a menu where the model is too small for them (``PromptDetail``). A turn without a call is the
+/// model's answer.
+///
+/// What is offered is what can be done (``ToolOffer``); the model is told what the corpus holds (``CorpusCard``). After a
+/// turn that led nowhere the next sample is drawn differently, and a tool whose call was only repeated, or failed twice,
+/// is not offered in it.
 public struct ModelProposer: ActionProposer {
     public var name: String { "model" }
-    /// What the model is told first; the fence's note is added.
+    /// What the model is told first; the corpus's card and the fence's note are added.
     public var instructions: String
     public var options: SamplingOptions
     /// Whether each call of a turn is a candidate of its own beside the whole turn, for a policy that takes some and leaves
     /// others. Default: false.
     public var proposesCallsApart: Bool
+    /// How much the model is told; nil for what fits it.
+    public var detail: PromptDetail?
 
     /// What the model is told when a policy says nothing else.
     public static let standardInstructions = """
         You answer questions from a corpus of documents. Call the tools to find what you need: search, read, filter and \
-        aggregate. Several calls in one turn run at the same time. Results have handles (r1, r2 …) that later calls \
-        can name. When the results answer the question, write one or two sentences that cite the passages by id in \
-        square brackets, and then a last line "Answer: " with only the shortest answer: a name, a number, a date, yes \
-        or no. Use nothing but what the results say; when they do not answer, say so.
+        aggregate. Several calls in one turn run at the same time. Results have handles that later calls can name. When \
+        the results answer the question, write one or two sentences that cite the passages by id in square brackets, and \
+        then a last line "Answer: " with only the shortest answer: a name, a number, a date, yes or no. Use nothing but \
+        what the results say; when they do not answer, say so.
+        """
+    /// The same for a model that reads little.
+    static let compactInstructions = """
+        Answer the question from the corpus. Call tools to find what you need. When the results answer it, write one \
+        sentence with the passage's id in square brackets, then a last line "Answer: " with the shortest answer.
         """
 
     public init(
         instructions: String = ModelProposer.standardInstructions,
-        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 1024), proposesCallsApart: Bool = false
+        options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 1024), proposesCallsApart: Bool = false,
+        detail: PromptDetail? = nil
     ) {
         self.instructions = instructions
         self.options = options
         self.proposesCallsApart = proposesCallsApart
+        self.detail = detail
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         guard let capabilities = context.modelCapabilities else { return Proposal() }
+        let detail = detail ?? PromptDetail(fitting: capabilities)
+        let trouble = PastTrouble(state)
+        var options = options
+        options.seed = options.seed ?? state.header.seed
+        options = trouble.varied(options)
+        if detail == .menu {
+            return try await MenuTurn(state: state, context: context, options: options, proposer: name).propose()
+        }
         guard capabilities.toolCalls else {
             throw LanguageModelError.unsupported(
                 "the model cannot call tools; take a policy that does not let the model drive, such as hops or golden")
         }
+        let offer = ToolOffer(state: state, corpus: context.corpus, detail: detail)
+        let tools = offer.specifications(of: context.tools, withheld: trouble.withheld)
+        let isStandard = instructions == Self.standardInstructions
+        let words = detail == .compact && isStandard ? Self.compactInstructions : instructions
+        let card = await CorpusCard.of(context.corpus).text(isCompact: detail == .compact)
         let limit = capabilities.contextLength
-        var options = options
-        options.seed = options.seed ?? state.header.seed
         // The first call that finds something shows such a model the form of those that follow.
         let isHeld =
-            state.retrieved.isEmpty && state.resultSets.isEmpty && capabilities.needsRequiredCalls
+            state.retrieved.isEmpty && state.resultSets.isEmpty && capabilities.needsRequiredCalls && !tools.isEmpty
         var trim = 0
+        var summary = Compaction.summary(in: state.notes)
+        var notes: [Note] = []
+        var hasCompacted = false
         while true {
-            let messages = ConversationPrompt.messages(
-                instructions: instructions, state: state, limit: limit.map { $0 - options.maxTokens }, trim: trim)
+            let room = limit.map { $0 - options.maxTokens }
+            let (messages, trimmed) = ConversationPrompt.messages(
+                instructions: words + "\n\n" + card, state: state, limit: room, trim: trim, summary: summary)
+            if trimmed > summary?.turns ?? 0, !hasCompacted {
+                // Results that no longer fit are summed up before they are let go.
+                hasCompacted = true
+                let half = (state.conversation.count + 1) / 2
+                if let note = try await Compaction.summarise(max(trimmed, half), of: state, using: context, limit: room)
+                {
+                    notes.append(note)
+                    summary = Compaction.summary(in: notes)
+                    trim = 0
+                    continue
+                }
+            }
             let request = ModelRequest(
-                messages: messages, tools: context.tools.specifications, toolChoice: isHeld ? .required : .automatic,
+                messages: messages, tools: tools, toolChoice: tools.isEmpty ? .none : isHeld ? .required : .automatic,
                 options: options)
             do {
                 let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
                 guard let completion = response.completions.first else { return Proposal() }
                 let turn = ModelProposer.candidate(of: completion, proposer: name)
                 guard proposesCallsApart, case .call(let calls) = turn.kind, calls.count > 1 else {
-                    return Proposal([turn])
+                    return Proposal([turn], notes: notes)
                 }
                 return Proposal(
-                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) })
+                    [turn] + calls.map { CandidateAction(.call([$0]), proposer: name, reason: turn.reason) },
+                    notes: notes)
             } catch LanguageModelError.contextOverflow where trim < state.conversation.count {
                 // The server knows its limit better: let go of one more result and ask again.
-                trim += 1
+                trim = max(trim, summary?.turns ?? 0) + 1
             }
         }
     }
@@ -115,18 +157,24 @@ enum ConversationPrompt {
     /// - Parameters:
     ///   - limit: the most tokens of the prompt, by estimate; nil for no limit.
     ///   - trim: how many of the oldest turns lose their results anyway.
-    static func messages(instructions: String, state: AgentState, limit: Int?, trim: Int) -> [ChatMessage] {
-        var trim = trim
+    ///   - summary: what stands in the place of the oldest turns, and how many those are.
+    /// - Returns: the messages, and how many turns have lost their results or gone.
+    static func messages(
+        instructions: String, state: AgentState, limit: Int?, trim: Int, summary: (turns: Int, text: String)? = nil
+    ) -> (messages: [ChatMessage], trimmed: Int) {
+        var trim = max(trim, summary?.turns ?? 0)
         while true {
-            let messages = build(instructions: instructions, state: state, trim: trim)
+            let messages = build(instructions: instructions, state: state, trim: trim, summary: summary)
             guard let limit, trim < state.conversation.count,
                 ModelRequestCost.promptTokens(of: ModelRequest(messages: messages)) > limit
-            else { return messages }
+            else { return (messages, trim) }
             trim += 1
         }
     }
 
-    private static func build(instructions: String, state: AgentState, trim: Int) -> [ChatMessage] {
+    private static func build(
+        instructions: String, state: AgentState, trim: Int, summary: (turns: Int, text: String)?
+    ) -> [ChatMessage] {
         var messages = [
             ChatMessage(role: .system, content: state.question.instructions(instructions) + "\n\n" + Fence.note),
             ChatMessage(role: .user, content: state.question.prompt),
@@ -137,12 +185,16 @@ enum ConversationPrompt {
             messages[1].content +=
                 "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }
+        if let summary {
+            let fence = Fence(seed: state.header.seed, call: "summary")
+            messages[1].content += "\n\nFound so far, in short:\n" + fence.wrap(summary.text, source: "earlier results")
+        }
         // Where a policy took something else than the model's turn, the model is shown what came of it.
         let fence = Fence(seed: state.header.seed, call: "instead")
         let instead =
             state.evidence.isEmpty
             ? "" : " This was read instead:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
-        for (index, turn) in state.conversation.enumerated() {
+        for (index, turn) in state.conversation.enumerated() where index >= summary?.turns ?? 0 {
             messages.append(turn.message)
             for call in turn.message.toolCalls {
                 let isTaken = turn.message.toolCalls.contains { turn.replies[$0.id] != nil }
@@ -165,9 +217,24 @@ enum ConversationPrompt {
 /// Shows evidence to a model.
 enum EvidencePrompt {
     /// One passage a paragraph: `[id] title: text`, in the evidence's order, best first.
-    static func list(_ evidence: Evidence, limit: Int = 12, characters: Int = 1500) -> String {
-        evidence.ranking.prefix(limit).map { item in
-            "[\(item.passageID)] \(item.title): \(item.shownText.prefix(characters))"
+    /// - Parameter isNumbered: `[1]`, `[2]` … stand in the place of the ids: a model copies them without fault.
+    static func list(
+        _ evidence: Evidence, limit: Int = 12, characters: Int = 1500, isNumbered: Bool = false
+    ) -> String {
+        evidence.ranking.prefix(limit).enumerated().map { index, item in
+            "[\(isNumbered ? String(index + 1) : item.passageID)] \(item.title): \(item.shownText.prefix(characters))"
         }.joined(separator: "\n\n")
+    }
+
+    /// A text with the numbers of a numbered list, `[1]` or `[1, 3]`, as the ids that they stand for.
+    static func naming(_ evidence: Evidence, limit: Int = 12, in text: String) -> String {
+        let ids = evidence.ranking.prefix(limit).map(\.passageID)
+        return text.replacing(/\[([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\]/) { match in
+            let numbers = match.1.split(separator: ",").compactMap { Int($0.filter(\.isNumber)) }
+            guard numbers.allSatisfy({ (1...max(1, ids.count)).contains($0) }), !ids.isEmpty else {
+                return String(match.0)
+            }
+            return numbers.map { "[\(ids[$0 - 1])]" }.joined(separator: " ")
+        }
     }
 }

@@ -37,7 +37,10 @@ extension StrategyRegistry {
             ModelProposer(
                 instructions: try options.string("instructions", default: ModelProposer.standardInstructions),
                 options: try sampling(&options, maxTokens: 1024),
-                proposesCallsApart: try options.bool("apart", default: false))
+                proposesCallsApart: try options.bool("apart", default: false),
+                detail: PromptDetail(
+                    rawValue: try options.choice(
+                        "prompt", default: "auto", of: ["auto"] + PromptDetail.allCases.map(\.rawValue))))
         },
         "tags": { options, _ in
             let name = try options.choice("dialect", default: "search-r1", of: TagDialect.all.map(\.name))
@@ -46,7 +49,9 @@ extension StrategyRegistry {
                 dialect: TagDialect.all.first { $0.name == name } ?? .searchR1,
                 tool: try tool(&options, "semantic_search"), limit: try limit(&options, 3),
                 instructions: instructions.isEmpty ? nil : instructions,
-                options: try sampling(&options, maxTokens: 500))
+                options: try sampling(&options, maxTokens: 500),
+                isConstrained: try options.bool("constrained", default: false),
+                resultCharacters: try options.int("result_characters", default: 2000, in: 100...1_000_000))
         },
         "chain": { options, _ in
             ChainOfThoughtProposer(

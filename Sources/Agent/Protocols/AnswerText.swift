@@ -53,6 +53,9 @@ enum AnswerText {
         return elements
     }()
 
+    /// What the last `\boxed{…}` of a text holds; nil without one.
+    static func boxed(in text: String) -> String? { unboxed(text).boxed }
+
     /// The text with `\boxed{x}` and `\text{x}` as x, and what the last box holds.
     private static func unboxed(_ text: String) -> (text: String, boxed: String?) {
         guard text.contains("\\boxed{") else { return (text, nil) }

@@ -21,30 +21,38 @@ public struct TagDialect: Sendable, Hashable {
     var thinkClose: String
     /// Whether a query is a JSON object `{"name": …, "arguments": …}`.
     public var queriesAreJSON: Bool
+    /// Whose prompts, results and continuations the episode's text follows.
+    var style: EpisodeStyle
 
     /// Search-R1, and ZeroSearch.
     public static let searchR1 = TagDialect(
         name: "search-r1", queryOpen: "<search>", queryClose: "</search>", resultOpen: "<information>",
         resultClose: "</information>", answerOpen: "<answer>", answerClose: "</answer>", thinkOpen: "<think>",
-        thinkClose: "</think>", queriesAreJSON: false)
+        thinkClose: "</think>", queriesAreJSON: false, style: .searchR1)
+    /// ReSearch: an answer's text ends with `\boxed{…}`.
+    public static let reSearch = TagDialect(
+        name: "research", queryOpen: "<search>", queryClose: "</search>", resultOpen: "<result>",
+        resultClose: "</result>", answerOpen: "<answer>", answerClose: "</answer>", thinkOpen: "<think>",
+        thinkClose: "</think>", queriesAreJSON: false, style: .reSearch)
     /// R1-Searcher.
     public static let r1Searcher = TagDialect(
         name: "r1-searcher", queryOpen: "<|begin_of_query|>", queryClose: "<|end_of_query|>",
         resultOpen: "<|begin_of_documents|>", resultClose: "<|end_of_documents|>", answerOpen: "<answer>",
-        answerClose: "</answer>", thinkOpen: "<think>", thinkClose: "</think>", queriesAreJSON: false)
+        answerClose: "</answer>", thinkOpen: "<think>", thinkClose: "</think>", queriesAreJSON: false,
+        style: .r1Searcher)
     /// Search-o1 and SimpleDeepSearcher: the answer is `\boxed{…}`.
     public static let searchO1 = TagDialect(
         name: "search-o1", queryOpen: "<|begin_search_query|>", queryClose: "<|end_search_query|>",
         resultOpen: "<|begin_search_result|>", resultClose: "<|end_search_result|>", answerOpen: "\\boxed{",
-        answerClose: "}", thinkOpen: "<think>", thinkClose: "</think>", queriesAreJSON: false)
+        answerClose: "}", thinkOpen: "<think>", thinkClose: "</think>", queriesAreJSON: false, style: .searchO1)
     /// Qwen and Hermes tool calls as text.
     public static let hermes = TagDialect(
         name: "hermes", queryOpen: "<tool_call>", queryClose: "</tool_call>", resultOpen: "<tool_response>",
         resultClose: "</tool_response>", answerOpen: "<answer>", answerClose: "</answer>", thinkOpen: "<think>",
-        thinkClose: "</think>", queriesAreJSON: true)
+        thinkClose: "</think>", queriesAreJSON: true, style: .hermes)
 
     /// All dialects.
-    public static let all = [searchR1, r1Searcher, searchO1, hermes]
+    public static let all = [searchR1, r1Searcher, reSearch, searchO1, hermes]
 
     /// The grammar (GBNF) of one turn: perhaps a thought, then a query or the answer. For models in this process, which
     /// then write nothing that cannot be read.
@@ -61,7 +69,9 @@ public struct TagDialect: Sendable, Hashable {
     }
 
     /// Texts at which a turn ends; the environment speaks next.
-    public var stops: [String] { answerClose == "}" ? [queryClose] : [queryClose, answerClose] }
+    public var stops: [String] {
+        answerClose == "}" || style == .reSearch ? [queryClose] : [queryClose, answerClose]
+    }
 }
 
 /// Reads a model's text as it streams, and says what it asks for. Only what the model writes is fed to it: retrieved text

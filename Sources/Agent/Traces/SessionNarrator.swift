@@ -218,7 +218,11 @@ public struct SessionNarrator: Sendable {
                 lines.append(dim(line("      “\(citation.quote)”")))
             }
         }
-        if answer.citations.isEmpty, answer.label != .none { lines.append("  (no passage supports it)") }
+        if !answer.isSupported {
+            lines.append("  (no passage that was found supports it)")
+        } else if answer.citations.isEmpty, answer.label != .none {
+            lines.append("  (it cites no passage)")
+        }
         return lines
     }
 

@@ -29,7 +29,7 @@ public struct LenientJSON: Sendable, Hashable {
         // Doubly encoded: a string whose content is an object or a list. Scalars in strings are for a schema to judge.
         for _ in 0..<3 {
             guard let inner = result.value.string, let first = inner.first(where: { !$0.isWhitespace }),
-                "{[`\"".contains(first), let read = once(inner, limits),
+                "{[`\"".contains(first), let read = once(inner, limits) ?? once("\"" + inner + "\"", limits),
                 read.value.object != nil || read.value.array != nil
                     || read.value.string.map({ $0.contains("{") && $0 != inner }) == true
             else { break }

@@ -41,6 +41,12 @@ size_t forage_attention_scratch(size_t length, size_t head_width);
 void forage_attention(const float *qkv, size_t ldqkv, size_t length, size_t width, size_t head_width,
                       size_t first_head, size_t last_head, float *out, size_t ldout, float *scratch);
 
+/// As `forage_attention`, where the weight from token i to token j gets `bias[head][reach - 1 + j - i]` added before the
+/// softmax: `2 * reach - 1` numbers a head, for sequences of at most `reach` tokens. `bias` may be null.
+void forage_attention_biased(const float *qkv, size_t ldqkv, size_t length, size_t width, size_t head_width,
+                             size_t first_head, size_t last_head, const float *bias, size_t reach, float *out,
+                             size_t ldout, float *scratch);
+
 /// Bytes that `forage_pack_i8` writes.
 size_t forage_packed_i8_size(size_t columns, size_t depth);
 

@@ -79,7 +79,7 @@ public struct Aggregator: Sendable {
                 continue
             }
             let column = try column(field)
-            guard column.type == .number, let values = column.values else { return nil }
+            guard column.type == .number, let values = column.values, !column.needsExactSums else { return nil }
             let total: forage_group
             if let known = totals[field] {
                 total = known

@@ -40,7 +40,7 @@ final class FieldAccumulator {
         self.column = column
         self.groupCount = groupCount
         var (sums, bounds, extremes, histogram) = (false, false, false, false)
-        let isNumber = column.type == .number
+        let isNumber = column.type == .number && !column.needsExactSums
         for statistic in statistics {
             switch statistic {
             case .count: break

@@ -23,6 +23,11 @@ struct GroupAxis {
                 throw CorpusError(.badArgument, "the width of intervals of \"\(field)\" must be above 0")
             }
             firstCodes = Self.runs(column.distinctCount) { (numbers[$0 - 1] / width).rounded(.down) }
+        case (.interval(let field, let width), .integers(let numbers)):
+            guard width > 0, width.isFinite else {
+                throw CorpusError(.badArgument, "the width of intervals of \"\(field)\" must be above 0")
+            }
+            firstCodes = Self.runs(column.distinctCount) { (Double(numbers[$0 - 1]) / width).rounded(.down) }
         case (.period(let field, _), _):
             throw CorpusError(.badArgument, "periods are for dates; \"\(field)\" has type \(column.type)")
         case (.interval(let field, _), _):
@@ -78,7 +83,8 @@ struct GroupAxis {
         switch (grouping, column.value(ofCode: firstCodes[group - 1])) {
         case (.period(_, let period), .date(let seconds)):
             return .text(CalendarDate.name(of: period, start: CalendarDate.start(of: period, seconds: seconds)))
-        case (.interval(_, let width), .number(let number)): return .number((number / width).rounded(.down) * width)
+        case (.interval(_, let width), let value):
+            return value.double.map { .number(($0 / width).rounded(.down) * width) }
         default: return nil
         }
     }

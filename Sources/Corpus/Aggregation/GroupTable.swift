@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// The groups of an aggregate with what was gathered for each.
@@ -152,6 +153,7 @@ struct GroupTable {
         case .argumentOfMaximum:
             let extremes = accumulator.extremes[group]
             return extremes.greatest == 0 ? nil : .text(try reader.documentID(of: extremes.greatestDocument))
+        case .sum where accumulator.column.needsExactSums: return Self.exactSum(group, accumulator)
         default: return number(statistic, group, accumulator).map { .number($0) }
         }
     }
@@ -164,7 +166,7 @@ struct GroupTable {
             var result = (count: 0.0, sum: 0.0)
             for (code, count) in field.histogram(ofGroup: group) {
                 result.count += Double(count)
-                if case .number(let number) = field.column.value(ofCode: code) { result.sum += number * Double(count) }
+                if let number = field.column.value(ofCode: code).double { result.sum += number * Double(count) }
             }
             return result
         }
@@ -183,6 +185,19 @@ struct GroupTable {
         }
     }
 
+    /// The sum of whole numbers, without rounding as far as 64 bits go.
+    private static func exactSum(_ group: Int, _ field: FieldAccumulator) -> MetadataValue {
+        var sum: Int128 = 0
+        for (code, count) in field.histogram(ofGroup: group) {
+            switch field.column.value(ofCode: code) {
+            case .integer(let number): sum += Int128(number) * Int128(count)
+            case .number(let number): sum += Int128(number) * Int128(count)
+            default: break
+            }
+        }
+        return Int64(exactly: sum).map { .exact($0) } ?? .number(Double(sum))
+    }
+
     private func documentsWithValue(_ group: Int, _ field: FieldAccumulator) -> Double {
         Double(field.documentsWithValue[group])
     }
@@ -197,7 +212,7 @@ struct GroupTable {
             var before = 0
             for (code, count) in histogram {
                 before += count
-                if rank < before, case .number(let number) = column.value(ofCode: code) { return number }
+                if rank < before, let number = column.value(ofCode: code).double { return number }
             }
             return .nan
         }

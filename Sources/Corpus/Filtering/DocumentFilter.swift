@@ -78,7 +78,9 @@ public struct DocumentFilter: Sendable {
     private static func runs(of clause: FilterExpression, in column: MetadataColumn, field: String) throws -> CodeRuns {
         func check(_ value: MetadataValue) throws {
             switch (column.dictionary, value) {
-            case (.numbers, .number), (.dates, .date), (.booleans, .boolean), (.texts, .text): return
+            case (.numbers, .number), (.numbers, .integer), (.integers, .number), (.integers, .integer),
+                (.dates, .date), (.booleans, .boolean), (.texts, .text):
+                return
             default:
                 throw CorpusError(
                     .badArgument, "field \"\(field)\" has type \(column.type); the value is \(value.json.serialized())")

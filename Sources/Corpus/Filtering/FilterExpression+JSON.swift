@@ -29,7 +29,10 @@ extension FilterExpression {
     /// A clause has `field`, `op` and `value`. Operators: `==` `!=` `<` `<=` `>` `>=` (also `eq` `ne` `lt` `lte` `gt`
     /// `gte`), `in` (a list), `between` (two values, both included), `contains`, `exists` (value true, false or none),
     /// `match` (words; `mode` is `all`, `any`, `phrase` or `prefix`). Clauses combine as `{"and": […]}`, `{"or": […]}`,
-    /// `{"not": …}`. A list alone is `and`.
+    /// `{"not": …}`. A list alone is `and`. A text is read as JSON or in the short form of ``WhereText``.
+    ///
+    /// A date of less precision than a second means its whole span in every operator: `<= "2024-01-31"` includes that day,
+    /// `== "2024-01"` is the month.
     /// - Throws: `CorpusError` `badArgument` that says what was wrong and what is accepted.
     public init(json: JSONValue, schema: FilterSchema, limits: FilterLimits = FilterLimits()) throws {
         var parser = FilterParser(schema: schema, limits: limits)
@@ -50,6 +53,10 @@ private struct FilterParser {
         guard depth < limits.depth else { throw failure("nested deeper than \(limits.depth) levels") }
         clauses += 1
         guard clauses <= limits.clauses else { throw failure("more than \(limits.clauses) clauses") }
+        if case .string(let text) = json {
+            guard text.utf8.count <= limits.textBytes * 4 else { throw failure("the text is too long") }
+            return try parse(try WhereText.json(text), depth: depth + 1)
+        }
         if case .array(let elements) = json { return .and(try elements.map { try parse($0, depth: depth + 1) }) }
         guard case .object(let members) = json else {
             throw failure(
@@ -105,15 +112,26 @@ private struct FilterParser {
             guard elements.count <= limits.values else {
                 throw failure("\"in\" takes at most \(limits.values) values, found \(elements.count)")
             }
+            if type == .date {
+                return .or(try elements.map { try span($0, field, .equal) })
+            }
             return .isIn(field: field, try elements.map { try constant($0, field, type) })
         case "between":
             guard let elements = value.array, elements.count == 2 else {
                 throw failure(
                     "\"between\" takes a list of two values (both included), found \(FilterSchema.shown(value))")
             }
-            try requireOrder(field, type, given)
+            for element in elements { try requireOrder(field, type, given, element) }
+            if type == .date {
+                _ = try constant(elements[0], field, type)
+                _ = try constant(elements[1], field, type)
+                guard let low = FilterSchema.span(elements[0]), let high = FilterSchema.span(elements[1]) else {
+                    throw failure("\"between\" takes two dates")
+                }
+                return .between(field: field, .date(low.lowerBound), .date(high.upperBound))
+            }
             return .between(
-                field: field, try constant(elements[0], field, type), try upperBound(elements[1], field, type))
+                field: field, try constant(elements[0], field, type), try constant(elements[1], field, type))
         case "contains":
             guard type == .text || type.isList else {
                 throw failure("\"contains\" is for texts and lists; \"\(field)\" has type \(type): use == or between")
@@ -126,7 +144,8 @@ private struct FilterParser {
             guard value.array == nil else {
                 throw failure("operator \"\(given)\" takes one value; for several use \"in\"")
             }
-            if comparison != .equal, comparison != .notEqual { try requireOrder(field, type, given) }
+            if comparison != .equal, comparison != .notEqual { try requireOrder(field, type, given, value) }
+            if type == .date { return try span(value, field, comparison) }
             return .compare(field: field, comparison, try constant(value, field, type))
         }
     }
@@ -159,18 +178,36 @@ private struct FilterParser {
         }
     }
 
-    /// The end of a range of dates: a bare day means all of it.
-    func upperBound(_ json: JSONValue, _ field: String, _ type: FieldType) throws -> MetadataValue {
-        let value = try constant(json, field, type)
-        guard case .date(let seconds) = value, let text = json.string, seconds % 86_400 == 0 else { return value }
-        if text.utf8.count == 10 || text.utf8.count == 8 { return .date(seconds + 86_399) }
-        return value
+    /// A comparison with all the seconds that a date means.
+    func span(_ json: JSONValue, _ field: String, _ comparison: FilterExpression.Comparison) throws -> FilterExpression
+    {
+        let value = try constant(json, field, .date)
+        guard let span = FilterSchema.span(json), span.count > 1 else {
+            return .compare(field: field, comparison, value)
+        }
+        let (first, last) = (MetadataValue.date(span.lowerBound), MetadataValue.date(span.upperBound))
+        switch comparison {
+        case .equal: return .between(field: field, first, last)
+        case .notEqual: return .and([.exists(field: field), .not(.between(field: field, first, last))])
+        case .less: return .compare(field: field, .less, first)
+        case .lessOrEqual: return .compare(field: field, .lessOrEqual, last)
+        case .greater: return .compare(field: field, .greater, last)
+        case .greaterOrEqual: return .compare(field: field, .greaterOrEqual, first)
+        }
     }
 
-    func requireOrder(_ field: String, _ type: FieldType, _ given: String) throws {
+    func requireOrder(_ field: String, _ type: FieldType, _ given: String, _ value: JSONValue) throws {
         guard type != .boolean else {
             throw failure("\"\(field)\" has type boolean, which has no order: use == instead of \(given)")
         }
+        guard type == .text || type == .textList else { return }
+        let isNumber = value.double != nil || value.string.map { NumberText.value($0) != nil } ?? false
+        let isDate = value.string.map { DateParser.span($0) != nil } ?? false
+        guard isNumber || isDate else { return }
+        throw failure(
+            "\"\(field)\" holds texts, which \(given) would compare letter by letter, not as "
+                + (isNumber ? "numbers" : "dates")
+                + "; index it with --field-type \(field)=\(isNumber ? "number" : "date") if that is what it holds")
     }
 
     static func comparison(_ name: String) -> FilterExpression.Comparison? {

@@ -46,6 +46,18 @@ public indirect enum FilterExpression: Sendable, Hashable {
     /// Not this one; documents without a value included.
     case not(FilterExpression)
 
+    /// The names of the fields that it looks at.
+    public var fields: Set<String> {
+        switch self {
+        case .compare(let field, _, _), .isIn(let field, _), .between(let field, _, _), .contains(let field, _),
+            .exists(let field):
+            return [field]
+        case .match(let field, _, _): return Set(field.map { [$0] } ?? [])
+        case .and(let parts), .or(let parts): return parts.reduce(into: []) { $0.formUnion($1.fields) }
+        case .not(let part): return part.fields
+        }
+    }
+
     /// Every document.
     public static let all = FilterExpression.and([])
 }

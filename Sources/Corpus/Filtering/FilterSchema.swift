@@ -73,8 +73,9 @@ public struct FilterSchema: Sendable, Hashable {
         }
         switch type {
         case .number, .numberList:
+            if case .integer(let number) = json { return .exact(Int64(number)) }
             if let number = json.double, number.isFinite { return .number(number == 0 ? 0 : number) }
-            if let text = json.string, let number = Double(text), number.isFinite { return .number(number) }
+            if let number = json.string.flatMap({ RawColumn.number(.text($0)) }) { return number }
             throw mismatch("a number")
         case .boolean:
             if let flag = json.bool { return .boolean(flag) }
@@ -83,13 +84,7 @@ public struct FilterSchema: Sendable, Hashable {
             }
             throw mismatch("true or false")
         case .date:
-            if let text = json.string, let seconds = DateParser.seconds(text) { return .date(seconds) }
-            if let text = json.string, text.utf8.count == 4, let seconds = DateParser.seconds(text + "-01-01") {
-                return .date(seconds)
-            }
-            if let year = json.int, (1000...2999).contains(year) {
-                return .date(Int64(CalendarDate.day(year: year, month: 1, day: 1)) * 86_400)
-            }
+            if let span = Self.span(json) { return .date(span.lowerBound) }
             throw mismatch("a date such as \"2024-03-01\"")
         case .text, .textList:
             switch json {
@@ -98,6 +93,13 @@ public struct FilterSchema: Sendable, Hashable {
             default: throw mismatch("a text")
             }
         }
+    }
+
+    /// The first and last second that a constant of a date field means: all of a day, month or year.
+    static func span(_ json: JSONValue) -> ClosedRange<Int64>? {
+        if let text = json.string { return DateParser.span(text) }
+        if let year = json.int, (1000...2999).contains(year) { return DateParser.span(String(year)) }
+        return nil
     }
 
     static func shown(_ json: JSONValue) -> String {
@@ -116,6 +118,16 @@ extension FieldType: CustomStringConvertible {
         case .date: return "date"
         case .textList: return "list of texts"
         case .numberList: return "list of numbers"
+        }
+    }
+
+    /// What one value of it is called.
+    public var singular: String {
+        switch self {
+        case .text, .textList: return "text"
+        case .number, .numberList: return "number"
+        case .boolean: return "boolean"
+        case .date: return "date"
         }
     }
 

@@ -55,33 +55,53 @@ public struct ScanningTextMatcher: TextMatcher {
 }
 
 /// The words of a text match, and whether texts have them.
+///
+/// A word of a script without spaces is several terms, which must stand side by side.
 struct WordPattern {
-    private let terms: [[UInt8]]
+    private let words: [[[UInt8]]]
     private let mode: FilterExpression.MatchMode
 
-    init(words: String, mode: FilterExpression.MatchMode, analyzer: TextAnalyzer) {
-        terms = analyzer.terms(in: words).map { Array($0.utf8) }
+    init(words text: String, mode: FilterExpression.MatchMode, analyzer: TextAnalyzer) {
+        var words: [[[UInt8]]] = []
+        var end = -1
+        var text = text
+        text.withUTF8 { bytes in
+            analyzer.forEachTerm(inUTF8: bytes) { term, range in
+                if range.lowerBound == end, !words.isEmpty, mode != .phrase {
+                    words[words.count - 1].append(Array(term))
+                } else {
+                    words.append([Array(term)])
+                }
+                end = range.upperBound
+            }
+        }
+        self.words = mode == .phrase && !words.isEmpty ? [words.flatMap { $0 }] : words
         self.mode = mode
     }
 
     /// Whether no word is left of the pattern: then nothing matches.
-    var isEmpty: Bool { terms.isEmpty }
+    var isEmpty: Bool { words.isEmpty }
 
     /// - Parameter texts: the terms of each text of one passage.
     func matches(_ texts: [[[UInt8]]]) -> Bool {
-        func has(_ term: [UInt8]) -> Bool { texts.contains { $0.contains(term) } }
-        switch mode {
-        case .any: return terms.contains(where: has)
-        case .all: return terms.allSatisfy(has)
-        case .prefix:
-            guard let last = terms.last else { return false }
-            return terms.dropLast().allSatisfy(has) && texts.contains { $0.contains { $0.starts(with: last) } }
-        case .phrase:
+        func has(_ word: [[UInt8]], isPrefix: Bool = false) -> Bool {
+            guard let last = word.last else { return false }
             return texts.contains { text in
-                text.indices.contains(where: { start in
-                    start + terms.count <= text.count && terms.indices.allSatisfy { text[start + $0] == terms[$0] }
-                })
+                text.indices.contains { start in
+                    let end = start + word.count - 1
+                    guard end < text.count, isPrefix ? text[end].starts(with: last) : text[end] == last else {
+                        return false
+                    }
+                    return word.indices.dropLast().allSatisfy { text[start + $0] == word[$0] }
+                }
             }
+        }
+        switch mode {
+        case .any: return words.contains { has($0) }
+        case .all, .phrase: return words.allSatisfy { has($0) }
+        case .prefix:
+            guard let last = words.last else { return false }
+            return words.dropLast().allSatisfy { has($0) } && has(last, isPrefix: true)
         }
     }
 }

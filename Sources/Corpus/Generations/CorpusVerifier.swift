@@ -76,6 +76,7 @@ public struct CorpusVerifier {
             report.documents = reader.documentCount
             report.passages = reader.passageCount
             try queue.read { try checkRows($0, reader, isCurrent: changes == live.changes, &report) }
+            if changes == live.changes { try queue.read { try checkMetadata($0, reader, &report) } }
             for file in live.files.values.sorted(by: { $0.role < $1.role }) {
                 for verifier in verifiers where file.role.hasPrefix(verifier.prefix) {
                     do {
@@ -129,6 +130,45 @@ public struct CorpusVerifier {
                 }
             } catch { report.problems.append("\(error)") }
         }
+    }
+
+    /// Compares the columns, by which filters and aggregations answer, with columns that are made of the rows anew.
+    private func checkMetadata(_ db: Database, _ reader: CorpusReader, _ report: inout VerificationReport) throws {
+        let builder = ColumnsBuilder()
+        let rows = try String.fetchCursor(
+            db, sql: "SELECT metadata FROM documents JOIN texts USING (row) ORDER BY documents.row")
+        var count = 0
+        while let metadata = try rows.next() {
+            try builder.add(metadata: JSONValue(parsing: metadata), document: count)
+            count += 1
+        }
+        guard count == reader.documentCount else { return }
+        var declared: [String: FieldType] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT name, declared FROM fields") {
+            declared[row[0]] = (row[1] as String?).flatMap(FieldType.init(rawValue:))
+        }
+        let path = NSTemporaryDirectory() + "forage-verify-" + UUID().uuidString
+        defer { unlink(path) }
+        try builder.write(to: path, documentCount: count, declared: declared)
+        let fresh = try MetadataColumns(path: path, documentCount: count)
+        for field in fresh.fields {
+            guard let known = reader.columns.field(field.name), known.type == field.type else {
+                report.problems.append("\(reader.path): the column of \(field.name) does not fit the rows")
+                continue
+            }
+            var wrong = 0
+            for document in 0..<UInt32(count)
+            where try fresh.value(of: field.name, document: document)
+                != reader.columns.value(of: field.name, document: document)
+            {
+                wrong += 1
+            }
+            if wrong > 0 {
+                report.problems.append(
+                    "\(reader.path): \(wrong) documents have another \(field.name) in the column than in their rows")
+            }
+        }
+        report.checks.append("metadata: \(fresh.fields.count) columns compared with the rows")
     }
 
     /// Compares every document of the generation with its row.

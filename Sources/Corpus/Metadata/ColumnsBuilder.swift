@@ -18,29 +18,37 @@ final class ColumnsBuilder {
     private var indexes: [String: Int] = [:]
     private var columns: [(name: String, raw: RawColumn)] = []
 
-    /// Adds a document's metadata. Documents come in ascending order. Objects become fields `outer.inner`.
+    /// Adds a document's metadata. Documents come in ascending order. Objects become fields `outer.inner`, lists of
+    /// objects lists of their members' values.
     func add(metadata: JSONValue, document: Int) {
         add(metadata, prefix: "", document: document)
     }
 
-    private func add(_ metadata: JSONValue, prefix: String, document: Int) {
+    private func add(_ metadata: JSONValue, prefix: String, document: Int, inList: Bool = false) {
         guard let members = metadata.object else { return }
         for (name, value) in members {
             let name = prefix + name
-            if case .object = value {
-                add(value, prefix: name + ".", document: document)
-                continue
+            switch value {
+            case .object: add(value, prefix: name + ".", document: document, inList: inList)
+            case .array(let elements) where elements.contains(where: { $0.object != nil }):
+                // A list of objects has a list of values at each path.
+                for element in elements {
+                    if case .object = element {
+                        add(element, prefix: name + ".", document: document, inList: true)
+                    } else {
+                        columns[column(name)].raw.add(element, document: document, inList: true)
+                    }
+                }
+            default: columns[column(name)].raw.add(value, document: document, inList: inList)
             }
-            let index: Int
-            if let known = indexes[name] {
-                index = known
-            } else {
-                index = columns.count
-                indexes[name] = index
-                columns.append((name, RawColumn()))
-            }
-            columns[index].raw.add(value, document: document)
         }
+    }
+
+    private func column(_ name: String) -> Int {
+        if let known = indexes[name] { return known }
+        indexes[name] = columns.count
+        columns.append((name, RawColumn()))
+        return columns.count - 1
     }
 
     /// Writes the file.
@@ -51,13 +59,16 @@ final class ColumnsBuilder {
         for name in declared.keys.sorted() where indexes[name] == nil { columns.append((name, RawColumn())) }
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
-            let type = declared[name] ?? columns[index].raw.inferredType()
+            let inferred = columns[index].raw.inferredType()
+            let type = declared[name] ?? inferred.type
             let number = fields.count
-            let distinct = try write(
-                columns[index].raw, type: type, as: "\(number)", documentCount: documentCount, to: file)
+            let (distinct, odd) = try write(
+                columns[index].raw, type: type, order: inferred.order, as: "\(number)", documentCount: documentCount,
+                to: file)
             fields.append([
                 "name": .string(name), "type": .string(type.rawValue), "declared": .bool(declared[name] != nil),
-                "distinct": .integer(distinct),
+                "distinct": .integer(distinct), "odd": .integer(odd.count),
+                "odd_examples": .array(odd.examples.map { .string($0) }),
             ])
             columns[index].raw = RawColumn()  // its memory is not needed any more
         }
@@ -65,11 +76,28 @@ final class ColumnsBuilder {
         try file.finish()
     }
 
-    /// Writes one field; returns the number of its distinct values.
+    /// Values that a field's type does not have: how many, and a few of them.
+    private struct OddValues {
+        var count = 0
+        var examples: [String] = []
+
+        init(_ raw: RawColumn, codes: [UInt32]) {
+            for rawCode in raw.codes where codes[Int(rawCode)] == 0 {
+                let text = RawColumn.text(raw.value(Int(rawCode)))
+                guard !text.isEmpty else { continue }
+                count += 1
+                if examples.count < 3, !examples.contains(text) { examples.append(String(text.prefix(40))) }
+            }
+        }
+    }
+
+    /// Writes one field; returns the number of its distinct values, and what was no value of the type.
     private func write(
-        _ raw: RawColumn, type: FieldType, as key: String, documentCount: Int, to file: SectionFileWriter
-    ) throws -> Int {
-        let (finalCodes, distinct, floats) = try writeDictionary(raw, type: type, as: key, to: file)
+        _ raw: RawColumn, type: FieldType, order: DateParser.Order?, as key: String, documentCount: Int,
+        to file: SectionFileWriter
+    ) throws -> (distinct: Int, odd: OddValues) {
+        let (finalCodes, distinct, floats) = try writeDictionary(raw, type: type, order: order, as: key, to: file)
+        let odd = OddValues(raw, codes: finalCodes)
         let isList = type == .textList || type == .numberList
         var codes = [UInt32](repeating: 0, count: isList ? 0 : documentCount)
         var counts = [UInt32](repeating: 0, count: distinct + 2)
@@ -103,7 +131,7 @@ final class ColumnsBuilder {
             } else {
                 try file.add("\(key).codes", codes)
             }
-            if type == .number, distinct > Self.dictionaryLimit {
+            if type == .number, distinct > Self.dictionaryLimit, floats.count == distinct {
                 try file.add("\(key).values", codes.map { $0 == 0 ? Double.nan : floats[Int($0) - 1] })
             }
         }
@@ -129,21 +157,27 @@ final class ColumnsBuilder {
         }
         try file.add("\(key).starts", counts)
         try file.add("\(key).postings", postings)
-        return distinct
+        return (distinct, odd)
     }
 
     /// Writes the sorted distinct values. Returns the code of each raw value (0 where it has no such type), the number
     /// of distinct values, and for numbers the values.
     private func writeDictionary(
-        _ raw: RawColumn, type: FieldType, as key: String, to file: SectionFileWriter
+        _ raw: RawColumn, type: FieldType, order: DateParser.Order?, as key: String, to file: SectionFileWriter
     ) throws -> (codes: [UInt32], distinct: Int, floats: [Double]) {
         switch type {
         case .number, .numberList:
-            let (codes, values) = Self.rank(raw) { RawColumn.number($0) }
+            // Whole numbers beyond 53 bits are kept as such, unless fractions stand beside them.
+            if let integers = Self.integers(raw) {
+                let (codes, values) = Self.rank(raw) { RawColumn.number($0).flatMap(integers) }
+                try file.add("\(key).integers", values)
+                return (codes, values.count, [])
+            }
+            let (codes, values) = Self.rank(raw) { RawColumn.number($0)?.double }
             try file.add("\(key).numbers", values)
             return (codes, values.count, values)
         case .date:
-            let (codes, values) = Self.rank(raw) { RawColumn.date($0) }
+            let (codes, values) = Self.rank(raw) { RawColumn.date($0, order) }
             try file.add("\(key).dates", values)
             return (codes, values.count, [])
         case .boolean:
@@ -164,6 +198,24 @@ final class ColumnsBuilder {
             try file.add("\(key).offsets", offsets)
             return (codes, values.count, [])
         }
+    }
+
+    /// How the column's numbers become 64-bit integers; nil where Doubles are exact enough, or some number is no integer.
+    private static func integers(_ raw: RawColumn) -> ((MetadataValue) -> Int64?)? {
+        func integer(_ value: MetadataValue) -> Int64? {
+            switch value {
+            case .integer(let number): number
+            case .number(let number): Int64(exactly: number)
+            default: nil
+            }
+        }
+        var isLarge = false
+        for index in 0..<raw.interner.count {
+            guard let number = RawColumn.number(raw.value(index)) else { continue }
+            guard integer(number) != nil else { return nil }
+            if case .integer = number { isLarge = true }
+        }
+        return isLarge ? integer : nil
     }
 
     private static func rank<Value: Comparable>(

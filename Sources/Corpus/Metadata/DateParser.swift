@@ -3,23 +3,54 @@
 import Base
 
 /// Reads dates as they are commonly written: ISO 8601 (`2023-10-01`, `2023-10-01T12:30:00+02:00`, `20231001`),
-/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `2023-10`.
+/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31/12/2023`, and of
+/// less precision `2023-10`, `October 2023`, `2023-Q4`, `2023`.
 ///
-/// Forms whose day and month cannot be told apart (`01/10/2023`) are not read.
+/// Forms whose day and month cannot be told apart (`01/10/2023`) are read only where the order is known.
 public enum DateParser {
-    /// The moment in seconds since 1970 (UTC where no zone is given); nil when the text is no date.
+    /// Which of day and month is written first.
+    public enum Order: Sendable, Hashable { case dayFirst, monthFirst }
+
+    /// The moment at which the date begins, in seconds since 1970 (UTC where no zone is given); nil when the text is no
+    /// date, or only a year, which is a number as well.
     public static func seconds(_ text: String) -> Int64? {
+        guard text.utf8.count != 4 || text.utf8.contains(where: { $0 < 48 || $0 > 57 }) else { return nil }
+        return span(text)?.lowerBound
+    }
+
+    /// The first and last second of a date: one second of a moment, a minute, a day, a month, a quarter, a year.
+    public static func span(_ text: String, order: Order? = nil) -> ClosedRange<Int64>? {
         guard text.utf8.count <= 64 else { return nil }
         var scanner = Scanner(bytes: Array(text.utf8))
         scanner.skipSpace()
-        guard let date = scanner.iso() ?? scanner.named() else { return nil }
-        guard date.month >= 1, date.month <= 12, date.day >= 1, date.day <= days(date.year, date.month) else {
-            return nil
+        if let whole = scanner.period() { return whole }
+        guard let date = scanner.iso() ?? scanner.slashedDate(order) ?? scanner.named() else { return nil }
+        guard date.month >= 1, date.month <= 12 else { return nil }
+        if date.day == 0 {
+            scanner.skipSpace()
+            return scanner.atEnd ? period(from: (date.year, date.month), months: 1) : nil
         }
-        guard let time = scanner.time() else { return nil }
+        guard date.day >= 1, date.day <= days(date.year, date.month) else { return nil }
+        guard let (time, length) = scanner.time() else { return nil }
         scanner.skipSpace()
         guard scanner.atEnd else { return nil }
-        return Int64(CalendarDate.day(year: date.year, month: date.month, day: date.day)) * 86_400 + time
+        let start = Int64(CalendarDate.day(year: date.year, month: date.month, day: date.day)) * 86_400 + time
+        return start...(start + length - 1)
+    }
+
+    /// The first two numbers of a date such as `31/12/2023`; nil for other texts.
+    static func slashed(_ text: String) -> (first: Int, second: Int)? {
+        guard text.utf8.count <= 32 else { return nil }
+        var scanner = Scanner(bytes: Array(text.utf8))
+        scanner.skipSpace()
+        return scanner.slashes(mark: UInt8(ascii: "/")).map { ($0.first, $0.second) }
+    }
+
+    private static func period(from start: (year: Int, month: Int), months: Int) -> ClosedRange<Int64> {
+        let next = start.month - 1 + months
+        let first = CalendarDate.day(year: start.year, month: start.month, day: 1)
+        let end = CalendarDate.day(year: start.year + next / 12, month: next % 12 + 1, day: 1)
+        return Int64(first) * 86_400...(Int64(end) * 86_400 - 1)
     }
 
     private static func days(_ year: Int, _ month: Int) -> Int {
@@ -62,7 +93,46 @@ public enum DateParser {
             return value
         }
 
-        /// `2023-10-01`, `2023/10/01`, `20231001`, `2023-10`.
+        /// `2023`, `2023-Q4`, whole.
+        mutating func period() -> ClosedRange<Int64>? {
+            let start = at
+            if let year = digits(4...4), (1000...2999).contains(year) {
+                skipSpace()
+                if atEnd { return DateParser.period(from: (year, 1), months: 12) }
+                _ = take(UInt8(ascii: "-"))
+                if take(UInt8(ascii: "Q")), let quarter = digits(1...1), (1...4).contains(quarter), atEnd {
+                    return DateParser.period(from: (year, quarter * 3 - 2), months: 3)
+                }
+            }
+            at = start
+            return nil
+        }
+
+        /// `31/12/2023` or with another mark between.
+        mutating func slashes(mark: UInt8) -> (first: Int, second: Int, year: Int)? {
+            let start = at
+            if let first = digits(1...2), take(mark), let second = digits(1...2), take(mark), let year = digits(4...4) {
+                return (first, second, year)
+            }
+            at = start
+            return nil
+        }
+
+        /// A date that ends in its year: with full stops the day is first, else the order decides, or the numbers.
+        mutating func slashedDate(_ order: Order?) -> (year: Int, month: Int, day: Int)? {
+            if let (day, month, year) = slashes(mark: UInt8(ascii: ".")) { return (year, month, day) }
+            for mark in [UInt8(ascii: "/"), UInt8(ascii: "-")] {
+                guard let (first, second, year) = slashes(mark: mark) else { continue }
+                switch order ?? (first > 12 ? .dayFirst : second > 12 ? .monthFirst : nil) {
+                case .dayFirst?: return (year, second, first)
+                case .monthFirst?: return (year, first, second)
+                case nil: return nil
+                }
+            }
+            return nil
+        }
+
+        /// `2023-10-01`, `2023/10/01`, `20231001`, and `2023-10` with day 0.
         mutating func iso() -> (year: Int, month: Int, day: Int)? {
             let start = at
             if let all = digits(8...8), next == nil || next == UInt8(ascii: "T") {
@@ -80,7 +150,7 @@ public enum DateParser {
                 at = start
                 return nil
             }
-            guard take(mark) else { return atEnd ? (year, month, 1) : nil }
+            guard take(mark) else { return atEnd ? (year, month, 0) : nil }
             guard let day = digits(1...2) else { return nil }
             return (year, month, day)
         }
@@ -125,7 +195,9 @@ public enum DateParser {
                 return (year, month, day)
             }
             guard let month = month() else { return nil }
+            _ = take(UInt8(ascii: ","))
             skipSpace()
+            if let year = digits(4...4) { return (year, month, 0) }
             guard let day = digits(1...2) else { return nil }
             _ = take(UInt8(ascii: ","))
             skipSpace()
@@ -133,26 +205,29 @@ public enum DateParser {
             return (year, month, day)
         }
 
-        /// Seconds of a time of day with its zone; 0 when the text ends here; nil when it is malformed.
-        mutating func time() -> Int64? {
-            guard !atEnd else { return 0 }
+        /// Seconds of a time of day with its zone, and how many seconds it names; the whole day when the text ends here;
+        /// nil when it is malformed.
+        mutating func time() -> (start: Int64, length: Int64)? {
+            guard !atEnd else { return (0, 86_400) }
             if !take(UInt8(ascii: "T")) {
                 guard next == 32 || next == UInt8(ascii: ",") else { return nil }
                 _ = take(UInt8(ascii: ","))
                 skipSpace()
-                if atEnd { return 0 }
+                if atEnd { return (0, 86_400) }
             }
             guard let hour = digits(2...2), hour < 25, take(UInt8(ascii: ":")), let minute = digits(2...2), minute < 60
             else { return nil }
             var second = 0
+            var length: Int64 = 60
             if take(UInt8(ascii: ":")) {
                 guard let value = digits(2...2), value < 61 else { return nil }
                 second = value
+                length = 1
                 if take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")) { guard digits(1...9) != nil else { return nil } }
             }
             skipSpace()
             var time = Int64(hour * 3600 + minute * 60 + second)
-            if take(UInt8(ascii: "Z")) || take(UInt8(ascii: "z")) { return time }
+            if take(UInt8(ascii: "Z")) || take(UInt8(ascii: "z")) { return (time, length) }
             if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") {
                 let sign: Int64 = take(UInt8(ascii: "+")) ? 1 : -1
                 if sign < 0 { at += 1 }
@@ -160,10 +235,10 @@ public enum DateParser {
                 _ = take(UInt8(ascii: ":"))
                 let minutes = digits(2...2) ?? 0
                 time -= sign * Int64(hours * 3600 + minutes * 60)
-                return time
+                return (time, length)
             }
             let zone = word()
-            return zone.isEmpty || zone == "gmt" || zone == "utc" ? time : nil
+            return zone.isEmpty || zone == "gmt" || zone == "utc" ? (time, length) : nil
         }
     }
 }

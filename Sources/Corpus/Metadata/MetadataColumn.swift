@@ -18,6 +18,8 @@ final class MetadataColumn: Sendable {
     /// The distinct values in ascending order.
     enum Dictionary: Sendable {
         case numbers(MappedArray<Double>)
+        /// Whole numbers, some of more than 53 bits.
+        case integers(MappedArray<Int64>)
         case dates(MappedArray<Int64>)
         case booleans(MappedArray<UInt8>)
         /// Texts by their UTF-8 bytes: text c is `bytes[offsets[c] ..< offsets[c + 1]]`.
@@ -57,7 +59,11 @@ final class MetadataColumn: Sendable {
             return array
         }
         switch type {
-        case .number, .numberList: dictionary = .numbers(try array("numbers", count: distinctCount))
+        case .number, .numberList:
+            dictionary =
+                file.contains("\(key).integers")
+                ? .integers(try array("integers", count: distinctCount))
+                : .numbers(try array("numbers", count: distinctCount))
         case .date: dictionary = .dates(try array("dates", count: distinctCount))
         case .boolean: dictionary = .booleans(try array("booleans", count: distinctCount))
         case .text, .textList:
@@ -156,9 +162,23 @@ final class MetadataColumn: Sendable {
     func value(ofCode code: Int) -> MetadataValue {
         switch dictionary {
         case .numbers(let numbers): return .number(numbers[code - 1])
+        case .integers(let numbers): return .exact(numbers[code - 1])
         case .dates(let dates): return .date(dates[code - 1])
         case .booleans(let booleans): return .boolean(booleans[code - 1] != 0)
         case .texts: return .text(String(decoding: textBytes(ofCode: code), as: UTF8.self))
+        }
+    }
+
+    /// Whether sums are to be made of whole numbers: those of the column's Doubles could need more than 53 bits.
+    var needsExactSums: Bool {
+        switch dictionary {
+        case .integers: return true
+        case .numbers(let numbers):
+            guard let least = numbers.elements.first, let greatest = numbers.elements.last else { return false }
+            let count = isList ? elements.count : documentCount
+            guard max(abs(least), abs(greatest)) * Double(count) > 0x1p53 else { return false }
+            return numbers.elements.allSatisfy { abs($0) <= 0x1p53 && $0 == $0.rounded() }
+        default: return false
         }
     }
 

@@ -16,7 +16,17 @@ public struct MetadataField: Sendable, Hashable {
     /// The number of documents with a value.
     public var documentCount: Int
 
-    public init(name: String, type: FieldType, isDeclared: Bool, distinctCount: Int, documentCount: Int) {
+    /// The number of values that are none of the type, and so count as missing ("N/A" among numbers).
+    public var oddCount: Int
+    /// A few of them.
+    public var oddExamples: [String]
+
+    public init(
+        name: String, type: FieldType, isDeclared: Bool, distinctCount: Int, documentCount: Int, oddCount: Int = 0,
+        oddExamples: [String] = []
+    ) {
+        self.oddCount = oddCount
+        self.oddExamples = oddExamples
         self.name = name
         self.type = type
         self.isDeclared = isDeclared
@@ -57,7 +67,8 @@ public final class MetadataColumns: Sendable {
             fields.append(
                 MetadataField(
                     name: name, type: type, isDeclared: entry["declared"]?.bool ?? false, distinctCount: distinct,
-                    documentCount: documentCount - column.count(ofCode: 0)))
+                    documentCount: documentCount - column.count(ofCode: 0), oddCount: entry["odd"]?.int ?? 0,
+                    oddExamples: entry["odd_examples"]?.array?.compactMap(\.string) ?? []))
         }
         self.fields = fields
         self.columns = columns

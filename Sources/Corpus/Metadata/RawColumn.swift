@@ -9,8 +9,13 @@ struct RawColumn {
     enum Value: Hashable {
         case text(String)
         case number(Double)
+        /// A whole number of more than 53 bits.
+        case integer(Int64)
         case boolean(Bool)
     }
+
+    /// How dates such as `01/02/2024` are read.
+    typealias DateOrder = DateParser.Order
 
     private(set) var interner = ValueInterner()
     /// The document of each value, ascending; lists repeat theirs.
@@ -20,7 +25,9 @@ struct RawColumn {
     /// Whether some document has a list.
     private(set) var hasLists = false
 
-    mutating func add(_ value: JSONValue, document: Int) {
+    /// - Parameter inList: whether the value is one of several that the document may have.
+    mutating func add(_ value: JSONValue, document: Int, inList: Bool = false) {
+        if inList { hasLists = true }
         switch value {
         case .null, .object: return
         case .array(let elements):
@@ -28,7 +35,12 @@ struct RawColumn {
             for element in elements where element.array == nil { add(element, document: document) }
         case .string(let text): addText(text, document: document)
         case .bool(let flag): addTagged(1, flag ? 1 : 0, document: document)
-        case .integer(let number): addNumber(Double(number), document: document)
+        case .integer(let number):
+            if number.magnitude > NumberText.exactLimit.magnitude {
+                addTagged(3, UInt64(bitPattern: Int64(number)), document: document)
+            } else {
+                addNumber(Double(number), document: document)
+            }
         case .number(let number): if number.isFinite { addNumber(number, document: document) }
         }
     }
@@ -60,63 +72,84 @@ struct RawColumn {
                 return .text(String(decoding: bytes.dropLast(), as: UTF8.self))
             }
             let payload = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-            return tag == 1 ? .boolean(payload != 0) : .number(Double(bitPattern: payload))
+            switch tag {
+            case 1: return .boolean(payload != 0)
+            case 3: return .integer(Int64(bitPattern: payload))
+            default: return .number(Double(bitPattern: payload))
+            }
         }
     }
 
     // MARK: Types
 
-    /// The type that all values agree on; text when they do not.
-    func inferredType() -> FieldType {
-        var (numbers, booleans, numeric, dates, flags, texts) = (0, 0, 0, 0, 0, 0)
+    /// The type of nearly all values, and how dates are read. Marks for "no value" (`N/A`) are of every type; a few other
+    /// odd values make no column of texts: they are missing, and counted. Codes (`01234`) are never numbers.
+    func inferredType() -> (type: FieldType, order: DateOrder?) {
+        var (numbers, booleans, numeric, dates, flags, texts, codes) = (0, 0, 0, 0, 0, 0, 0)
+        let order = dateOrder()
         for index in 0..<interner.count {
             switch value(index) {
-            case .number: numbers += 1
+            case .number, .integer: numbers += 1
             case .boolean: booleans += 1
             case .text(let text):
-                if text.isEmpty { continue }
+                if NumberText.isMissing(text) { continue }
                 texts += 1
-                if Self.number(text) != nil { numeric += 1 }
-                if DateParser.seconds(text) != nil { dates += 1 }
+                if NumberText.value(text) != nil {
+                    numeric += 1
+                } else if NumberText.isCode(text) {
+                    codes += 1
+                }
+                if DateParser.span(text, order: order) != nil, NumberText.value(text) == nil { dates += 1 }
                 if text == "true" || text == "false" { flags += 1 }
             }
         }
-        if hasLists { return numbers > 0 && booleans == 0 && texts == 0 ? .numberList : .textList }
-        if numbers + texts + booleans == 0 { return .text }
-        if booleans == 0, numeric == texts { return .number }
-        if numbers == 0, texts == 0 { return .boolean }
-        if numbers == 0, booleans == 0, texts == dates { return .date }
-        if numbers == 0, texts == flags { return .boolean }
-        return .text
+        if hasLists {
+            return (numbers > 0 && booleans == 0 && texts == numeric ? .numberList : .textList, nil)
+        }
+        if numbers + texts + booleans == 0 { return (.text, nil) }
+        if numbers == 0, booleans > 0, texts == flags { return (.boolean, nil) }
+        if numbers == 0, booleans == 0, texts == flags { return (.boolean, nil) }
+        /// Whether so many odd values are few beside the others.
+        func isFew(_ odd: Int, beside fitting: Int, isTyped: Bool) -> Bool {
+            odd == 0 ? fitting > 0 : (odd == 1 && fitting >= 3) || odd * (isTyped ? 3 : 10) <= fitting
+        }
+        let fitting = numbers + numeric
+        if codes == 0, fitting > dates, isFew(texts - numeric + booleans, beside: fitting, isTyped: numbers > numeric) {
+            return (.number, nil)
+        }
+        if numbers == 0, booleans == 0, isFew(texts - dates, beside: dates, isTyped: false) { return (.date, order) }
+        return (.text, nil)
     }
 
-    /// A text that is the usual form of a number, with nothing that a number would lose (leading zeros, many digits).
-    static func number(_ text: String) -> Double? {
-        guard let first = text.utf8.first, first == UInt8(ascii: "-") || (first >= 48 && first < 58),
-            text.utf8.count <= 24, let last = text.utf8.last, last >= 48, last < 58, let number = Double(text),
-            number.isFinite
-        else { return nil }
-        let digits = text.drop { $0 == "-" }
-        if digits.hasPrefix("0"), digits.utf8.count > 1, !digits.hasPrefix("0.") { return nil }
-        guard digits.utf8.allSatisfy({ ($0 >= 48 && $0 < 58) || $0 == UInt8(ascii: ".") }) else { return nil }
-        return digits.utf8.count <= 16 ? number : nil
+    /// Whether dates with slashes have their day or their month first: what their values leave open to only one of them.
+    private func dateOrder() -> DateOrder? {
+        var (dayFirst, monthFirst) = (false, false)
+        for index in 0..<interner.count {
+            guard case .text(let text) = value(index), let parts = DateParser.slashed(text) else { continue }
+            if parts.first > 12 { dayFirst = true }
+            if parts.second > 12 { monthFirst = true }
+        }
+        return dayFirst == monthFirst ? nil : dayFirst ? .dayFirst : .monthFirst
     }
 
     static func text(_ value: Value) -> String {
         switch value {
         case .text(let text): return text
         case .number(let number): return Int(exactly: number).map(String.init) ?? "\(number)"
+        case .integer(let number): return String(number)
         case .boolean(let flag): return flag ? "true" : "false"
         }
     }
 
-    static func number(_ value: Value) -> Double? {
+    static func number(_ value: Value) -> MetadataValue? {
         switch value {
-        case .number(let number): return number
+        case .number(let number): return .number(number)
+        case .integer(let number): return .exact(number)
         case .boolean: return nil
         case .text(let text):
-            guard let number = Double(text), number.isFinite else { return nil }
-            return number == 0 ? 0 : number
+            if let number = NumberText.value(text) { return number }
+            guard let number = Double(text.trimmed()), number.isFinite else { return nil }
+            return .number(number == 0 ? 0 : number)
         }
     }
 
@@ -124,6 +157,7 @@ struct RawColumn {
         switch value {
         case .boolean(let flag): return flag
         case .number(let number): return number == 1 ? true : number == 0 ? false : nil
+        case .integer: return nil
         case .text(let text):
             switch text.lowercased() {
             case "true", "yes", "1": return true
@@ -133,10 +167,13 @@ struct RawColumn {
         }
     }
 
-    static func date(_ value: Value) -> Int64? {
+    static func date(_ value: Value, _ order: DateOrder?) -> Int64? {
         switch value {
-        case .text(let text): return DateParser.seconds(text)
+        case .text(let text):
+            // A bare year is a date only where the column was declared to hold dates.
+            return DateParser.span(text, order: order)?.lowerBound
         case .number(let number): return Int64(exactly: number.rounded(.down))
+        case .integer(let number): return number
         case .boolean: return nil
         }
     }

@@ -68,6 +68,9 @@ public struct Passage: Sendable, Hashable {
 public enum MetadataValue: Sendable, Hashable {
     case text(String)
     case number(Double)
+    /// A whole number that a `Double` does not hold exactly: more than 53 bits. Smaller ones are `number`: see
+    /// ``exact(_:)``.
+    case integer(Int64)
     case boolean(Bool)
     /// Seconds since 1970-01-01T00:00:00Z.
     case date(Int64)

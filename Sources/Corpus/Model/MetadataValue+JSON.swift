@@ -9,6 +9,7 @@ extension MetadataValue {
         switch self {
         case .text(let text): return .string(text)
         case .number(let number): return Int(exactly: number).map { .integer($0) } ?? .number(number)
+        case .integer(let number): return .integer(Int(number))
         case .boolean(let value): return .bool(value)
         case .date(let seconds): return .string(CalendarDate.text(seconds: seconds))
         case .list(let elements): return .array(elements.map(\.json))

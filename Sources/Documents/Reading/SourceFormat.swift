@@ -139,7 +139,7 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         let text = TextDecoding.lenient(head.prefix(4096)).trimmed()
         let start = text.prefix(400).lowercased()
         if named == .json || named == .jsonl || (named == nil && (start.hasPrefix("{") || start.hasPrefix("["))) {
-            if let shape = JSONShape.of(head) { return shape }
+            if let shape = JSONShape.of(head, isNamedLines: named == .jsonl) { return shape }
             if let named { return named }
         }
         if start.hasPrefix("<!doctype html") || start.hasPrefix("<html") { return .html }
@@ -173,7 +173,7 @@ package enum JSONValueStream {
 
 /// Tells JSON lines from JSON of other shapes.
 enum JSONShape {
-    static func of(_ head: UnsafeBufferPointer<UInt8>) -> SourceFormat? {
+    static func of(_ head: UnsafeBufferPointer<UInt8>, isNamedLines: Bool) -> SourceFormat? {
         let bytes = head.drop { $0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0) }
         guard let first = bytes.first else { return .jsonl }
         // UTF-16 and others are looked at once they are decoded.
@@ -196,8 +196,10 @@ enum JSONShape {
                 if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") { depth -= 1 }
             }
         }
-        // A line longer than what was looked at is a record too: nobody prints an object that is pretty and that wide.
-        return depth == 0 || line.endIndex == bytes.endIndex && bytes.count > 1 << 15 ? .jsonl : .json
+        // One object alone may be a wrapping around many records; a name that says lines is believed.
+        let isAlone = bytes[line.endIndex...].allSatisfy { $0 == 32 || ($0 >= 9 && $0 <= 13) }
+        if isAlone { return isNamedLines ? .jsonl : .json }
+        return depth == 0 ? .jsonl : .json
     }
 }
 
@@ -209,7 +211,8 @@ enum MessageHead {
             "x-mailer",
         ]
         var found = 0
-        for line in start.split(separator: "\n").prefix(12) {
+        for line in start.textLines().prefix(12) {
+            if line.isEmpty { break }
             guard let colon = line.firstIndex(of: ":") else {
                 if line.hasPrefix(" ") || line.hasPrefix("\t") { continue }
                 return false

@@ -30,16 +30,20 @@ package struct DelimitedGrammar: Sendable, Hashable {
     /// A field of a record: where its bytes are, without the quotes around it.
     struct Field {
         var range: Range<Int>
+        var isQuoted = false
         /// Whether doubled quotes stand for one.
         var hasDoubledQuotes = false
     }
 
     /// Where the record that begins at `start` ends, before the line's end; nil when the bytes end before it does.
     /// - Parameter isLast: whether the source ends with the bytes.
-    func recordEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, isLast: Bool, depth: Int = 0) -> Int? {
+    func recordEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, isLast: Bool, depth: Int = 0, before: Int = 0)
+        -> Int?
+    {
         guard let end = firstLineEnd(bytes, from: start, isLast: isLast) else { return nil }
         if !bytes[start..<end].contains(Self.quote) { return end }
         var at = start
+        var fields = before
         while at <= end {
             if at < end, bytes[at] == Self.quote {
                 switch partner(bytes, of: at, isLast: isLast) {
@@ -51,32 +55,33 @@ package struct DelimitedGrammar: Sendable, Hashable {
                     at = close + 1
                     if at == end { return end }
                     at += 1
+                    fields += 1
                     continue
                 case .at where depth == Self.longFields: break
                 case .at(let close):
                     guard
-                        let longEnd = recordEnd(bytes, afterFieldEndingAt: close + 1, isLast: isLast, depth: depth + 1)
-                    else {
-                        return nil
-                    }
-                    if spansLines(bytes, start..<longEnd, firstEnd: end) { return longEnd }
+                        let longEnd = recordEnd(
+                            bytes, afterFieldEndingAt: close + 1, isLast: isLast, depth: depth + 1, before: fields + 1)
+                    else { return nil }
+                    if spansLines(bytes, start..<longEnd, firstEnd: end, before: before) { return longEnd }
                 }
             }
             while at < end, bytes[at] != delimiter { at += 1 }
             if at == end { return end }
             at += 1
+            fields += 1
         }
         return end
     }
 
     /// The end of the record whose last field so far ends at `at`.
     private func recordEnd(
-        _ bytes: UnsafeBufferPointer<UInt8>, afterFieldEndingAt at: Int, isLast: Bool, depth: Int
+        _ bytes: UnsafeBufferPointer<UInt8>, afterFieldEndingAt at: Int, isLast: Bool, depth: Int, before: Int
     ) -> Int? {
         guard at < bytes.count, bytes[at] == delimiter else {
             return firstLineEnd(bytes, from: at, isLast: isLast)
         }
-        return recordEnd(bytes, from: at + 1, isLast: isLast, depth: depth)
+        return recordEnd(bytes, from: at + 1, isLast: isLast, depth: depth, before: before)
     }
 
     /// The end of the line, before "\r\n"; nil when it is not in the bytes.
@@ -104,14 +109,19 @@ package struct DelimitedGrammar: Sendable, Hashable {
     }
 
     /// Whether the lines of `range` are one record and not rows of their own.
-    private func spansLines(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, firstEnd: Int) -> Bool {
+    /// - Parameter before: the fields of the record before the range.
+    private func spansLines(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, firstEnd: Int, before: Int
+    ) -> Bool {
         guard columns > 0 else { return true }
-        let long = fields(UnsafeBufferPointer(rebasing: bytes[range])).count
-        let short = plainCount(bytes, range.lowerBound..<firstEnd)
+        let fields = self.fields(UnsafeBufferPointer(rebasing: bytes[range]))
+        let long = fields.count + before
+        let short = plainCount(bytes, range.lowerBound..<firstEnd) + before
         if long == columns, short != columns { return true }
         if long != columns { return short != columns }
-        // Both readings fit. Rows of several columns on each of the lines are rows.
-        guard columns > 1 else { return true }
+        // Both readings fit. Who quotes every field writes by the standard.
+        guard columns > 1, !(fields.count > 1 && fields.allSatisfy(\.isQuoted)) else { return true }
+        // Rows of several columns on each of the lines are rows.
         var at = firstEnd + 1
         while at < range.upperBound {
             let end = min(bytes.firstIndex(of: lineEnd, from: at) ?? range.upperBound, range.upperBound)
@@ -136,7 +146,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
         while true {
             if at < end, record[at] == Self.quote, case .at(let close) = partner(record, of: at, isLast: true) {
                 let inside = (at + 1)..<close
-                fields.append(Field(range: inside, hasDoubledQuotes: record[inside].contains(Self.quote)))
+                fields.append(
+                    Field(range: inside, isQuoted: true, hasDoubledQuotes: record[inside].contains(Self.quote)))
                 at = close + 1
             } else {
                 let start = at

@@ -95,8 +95,13 @@ package final class RecordReader {
         while true {
             if at < window.count || ended {
                 if at >= window.count { return nil }
-                if let found = window.withUnsafeBufferPointer({ cutOne($0) }) { return found }
-                if ended, cut == .json { return nil }
+                if var found = window.withUnsafeBufferPointer({ cutOne($0) }) {
+                    if found.content.count > limit {
+                        found.problem = "the \(cut == .lines ? "line" : "record") is longer than \(limit) bytes"
+                    }
+                    return found
+                }
+                if ended, window.count - at <= limit { return nil }
             }
             if window.count - at > limit { return try passOver() }
             try fill()

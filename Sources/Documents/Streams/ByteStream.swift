@@ -66,7 +66,7 @@ package final class FileStream: ByteStream {
         }
         at = 0
         guard failure == 0 else { throw DocumentError("it cannot be read: \(String(cString: strerror(failure)))") }
-        if let seed = hash { hash = piece.withUnsafeBytes { XXH64.hash($0, seed: seed) } }
+        if let seed = hash, !piece.isEmpty { hash = piece.withUnsafeBytes { XXH64.hash($0, seed: seed) } }
     }
 }
 

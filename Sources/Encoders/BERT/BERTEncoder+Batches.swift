@@ -22,7 +22,8 @@ extension BERTEncoder {
             guard let base = buffer.baseAddress else { return }
             let output = Output(pointer: base)
             try run(encodings, cancellation) { text, states, length in
-                self.model.pool(states, length: length, into: output.pointer + text * width)
+                self.pipeline.pool(
+                    states, length: length, width: self.configuration.hiddenSize, into: output.pointer + text * width)
             }
         }
         return EmbeddingMatrix(dimension: width, values: values)
@@ -31,7 +32,7 @@ extension BERTEncoder {
     func tokenEmbeddings(
         of encodings: [WordPieceTokenizer.Encoding], cancellation: Cancellation, layers: Int = .max
     ) throws -> [TokenEmbeddings] {
-        let width = dimension
+        let width = tokenDimension
         var results = [[Float]](repeating: [], count: encodings.count)
         try results.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
@@ -72,7 +73,7 @@ extension BERTEncoder {
         _ consume: @escaping @Sendable (Int, UnsafePointer<Float>, Int) -> Void
     ) throws {
         let batches = batches(of: encodings)
-        let width = dimension
+        let width = tokenDimension
         let model = model
         @Sendable func deliver(_ batch: Batch, _ workspace: BERTWorkspace) {
             for (index, text) in batch.texts.enumerated() {

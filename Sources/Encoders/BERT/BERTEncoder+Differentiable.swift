@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import TensorMath
 public import Text
 public import Transformers
@@ -11,6 +12,10 @@ extension DifferentiableBERT {
     /// - Throws: ``TextEncoderError`` or `SafetensorsError`.
     public init(folder: String, delta: WeightDelta? = nil) throws {
         let configuration = try BERTConfiguration(folder: folder)
+        guard configuration.family == .bert else {
+            throw TextEncoderError.badModel(
+                path: folder + "/config.json", reason: "only models of type \"bert\" are trained")
+        }
         let path = folder + "/model.safetensors"
         let file = try SafetensorsFile(path: path)
         let anchor = "embeddings.word_embeddings.weight"

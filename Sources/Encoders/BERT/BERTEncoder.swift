@@ -4,10 +4,11 @@ import Dispatch
 import Foundation
 import Synchronization
 import TensorMath
-public import Text
+import Text
 public import Transformers
 
-/// A sentence and token encoder of the BERT family, run on this machine's processor.
+/// A sentence and token encoder of the BERT family (BERT, RoBERTa, XLM-R, MPNet, DistilBERT), run on this machine's
+/// processor.
 ///
 /// Texts are tokenised, sorted by length and packed into small batches without padding; each thread takes batches
 /// of its own. A request of one small batch (a query) is shared by all threads instead.
@@ -23,12 +24,18 @@ public final class BERTEncoder: TextEncoder {
     /// The sizes and choices of the model.
     public let configuration: BERTConfiguration
     /// Cuts texts into the model's tokens.
-    public let tokenizer: WordPieceTokenizer
+    public let tokenizer: EncoderTokenizer
     public let precision: Precision
     public let fingerprint: String
-    public var dimension: Int { configuration.hiddenSize }
+    public let dimension: Int
+    /// The length of a token's vector.
+    public var tokenDimension: Int { configuration.hiddenSize }
+    public var prompts: EncoderPrompts { pipeline.prompts }
+    /// What the model's folder asks for and does not get; to be shown once.
+    public var warnings: [String] { pipeline.warnings }
 
     let model: BERTModel
+    let pipeline: SentencePipeline
     let team: ThreadTeam
     let workspaces: WorkspacePool
     private let queue = DispatchQueue(label: "forage.bert", attributes: .concurrent)
@@ -46,7 +53,7 @@ public final class BERTEncoder: TextEncoder {
         folder: String, precision: Precision = .float32, threads: Int = 0, delta: WeightDelta? = nil
     ) throws {
         configuration = try BERTConfiguration(folder: folder)
-        let tokenizer = try WordPieceTokenizer(folder: folder)
+        let tokenizer = try EncoderTokenizer(folder: folder)
         self.tokenizer = tokenizer
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw TextEncoderError.badModel(
@@ -60,11 +67,15 @@ public final class BERTEncoder: TextEncoder {
         model = BERTModel(configuration: configuration, weights: weights)
         team = ThreadTeam(size: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount)
         workspaces = WorkspacePool()
-        // A changed vocabulary, length limit or pooling changes vectors as a changed weight does.
-        let pieces = (0..<tokenizer.vocabularySize).reduce(UInt64(0)) { hash, id in
-            XXH64.hash(tokenizer.piece(Int32(id)) ?? "", seed: hash)
+        let pipeline = try SentencePipeline(folder: folder, hiddenSize: configuration.hiddenSize)
+        self.pipeline = pipeline
+        dimension = pipeline.dimension(hiddenSize: configuration.hiddenSize)
+        // A changed vocabulary, length limit, pooling or prompt changes vectors as a changed weight does.
+        var identity =
+            "\(configuration.signature(pipeline.poolings)) \(tokenizer.identity) \(weights.hash) \(precision.rawValue)"
+        if !pipeline.dense.isEmpty || pipeline.prompts != .none {
+            identity += " \(pipeline.hash) \(pipeline.dense.map(\.activation)) \(pipeline.prompts)"
         }
-        let identity = "\(configuration) \(tokenizer.options) \(pieces) \(weights.hash) \(precision.rawValue)"
         let digits = String(XXH64.hash(identity), radix: 16)
         fingerprint = "bert-" + String(repeating: "0", count: 16 - digits.count) + digits
     }

@@ -168,33 +168,12 @@ struct BERTModel: Sendable {
             let length = batch.starts[text + 1] - start
             let first = heads * thread / threads
             let last = heads * (thread + 1) / threads
-            forage_attention(
-                workspace.qkv + start * 3 * width, 3 * width, length, width, width / heads, first, last,
-                workspace.context + start * width, width, workspace.scratch[thread])
-        }
-    }
-
-    /// Makes one unit vector from the hidden states of a text.
-    func pool(_ states: UnsafePointer<Float>, length: Int, into target: UnsafeMutablePointer<Float>) {
-        let width = configuration.hiddenSize
-        guard length > 0 else { return }
-        target.update(from: states, count: width)
-        switch configuration.pooling {
-        case .start: break
-        case .mean:
-            // Normalisation makes the division by the length superfluous.
-            for row in 1..<max(length, 1) {
-                for column in 0..<width { target[column] += states[row * width + column] }
-            }
-        case .max:
-            for row in 1..<max(length, 1) {
-                for column in 0..<width { target[column] = max(target[column], states[row * width + column]) }
+            weights.distanceBias.withUnsafeBufferPointer { bias in
+                forage_attention_biased(
+                    workspace.qkv + start * 3 * width, 3 * width, length, width, width / heads, first, last,
+                    bias.isEmpty ? nil : bias.baseAddress, configuration.positionCount,
+                    workspace.context + start * width, width, workspace.scratch[thread])
             }
         }
-        var square: Float = 0
-        for column in 0..<width { square += target[column] * target[column] }
-        guard square > 0, square.isFinite else { return }
-        let scale = 1 / square.squareRoot()
-        for column in 0..<width { target[column] *= scale }
     }
 }

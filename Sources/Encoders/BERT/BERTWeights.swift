@@ -30,6 +30,9 @@ struct BERTWeights: Sendable {
     var positions: [Float]
     /// The vector of each type less that of the first.
     var typeDifferences: [Float]
+    /// For each head what attention from one token to another gets added by their distance, from the farthest before to
+    /// the farthest behind: `2 * positionCount - 1` numbers. Empty for none.
+    var distanceBias: [Float]
     var embeddingNorm: Norm
     var layers: [Layer]
     /// A hash of the tensors' names, shapes and bytes.
@@ -76,40 +79,105 @@ struct BERTWeights: Sendable {
                 inputs: inputs, outputs: outputs, precision: precision, inputRange: norm?.range, isWide: isWide)
         }
         words = try tensor(anchor, [configuration.vocabularySize, width])
-        positions = try tensor("embeddings.position_embeddings.weight", [configuration.positionCount, width])
-        let types = try tensor("embeddings.token_type_embeddings.weight", [configuration.typeCount, width])
-        for index in positions.indices { positions[index] += types[index % width] }
-        typeDifferences = types.indices.map { types[$0] - types[$0 % width] }
+        let first = configuration.firstPosition
+        positions = Array(
+            try tensor("embeddings.position_embeddings.weight", [configuration.positionCount + first, width])
+                .dropFirst(first * width))
+        if configuration.typeCount > 0 {
+            let types = try tensor("embeddings.token_type_embeddings.weight", [configuration.typeCount, width])
+            for index in positions.indices { positions[index] += types[index % width] }
+            typeDifferences = types.indices.map { types[$0] - types[$0 % width] }
+        } else {
+            typeDifferences = []
+        }
+        distanceBias =
+            configuration.relativeBuckets > 0
+            ? Self.distanceBias(
+                try tensor(
+                    "encoder.relative_attention_bias.weight", [configuration.relativeBuckets, configuration.headCount]),
+                configuration) : []
         let embeddingNorm = try layerNorm("embeddings.LayerNorm")
         self.embeddingNorm = embeddingNorm
         let scale = 1 / Float(width / configuration.headCount).squareRoot()
         var layers: [Layer] = []
+        let names = LayerNames(configuration.family)
         for index in 0..<configuration.layerCount {
-            let name = "encoder.layer.\(index)."
+            let name = names.prefix + "\(index)."
             var weights: [Float] = []
             var bias: [Float] = []
-            for (part, factor) in [("query", scale), ("key", 1), ("value", 1)] {
-                weights += try tensor(name + "attention.self.\(part).weight", [width, width]).map { $0 * factor }
-                bias += try tensor(name + "attention.self.\(part).bias", [width]).map { $0 * factor }
+            for (part, factor) in [(names.query, scale), (names.key, 1), (names.value, 1)] {
+                weights += try tensor(name + part + ".weight", [width, width]).map { $0 * factor }
+                bias += try tensor(name + part + ".bias", [width]).map { $0 * factor }
             }
-            let norm = try layerNorm(name + "attention.output.LayerNorm")
+            let norm = try layerNorm(name + names.attentionNorm)
             let before = layers.last?.outputNorm ?? embeddingNorm
             layers.append(
                 Layer(
                     qkv: LinearLayer(
                         weights: weights, bias: bias, inputs: width, outputs: 3 * width, precision: precision,
                         inputRange: before.range),
-                    attentionOutput: try linear(name + "attention.output.dense", width, width),
+                    attentionOutput: try linear(name + names.attentionOutput, width, width),
                     attentionNorm: norm,
                     intermediate: try linear(
-                        name + "intermediate.dense", configuration.intermediateSize, width, after: norm),
+                        name + names.intermediate, configuration.intermediateSize, width, after: norm),
                     // The products that integers hurt most: their inputs have long tails.
                     output: try linear(
-                        name + "output.dense", width, configuration.intermediateSize, isWide: true),
-                    outputNorm: try layerNorm(name + "output.LayerNorm")))
+                        name + names.output, width, configuration.intermediateSize, isWide: true),
+                    outputNorm: try layerNorm(name + names.outputNorm)))
         }
         self.layers = layers
         hash = try Self.hash(file, prefix: prefix) ^ (delta?.hash ?? 0)
+    }
+
+    /// The names of a layer's tensors in a family's files.
+    private struct LayerNames {
+        var prefix = "encoder.layer."
+        var query = "attention.self.query"
+        var key = "attention.self.key"
+        var value = "attention.self.value"
+        var attentionOutput = "attention.output.dense"
+        var attentionNorm = "attention.output.LayerNorm"
+        var intermediate = "intermediate.dense"
+        var output = "output.dense"
+        var outputNorm = "output.LayerNorm"
+
+        init(_ family: BERTConfiguration.Family) {
+            switch family {
+            case .bert, .roberta: break
+            case .mpnet:
+                (query, key, value) = ("attention.attn.q", "attention.attn.k", "attention.attn.v")
+                (attentionOutput, attentionNorm) = ("attention.attn.o", "attention.LayerNorm")
+            case .distilbert:
+                prefix = "transformer.layer."
+                (query, key, value) = ("attention.q_lin", "attention.k_lin", "attention.v_lin")
+                (attentionOutput, attentionNorm) = ("attention.out_lin", "sa_layer_norm")
+                (intermediate, output, outputNorm) = ("ffn.lin1", "ffn.lin2", "output_layer_norm")
+            }
+        }
+    }
+
+    /// Spreads the biases of buckets over distances, as T5 and MPNet have them: half of the buckets for each direction,
+    /// exact up to half of those, then by the logarithm up to a distance of 128.
+    private static func distanceBias(_ table: [Float], _ configuration: BERTConfiguration) -> [Float] {
+        let half = configuration.relativeBuckets / 2
+        let exact = half / 2
+        let reach = configuration.positionCount
+        var result: [Float] = []
+        result.reserveCapacity(configuration.headCount * (2 * reach - 1))
+        for head in 0..<configuration.headCount {
+            for distance in (1 - reach)..<reach {
+                let size = abs(distance)
+                var bucket = distance > 0 ? half : 0
+                if size < exact {
+                    bucket += size
+                } else {
+                    let share = log(Float(size) / Float(exact)) / log(Float(128) / Float(exact))
+                    bucket += min(exact + Int(share * Float(half - exact)), half - 1)
+                }
+                result.append(table[bucket * configuration.headCount + head])
+            }
+        }
+        return result
     }
 
     /// Hashes every tensor. XXH64 runs at memory speed, so the cost is that of reading the file once.

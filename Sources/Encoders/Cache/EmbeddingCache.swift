@@ -99,6 +99,7 @@ public struct CachedEncoder<Base: TextEncoder>: TextEncoder {
     public let cache: EmbeddingCache
     public var dimension: Int { base.dimension }
     public var fingerprint: String { base.fingerprint }
+    public var prompts: EncoderPrompts { base.prompts }
 
     /// - Parameter folder: where the caches of all encoders lie.
     public init(_ base: Base, folder: String, isWritable: Bool = true) throws {

@@ -14,7 +14,8 @@ import Tools
 ///                                              closing ←──────────────────────┴──────────────────────────────┘
 ///                                              → answered → finished
 ///
-/// A run that a failing model ends before anything was retrieved searches for the question itself before it answers:
+/// A run that ends before anything was retrieved (a model that failed, that could not be read, that answered without having
+/// looked, a limit) searches for the question itself before it answers:
 /// `closing → proposed → chose → tool_called… → tool_returned… → kept → answered`.
 ///
 /// `pending` holds the actions that are still to be done; the event that reports an action takes it off. So a loop that
@@ -131,12 +132,14 @@ public struct AgentLoop: Sendable {
         }
     }
 
-    /// Whether the model's failure, and not a decision, ends a run in which nothing was searched yet.
+    /// Whether the run ends, for whatever reason, before a passage was seen: then the question itself is searched for first.
+    /// What a person broke off, what the gate found certain and what was computed over a whole set ends as it is.
     private func isLeftEmptyHanded(by reason: StopReason) -> Bool {
+        guard state.retrieved.isEmpty, state.toolCallsLeft != 0 else { return false }
         switch reason {
-        case .failed, .unreadableModel, .budget(.promptTokens), .budget(.completionTokens), .budget(.money):
-            return state.retrieved.isEmpty && state.resultSets.isEmpty && state.toolCallsLeft != 0
-        default: return false
+        case .confident, .interrupted: return false
+        case .answered: return state.resultSets.isEmpty && state.draftLabel == .model
+        default: return true
         }
     }
 

@@ -34,6 +34,8 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
     public var citations: [Citation]
     /// The answerer's own confidence, 0 to 1, when it has one.
     public var confidence: Double?
+    /// Whether something that was found supports the answer; decided after the fact, whoever wrote it.
+    public var isSupported = true
 
     public init(
         text: String, short: String? = nil, label: Label, answerer: String, citations: [Citation] = [],
@@ -58,6 +60,7 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
             answerer: json["answerer"]?.string ?? "",
             citations: try (json["citations"]?.array ?? []).map(Citation.init(json:)),
             confidence: json["confidence"]?.double)
+        isSupported = json["supported"]?.bool ?? true
     }
 
     public var json: JSONValue {
@@ -67,6 +70,7 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
         members["answerer"] = .string(answerer)
         members["citations"] = .array(citations.map(\.json))
         if let confidence { members["confidence"] = .number(confidence) }
+        if !isSupported { members["supported"] = false }
         return .object(members)
     }
 }

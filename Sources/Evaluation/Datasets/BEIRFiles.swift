@@ -34,7 +34,8 @@ enum BEIRFiles {
         }
         let corpusPath = folder + "/corpus.jsonl"
         let passages = FileManager.default.fileExists(atPath: corpusPath) ? try CorpusFiles.read(corpusPath) : []
-        return QuestionSet(name: name, benchmark: .flashRAG, questions: questions, passages: passages)
+        return QuestionSet(
+            name: name, benchmark: .flashRAG, questions: questions, passages: passages, leavesOutOwnDocument: true)
     }
 }
 

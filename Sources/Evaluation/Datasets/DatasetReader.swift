@@ -30,10 +30,12 @@ public enum DatasetReader {
         let records = try file.records()
         guard let first = records.first else { throw DatasetError(file: path, message: "the file has no questions") }
         guard let format = format ?? recognize(first.value) else {
+            let found = first.value.object?.keys.prefix(20).joined(separator: ", ") ?? first.value.typeName
             throw file.failure(
                 first.line,
-                "unknown format: expected the fields of one of "
-                    + DatasetFormat.allCases.map(\.rawValue).joined(separator: ", "))
+                "unknown format: the record has \(found); looked for "
+                    + signatures.map { "\($0.format.rawValue) (\($0.fields.joined(separator: ", ")))" }
+                    .joined(separator: ", ") + ". Name the format with --format")
         }
         var builder = SetBuilder(file: file)
         for (index, record) in records.enumerated() {
@@ -50,18 +52,20 @@ public enum DatasetReader {
             name: name, benchmark: benchmark, questions: builder.questions, passages: Array(builder.passages.values))
     }
 
+    /// The fields that give a format away, the most telling first. Forage's own is told by its names for answers and gold
+    /// passages, which no other format has, whatever further fields it carries.
+    private static let signatures: [(format: DatasetFormat, fields: [String])] = [
+        (.forage, ["id", "question", "supporting"]), (.forage, ["id", "question", "answers"]),
+        (.flashrag, ["question", "golden_answers"]), (.globalqa, ["question", "golden_doc_ids"]),
+        (.multiHopRAG, ["query", "evidence_list"]), (.musique, ["question", "paragraphs"]),
+        (.twoWiki, ["question", "answer", "evidences"]),
+        (.hotpotqa, ["question", "answer", "supporting_facts", "context"]),
+    ]
+
     /// Tells the format of a record from its fields.
     static func recognize(_ value: JSONValue) -> DatasetFormat? {
         guard let members = value.object else { return nil }
-        let has = { (key: String) in members[key] != nil }
-        if has("question"), has("golden_answers") { return .flashrag }
-        if has("question"), has("golden_doc_ids") { return .globalqa }
-        if has("query"), has("evidence_list") { return .multiHopRAG }
-        if has("question"), has("paragraphs") { return .musique }
-        if has("question"), has("evidences") { return .twoWiki }
-        if has("question"), has("context"), has("supporting_facts"), has("answer") { return .hotpotqa }
-        if has("question"), has("id"), has("answers") || has("supporting") { return .forage }
-        return nil
+        return signatures.first { $0.fields.allSatisfy { members[$0] != nil } }?.format
     }
 
     private static func setName(_ path: String) -> String {
@@ -147,12 +151,9 @@ private struct SetBuilder {
     private mutating func hotpot(_ json: JSONValue, twoWiki: Bool) throws -> EvalQuestion {
         let facts = try EvalQuestion.facts(json["supporting_facts"])
         var byTitle: [String: [String]] = [:]
-        for (index, paragraph) in (json["context"]?.array ?? []).enumerated() {
-            guard let title = paragraph[0]?.string, let sentences = paragraph[1]?.array else {
-                throw JSONError(message: "\"context\"[\(index)] must be [title, [sentences]]")
-            }
-            let text = sentences.compactMap(\.string).joined().trimmingCharacters(in: .whitespaces)
-            byTitle[title, default: []].append(passage(title, text))
+        for paragraph in try EvalQuestion.paragraphs(json["context"]) {
+            let text = paragraph.sentences.joined().trimmingCharacters(in: .whitespaces)
+            byTitle[paragraph.title, default: []].append(passage(paragraph.title, text))
         }
         var supporting: [String] = []
         for fact in facts {
@@ -160,7 +161,7 @@ private struct SetBuilder {
         }
         var extra: JSONObject = [:]
         for key in ["level", "evidences", "evidences_id", "answer_id"] {
-            if let value = json[key] { extra[key] = value }
+            if let value = json[key] { extra[key] = try EvalQuestion.unwrapped(value, key) }
         }
         let type = json["type"]?.string ?? ""
         return EvalQuestion(
@@ -219,7 +220,7 @@ private struct SetBuilder {
             type: json["type"]?.string ?? json["family"]?.string ?? "", hops: nil)
     }
 
-    private func flashRAG(_ json: JSONValue) throws -> EvalQuestion {
+    private mutating func flashRAG(_ json: JSONValue) throws -> EvalQuestion {
         let given = try json.required("id")
         guard let id = EvalQuestion.text(given) else {
             throw JSONError(message: "\"id\" must be a string, found \(given.typeName)")
@@ -236,11 +237,27 @@ private struct SetBuilder {
                 return choices[index]
             }
         }
+        let metadata = try json["metadata"].map { try EvalQuestion.unwrapped($0, "metadata") }
+        let (supporting, facts) = try metadata.map { try goldPassages($0) } ?? ([], [])
         var extra: JSONObject = [:]
-        if let metadata = json["metadata"] { extra["metadata"] = metadata }
+        if let metadata { extra["metadata"] = metadata }
         if !choices.isEmpty { extra["choices"] = .array(choices.map(JSONValue.string)) }
         return EvalQuestion(
-            id: id, text: try json.requiredString("question"), answers: answers,
-            type: json["metadata"]?["type"]?.string ?? "", extra: extra)
+            id: id, text: try json.requiredString("question"), answers: answers, supporting: supporting,
+            supportingFacts: facts, type: metadata?["type"]?.string ?? "", extra: extra)
+    }
+
+    /// The gold passages that FlashRAG keeps in a question's metadata: those of HotpotQA and 2WikiMultihopQA as facts, of
+    /// MuSiQue as paragraphs. The metadata's own passages are not the set's corpus: only their titles are taken.
+    private func goldPassages(_ metadata: JSONValue) throws -> (ids: [String], facts: [SupportingFact]) {
+        let facts = try EvalQuestion.facts(metadata["supporting_facts"])
+        var titles = facts.map(\.title)
+        for paragraph in metadata["paragraphs"]?.array ?? [] where paragraph["is_supporting"]?.bool == true {
+            if let title = paragraph["title"]?.string { titles.append(title) }
+        }
+        for step in metadata["question_decomposition"]?.array ?? [] {
+            if let title = step["support_paragraph"]?["title"]?.string { titles.append(title) }
+        }
+        return (Array(OrderedSet(titles)), facts)
     }
 }

@@ -125,19 +125,75 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
         }
     }
 
-    static func facts(_ value: JSONValue?) throws(JSONError) -> [SupportingFact] {
-        guard let value, !value.isNull else { return [] }
+    /// Gold sentences, in the forms in which they circulate: `[[title, sentence]]`, the columns `{"title": […], "sent_id":
+    /// […]}` that Hugging Face writes, or either as JSON in a string.
+    static func facts(_ given: JSONValue?) throws(JSONError) -> [SupportingFact] {
+        guard let given, !given.isNull else { return [] }
+        let value = try unwrapped(given, "supporting_facts")
+        if let titles = value["title"]?.array {
+            let sentences = value["sent_id"]?.array ?? []
+            var result: [SupportingFact] = []
+            for (index, title) in titles.enumerated() {
+                guard let title = text(title) else {
+                    throw JSONError(message: "supporting_facts.title[\(index)] must be a string")
+                }
+                result.append(
+                    SupportingFact(title: title, sentence: index < sentences.count ? sentences[index].int ?? 0 : 0))
+            }
+            return result
+        }
         guard let elements = value.array else {
-            throw JSONError(message: "\"supporting_facts\" must be a list, found \(value.typeName)")
+            throw JSONError(
+                message: "\"supporting_facts\" must be a list, or an object of \"title\" and \"sent_id\", "
+                    + "found \(value.typeName)")
         }
         var result: [SupportingFact] = []
         for (index, element) in elements.enumerated() {
-            guard let title = element[0]?.string, let sentence = element[1]?.int else {
+            let (title, sentence) = (element[0] ?? element["title"], element[1] ?? element["sent_id"])
+            guard let title = title.flatMap(text), let sentence = sentence?.int else {
                 throw JSONError(message: "\"supporting_facts\"[\(index)] must be [title, sentence number]")
             }
             result.append(SupportingFact(title: title, sentence: sentence))
         }
         return result
+    }
+
+    /// Context paragraphs, in the same forms: `[[title, [sentence]]]`, or columns `{"title": […], "sentences": [[…]]}`.
+    static func paragraphs(_ given: JSONValue?) throws(JSONError) -> [(title: String, sentences: [String])] {
+        guard let given, !given.isNull else { return [] }
+        let value = try unwrapped(given, "context")
+        if let titles = value["title"]?.array {
+            let texts = value["sentences"]?.array ?? value["content"]?.array ?? value["paragraphs"]?.array ?? []
+            guard texts.count == titles.count else {
+                throw JSONError(message: "\"context\" has \(titles.count) titles but \(texts.count) lists of sentences")
+            }
+            return zip(titles, texts).map { title, texts in
+                (text(title) ?? "", texts.array?.compactMap(\.string) ?? [texts.string ?? ""])
+            }
+        }
+        guard let elements = value.array else {
+            // Some copies carry the whole context as one text: there are no passages to tell apart.
+            if value.string != nil { return [] }
+            throw JSONError(message: "\"context\" must be a list, found \(value.typeName)")
+        }
+        var result: [(title: String, sentences: [String])] = []
+        for (index, paragraph) in elements.enumerated() {
+            let body = paragraph[1] ?? paragraph["sentences"] ?? paragraph["content"] ?? paragraph["text"]
+            guard let title = (paragraph[0] ?? paragraph["title"]).flatMap(text), let body,
+                body.array != nil || body.string != nil
+            else { throw JSONError(message: "\"context\"[\(index)] must be [title, [sentences]]") }
+            result.append((title, body.array?.compactMap(\.string) ?? [body.string ?? ""]))
+        }
+        return result
+    }
+
+    /// The value itself, or what a string holds as JSON.
+    static func unwrapped(_ value: JSONValue, _ name: String) throws(JSONError) -> JSONValue {
+        guard let text = value.string, let first = text.first(where: { !$0.isWhitespace }), first == "[" || first == "{"
+        else { return value }
+        do throws(JSONError) { return try JSONValue(parsing: Array(text.utf8)) } catch {
+            throw JSONError(message: "\"\(name)\" is a string that holds no JSON: \(error)")
+        }
     }
 }
 
@@ -171,8 +227,15 @@ public struct QuestionSet: Sendable, Hashable {
     public var questions: [EvalQuestion]
     /// The passages of the questions' own contexts or of the set's corpus, each once; empty when the file has none.
     public var passages: [EvalPassage]
+    /// Whether the document with a query's own id is left out of its ranking, as BEIR does: in ArguAna a query is one of the
+    /// documents.
+    public var leavesOutOwnDocument: Bool
 
-    public init(name: String, benchmark: AnswerBenchmark, questions: [EvalQuestion], passages: [EvalPassage] = []) {
+    public init(
+        name: String, benchmark: AnswerBenchmark, questions: [EvalQuestion], passages: [EvalPassage] = [],
+        leavesOutOwnDocument: Bool = false
+    ) {
+        self.leavesOutOwnDocument = leavesOutOwnDocument
         self.name = name
         self.benchmark = benchmark
         self.questions = questions

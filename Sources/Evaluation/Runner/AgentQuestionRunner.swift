@@ -85,6 +85,7 @@ public struct AgentQuestionRunner: QuestionRunner {
         outcome.answer = answer.prediction
         outcome.fullAnswer = answer.text
         outcome.refused = answer.label == .none
+        outcome.unsupported = !answer.isSupported
         outcome.confidence = answer.confidence
         // Gold names documents: passages of one document count once, at the place of the best.
         var kept: OrderedDictionary<String, String> = [:]

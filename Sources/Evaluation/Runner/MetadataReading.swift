@@ -17,7 +17,7 @@ extension EvalPassage {
     private static func metadata(_ value: JSONValue) -> MetadataValue? {
         switch value {
         case .bool(let flag): return .boolean(flag)
-        case .integer(let number): return .number(Double(number))
+        case .integer(let number): return .exact(Int64(number))
         case .number(let number): return .number(number)
         case .array(let elements): return .list(elements.compactMap(metadata))
         case .string(let text):

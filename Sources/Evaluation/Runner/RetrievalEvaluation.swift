@@ -12,8 +12,10 @@ public struct RetrievalEvaluation: Sendable {
     /// One question's ranking under one mode.
     public struct Ranking: Sendable {
         public var question: EvalQuestion
-        /// Ids of the retrieved passages or documents, best first.
+        /// Ids of the retrieved passages or documents, best first; titles where the gold is named by title.
         public var ranked: [String]
+        /// Their scores: that of a document's best passage.
+        public var scores: [Double]
         /// The texts, when the question has answers to look for.
         public var texts: [String]
     }
@@ -33,19 +35,39 @@ public struct RetrievalEvaluation: Sendable {
         self.cutoffs = cutoffs
     }
 
+    /// How the gold of a set names what it wants found.
+    private enum GoldNames { case documents, passages, titles }
+
+    private func goldNames(in corpus: any RetrievalCorpus) async throws -> GoldNames {
+        var isKnown = false
+        for id in Set(set.questions.flatMap { $0.relevance.keys }).sorted() {
+            let found = try await corpus.passages(withID: id)
+            if found.isEmpty { continue }
+            isKnown = true
+            if id.contains("#"), found.contains(where: { $0.id == id && $0.documentID != id }) { return .passages }
+            if !set.questions.contains(where: { $0.relevance.keys.contains { $0.contains("#") } }) { break }
+        }
+        return isKnown ? .documents : .titles
+    }
+
     /// Searches for every question that has gold passages.
     ///
     /// Where the gold names documents, a document counts once, at the place of its best passage, whether it is gold or not.
-    /// Where it names a passage of a document with several, passages are counted.
+    /// Where it names a passage of a document with several, passages are counted. Where no gold id is in the corpus, titles
+    /// are compared.
+    /// - Throws: `DatasetError` when nothing can be judged: no question has gold passages, or none of them is in the corpus.
     public func rankings(_ mode: RetrievalMode, in corpus: any RetrievalCorpus) async throws -> [Ranking] {
         var result: [Ranking] = []
         let limit = cutoffs.max() ?? 10
-        var namesPassages = false
-        for id in Set(set.questions.flatMap { $0.relevance.keys }).sorted() where id.contains("#") {
-            namesPassages = try await corpus.passages(withID: id).contains { $0.id == id && $0.documentID != id }
-            if namesPassages { break }
-        }
         let questions = set.questions.filter { !$0.relevance.isEmpty }
+        guard !questions.isEmpty else {
+            throw DatasetError(
+                file: set.name,
+                message: "nothing can be judged: none of the \(set.questions.count) questions names gold passages "
+                    + "(\"supporting\", \"supporting_facts\", \"judgments\", or FlashRAG's metadata)")
+        }
+        let names = try await goldNames(in: corpus)
+        var seen: Set<String> = []
         for start in stride(from: 0, to: questions.count, by: 64) {
             let batch = questions[start..<min(start + 64, questions.count)]
             // Passages of one document fall together, so more of them are asked for than are counted.
@@ -53,14 +75,31 @@ public struct RetrievalEvaluation: Sendable {
             for (question, hits) in zip(batch, lists) {
                 let passages = try await corpus.passages(at: hits.map(\.ordinal))
                 var ids: OrderedSet<String> = []
-                for passage in passages where ids.count < limit {
-                    ids.append(namesPassages ? passage.id : passage.documentID)
+                var scores: [Double] = []
+                for (passage, hit) in zip(passages, hits) where ids.count < limit {
+                    if set.leavesOutOwnDocument, passage.documentID == question.id { continue }
+                    let name =
+                        switch names {
+                        case .documents: passage.documentID
+                        case .passages: passage.id
+                        case .titles: passage.title
+                        }
+                    if ids.append(name).inserted { scores.append(hit.score) }
                 }
+                if names == .titles { seen.formUnion(ids.filter { question.relevance[$0] != nil }) }
                 result.append(
                     Ranking(
-                        question: question, ranked: Array(ids),
+                        question: question, ranked: Array(ids), scores: scores,
                         texts: question.answers.isEmpty ? [] : passages.map { $0.title + "\n" + $0.text }))
             }
+        }
+        if names == .titles, seen.isEmpty {
+            let example = questions[0].relevance.keys.sorted().first ?? ""
+            throw DatasetError(
+                file: set.name,
+                message:
+                    "nothing can be judged: no gold passage is in this corpus, by id or by title (\"\(example)\" for one)"
+            )
         }
         return result
     }

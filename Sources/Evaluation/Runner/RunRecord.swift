@@ -60,6 +60,8 @@ public struct RunOutcome: Sendable, Hashable {
     public var fullAnswer: String
     /// Whether the agent said that it cannot answer.
     public var refused: Bool
+    /// Whether nothing that was found supports the answer.
+    public var unsupported = false
     /// The agent's confidence, 0...1.
     public var confidence: Double?
     /// Passage ids: cited by the answer, best first.
@@ -151,6 +153,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
             modelCalls: out["model_calls"]?.int ?? 0, promptTokens: out["prompt_tokens"]?.int ?? 0,
             completionTokens: out["completion_tokens"]?.int ?? 0, cost: out["cost"]?.double ?? 0,
             seconds: out["seconds"]?.double ?? 0, error: out["error"]?.string ?? "", verdict: out["verdict"]?.bool)
+        outcome.unsupported = out["unsupported"]?.bool ?? false
         scores = [:]
         for (measure, value) in json["scores"]?.object ?? [:] { scores[measure] = value.double }
         blame = json["blame"]?.string.flatMap(Blame.init(rawValue:)) ?? .unknown
@@ -166,6 +169,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
             out["full_answer"] = .string(outcome.fullAnswer)
         }
         if outcome.refused { out["refused"] = true }
+        if outcome.unsupported { out["unsupported"] = true }
         if let confidence = outcome.confidence { out["confidence"] = .number(confidence) }
         out["cited"] = list(outcome.cited)
         out["kept"] = list(outcome.kept)

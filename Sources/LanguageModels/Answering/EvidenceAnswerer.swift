@@ -65,7 +65,7 @@ public struct EvidenceAnswerer: Sendable {
         /// Of: mean log-probability with the evidence, sum with it, mean without it, sum without it.
         public var logProbabilities: [Double]
         /// Of the candidate's features, in the order of `featureNames`; for proposals of the logarithm of their
-        /// probability alone.
+        /// probability, and of whether the model itself wrote the candidate.
         public var features: [Double]
 
         public init(logProbabilities: [Double], features: [Double]) {
@@ -80,7 +80,15 @@ public struct EvidenceAnswerer: Sendable {
             features: [1.597, -1.388, 0.256, 0.653, 3.028, 0.444, 0.391, 1.210, -0.635, -0.049])
 
         /// The same for proposals of the span reader, on 80 training questions of MuSiQue, which that reader has not seen.
-        public static let proposed = Weights(logProbabilities: [0.026, 0.028, 0.072, 0.001], features: [0.281])
+        public static let proposed = Weights(logProbabilities: [0.026, 0.028, 0.072, 0.001], features: [0.281, 0])
+
+        /// The same for a model that is good enough to write the answer itself: its own words are a candidate too.
+        public static let written = Weights(logProbabilities: [0.5, 0.1, -0.05, 0], features: [0.25, 1.5])
+
+        /// What fits a model with the span reader's proposals: its own words count from three hundred million parameters on.
+        public static func fitting(_ capabilities: ModelCapabilities) -> Weights {
+            capabilities.parameters ?? 0 < 300_000_000 ? .proposed : .written
+        }
     }
 
     /// The names of a candidate's features.
@@ -100,18 +108,20 @@ public struct EvidenceAnswerer: Sendable {
         mostCharacters: Int = 6000
     ) {
         self.model = model
-        self.weights = weights ?? (proposer == nil ? .standard : .proposed)
+        self.weights = weights ?? (proposer == nil ? .standard : .fitting(model.capabilities))
         self.proposer = proposer
         self.mostCandidates = mostCandidates
         self.mostCharacters = mostCharacters
     }
 
     /// Answers from the passages, the most relevant first.
+    /// - Parameter written: what the model itself wrote as the answer: a candidate beside those of another reader, and the
+    ///   only one where there is none: a model that is let write does so better than the rules choose.
     /// - Throws: `LanguageModelError`, `CancellationError`.
     @concurrent
-    public func answer(_ question: String, passages: [Passage]) async throws -> Answer {
+    public func answer(_ question: String, passages: [Passage], written: String? = nil) async throws -> Answer {
         let passages = cut(passages)
-        let candidates = try await candidates(question, passages)
+        let candidates = try await candidates(question, passages, written: written)
         guard !candidates.isEmpty else { return Answer(text: "", citations: [], confidence: 0, ranked: [], tokens: 0) }
         let texts = candidates.map { model.tokenizer.encode($0.text) }
         let withEvidence = try model.promptTokens(for: Self.conversation(question, passages))
@@ -139,14 +149,32 @@ public struct EvidenceAnswerer: Sendable {
             ranked: ranked, tokens: withEvidence.count + without.count + 2 * texts.reduce(0) { $0 + $1.count })
     }
 
-    private func candidates(_ question: String, _ passages: [Passage]) async throws -> [AnswerCandidate] {
+    private func candidates(
+        _ question: String, _ passages: [Passage], written: String?
+    ) async throws -> [AnswerCandidate] {
         if let proposer {
-            return try await proposer(question, passages).prefix(mostCandidates).map {
-                AnswerCandidate(text: $0.text, passage: $0.passage, features: [log(max($0.probability, 1e-6))])
+            var candidates = try await proposer(question, passages).prefix(mostCandidates).map {
+                AnswerCandidate(text: $0.text, passage: $0.passage, features: [log(max($0.probability, 1e-6)), 0])
             }
+            if let written, !written.isEmpty {
+                let key = CandidateFinder.words(written)
+                if let same = candidates.firstIndex(where: { CandidateFinder.words($0.text) == key }) {
+                    candidates[same].features[1] = 1
+                } else {
+                    let place = passages.firstIndex { $0.text.contains(written) || $0.title.contains(written) }
+                    // What the other reader did not think of is worth no more to it than the least that it proposes.
+                    let least = candidates.map { $0.features[0] }.min() ?? log(1e-3)
+                    candidates.append(AnswerCandidate(text: written, passage: place, features: [least, 1]))
+                }
+            }
+            return candidates
+        }
+        let plain = [Double](repeating: 0, count: Self.featureNames.count)
+        if let written, !written.isEmpty {
+            let place = passages.firstIndex { $0.text.contains(written) || $0.title.contains(written) }
+            return [AnswerCandidate(text: written, passage: place, features: plain)]
         }
         let finder = CandidateFinder(question: question)
-        let plain = [Double](repeating: 0, count: Self.featureNames.count)
         let alternatives = finder.alternatives()
         switch finder.kind {
         case .yesNo: return ["yes", "no"].map { AnswerCandidate(text: $0, passage: nil, features: plain) }
@@ -183,18 +211,83 @@ public struct EvidenceAnswerer: Sendable {
         return out
     }
 
-    /// The prompt. What the model may say is given, and no control token comes of a passage's text, so that a passage can
-    /// win no more than the place of a candidate.
+    /// The prompt, with examples of the form that is wanted, which stay the same from question to question and are computed
+    /// once. No control token comes of a passage's text, so that a passage can win no more than the place of an answer.
     public static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
+        var messages = [ChatMessage(role: .system, content: instructions)]
+        for example in examples {
+            messages.append(ChatMessage(role: .user, content: asked(example.question, example.passages)))
+            messages.append(ChatMessage(role: .assistant, content: example.answer))
+        }
+        messages.append(ChatMessage(role: .user, content: asked(question, passages)))
+        return messages
+    }
+
+    /// The request for the model's own short answer.
+    public func request(_ question: String, _ passages: [Passage]) -> ModelRequest {
+        ModelRequest(
+            messages: Self.conversation(question, cut(passages)), toolChoice: .none,
+            options: SamplingOptions(temperature: 0, maxTokens: 32, stop: ["\n"]))
+    }
+
+    /// The short answer in a text that a model wrote: its first line, without a label, quotes or a full stop.
+    public static func short(_ text: String) -> String {
+        var line = text.split(separator: "\n").first.map(String.init) ?? ""
+        for label in ["Short answer:", "Answer:", "The answer is"] where line.hasPrefix(label) {
+            line = String(line.dropFirst(label.count))
+        }
+        line = line.replacing(/\s*\[[0-9, ]*\]/, with: "")
+        return line.trimmingCharacters(in: CharacterSet(charactersIn: " \t\"“”'`*.:,"))
+    }
+
+    private static let instructions = """
+        You answer questions from passages. Reply with only the shortest answer, as the passages write it: a name, a date, \
+        a number, a place, a few words, or yes or no.
+        """
+
+    private static func asked(_ question: String, _ passages: [Passage]) -> String {
         var text = ""
         for (index, passage) in passages.enumerated() {
             text += "[\(index + 1)] \(passage.title): \(passage.text)\n"
         }
         if !passages.isEmpty { text = "Passages:\n" + text + "\n" }
-        text += "Question: \(question)\nAnswer with a few words only."
-        return [
-            ChatMessage(role: .system, content: "You answer questions with short facts."),
-            ChatMessage(role: .user, content: text),
-        ]
+        return text + "Question: " + question
     }
+
+    /// Made up, so that none can be an answer from a corpus.
+    private static let examples: [(passages: [Passage], question: String, answer: String)] = [
+        (
+            [
+                Passage(
+                    id: "", title: "The Silver Lantern",
+                    text: "The Silver Lantern is a 1987 mystery film directed by Anna Berg. It stars Tom Hale."),
+                Passage(
+                    id: "", title: "Anna Berg",
+                    text: "Anna Berg (born 4 May 1950) is a Norwegian film director from Bergen."),
+            ], "Where is the director of The Silver Lantern from?", "Bergen"
+        ),
+        (
+            [
+                Passage(
+                    id: "", title: "Mill Creek Review",
+                    text: "Mill Creek Review is an American quarterly journal founded in 1974."),
+                Passage(
+                    id: "", title: "The Harbor",
+                    text: "The Harbor was a literary magazine published from 1981 to 1990."),
+            ], "Which magazine was started first, Mill Creek Review or The Harbor?", "Mill Creek Review"
+        ),
+        (
+            [
+                Passage(id: "", title: "Lena Ortiz", text: "Lena Ortiz is a Chilean painter and sculptor."),
+                Passage(id: "", title: "Paul Grant", text: "Paul Grant is a British sculptor."),
+            ], "Are Lena Ortiz and Paul Grant both from Chile?", "no"
+        ),
+        (
+            [
+                Passage(
+                    id: "", title: "Port Alden",
+                    text: "Port Alden is a town in Kerr County. Its population was 12,304 in 2010.")
+            ], "What is the population of the town in Kerr County?", "12,304"
+        ),
+    ]
 }

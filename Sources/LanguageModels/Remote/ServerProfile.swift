@@ -108,7 +108,7 @@ package struct ServerProfile: Sendable, Hashable {
             return true
         }
         if refusal.says("schema", "parameters", "function_declarations", "function declarations", "tools[") {
-            let used = Self.keywords(in: body["tools"] ?? .null).filter { refusal.names($0) || refusal.quotes($0) }
+            let used = Self.schemaKeywords(of: body).filter { refusal.names($0) || refusal.quotes($0) }
             let droppable = used.subtracting(["type", "properties", "description", "items"])
             if !droppable.isEmpty {
                 droppedKeywords.formUnion(droppable)
@@ -122,6 +122,13 @@ package struct ServerProfile: Sendable, Hashable {
             return true
         }
         return false
+    }
+
+    /// The members of the tools' schemas.
+    private static func schemaKeywords(of body: JSONObject) -> Set<String> {
+        (body["tools"]?.array ?? []).reduce(into: []) { known, tool in
+            known.formUnion(keywords(in: tool["function"]?["parameters"] ?? .null))
+        }
     }
 
     private static func keywords(in schema: JSONValue) -> Set<String> {

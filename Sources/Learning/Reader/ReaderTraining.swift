@@ -61,7 +61,7 @@ public struct ReaderTraining: Sendable {
     }
 
     /// Cuts an example into tokens.
-    func prepare(_ example: ReaderExample, _ tokenizer: WordPieceTokenizer) -> Prepared {
+    func prepare(_ example: ReaderExample, _ tokenizer: EncoderTokenizer) -> Prepared {
         let texts = example.passages.map(\.full)
         let encodings = texts.map { tokenizer.encode(example.question, $0, maximumLength: longest) }
         let layout = ReaderLayout(

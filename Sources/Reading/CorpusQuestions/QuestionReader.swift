@@ -86,7 +86,7 @@ package struct QuestionReader: Sendable {
         return reading(programs, links)
     }
 
-    /// All programs with their features, at most `limit` of those drawn by `isKept`, unscored: what training needs.
+    /// All programs that give something, with their features, unscored: what training needs.
     package func candidates(
         _ question: String, mentions: [String: RowBits] = [:]
     ) -> [ReadProgram] {

@@ -5,7 +5,7 @@ public import Corpus
 public import Encoders
 import Foundation
 import OrderedCollections
-import Text
+public import Text
 
 /// Builds the indexes of a generation: keyword, links, names, vectors, their compact form and a graph over them, token
 /// vectors. What the generation before has and what did not change is reused.
@@ -20,6 +20,10 @@ public struct IndexBuilder {
 
     /// How the keyword index scores.
     public var keywords = KeywordIndexOptions()
+    /// Whether the language of a corpus that has no keyword index yet is told from its texts. Default: false.
+    public var detectsLanguage = false
+    /// Told the language that was detected.
+    public var onLanguage: (TextLanguage) -> Void = { _ in }
     /// Makes the vectors; nil for a corpus without semantic search.
     public var encoder: (any TextEncoder)?
     /// The encoder as the user named it, kept with the index.
@@ -72,6 +76,26 @@ public struct IndexBuilder {
     /// Adds the index files to a generation that is then ready to be published.
     /// - Throws: `CorpusError`, `SearchIndexError`, the encoder's errors.
     public func build(_ generation: GenerationWriter) async throws {
+        var builder = self
+        if detectsLanguage, let language = try language(of: generation.reader) {
+            builder.keywords.analyzer = AnalyzerOptions(language: language)
+            onLanguage(language)
+        }
+        try await builder.buildIndexes(generation)
+    }
+
+    /// The language of a sample of passages; nil where none stands out, and for English, which is the default.
+    private func language(of reader: CorpusReader) throws -> TextLanguage? {
+        let count = reader.passageCount
+        let step = max(1, count / 200)
+        let texts = try reader.passages(
+            at: stride(from: 0, to: count, by: step).prefix(200).map { PassageOrdinal($0) }
+        ).map(\.text)
+        let language = TextLanguage.detected(in: texts)
+        return language == .english ? nil : language
+    }
+
+    private func buildIndexes(_ generation: GenerationWriter) async throws {
         try buildKeywords(generation)
         if generation.documentsChanged || !generation.carryOver(role: IndexRole.links) {
             let path = generation.newFile(role: IndexRole.links)
@@ -135,7 +159,8 @@ public struct IndexBuilder {
     private var keywordSignature: String {
         let analyzer =
             (try? JSONEncoder.sorted.encode(keywords.analyzer)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
+        return "analysis \(AnalyzerOptions.analysisVersion) "
+            + "k1 \(keywords.k1) b \(keywords.b) title \(keywords.titleWeight) \(analyzer)"
     }
 
     /// The options, and that no encoder is wanted where the user said so.
@@ -228,7 +253,7 @@ public struct IndexBuilder {
         let before = old == nil ? [] : try generation.previousPassageOrdinals()
         let reader = generation.reader
         var writer = try LateInteractionWriter(
-            path: generation.newFile(role: IndexRole.tokens), dimension: encoder.dimension)
+            path: generation.newFile(role: IndexRole.tokens), dimension: encoder.tokenDimension)
         var start = 0
         while start < reader.passageCount {
             guard !isCancelled() else { throw CorpusError(.cancelled, "indexing was cancelled") }
@@ -244,7 +269,7 @@ public struct IndexBuilder {
             let encoded = try await encoder.encodeTokens(
                 passages.map { Self.encoderText(title: $0.title, text: $0.text) })
             for (place, tokens) in zip(missing, encoded) { matrices[place] = TokenMatrix(tokens) }
-            for matrix in matrices { try writer.append(matrix ?? TokenMatrix(dimension: encoder.dimension)) }
+            for matrix in matrices { try writer.append(matrix ?? TokenMatrix(dimension: encoder.tokenDimension)) }
             start = range.upperBound
         }
         try writer.finish()
@@ -320,7 +345,7 @@ public struct IndexBuilder {
                 rows.replaceSubrange((row * dimension)..<((row + 1) * dimension), with: vector)
                 continue
             }
-            let text = Self.encoderText(title: passage.title, text: passage.text)
+            let text = encoder.prompts.passage + Self.encoderText(title: passage.title, text: passage.text)
             if let vector = cache.vector(of: text) {
                 rows.replaceSubrange((row * dimension)..<((row + 1) * dimension), with: vector)
             } else {

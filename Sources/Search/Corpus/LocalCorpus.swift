@@ -144,7 +144,7 @@ public final class LocalCorpus: Sendable {
         guard let encoder else {
             throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
         }
-        let matrix = try await encoder.encode(queries)
+        let matrix = try await encoder.encodeQueries(queries)
         let rows = (0..<matrix.count).map { Array(matrix[$0]) }
         let found: [[ScoredPassage]]
         if let graph {
@@ -166,7 +166,7 @@ public final class LocalCorpus: Sendable {
         guard let encoder else {
             throw SearchIndexError.missingIndex(encoderProblem ?? "the corpus was opened without its encoder")
         }
-        return try await encoder.encode(query)
+        return try await encoder.encodeQueries([query]).values
     }
 
     /// How a hybrid search fuses keyword and semantic search.

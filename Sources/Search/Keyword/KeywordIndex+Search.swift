@@ -60,17 +60,53 @@ extension KeywordIndex {
         return result
     }
 
+    /// What of a query's text is searched.
+    public struct Reading: Sendable, Hashable {
+        /// Frequent words that were left out, as the query has them.
+        public var ignored: [String] = []
+        /// Words that no passage holds, as the query has them.
+        public var unknown: [String] = []
+    }
+
+    /// Says which words of a query a search looks up and which it passes over.
+    public func reading(of query: KeywordQuery) -> Reading {
+        var reading = Reading()
+        for text in [query.text] + query.weighted.map(\.text) {
+            let chosen = Set(searched(text).map(\.text))
+            for term in analyzer.queryTerms(in: text) where term.role == .stopWord && !chosen.contains(term.text) {
+                if !reading.ignored.contains(term.surface) { reading.ignored.append(term.surface) }
+            }
+            for term in searched(text) where term.role == .word && self.term(term.text) == nil {
+                if !reading.unknown.contains(term.surface) { reading.unknown.append(term.surface) }
+            }
+        }
+        return reading
+    }
+
+    /// The terms of a text that are looked up: its words; where it has none, its stop words; and where the index holds
+    /// none of them, the pieces that are mostly grammar.
+    private func searched(_ text: String) -> [AnalyzedTerm] {
+        let all = analyzer.queryTerms(in: text)
+        let words = all.filter { $0.role == .word || $0.role == .character }
+        if all.contains(where: { $0.role == .fragment }), !words.contains(where: { term($0.text) != nil }) {
+            return words + all.filter { $0.role == .fragment }
+        }
+        return words.isEmpty ? all : words
+    }
+
     /// The query's terms in the order of their first occurrence, each once, with idf times its count.
     func queryTerms(_ query: KeywordQuery) -> [QueryTerm] {
         var weights: [(text: String, weight: Double)] = []
         var places: [String: Int] = [:]
         func add(_ text: String, _ weight: Double) {
-            for term in analyzer.terms(in: text) {
-                if let place = places[term] {
+            for term in searched(text) {
+                // A single character of a longer row tells half of what a pair does.
+                let weight = term.role == .character ? weight / 2 : weight
+                if let place = places[term.text] {
                     weights[place].weight += weight
                 } else {
-                    places[term] = weights.count
-                    weights.append((term, weight))
+                    places[term.text] = weights.count
+                    weights.append((term.text, weight))
                 }
             }
         }
@@ -125,7 +161,7 @@ extension KeywordIndex {
         for text in query.must + query.phrases {
             // The rarest first keeps the intersections small.
             var terms: [Term] = []
-            for word in Set(analyzer.terms(in: text)) {
+            for word in Set(sequence(text)) {
                 guard let term = term(word) else { return OrdinalSet() }
                 terms.append(term)
             }
@@ -135,7 +171,7 @@ extension KeywordIndex {
             }
         }
         if let texts, let candidates = scope {
-            for phrase in query.phrases.map({ analyzer.terms(in: $0) }) where phrase.count > 1 {
+            for phrase in query.phrases.map({ sequence($0) }) where phrase.count > 1 {
                 scope = OrdinalSet(
                     ascending: try (scope ?? candidates).ordinals.filter { ordinal in
                         let (title, text) = try texts(ordinal)
@@ -145,7 +181,7 @@ extension KeywordIndex {
         }
         var banned = OrdinalSet()
         for text in query.mustNot {
-            for word in analyzer.terms(in: text) {
+            for word in searched(text).filter({ $0.role != .character }).map(\.text) {
                 if let term = term(word) { banned = banned.union(try passages(with: term)) }
             }
         }
@@ -155,8 +191,13 @@ extension KeywordIndex {
         return scope
     }
 
+    /// The terms of a text one after the other, stop words included: equal stretches of text have equal stretches of terms.
+    private func sequence(_ text: String) -> [String] {
+        analyzer.indexTerms(in: text).compactMap { $0.role == .variant ? nil : $0.text }
+    }
+
     private func holds(_ phrase: [String], _ text: String) -> Bool {
-        let terms = analyzer.terms(in: text)
+        let terms = sequence(text)
         guard terms.count >= phrase.count else { return false }
         return (0...(terms.count - phrase.count)).contains { start in
             terms[start] == phrase[0] && terms[start..<(start + phrase.count)].elementsEqual(phrase)

@@ -18,7 +18,7 @@ import Text
 /// and exhaustive search give the same passages, order and scores.
 public final class KeywordIndex: Sendable {
     static let kind = "keyword"
-    static let version: UInt32 = 3
+    static let version: UInt32 = 4
 
     /// What the index says of itself.
     struct About: Codable, Sendable {
@@ -55,15 +55,11 @@ public final class KeywordIndex: Sendable {
     public init(path: String) throws {
         file = try SectionFile(path: path, kind: Self.kind)
         guard file.version == Self.version else {
-            throw SearchIndexError.damaged(
-                "\(path): the index has version \(file.version); build it anew with `forage index`")
+            throw SearchIndexError.outdated(
+                "\(path): the keyword index was made by another version of Forage, whose words differ from those of "
+                    + "today's queries; run `forage corpus reindex` on the corpus")
         }
-        let about: About
-        do {
-            about = try JSONDecoder().decode(About.self, from: Data(try file.array("about", of: UInt8.self).elements))
-        } catch is DecodingError {
-            throw SearchIndexError.damaged("\(path): the description of the index cannot be read")
-        }
+        let about = try Self.about(file)
         options = KeywordIndexOptions(
             k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
         try options.validate()
@@ -79,6 +75,21 @@ public final class KeywordIndex: Sendable {
         norms = try PassageNorms(file, passageCount: passageCount)
         termCount = about.termCount
         meanLength = about.meanLength
+    }
+
+    private static func about(_ file: SectionFile) throws -> About {
+        do {
+            return try JSONDecoder().decode(About.self, from: Data(try file.array("about", of: UInt8.self).elements))
+        } catch is DecodingError {
+            throw SearchIndexError.damaged("\(file.file.path): the description of the index cannot be read")
+        }
+    }
+
+    /// How an index was made, also one of an older version: what it is built anew with.
+    /// - Throws: `CorpusError` or `SearchIndexError` when it is damaged.
+    public static func options(path: String) throws -> KeywordIndexOptions {
+        let about = try about(try SectionFile(path: path, kind: kind))
+        return KeywordIndexOptions(k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
     }
 
     /// The size of the file in bytes.

@@ -50,10 +50,13 @@ public enum SearchIndexError: Error, Sendable, Hashable, CustomStringConvertible
     case missingIndex(String)
     /// The index was made with another encoder, and what to do.
     case encoderMismatch(String)
+    /// The index was made by another version, and what to do.
+    case outdated(String)
 
     public var description: String {
         switch self {
-        case .invalidOption(let text), .damaged(let text), .missingIndex(let text), .encoderMismatch(let text):
+        case .invalidOption(let text), .damaged(let text), .missingIndex(let text), .encoderMismatch(let text),
+            .outdated(let text):
             return text
         }
     }

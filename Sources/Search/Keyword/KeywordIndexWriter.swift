@@ -55,8 +55,8 @@ public final class KeywordIndexWriter {
         var length: UInt32 = 0
         func count(_ bytes: UnsafeBufferPointer<UInt8>, _ units: UInt32) {
             guard units > 0 else { return }
-            extractor.forEachTerm(inUTF8: bytes) { term, _ in
-                length &+= units
+            extractor.forEachIndexTerm(inUTF8: bytes) { term, _, role in
+                if role == .word || role == .character { length &+= units }
                 if forage_inverter_add(inverter, term.baseAddress, term.count, units) == 0 { outOfMemory = true }
             }
         }

@@ -38,13 +38,13 @@ public struct KeywordTextMatcher: TextMatcher {
         if mode == .prefix, !terms.isEmpty { terms.removeLast() }
         var found: OrdinalSet?
         for term in terms {
-            let stems = analyzer.terms(in: term)
+            let stems = analyzer.indexTerms(in: term).filter { $0.role != .variant }
             guard stems.count == 1 else {
-                // A stop word: it is in no postings, and any passage may hold it.
+                // A word that the index's lengths leave out: any passage may hold it.
                 if mode == .any { return nil }
                 continue
             }
-            let passages = try index.term(stems[0]).map { try index.passages(with: $0) } ?? OrdinalSet()
+            let passages = try index.term(stems[0].text).map { try index.passages(with: $0) } ?? OrdinalSet()
             guard let before = found else {
                 found = passages
                 continue

@@ -13,9 +13,12 @@ import Tools
 /// - web proxies: `{"queries": [...]}` alone
 ///
 /// The answer has one list a query, in the same order: `{"document": {"id", "contents", "title", "text"}, "score"}`,
-/// or bare documents when `return_scores` is false.
+/// or bare documents when `return_scores` is false. Queries over the limit are cut there, and `cut_queries` lists their
+/// places.
 struct RetrieveRequest: Sendable {
     var queries: [String]
+    /// The places of queries that were longer than the limit: only their beginnings are searched.
+    var cut: [Int] = []
     var count: Int
     var bare: Bool
     var mode: RetrievalMode
@@ -47,6 +50,11 @@ struct RetrieveRequest: Sendable {
             }
         case (_, let query?): queries = [try Self.query(query, ["query"], limits)]
         default: throw ServiceError(.invalid, "\"queries\" (a list) or \"query\" is missing", location: ["queries"])
+        }
+        let given = json["queries"]?.array ?? [json["queries"] ?? json["query"] ?? .null]
+        cut = given.indices.filter { index in
+            given[index].string.map { $0.utf8.count > limits.queryCharacters && $0.count > limits.queryCharacters }
+                ?? false
         }
         count = service.retrieveCount
         for key in ["topk_rerank", "topk", "top_k", "k"] {
@@ -86,10 +94,7 @@ struct RetrieveRequest: Sendable {
         guard let text = value.string else {
             throw ServiceError(.invalid, "expected a string, found \(value.typeName)", location: location)
         }
-        guard text.utf8.count <= limits.queryCharacters || text.count <= limits.queryCharacters else {
-            throw ServiceError(
-                .invalid, "a query may have at most \(limits.queryCharacters) characters", location: location)
-        }
-        return text
+        // A runaway query of a rollout must not cost the batch its other answers: its beginning is searched.
+        return text.utf8.count <= limits.queryCharacters ? text : String(text.prefix(limits.queryCharacters))
     }
 }

@@ -35,7 +35,9 @@ extension ForageService {
             guard !isTooLarge else { throw ServiceError.answerTooLarge(limits) }
             return list.value
         }
-        return ["result": .array(lists)]
+        var answer: JSONObject = ["result": .array(lists)]
+        if !request.cut.isEmpty { answer["cut_queries"] = .array(request.cut.map { .integer($0) }) }
+        return .object(answer)
     }
 
     private func documents(
@@ -82,10 +84,9 @@ extension ForageService {
         let bare = json["return_scores"]?.bool == false
         var pairs: [(query: String, documents: [JSONValue])] = []
         for (index, (query, list)) in zip(queries, lists).enumerated() {
-            guard let text = query.string, text.count <= limits.queryCharacters else {
+            guard let text = query.string.map({ String($0.prefix(limits.queryCharacters)) }) else {
                 throw ServiceError(
-                    .invalid, "expected a string of at most \(limits.queryCharacters) characters",
-                    location: ["queries", "\(index)"])
+                    .invalid, "expected a string, found \(query.typeName)", location: ["queries", "\(index)"])
             }
             guard let documents = list.array, documents.count <= 10 * limits.results else {
                 throw ServiceError(

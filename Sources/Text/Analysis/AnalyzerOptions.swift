@@ -8,6 +8,8 @@ public struct AnalyzerOptions: Codable, Hashable, Sendable {
         case none
         /// The short English list that most search engines share (33 words).
         case english
+        /// The function words of a language that ``TextLanguage`` knows, by its name.
+        case language(String)
         /// These words, compared after folding.
         case custom([String])
     }
@@ -17,7 +19,8 @@ public struct AnalyzerOptions: Codable, Hashable, Sendable {
     public var foldsUnicode: Bool
     /// Default: `.english`.
     public var stopWords: StopWords
-    /// The Snowball language ("english", "german", "porter" …), or nil for no stemming. Default: "english".
+    /// The Snowball language ("english", "german", "porter" …), or nil for no stemming. Default: "english". Words of
+    /// another script are stemmed in the language that most often writes it: Arabic, Greek, Hindi, Russian, Tamil.
     public var stemmer: String?
     /// Terms with fewer characters (Unicode scalars, after stemming) are left out. Default: 1.
     public var minimumLength: Int
@@ -34,6 +37,16 @@ public struct AnalyzerOptions: Codable, Hashable, Sendable {
         self.minimumLength = minimumLength
         self.maximumLength = maximumLength
     }
+
+    /// What a language needs: its stemmer, where there is one, and its function words.
+    public init(language: TextLanguage) {
+        self.init(
+            stopWords: language == .english ? .english : .language(language.name), stemmer: language.stemmer)
+    }
+
+    /// Counts changes of what an analyzer makes of a text. An index of another version has other terms than its queries,
+    /// so it must be built anew.
+    public static let analysisVersion = 2
 
     /// Folded words as they stand: no stop words, no stemming.
     public static let plain = AnalyzerOptions(stopWords: .none, stemmer: nil)

@@ -6,7 +6,12 @@ import Synchronization
 ///
 /// Words are runs of letters, digits and their marks. Inside a word a full stop between digits stays ("3.14"), a comma
 /// that groups thousands goes ("1,000" is "1000"), initials join ("U.S." is "us"), and a possessive goes ("Arthur's"
-/// is "arthur"). Chinese characters and hiragana are terms of one character each. Invalid UTF-8 separates words.
+/// is "arthur"). "C++" and "C#" are words, and so is an emoji. Chinese characters and hiragana are terms of one character
+/// each, scripts without spaces (Thai, Lao, Khmer, Myanmar) of one syllable. Invalid UTF-8 separates words.
+///
+/// An index has more terms than words (``forEachIndexTerm(inUTF8:_:)``): pairs of characters where words are not spaced,
+/// frequent words, which a query made of nothing else still needs, and the beginnings of versions and decimal numbers.
+/// ``queryTerms(in:)`` says which of them a query looks up.
 ///
 /// A value can be used from many threads at once. Each call borrows an extractor (stemmer handle, stem cache) from a
 /// pool; code that analyses many texts on one thread keeps its own with ``makeExtractor()``.
@@ -53,6 +58,38 @@ public struct TextAnalyzer: Sendable {
         let extractor = pool.take(options)
         extractor.forEachTerm(inUTF8: bytes, body)
         pool.give(extractor)
+    }
+
+    /// Calls `body` with each term under which an index holds `bytes` (UTF-8), the bytes that it stands for, and its role.
+    /// The term's memory is valid only within the call.
+    public func forEachIndexTerm(
+        inUTF8 bytes: UnsafeBufferPointer<UInt8>,
+        _ body: (_ term: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ role: TermRole) -> Void
+    ) {
+        let extractor = pool.take(options)
+        extractor.forEachIndexTerm(inUTF8: bytes, body)
+        pool.give(extractor)
+    }
+
+    /// The terms of an index that `text` asks for, in order. Which of the stop words and fragments are looked up is for
+    /// the index to say: it knows what else of the query it holds.
+    public func queryTerms(in text: String) -> [AnalyzedTerm] {
+        var text = text
+        let extractor = pool.take(options)
+        defer { pool.give(extractor) }
+        return text.withUTF8 { extractor.queryTerms(inUTF8: $0) }
+    }
+
+    /// The terms under which an index holds `text`, with their roles, in order.
+    public func indexTerms(in text: String) -> [(text: String, role: TermRole)] {
+        var terms: [(text: String, role: TermRole)] = []
+        var text = text
+        text.withUTF8 { bytes in
+            forEachIndexTerm(inUTF8: bytes) { term, _, role in
+                terms.append((String(decoding: term, as: UTF8.self), role))
+            }
+        }
+        return terms
     }
 
     /// An extractor of the caller's own, for one thread: the fast way to analyse many texts.

@@ -4,8 +4,9 @@ import Foundation
 /// Folding: the form of a text in which spellings that readers take for the same are equal.
 public enum TextFolding {
     /// Lower-cased, compatibility-decomposed (NFKD), without accents: "Ångström №5" becomes "angstrom no5".
-    /// Letters that Unicode does not decompose but readers do are spelled out (ß, æ, ø, ł …). Vowel signs of Indic
-    /// scripts and Japanese voicing marks stay: without them words change their meaning. Idempotent.
+    /// Letters that Unicode does not decompose but readers do are spelled out (ß, æ, ø, ł …); the digits of every script
+    /// are 0 to 9, a final sigma is a sigma, Arabic letters have one form whatever the keyboard, without tatweel. Vowel
+    /// signs of Indic scripts and Japanese voicing marks stay: without them words change their meaning. Idempotent.
     public static func fold(_ text: String) -> String {
         if let ascii = foldASCII(text) { return ascii }
         var folded = String.UnicodeScalarView()
@@ -13,7 +14,9 @@ public enum TextFolding {
         // bring capitals (№, ℡).
         for scalar in text.lowercased().decomposedStringWithCompatibilityMapping.unicodeScalars {
             if isAccent(scalar) { continue }
-            if let spelled = spelledOut(scalar) {
+            if scalar.properties.numericType == .decimal, let value = scalar.properties.numericValue {
+                folded.append(contentsOf: String(Int(value)).unicodeScalars)
+            } else if let spelled = spelledOut(scalar) {
                 folded.append(contentsOf: spelled.unicodeScalars)
             } else {
                 folded.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
@@ -45,8 +48,8 @@ public enum TextFolding {
     static func isAccent(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x0300...0x036F, 0x0483...0x0487, 0x0591...0x05BD, 0x05BF, 0x05C1...0x05C2, 0x05C4...0x05C5, 0x05C7,
-            0x0610...0x061A, 0x064B...0x065F, 0x0670, 0x1AB0...0x1AFF, 0x1DC0...0x1DFF, 0x20D0...0x20F0,
-            0xFE20...0xFE2F, 0x00AD, 0x200B...0x200F, 0xFE00...0xFE0F, 0xFEFF:
+            0x0610...0x061A, 0x0640, 0x064B...0x065F, 0x0670, 0x1AB0...0x1AFF, 0x1DC0...0x1DFF, 0x20D0...0x20F0,
+            0xFE20...0xFE2F, 0x00AD, 0x200B...0x200F, 0xFE00...0xFE0F, 0xFEFF, 0x1F3FB...0x1F3FF:
             true
         default: false
         }
@@ -67,7 +70,12 @@ public enum TextFolding {
         case 0x0167: "t"
         case 0x0138: "k"
         case 0x014B: "n"
-        case 0x2019, 0x2018, 0x02BC: "'"
+        case 0x2019, 0x2018, 0x02BB...0x02BF: "'"
+        case 0x03C2: "\u{3C3}"
+        // Arabic: alef maksura and the Persian yeh, the Persian kaf, teh marbuta.
+        case 0x0649, 0x06CC: "\u{64A}"
+        case 0x06A9: "\u{643}"
+        case 0x0629: "\u{647}"
         case 0x201C, 0x201D: "\""
         case 0x2010...0x2015, 0x2212: "-"
         default: nil

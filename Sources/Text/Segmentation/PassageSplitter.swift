@@ -66,14 +66,26 @@ public struct PassageSplitter: Sendable {
         var words: Int
     }
 
-    /// The sentence, or its parts of `size` words when it is longer.
+    /// The sentence, or its parts of at most `size` words when it is longer. Where words are not spaced a part ends at a
+    /// space or a comma, if one is in its last third.
     private func pieces(of sentence: Range<Int>, in text: ScalarText) -> [Unit] {
         let words = text.words(in: sentence)
         if words.count <= options.size { return [Unit(range: sentence, words: words.count)] }
-        return stride(from: 0, to: words.count, by: options.size).map { first in
-            let last = min(first + options.size, words.count) - 1
-            return Unit(range: words[first].lowerBound..<words[last].upperBound, words: last - first + 1)
+        var units: [Unit] = []
+        var first = 0
+        while first < words.count {
+            var end = min(first + options.size, words.count)
+            if end < words.count {
+                let earliest = max(first + options.size * 2 / 3, first + 1)
+                var place = end
+                while place > earliest, !text.pauses(before: words[place].lowerBound) { place -= 1 }
+                if text.pauses(before: words[place].lowerBound) { end = place }
+            }
+            units.append(
+                Unit(range: words[first].lowerBound..<words[end - 1].upperBound, words: end - first))
+            first = end
         }
+        return units
     }
 
     private func balanceTail(_ groups: inout [Range<Int>], _ units: [Unit]) {

@@ -49,13 +49,13 @@ public struct SentenceSplitter: Sendable {
             case "\u{2029}":
                 index += 1
                 close(index)
-            case "。", "！", "？", "｡":
+            case "。", "！", "？", "｡", "។", "៕", "။":
                 index += 1
                 while index < scalars.count, Self.isTerminator(scalars[index]) || Self.isCloser(scalars[index]) {
                     index += 1
                 }
                 close(index)
-            case ".", "!", "?", "…", "‽", "؟", "।":
+            case ".", "!", "?", "…", "‽", "؟", "।", "۔", "።", "։":
                 let stop = index
                 index += 1
                 while index < scalars.count, Self.isTerminator(scalars[index]) || Self.isCloser(scalars[index]) {
@@ -128,7 +128,7 @@ public struct SentenceSplitter: Sendable {
 
     static func isTerminator(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar {
-        case ".", "!", "?", "…", "‽", "؟", "。", "！", "？", "｡", "।": true
+        case ".", "!", "?", "…", "‽", "؟", "。", "！", "？", "｡", "।", "۔", "።", "։", "។", "៕", "။": true
         default: false
         }
     }

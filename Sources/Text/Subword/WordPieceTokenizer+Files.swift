@@ -82,6 +82,16 @@ extension WordPieceTokenizer {
             if pieces[id].isEmpty { pieces[id] = content }
             specials.append(content)
         }
+        // MPNet puts other tokens around a text than BERT.
+        let processor = value["post_processor"]
+        options.start = processor?["cls"]?[0]?.string ?? options.start
+        options.separator = processor?["sep"]?[0]?.string ?? options.separator
+        if processor?["type"]?.string == "TemplateProcessing" {
+            let names = processor?["single"]?.array?.compactMap { $0["SpecialToken"]?["id"]?.string } ?? []
+            options.start = names.first ?? options.start
+            options.separator = names.last ?? options.separator
+        }
+        if !pieces.contains(options.padding), pieces.contains("<pad>") { options.padding = "<pad>" }
         try self.init(pieces: pieces, options: options, specials: specials)
     }
 

@@ -61,7 +61,8 @@ public struct AggregateTool: RetrievalTool {
         }
         output.resultSet = ResultSet(
             handle: context.handle, tool: specification.name, description: "\(what) over \(selection.description)",
-            content: .table(table), total: result.rowCount, isComplete: table.rows.count == result.rowCount)
+            content: .table(table), total: result.rowCount,
+            isComplete: selection.isComplete && table.rows.count == result.rowCount)
         return output
     }
 

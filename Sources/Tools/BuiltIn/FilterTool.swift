@@ -33,7 +33,8 @@ public struct FilterTool: RetrievalTool {
         let page = try await teaching { try await corpus.list(matching.documents, request) }
 
         let total = matching.documents.count
-        let header = "\(context.handle): \(counted(total, "document")) match \(matching.description) (complete)"
+        let header =
+            "\(context.handle): \(counted(total, "document")) match \(matching.description) (\(matching.standing))"
         var output = TableText.output(
             page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits,
             start: page.offset,
@@ -41,7 +42,7 @@ public struct FilterTool: RetrievalTool {
         output.summary = "\(context.handle): \(counted(total, "document"))"
         output.resultSet = ResultSet(
             handle: context.handle, tool: specification.name, description: matching.description,
-            content: .documents(matching.documents), total: total, isComplete: true)
+            content: .documents(matching.documents), total: total, isComplete: matching.isComplete)
         return output
     }
 }
@@ -51,6 +52,10 @@ struct Selection {
     let documents: OrdinalSet
     /// In words, for headers and descriptions.
     let description: String
+    /// Whether these are all documents of the corpus that qualify: false within a search's best hits.
+    let isComplete: Bool
+    /// How far the selection can be trusted, in words: "complete", or what it leaves out.
+    let standing: String
 
     init(_ condition: JSONValue?, scope: ScopeExpression?, in context: ToolContext) async throws {
         var candidates: OrdinalSet?
@@ -76,6 +81,14 @@ struct Selection {
         ]
         let joined = parts.compactMap { $0 }.joined(separator: " ")
         description = joined.isEmpty ? "everything" : joined
+        isComplete = scope?.handles.allSatisfy { context.resultSets[$0]?.isComplete ?? false } ?? true
+        let odd = context.corpus.schema.fields.filter { $0.oddCount > 0 && expression.fields.contains($0.name) }.map {
+            field in
+            "\(counted(field.oddCount, "value")) of \(field.name) \(field.oddCount == 1 ? "is" : "are") no "
+                + "\(field.type.singular) (\(field.oddExamples.joined(separator: ", "))) and counted as missing"
+        }
+        standing = ([isComplete ? "complete" : "of what the search found, not of the whole corpus"] + odd)
+            .joined(separator: "; ")
     }
 }
 

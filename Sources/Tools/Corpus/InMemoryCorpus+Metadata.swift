@@ -172,7 +172,8 @@ extension AggregateRequest.Grouping {
             switch (self, element) {
             case (.period(_, let period), .date(let seconds)):
                 return .text(CalendarDate.name(of: period, start: CalendarDate.start(of: period, seconds: seconds)))
-            case (.interval(_, let width), .number(let number)): return .number((number / width).rounded(.down) * width)
+            case (.interval(_, let width), .number), (.interval(_, let width), .integer):
+                return .number(((element.double ?? 0) / width).rounded(.down) * width)
             default: return element
             }
         }
@@ -186,7 +187,7 @@ extension AggregateRequest.Statistic {
     fileprivate func value(over documents: [Document]) -> MetadataValue? {
         func values(_ field: String) -> [MetadataValue] { documents.flatMap { $0.metadata[field]?.elements ?? [] } }
         func numbers(_ field: String) -> [Double] {
-            values(field).compactMap { if case .number(let number) = $0 { return number } else { return nil } }.sorted()
+            values(field).compactMap(\.double).sorted()
         }
         func first(_ field: String, _ isBetter: (MetadataValue, MetadataValue) -> Bool) -> MetadataValue? {
             var best: (id: String, value: MetadataValue)?
@@ -236,6 +237,7 @@ extension MetadataValue {
     fileprivate func isBelow(_ other: MetadataValue) -> Bool {
         switch (self, other) {
         case (.number(let a), .number(let b)): return a < b
+        case (.number, .integer), (.integer, .number), (.integer, .integer): return isNumberBelow(other)
         case (.date(let a), .date(let b)): return a < b
         case (.boolean(let a), .boolean(let b)): return !a && b
         case (.text(let a), .text(let b)): return a.utf8.lexicographicallyPrecedes(b.utf8)

@@ -74,9 +74,9 @@ public struct InMemoryCorpus: Sendable {
             }
         }
         fingerprint = "memory-" + hash.finalizeHex().prefix(16)
-        let terms = passages.map { analyzer.terms(in: $0.title + " " + $0.text) }
-        termCounts = terms.map { $0.reduce(into: [:]) { $0[$1, default: 0] += 1 } }
-        lengths = terms.map(\.count)
+        let terms = passages.map { analyzer.indexTerms(in: $0.title) + analyzer.indexTerms(in: $0.text) }
+        termCounts = terms.map { $0.reduce(into: [:]) { $0[$1.text, default: 0] += 1 } }
+        lengths = terms.map { $0.count { $0.role == .word || $0.role == .character } }
         documentFrequencies = termCounts.reduce(into: [:]) { total, counts in
             for term in counts.keys { total[term, default: 0] += 1 }
         }
@@ -204,8 +204,19 @@ extension InMemoryCorpus: RetrievalCorpus {
     private func keywordScores(
         _ query: String, _ candidates: [PassageOrdinal]
     ) -> [(ordinal: PassageOrdinal, score: Double)] {
-        let terms = analyzer.terms(in: query).reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
-            .sorted { $0.key < $1.key }
+        let all = analyzer.queryTerms(in: query)
+        var searched = all.filter { $0.role == .word || $0.role == .character }
+        if all.contains(where: { $0.role == .fragment }),
+            !searched.contains(where: { documentFrequencies[$0.text] != nil })
+        {
+            searched += all.filter { $0.role == .fragment }
+        } else if searched.isEmpty {
+            searched = all
+        }
+        let terms = searched.reduce(into: [String: Double]()) {
+            $0[$1.text, default: 0] += $1.role == .character ? 0.5 : 1
+        }
+        .sorted { $0.key < $1.key }
         let (k1, b) = (0.9, 0.4)
         return candidates.compactMap { ordinal in
             let counts = termCounts[Int(ordinal)]
@@ -214,7 +225,7 @@ extension InMemoryCorpus: RetrievalCorpus {
             for (term, times) in terms {
                 guard let frequency = counts[term], let documents = documentFrequencies[term] else { continue }
                 let idf = log(1 + (Double(passages.count - documents) + 0.5) / (Double(documents) + 0.5))
-                score += Double(times) * idf * Double(frequency) / (Double(frequency) + norm)
+                score += times * idf * Double(frequency) / (Double(frequency) + norm)
             }
             return score > 0 ? (ordinal, score) : nil
         }
@@ -288,11 +299,11 @@ extension MetadataValue {
     var fieldType: FieldType {
         switch self {
         case .text: return .text
-        case .number: return .number
+        case .number, .integer: return .number
         case .boolean: return .boolean
         case .date: return .date
         case .list(let members):
-            if case .number? = members.first { return .numberList }
+            if members.first?.double != nil { return .numberList }
             return .textList
         }
     }

@@ -23,7 +23,8 @@ package struct ArgumentRepair {
         if text.allSatisfy(\.isWhitespace) { return LenientJSON(value: .object([:])) }
         if let read = LenientJSON.read(text) {
             let fitted = fit(read.value, schema: schema)
-            if fitted.value.object != nil || read.value.object == nil && !isTalk(read.value) {
+            // A list or a number that is no object is for the validator to refuse; a text may be the one that is wanted.
+            if fitted.value.string == nil {
                 return LenientJSON(value: fitted.value, repairs: read.repairs + fitted.repairs)
             }
         }
@@ -33,8 +34,6 @@ package struct ArgumentRepair {
         guard !plain.isEmpty else { return nil }
         return LenientJSON(value: .object([name: .string(plain)]), repairs: ["a text as \"\(name)\""])
     }
-
-    private static func isTalk(_ value: JSONValue) -> Bool { value.string != nil || value.array != nil }
 
     /// Fits arguments that are JSON already.
     package static func fit(_ value: JSONValue, schema: JSONValue) -> LenientJSON {

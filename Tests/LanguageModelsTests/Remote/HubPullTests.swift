@@ -72,6 +72,19 @@ struct HubPullTests {
         #expect(try await pull([]).isEmpty)
     }
 
+    /// A name that people use is looked up among the repository's files, and is found in the store by the same name.
+    @Test func aNameOfAFamilyIsLookedUp() async throws {
+        defer { cleanUp() }
+        let list =
+            #"{"siblings": [{"rfilename": "README.md"}, {"rfilename": "a-q8_0.gguf"}, {"rfilename": "a-q4_k_m.gguf"}]}"#
+        let requests = try await pull([file(Array(list.utf8)[...])] + located() + [file(model[...])], "qwen2.5:1.5b")
+        #expect(requests[0].hasPrefix("GET /api/models/Qwen/Qwen2.5-1.5B-Instruct-GGUF "))
+        #expect(requests[1].hasPrefix("HEAD /Qwen/Qwen2.5-1.5B-Instruct-GGUF/resolve/main/a-q4_k_m.gguf "))
+        #expect(stored() == ["qwen2.5-1.5b", "qwen2.5-1.5b/a-q4_k_m.gguf"])
+        #expect(ModelStore(root: root).resolve(ModelNames.stored("qwen2.5:1.5b")) != nil)
+        #expect(try await pull([], "qwen2.5:1.5b").isEmpty)
+    }
+
     @Test func aCutDownloadGoesOnWhereItWas() async throws {
         defer { cleanUp() }
         let half = model.count / 2
@@ -126,7 +139,7 @@ struct HubPullTests {
     }
 
     @Test(arguments: [
-        "hf:tiny.gguf", "hf:someone/tiny", "hf:someone/tiny/model.bin", "hf:someone/tiny/../../x.gguf",
+        "hf:tiny.gguf", "hf:someone/tiny/model.bin", "hf:someone/tiny/../../x.gguf",
         "hf:someone/tiny/.hidden.gguf", "hf:someone/ti ny/x.gguf", "hf:someone/tiny/x.gguf?a=b.gguf",
     ]) func addressesOfAnotherFormAreRefused(address: String) async throws {
         await #expect(throws: LanguageModelError.self) { _ = try await pull([], address) }

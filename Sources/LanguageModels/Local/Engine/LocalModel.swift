@@ -72,7 +72,7 @@ public final class LocalModel: ContinuationScoring {
         capabilities = ModelCapabilities(
             toolCalls: files.template?.contains("tools") ?? false, logProbabilities: true, constraints: true,
             needsRequiredCalls: true,
-            contextLength: context)
+            contextLength: context, parameters: configuration.parameters)
         engine = InferenceEngine(
             pass: try ForwardPass(weights: weights, threads: options.threads, cacheBytes: options.cacheBytes))
     }
@@ -83,18 +83,30 @@ public final class LocalModel: ContinuationScoring {
     var contextLength: Int { capabilities.contextLength ?? configuration.contextLength }
 
     /// The exact tokens of a conversation, with the beginning of the model's turn.
+    ///
+    /// A conversation that ends with a message of the assistant's is one that the model goes on with: its turn begins with
+    /// that text. One that is nothing but that message is a plain text, which is continued without a template.
     /// - Parameter opening: whether the model's turn is begun; without it the tokens end with the last message.
     /// - Throws: `ChatTemplateError`.
     public func promptTokens(
         for messages: [ChatMessage], tools: [ToolSpecification] = [], opening: Bool = true
     ) throws -> [Int] {
         let specials = tokenizer.controlNames
-        let text = try template.render(
-            messages: messages, tools: tools,
-            bos: bos.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
-            eos: ends.sorted().first.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
-            specials: specials, opening: opening)
-        var ids = tokenizer.encode(text, frame: true)
+        var begun = ""
+        var shown = messages
+        if opening, let last = messages.last, last.role == .assistant, last.toolCalls.isEmpty {
+            begun = ChatTemplate.split(last.content, specials)
+            shown.removeLast()
+        }
+        var text = ""
+        if !shown.isEmpty || begun.isEmpty {
+            text = try template.render(
+                messages: shown, tools: tools,
+                bos: bos.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
+                eos: ends.sorted().first.map { tokenizer.decode([Int($0)], showingSpecials: true) } ?? "",
+                specials: specials, opening: opening)
+        }
+        var ids = tokenizer.encode(text + begun, frame: true)
         if addsBOS, let bos, ids.first != Int(bos) { ids.insert(Int(bos), at: 0) }
         return ids
     }

@@ -45,6 +45,12 @@ public struct ModelConfiguration: Sendable, Hashable {
         public var period: Int
     }
 
+    /// The number of parameters, near enough: the matrices, with the embeddings once.
+    public var parameters: Int {
+        let attention = 2 * width * heads * headSize + 2 * width * keyValueHeads * headSize
+        return layers * (attention + 3 * width * hidden) + vocabulary * width
+    }
+
     /// Whether a layer sees only its window.
     func hasWindow(_ layer: Int) -> Bool { window.map { (layer + 1) % $0.period != 0 } ?? false }
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the small test files in Files/ that are not written by hand: PDF, Office, OpenDocument, EPUB, Parquet, archives.
+"""Makes the test files in Tests/DocumentsTests/Files: PDF, Office, OpenDocument, EPUB, Parquet, archives.
 
-Needs reportlab, python-docx, python-pptx, openpyxl, odfpy, ebooklib, pyarrow and Pillow. Run it in this folder; the files
-are committed, so that tests need none of these.
+Needs reportlab, python-docx, python-pptx, openpyxl, odfpy, ebooklib, pyarrow and Pillow. The files are committed, so that
+tests need none of these.
 """
 import datetime, gzip, io, os, tarfile, zipfile
 
-os.makedirs("Files", exist_ok=True)
+folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DocumentsTests", "Files")
+os.makedirs(folder, exist_ok=True)
 
 
 def path(name):
-    return os.path.join("Files", name)
+    return os.path.join(folder, name)
 
 
 def pdf():

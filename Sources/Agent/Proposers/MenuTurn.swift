@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Corpus
+import LanguageModels
+import OrderedCollections
+import Text
+import Tools
+
+/// The next step of a model that is told no schema: it writes one line, `search: …`, `open: …` or `answer`.
+///
+/// What can be opened is listed: the documents that the best passages link to. A model that obeys a grammar can write
+/// nothing else; of another's text the first such line is read. The first step is the question itself, without a call of
+/// the model: it costs nothing, and no small model asks better.
+struct MenuTurn {
+    var state: AgentState
+    var context: StepContext
+    var options: SamplingOptions
+    /// The name of the proposer.
+    var proposer: String
+    /// How many results a search asks for.
+    var limit = 10
+    /// How many of the best passages the model is shown, and how many characters of each.
+    var shown = 4
+    var characters = 500
+
+    /// A document that the evidence links to.
+    struct Link: Sendable, Hashable {
+        var title: String
+        var id: String
+    }
+
+    func propose() async throws -> Proposal {
+        if state.retrieved.isEmpty {
+            var proposal = try await QuestionProposer(limit: limit).propose(in: state, using: context)
+            for index in proposal.candidates.indices { proposal.candidates[index].proposer = proposer }
+            if !proposal.candidates.isEmpty { return proposal }
+        }
+        guard state.toolCallsLeft != 0 else { return answer("no calls are left") }
+        let links = try await links()
+        var options = options
+        options.maxTokens = min(options.maxTokens, 48)
+        options.stop = ["\n"]
+        if context.modelCapabilities?.constraints == true { options.constraint = .grammar(Self.grammar(links)) }
+        let request = ModelRequest(messages: await messages(links), toolChoice: .none, options: options)
+        let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
+        return Proposal([candidate(response.completions.first?.message.content ?? "", links)])
+    }
+
+    private func answer(_ reason: String) -> Proposal {
+        Proposal([CandidateAction(.answer(text: nil), proposer: proposer, reason: reason)])
+    }
+
+    /// What a line asks for. What was asked for before is not asked again: then what was found is read.
+    func candidate(_ text: String, _ links: [Link]) -> CandidateAction {
+        for line in text.split(separator: "\n") {
+            let line = String(line).trimming { $0.isWhitespace || $0 == "*" || $0 == "`" || $0 == "-" }
+            let lowered = line.lowercased()
+            if lowered.hasPrefix("answer") { break }
+            for (verb, isOpen) in [("search:", false), ("open:", true)] where lowered.hasPrefix(verb) {
+                let rest = String(line.dropFirst(verb.count)).trimming { $0.isWhitespace || $0 == "\"" }
+                guard !rest.isEmpty else { continue }
+                let calls = isOpen ? open(rest, links) : search(rest)
+                guard !calls.isEmpty else { continue }
+                return CandidateAction(
+                    .call(calls), proposer: proposer, reason: (isOpen ? "open " : "search for ") + rest, score: 1)
+            }
+        }
+        return CandidateAction(.answer(text: nil), proposer: proposer, reason: "the model has what it needs")
+    }
+
+    private func search(_ query: String) -> [ToolInvocation] {
+        SearchCalls.calls(
+            query, tools: ["keyword_search", "semantic_search"], limit: limit, state: state, context: context
+        ).map(identified)
+    }
+
+    private func open(_ title: String, _ links: [Link]) -> [ToolInvocation] {
+        let key = TitleNormalizer.key(for: title)
+        guard let link = links.first(where: { TitleNormalizer.key(for: $0.title) == key }) else { return search(title) }
+        let call = ToolInvocation(
+            tool: "read", arguments: (["ids": [.string(link.id)]] as JSONValue).serialized())
+        return state.hasCalled(call) || context.tools["read"] == nil ? [] : [identified(call)]
+    }
+
+    /// The call under an id of its turn, so that the conversation holds what came of it.
+    private func identified(_ call: ToolInvocation) -> ToolInvocation {
+        ToolInvocation(
+            tool: call.tool, arguments: call.arguments, callID: "c\(state.conversation.count + 1)-\(call.tool)")
+    }
+
+    /// Documents that the best passages link to and that were not seen yet, those that fit the question first.
+    func links(most: Int = 6) async throws -> [Link] {
+        guard context.tools["read"] != nil else { return [] }
+        var found: OrderedDictionary<PassageOrdinal, Double> = [:]
+        let seen = Set(state.retrieved.values.map(\.passage.ordinal))
+        for (rank, item) in state.evidence.ranking.prefix(3).enumerated() {
+            guard let parent = state.retrieved[item.passageID]?.passage else { continue }
+            let links = try await context.corpus.linkedPassages(from: parent.ordinal, limit: 12)
+            for (place, link) in links.enumerated() where !seen.contains(link.ordinal) {
+                found[link.ordinal, default: 0] += 1 / Double(1 + rank) / Double(4 + place)
+            }
+        }
+        guard !found.isEmpty else { return [] }
+        let passages = try await context.corpus.passages(at: Array(found.keys))
+        let fits = try await Similarity.scores(of: passages, to: state.question.text, context)
+        let order = passages.indices.sorted {
+            let (left, right) = (fits[$0] + found.values[$0], fits[$1] + found.values[$1])
+            return left != right ? left > right : $0 < $1
+        }
+        var titles: Set<String> = []
+        return order.compactMap { index in
+            let title = Self.line(passages[index].title, most: 80)
+            return title.isEmpty || !titles.insert(title).inserted ? nil : Link(title: title, id: passages[index].id)
+        }.prefix(most).map { $0 }
+    }
+
+    /// One line of a title, without what would end it.
+    private static func line(_ text: String, most: Int) -> String {
+        let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return String(Fence.neutralised(line).filter { $0 != "\"" && $0 != "\\" }.prefix(most))
+    }
+
+    static func grammar(_ links: [Link]) -> String {
+        func literal(_ text: String) -> String {
+            "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        }
+        var root = "root ::= \"answer\" | \"search: \" word more"
+        if !links.isEmpty { root += " | \"open: \" (" + links.map { literal($0.title) }.joined(separator: " | ") + ")" }
+        return root + "\nword ::= [^ \\n\":]\nmore ::= [^\\n\"]{2,100}\n"
+    }
+
+    private func messages(_ links: [Link]) async -> [ChatMessage] {
+        let fence = Fence(seed: state.header.seed, call: "menu\(state.step)")
+        let passages = EvidencePrompt.list(state.evidence, limit: shown, characters: characters)
+        var text = fence.wrap(passages, source: "the evidence") + "\n\nQuestion: " + state.question.text
+        let tried = state.actions.compactMap { action -> String? in
+            guard case .call = action.candidate.kind, action.candidate.proposer == proposer else { return nil }
+            return action.candidate.reason
+        }.dropFirst()
+        if !tried.isEmpty { text += "\nDone already: " + tried.joined(separator: "; ") }
+        if !links.isEmpty {
+            text += "\nCan be opened: " + links.map(\.title).joined(separator: "; ")
+        }
+        text += "\nIf the passages hold the answer, write: answer\nElse write the next step in one line."
+        return [
+            ChatMessage(role: .system, content: Self.instructions + "\n\n" + Fence.note),
+            ChatMessage(role: .user, content: text),
+        ]
+    }
+
+    private static let instructions = """
+        You collect the passages that answer a question. Reply with one line, which is one of:
+        search: words to look for
+        open: a title of the list
+        answer
+        """
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Base
+import OrderedCollections
+
+/// The short form of filters, for people: `country = Norway and (year >= 2020 or not tags in (old, "very old"))`.
+///
+/// ```
+/// condition  = all { "or" all }
+/// all        = one { "and" one }
+/// one        = "not" one | "(" condition ")" | clause
+/// clause     = field ("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "is" | "is not" | "contains") value
+///            | field ["not"] "in" "(" value { "," value } ")"
+///            | field ["not"] "between" value "and" value
+///            | field ["not"] "exists"
+///            | field "matches" value
+/// ```
+/// A value is words up to the next keyword, comma or parenthesis; in quotes (`"…"` or `'…'`, a backslash before a quote)
+/// it can hold anything. Fields with spaces stand in quotes too. Keywords are in any case. Dates, numbers and truth values
+/// need no quotes. `matches` looks for words in a text.
+public enum WhereText {
+    /// The condition in the JSON form of ``FilterExpression``; a text that is JSON already is read as it is.
+    /// - Throws: `CorpusError` `badArgument` with the place and what was expected.
+    public static func json(_ text: String) throws -> JSONValue {
+        if let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" {
+            do { return try JSONValue(parsing: Array(text.utf8)) } catch {
+                throw CorpusError(.badArgument, "filter: not valid JSON: \(error)")
+            }
+        }
+        var parser = Parser(tokens: try tokens(text), text: text)
+        let result = try parser.condition(depth: 0)
+        guard parser.isAtEnd else { throw parser.unexpected("\"and\", \"or\" or the end") }
+        return result
+    }
+
+    private enum Token: Hashable {
+        case word(String)
+        case quoted(String)
+        case sign(String)
+    }
+
+    private static func tokens(_ text: String) throws -> [Token] {
+        var tokens: [Token] = []
+        var rest = text[...]
+        while let first = rest.first {
+            if first.isWhitespace {
+                rest.removeFirst()
+            } else if first == "\"" || first == "'" {
+                var value = ""
+                rest.removeFirst()
+                var isClosed = false
+                while let next = rest.popFirst() {
+                    if next == first {
+                        isClosed = true
+                        break
+                    }
+                    if next == "\\", let escaped = rest.first, escaped == first || escaped == "\\" {
+                        value.append(escaped)
+                        rest.removeFirst()
+                    } else {
+                        value.append(next)
+                    }
+                }
+                guard isClosed else { throw CorpusError(.badArgument, "filter: a quote is not closed: \(text)") }
+                tokens.append(.quoted(value))
+            } else if "(),".contains(first) {
+                tokens.append(.sign(String(first)))
+                rest.removeFirst()
+            } else if "=!<>".contains(first) {
+                let sign = rest.prefix { "=!<>".contains($0) }
+                tokens.append(.sign(String(sign)))
+                rest = rest.dropFirst(sign.count)
+            } else {
+                let word = rest.prefix { !$0.isWhitespace && !"(),=!<>\"".contains($0) }
+                tokens.append(.word(String(word)))
+                rest = rest.dropFirst(word.count)
+            }
+        }
+        return tokens
+    }
+
+    private struct Parser {
+        let tokens: [Token]
+        let text: String
+        var at = 0
+
+        init(tokens: [Token], text: String) {
+            self.tokens = tokens
+            self.text = text
+        }
+
+        var isAtEnd: Bool { at == tokens.count }
+
+        private static let keywords: Set<String> = ["and", "or"]
+        private static let operators: Set<String> = ["is", "in", "not", "between", "contains", "exists", "matches"]
+
+        func unexpected(_ expected: String) -> CorpusError {
+            let found: String
+            switch at < tokens.count ? tokens[at] : nil {
+            case .word(let word)?: found = "\"\(word)\""
+            case .quoted(let value)?: found = "\"\(value)\" in quotes"
+            case .sign(let sign)?: found = "\"\(sign)\""
+            case nil: found = "the end"
+            }
+            return CorpusError(
+                .badArgument,
+                "filter: expected \(expected), found \(found) in: \(text.prefix(200)). Write for example "
+                    + "country = Norway and year >= 2020, or the JSON form")
+        }
+
+        private func keyword(_ name: String) -> Bool {
+            guard at < tokens.count, case .word(let word) = tokens[at] else { return false }
+            return word.lowercased() == name
+        }
+
+        private mutating func take(_ name: String) -> Bool {
+            guard keyword(name) else { return false }
+            at += 1
+            return true
+        }
+
+        private mutating func takeSign(_ sign: String) -> Bool {
+            guard at < tokens.count, tokens[at] == .sign(sign) else { return false }
+            at += 1
+            return true
+        }
+
+        mutating func condition(depth: Int) throws -> JSONValue {
+            guard depth < 64 else { throw CorpusError(.badArgument, "filter: nested too deep") }
+            var parts = [try all(depth: depth)]
+            while take("or") { parts.append(try all(depth: depth)) }
+            return parts.count == 1 ? parts[0] : ["or": .array(parts)]
+        }
+
+        private mutating func all(depth: Int) throws -> JSONValue {
+            var parts = [try one(depth: depth)]
+            while take("and") { parts.append(try one(depth: depth)) }
+            return parts.count == 1 ? parts[0] : ["and": .array(parts)]
+        }
+
+        private mutating func one(depth: Int) throws -> JSONValue {
+            guard depth < 64 else { throw CorpusError(.badArgument, "filter: nested too deep") }
+            if take("not") { return ["not": try one(depth: depth + 1)] }
+            if takeSign("(") {
+                let inner = try condition(depth: depth + 1)
+                guard takeSign(")") else { throw unexpected("\")\"") }
+                return inner
+            }
+            return try clause()
+        }
+
+        private mutating func clause() throws -> JSONValue {
+            let field = try field()
+            let isNegated = take("not")
+            func clause(_ op: String, _ value: JSONValue?) -> JSONValue {
+                var members: JSONObject = ["field": .string(field), "op": .string(op)]
+                if let value { members["value"] = value }
+                return isNegated ? ["not": .object(members)] : .object(members)
+            }
+            if take("in") {
+                guard takeSign("(") else { throw unexpected("\"(\" and the values") }
+                var values = [try value()]
+                while takeSign(",") { values.append(try value()) }
+                guard takeSign(")") else { throw unexpected("\",\" or \")\"") }
+                return clause("in", .array(values))
+            }
+            if take("between") {
+                let low = try value()
+                guard take("and") else { throw unexpected("\"and\" and the second value") }
+                return clause("between", [low, try value()])
+            }
+            if take("exists") { return clause("exists", nil) }
+            if take("contains") { return clause("contains", try value()) }
+            if take("matches") { return clause("match", .string(try words())) }
+            guard !isNegated else { throw unexpected("in, between, contains, exists or matches") }
+            if take("is") { return clause(take("not") ? "!=" : "==", try value()) }
+            guard at < tokens.count, case .sign(let sign) = tokens[at],
+                ["=", "==", "!=", "<>", "<", "<=", ">", ">="].contains(sign)
+            else { throw unexpected("an operator (=, !=, <, <=, >, >=, in, between, contains, exists, matches)") }
+            at += 1
+            return clause(sign, try value())
+        }
+
+        private mutating func field() throws -> String {
+            guard at < tokens.count else { throw unexpected("the name of a field") }
+            switch tokens[at] {
+            case .word(let name), .quoted(let name):
+                at += 1
+                return name
+            case .sign: throw unexpected("the name of a field")
+            }
+        }
+
+        /// The words of a value: what stands in quotes, or all up to the next keyword or sign.
+        private mutating func words() throws -> String {
+            if at < tokens.count, case .quoted(let value) = tokens[at] {
+                at += 1
+                return value
+            }
+            var parts: [String] = []
+            while at < tokens.count, case .word(let word) = tokens[at], !Self.keywords.contains(word.lowercased()) {
+                parts.append(word)
+                at += 1
+            }
+            guard !parts.isEmpty else { throw unexpected("a value") }
+            return parts.joined(separator: " ")
+        }
+
+        private mutating func value() throws -> JSONValue {
+            if at < tokens.count, case .quoted(let value) = tokens[at] {
+                at += 1
+                return .string(value)
+            }
+            let text = try words()
+            if let integer = Int(text) { return .integer(integer) }
+            switch text.lowercased() {
+            case "true": return true
+            case "false": return false
+            default: return .string(text)
+            }
+        }
+    }
+}
