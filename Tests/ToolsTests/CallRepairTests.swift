@@ -29,8 +29,6 @@ import Text
         Mended(
             tool: "keyword_search", written: #"{"query":"clown novel","limit":5000}"#,
             meant: ["query": "clown novel", "limit": 100]),
-        Mended(
-            tool: "keyword_search", written: #"{"query":"clown","limit":3.0}"#, meant: ["query": "clown", "limit": 3]),
         Mended(tool: "keyword_search", written: #"{"query":["clown","novel"]}"#, meant: ["query": "clown novel"]),
         Mended(tool: "keyword_search", written: #"{"query":1984}"#, meant: ["query": "1984"]),
         Mended(tool: "keyword_search", written: #"{"Query":"clown"}"#, meant: ["query": "clown"]),

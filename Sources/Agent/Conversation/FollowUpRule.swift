@@ -213,7 +213,8 @@ private struct Words {
     ]
     /// Words before which "her" is no possessive.
     private static let afterObject: Set<String> = [
-        "in", "at", "on", "for", "to", "and", "or", "with", "when", "after", "before", "from", "by", "as", "then", "about",
+        "in", "at", "on", "for", "to", "and", "or", "with", "when", "after", "before", "from", "by", "as", "then",
+        "about",
     ]
     private static let pronouns: Set<String> = [
         "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "there", "one",

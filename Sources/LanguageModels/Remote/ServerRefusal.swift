@@ -199,7 +199,8 @@ package struct ServerRefusal: Sendable, Hashable {
         if speaks, subject, excess, status != 500 || says("context", "prompt", "token") { return sized ?? (0, 0) }
         if status == 413 { return sized ?? (0, 0) }
         // Any words: two numbers of which the larger is about what was sent, and no member of the request is named.
-        if parameter.isEmpty, !names("max_tokens"), !names("max_completion_tokens"), let sized, sized.0 > 0, sized.1 >= 64, status != 500,
+        if parameter.isEmpty, !names("max_tokens"), !names("max_completion_tokens"), let sized, sized.0 > 0,
+            sized.1 >= 64, status != 500,
             Double(sized.0) > Double(estimate) * 0.3, Double(sized.0) < Double(estimate) * 3 + 8192,
             says("token", "toke", "词", "字", "トークン", "토큰", "токен")
         {
