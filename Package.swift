@@ -24,56 +24,62 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 
 let modules: [Module] = [
-    Module(name: "TensorMath", uses: ["CKernels", "COpenBLAS"]),
+    Module(name: "Base", uses: ["CKernels", "CBundledFiles"], libraries: [yams, orderedCollections]),
+    Module(name: "Net", uses: ["Base", "CCurl"]),
+    Module(name: "TensorMath", uses: ["Base", "CKernels", "COpenBLAS"]),
     Module(
-        name: "Text", uses: ["CKernels", "CStemmer"], libraries: [orderedCollections],
+        name: "Text", uses: ["Base", "CKernels", "CStemmer"], libraries: [orderedCollections],
         testUses: ["TensorMath"]),
     Module(
-        name: "QualityMetrics", uses: ["Text"], libraries: [orderedCollections],
+        name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
-    Module(name: "Corpus", uses: ["CKernels", "Text"], libraries: [grdb, collections]),
+    Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
+    Module(name: "Corpus", uses: ["Base", "CKernels", "Text"], libraries: [grdb, collections]),
     Module(
-        name: "Encoders", uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "CCurl"],
+        name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
     Module(
         name: "Search",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Corpus", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "Corpus", "Encoders"],
         libraries: [collections]),
     Module(
         name: "LanguageModels",
-        uses: ["CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
         libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
         name: "Tools",
-        uses: ["CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
+        uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
+    Module(
+        name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
+        libraries: [collections]),
     Module(
         name: "Agent",
         uses: [
-            "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
-            "LanguageModels", "Tools",
+            "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "LanguageModels", "Tools", "Episodes",
         ],
         libraries: [yams, grdb, collections]),
     Module(
         name: "Learning",
         uses: [
-            "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
-            "Search", "LanguageModels", "Tools", "Agent",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
+            "Encoders", "Search", "LanguageModels", "Tools", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
             "LanguageModels",
-            "Tools", "Agent", "Learning",
+            "Tools", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Serving",
         uses: [
-            "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
-            "Tools", "Agent", "Learning", "Evaluation",
+            "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
+            "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
             hummingbird, logging,
@@ -102,6 +108,8 @@ let everyModule = modules.map(\.name)
 var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CCurl"),
+    // Policies/ and Tools/ inside the program.
+    .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Dispatch
 import Encoders
 import Foundation
+import Net
 import Text
 
 /// The sentence encoder beside ONNX Runtime on the same texts and threads, in alternating rounds of one run.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import QualityMetrics
 import Text
 
@@ -30,8 +32,7 @@ struct ReaderBenchmark: AsyncParsableCommand {
         var proposer: EvidenceAnswerer.Proposer?
         if let reader {
             guard let folder = ModelStore().resolve("minilm") else { throw ValidationError("there is no model minilm") }
-            proposer = try SpanReader(weights: reader, encoder: BERTEncoder(folder: folder, precision: .int8))
-                .proposer()
+            proposer = try SpanReader(weights: reader, model: folder).proposer()
         }
         var answerer = EvidenceAnswerer(model: model, proposer: proposer, mostCandidates: candidates)
         if let training {

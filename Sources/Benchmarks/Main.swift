@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import COpenBLAS
 
 /// Speeds, each beside the machine's limits and, through `peers/table.py`, beside the alternatives.
@@ -12,7 +13,7 @@ import COpenBLAS
             LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, ReadersBenchmark.self,
             AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
-            ToolCallBenchmark.self, EvalKillBenchmark.self,
+            ToolCallBenchmark.self, EvalKillBenchmark.self, TrainingStepBenchmark.self,
         ])
 
     static func main() async {

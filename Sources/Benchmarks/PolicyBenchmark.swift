@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Encoders
 import Learning
+import Net
 import TensorMath
 
 /// What a learned policy costs: the time of one decision, and episodes a second with cached vectors.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Text
+public import Base
+import Text
 
 /// A chat model: remote, in this process, scripted or recorded. Whatever works with one works with the others.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 // The stable JSON form of requests and answers: recordings and session events are written with it. Members that have
 // their default value are left out, so that a recording stays readable and a new option does not change old ones.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+import CKernels
 import Foundation
 
 /// Adam with bias correction, and AdamW where the weight decay is positive (arXiv 1412.6980 and 1711.05101).
@@ -35,16 +37,10 @@ public struct Adam: Sendable, Hashable {
         for index in gradients.indices {
             let gradient = gradients[index]
             precondition(gradient.elements.count == means[index].elements.count, "a gradient of another size")
-            for element in gradient.elements.indices {
-                let g = gradient.elements[element]
-                means[index].elements[element] += (1 - beta1) * (g - means[index].elements[element])
-                squares[index].elements[element] += (1 - beta2) * (g * g - squares[index].elements[element])
-                let mean = means[index].elements[element] / correction1
-                let square = squares[index].elements[element] / correction2
-                let weight = parameters.values[index].elements[element]
-                parameters.values[index].elements[element] =
-                    weight - learningRate * (mean / (square.squareRoot() + epsilon) + weightDecay * weight)
-            }
+            forage_adam(
+                &parameters.values[index].elements, gradient.elements, &means[index].elements,
+                &squares[index].elements, gradient.elements.count, learningRate, beta1, beta2, epsilon, weightDecay,
+                correction1, correction2)
         }
     }
 
@@ -86,7 +82,7 @@ public enum GradientNorm {
     public static func norm(_ gradients: [Matrix]) -> Float {
         var total = 0.0
         for gradient in gradients {
-            for element in gradient.elements { total += Double(element) * Double(element) }
+            gradient.elements.withUnsafeBufferPointer { total += Double(BLAS.dot($0, $0)) }
         }
         return Float(total.squareRoot())
     }
@@ -107,7 +103,9 @@ public enum GradientNorm {
         guard length > longest else { return length }
         let factor = longest / length
         for index in gradients.indices {
-            for element in gradients[index].elements.indices { gradients[index].elements[element] *= factor }
+            gradients[index].elements.withUnsafeMutableBufferPointer { elements in
+                for element in elements.indices { elements[element] *= factor }
+            }
         }
         return length
     }
@@ -116,9 +114,7 @@ public enum GradientNorm {
     public static func add(_ gradients: [Matrix], to sum: inout [Matrix]) {
         precondition(gradients.count == sum.count, "sets of gradients differ")
         for index in gradients.indices {
-            for element in gradients[index].elements.indices {
-                sum[index].elements[element] += gradients[index].elements[element]
-            }
+            sum[index].add(gradients[index])
         }
     }
 }

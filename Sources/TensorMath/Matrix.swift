@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
+import CKernels
+
 /// A dense row-major matrix of single-precision numbers: the value that the tape computes with.
 public struct Matrix: Sendable, Hashable, Codable {
     /// The number of rows.
@@ -69,6 +72,28 @@ public struct Matrix: Sendable, Hashable, Codable {
     /// The elements of one row.
     public func row(_ row: Int) -> ArraySlice<Float> {
         elements[(row * columns)..<((row + 1) * columns)]
+    }
+
+    /// The rows at these indices, in their order; an index may come more than once.
+    ///
+    /// - Precondition: every index is a row.
+    public func rows(at indices: [Int]) -> Matrix {
+        var picked: [Float] = []
+        picked.reserveCapacity(indices.count * columns)
+        for index in indices {
+            precondition(index >= 0 && index < rows, "row \(index) of \(rows)")
+            picked.append(contentsOf: row(index))
+        }
+        return Matrix(rows: indices.count, columns: columns, elements: picked)
+    }
+
+    /// Adds another matrix of the same sizes, times a factor.
+    public mutating func add(_ other: Matrix, times factor: Float = 1) {
+        precondition(rows == other.rows && columns == other.columns, "sizes differ")
+        elements.withUnsafeMutableBufferPointer { sum in
+            guard let sum = sum.baseAddress else { return }
+            forage_add_scaled(other.elements, other.elements.count, factor, sum)
+        }
     }
 
     /// Returns `op(self) * op(other)`.

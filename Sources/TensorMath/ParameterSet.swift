@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
+
 /// The named weights of a network: a value that can be copied, stored and read back.
 public struct ParameterSet: Sendable, Hashable {
     /// The names in the order in which they were added.
@@ -29,6 +31,9 @@ public struct ParameterSet: Sendable, Hashable {
         add(name + ".weight", Matrix(rows: inputs, columns: outputs, deviation: deviation, using: &generator))
         add(name + ".bias", Matrix(rows: 1, columns: outputs))
     }
+
+    /// Whether there is a matrix of this name.
+    public func contains(_ name: String) -> Bool { positions[name] != nil }
 
     /// The matrix of a name.
     ///

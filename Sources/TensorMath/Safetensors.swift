@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// What is wrong with a safetensors file.
@@ -57,9 +58,7 @@ public enum TensorElement: String, Sendable, Hashable, CaseIterable {
 /// Layout: 8 bytes little-endian length of the header, the header in JSON, then the tensors' bytes. The header is
 /// checked whole before anything is given out: its length is at most 100 MB, every range lies inside the file, fits its
 /// shape and type, and overlaps no other.
-public final class SafetensorsFile: @unchecked Sendable {
-    // @unchecked: the mapping is read-only and lives exactly as long as this object; everything else is `let`.
-
+public final class SafetensorsFile: Sendable {
     /// One tensor of the file.
     public struct Tensor: Sendable, Hashable {
         /// The name it is stored under.
@@ -81,7 +80,8 @@ public final class SafetensorsFile: @unchecked Sendable {
     public let tensors: [String: Tensor]
     /// The free text entries of the header (`__metadata__`).
     public let metadata: [String: String]
-    private let mapping: UnsafeRawBufferPointer
+    private let file: MappedFile
+    private var mapping: UnsafeRawBufferPointer { file.bytes }
 
     /// The longest header that is read, in bytes.
     public static let longestHeader = 100_000_000
@@ -91,37 +91,15 @@ public final class SafetensorsFile: @unchecked Sendable {
     /// - Throws: `SafetensorsError.system` where the file cannot be read, `.malformed` where its header is wrong.
     public init(path: String) throws {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw SafetensorsError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw SafetensorsError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw SafetensorsError.system(path: path, reason: "not a regular file")
-        }
-        let size = Int(status.st_size)
-        guard size >= 10 else {
-            throw SafetensorsError.malformed(path: path, reason: "only \(size) bytes long")
-        }
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
-            throw SafetensorsError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        let mapping = UnsafeRawBufferPointer(start: address, count: size)
         do {
-            (tensors, metadata) = try SafetensorsHeader.read(mapping, path: path)
+            file = try MappedFile(path: path)
         } catch {
-            munmap(address, size)
-            throw error
+            throw SafetensorsError.system(path: path, reason: error.reason)
         }
-        self.mapping = mapping
-    }
-
-    deinit {
-        munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count)
+        guard file.bytes.count >= 10 else {
+            throw SafetensorsError.malformed(path: path, reason: "only \(file.bytes.count) bytes long")
+        }
+        (tensors, metadata) = try SafetensorsHeader.read(file.bytes, path: path)
     }
 
     /// The names of all tensors, sorted.

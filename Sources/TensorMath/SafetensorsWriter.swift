@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Foundation
 
-/// Gathers float tensors and writes them as one safetensors file.
+/// Gathers tensors and writes them as one safetensors file.
 ///
 /// The same tensors in the same order give the same bytes. The file appears whole or not at all: it is written beside
 /// its place, synchronised, and renamed.
 public struct SafetensorsWriter: Sendable {
-    private var tensors: [(name: String, shape: [Int], elements: [Float])] = []
+    /// The numbers of a tensor.
+    private enum Elements: Sendable {
+        case floats([Float])
+        case integers([Int8])
+
+        var count: Int {
+            switch self {
+            case .floats(let numbers): numbers.count
+            case .integers(let numbers): numbers.count
+            }
+        }
+
+        var type: TensorElement {
+            switch self {
+            case .floats: .float32
+            case .integers: .int8
+            }
+        }
+
+        func append(to data: inout Data) {
+            switch self {
+            case .floats(let numbers): numbers.withUnsafeBytes { data.append(contentsOf: $0) }
+            case .integers(let numbers): numbers.withUnsafeBytes { data.append(contentsOf: $0) }
+            }
+        }
+    }
+
+    private var tensors: [(name: String, shape: [Int], elements: Elements)] = []
     /// Free text entries for the header.
     public var metadata: [String: String]
 
@@ -20,6 +48,17 @@ public struct SafetensorsWriter: Sendable {
     ///
     /// - Precondition: `elements` fits `shape`, and the name is new.
     public mutating func add(_ name: String, shape: [Int], _ elements: [Float]) {
+        add(name, shape, .floats(elements))
+    }
+
+    /// Adds a tensor of 8-bit integers.
+    ///
+    /// - Precondition: `integers` fits `shape`, and the name is new.
+    public mutating func add(_ name: String, shape: [Int], integers: [Int8]) {
+        add(name, shape, .integers(integers))
+    }
+
+    private mutating func add(_ name: String, _ shape: [Int], _ elements: Elements) {
         precondition(shape.reduce(1, *) == elements.count, "tensor '\(name)' does not fit its shape \(shape)")
         precondition(!tensors.contains { $0.name == name }, "tensor '\(name)' was already added")
         tensors.append((name, shape, elements))
@@ -41,11 +80,14 @@ public struct SafetensorsWriter: Sendable {
             entries.append("\"__metadata__\":{" + pairs.joined(separator: ",") + "}")
         }
         var offset = 0
+        // Wider numbers first: each tensor then starts at a multiple of its number's size.
+        let tensors =
+            self.tensors.filter { $0.elements.type == .float32 } + self.tensors.filter { $0.elements.type == .int8 }
         for tensor in tensors {
-            let size = tensor.elements.count * 4
+            let size = tensor.elements.count * tensor.elements.type.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             entries.append(
-                "\(try quoted(tensor.name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(offset + size)]}"
+                "\(try quoted(tensor.name)):{\"dtype\":\"\(tensor.elements.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(offset + size)]}"
             )
             offset += size
         }
@@ -55,7 +97,7 @@ public struct SafetensorsWriter: Sendable {
         withUnsafeBytes(of: UInt64(header.count).littleEndian) { data.append(contentsOf: $0) }
         data.append(contentsOf: header)
         for tensor in tensors {
-            tensor.elements.withUnsafeBytes { data.append(contentsOf: $0) }
+            tensor.elements.append(to: &data)
         }
         return data
     }

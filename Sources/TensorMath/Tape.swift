@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// A record of computations on matrices that can be run backwards: reverse-mode automatic differentiation.
 ///
 /// Values are computed at once, when an operation is written; `gradients(of:)` then walks the record from its end. A tape
@@ -11,30 +13,28 @@
 ///     let gradient = tape.gradients(of: loss, for: [w])[0]
 public final class Tape {
     /// Adds to the gradients of an operation's inputs, given the gradient of its result.
-    typealias Backward = (_ gradient: Matrix, _ into: inout Gradients) -> Void
+    package typealias Backward = (_ gradient: Matrix, _ into: inout Gradients) -> Void
 
     /// The gradients while the tape runs backwards; absent means zero.
-    struct Gradients {
+    package struct Gradients {
         fileprivate var matrices: [Matrix?]
         fileprivate let needed: [Bool]
 
         /// Whether anything asks for the gradient of this variable.
-        func needs(_ variable: Variable) -> Bool { needed[variable.index] }
+        package func needs(_ variable: Variable) -> Bool { needed[variable.index] }
 
         /// Adds to the gradient of a variable.
-        mutating func add(_ gradient: Matrix, to variable: Variable) {
+        package mutating func add(_ gradient: Matrix, to variable: Variable) {
             guard needed[variable.index] else { return }
             guard matrices[variable.index] != nil else {
                 matrices[variable.index] = gradient
                 return
             }
-            update(variable) { sum in
-                for index in 0..<gradient.elements.count { sum.elements[index] += gradient.elements[index] }
-            }
+            update(variable) { $0.add(gradient) }
         }
 
         /// Lets `body` add to the gradient of a variable in place.
-        mutating func update(_ variable: Variable, _ body: (inout Matrix) -> Void) {
+        package mutating func update(_ variable: Variable, _ body: (inout Matrix) -> Void) {
             guard needed[variable.index] else { return }
             var gradient =
                 matrices[variable.index] ?? Matrix(rows: variable.rows, columns: variable.columns)
@@ -70,7 +70,7 @@ public final class Tape {
     }
 
     /// Enters the result of an operation.
-    func record(_ value: Matrix, inputs: [Variable], _ backward: @escaping Backward) -> Variable {
+    package func record(_ value: Matrix, inputs: [Variable], _ backward: @escaping Backward) -> Variable {
         for input in inputs { precondition(input.tape === self, "a variable of another tape") }
         let needed = records && inputs.contains { nodes[$0.index].needsGradient }
         return append(value, needsGradient: needed, backward: needed ? backward : nil)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 // Attention and recurrence.
 extension Variable {
     /// Scaled dot-product attention with several heads, each query set looking only at its own keys.

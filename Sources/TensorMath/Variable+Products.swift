@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 // Products and broadcasts.
 extension Variable {
     /// The matrix product `op(self) * op(other)`.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+import CKernels
+
 // Choosing, joining and summing up rows and columns.
 extension Variable {
     /// The sum of all elements: 1 × 1.
@@ -61,6 +64,41 @@ extension Variable {
     public func segmentMeans(offsets: [Int]) -> Variable {
         let weights = zip(offsets, offsets.dropFirst()).map { 1 / Float(Swift.max(1, $1 - $0)) }
         return segmentSums(offsets: offsets).scaling(rowsBy: tape.constant(Matrix(column: weights)))
+    }
+
+    /// The mean of the rows of each range, which may overlap; a row of zeros for an empty one.
+    ///
+    /// - Precondition: every range lies within the rows.
+    public func means(ofRows ranges: [Range<Int>]) -> Variable {
+        let x = value
+        let width = x.columns
+        precondition(ranges.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= x.rows }, "ranges of \(x.rows) rows")
+        var output = Matrix(rows: ranges.count, columns: width)
+        x.elements.withUnsafeBufferPointer { from in
+            output.elements.withUnsafeMutableBufferPointer { to in
+                guard let from = from.baseAddress, let to = to.baseAddress else { return }
+                for (position, range) in ranges.enumerated() {
+                    for row in range {
+                        forage_add_scaled(from + row * width, width, 1 / Float(range.count), to + position * width)
+                    }
+                }
+            }
+        }
+        return tape.record(output, inputs: [self]) { g, into in
+            into.update(self) { sum in
+                g.elements.withUnsafeBufferPointer { from in
+                    sum.elements.withUnsafeMutableBufferPointer { to in
+                        guard let from = from.baseAddress, let to = to.baseAddress else { return }
+                        for (position, range) in ranges.enumerated() {
+                            for row in range {
+                                forage_add_scaled(
+                                    from + position * width, width, 1 / Float(range.count), to + row * width)
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// The rows at these indices, in their order; an index may come more than once.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import Corpus
 public import LanguageModels
-public import Text
+import Text
 
 /// Something the agent can call to learn from the corpus, or from what a manifest in `Tools/` names.
 ///

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
-public import Text
+import Text
 
 /// The tools of a session, in a fixed order: the order in which a model is told of them.
 public struct ToolRegistry: Sendable {
     /// The tools, in their order.
     public let tools: [any RetrievalTool]
+    /// What the built-in tools answered before; nil asks anew each time.
+    public var memo: ToolMemo?
     private let positions: [String: Int]
 
     /// Takes the tools in the order in which the model is told of them.
@@ -50,7 +53,30 @@ public struct ToolRegistry: Sendable {
             throw ToolManifestError("there is no tool \"\(name)\"; there are \(names.joined(separator: ", "))")
         }
         let wanted = Set(wanted)
-        return try ToolRegistry(tools.filter { wanted.contains($0.name) })
+        var selected = try ToolRegistry(tools.filter { wanted.contains($0.name) })
+        selected.memo = memo
+        return selected
+    }
+
+    /// The registry with further tools behind its own; one whose name is taken is left out.
+    public func adding(_ more: [any RetrievalTool]) throws -> ToolRegistry {
+        var names = Set(positions.keys)
+        let new = more.filter { names.insert($0.name).inserted }
+        guard !new.isEmpty else { return self }
+        var extended = try ToolRegistry(tools + new)
+        extended.memo = memo
+        return extended
+    }
+
+    /// The registry that answers from a memo what was asked before.
+    public func remembering(_ memo: ToolMemo) -> ToolRegistry {
+        var registry = self
+        registry.memo = memo
+        return registry
+    }
+
+    private static func isBuiltIn(_ tool: any RetrievalTool) -> Bool {
+        tool is SearchTool || tool is ReadTool || tool is FilterTool || tool is AggregateTool || tool is LinksTool
     }
 
     /// Runs a call as a model wrote it. Whatever is wrong with it (the name, the JSON, the arguments, the tool itself)
@@ -58,6 +84,21 @@ public struct ToolRegistry: Sendable {
     /// - Throws: `CancellationError`.
     public func run(_ call: ToolCall, in context: ToolContext) async throws -> ToolOutput {
         guard let tool = self[call.name] else { return .failure(unknown(call.name).message) }
+        guard let memo, Self.isBuiltIn(tool), memo.corpus == context.corpus.fingerprint else {
+            return try await run(tool, call, in: context)
+        }
+        let key = ToolMemo.Key(
+            tool: call.name, arguments: call.arguments, handle: context.handle, limits: context.limits,
+            sets: ToolMemo.sets(named: call.arguments, in: context.resultSets))
+        if let known = memo.answer(key) { return known }
+        let output = try await run(tool, call, in: context)
+        if !output.isError { memo.remember(output, for: key) }
+        return output
+    }
+
+    private func run(
+        _ tool: any RetrievalTool, _ call: ToolCall, in context: ToolContext
+    ) async throws -> ToolOutput {
         let arguments: JSONValue
         do {
             let text = call.arguments.allSatisfy(\.isWhitespace) ? "{}" : call.arguments

@@ -4,6 +4,7 @@
 @_exported public import Agent
 @_exported public import Corpus
 @_exported public import Encoders
+@_exported public import Episodes
 @_exported public import Evaluation
 @_exported public import LanguageModels
 @_exported public import Learning

@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Evaluation
 import Foundation
 import LanguageModels

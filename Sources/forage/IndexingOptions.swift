@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Corpus
 import Encoders
 import Foundation
+import Net
 import Search
 import Text
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
+import Net
 
 /// `forage model`: models on this machine.
 struct ModelCommand: AsyncParsableCommand {

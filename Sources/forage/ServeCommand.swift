@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Corpus
 import Encoders
 import Foundation

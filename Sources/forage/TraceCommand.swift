@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import Text
@@ -43,7 +44,7 @@ struct TraceCommand: AsyncParsableCommand {
         @OptionGroup var source: Source
 
         func run() async throws {
-            var narrator = SessionNarrator(usesStyle: isatty(STDOUT_FILENO) == 1)
+            var narrator = SessionNarrator(detail: .full, usesStyle: isatty(STDOUT_FILENO) == 1)
             for event in try await source.events() {
                 for line in narrator.lines(for: event) { SessionRunner.write(line) }
             }

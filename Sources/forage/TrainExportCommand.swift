@@ -2,10 +2,12 @@
 
 import Agent
 import ArgumentParser
+import Base
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
+import Net
 import OrderedCollections
 import Text
 

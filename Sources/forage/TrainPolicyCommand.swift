@@ -5,6 +5,7 @@ import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath
@@ -162,7 +163,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
 
     private func rewardReader(_ name: String, _ folder: String) throws -> RewardReader {
         if name.hasSuffix(".safetensors") {
-            return RewardReader(try SpanReader(weights: name, encoder: BERTEncoder(folder: folder, precision: .int8)))
+            return RewardReader(try SpanReader(weights: name, model: folder))
         }
         guard let model = try ModelOpening.open(name) else { throw ValidationError("--reader: there is no model") }
         return RewardReader(model)

@@ -4,38 +4,60 @@ import ArgumentParser
 import Encoders
 import Foundation
 import Learning
+import Net
+import QualityMetrics
+import TensorMath
+import Transformers
 
-/// `forage train reader`: trains the span reader on questions with their gold passages, scores it, writes it with its card.
+/// `forage train reader`: trains reading, relevance and abstention from end to end, scores them, writes the reader with
+/// its card.
 struct TrainReaderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reader", abstract: "Train the span reader: short answers read off passages.",
+        commandName: "reader",
+        abstract: "Train the reader: short answers, yes or no, \"not here\", and how relevant a passage is.",
         discussion: """
-            Each data folder holds corpus.jsonl and questions.train.jsonl, whose questions name their gold passages; the \
-            questions of questions.dev.jsonl judge the reader. A folder given with --extra only adds questions to learn \
-            from: all of its questions.jsonl.
+            Each data folder holds corpus.jsonl and questions.train.jsonl, whose questions name their gold passages or, \
+            where they have no answer, the passages to look at (\"context\"); the questions of questions.dev.jsonl judge \
+            the reader. A folder given with --extra only adds questions to learn from. A run that was stopped goes on \
+            when the same command is given again.
             """)
 
     @Option(name: .long, help: "A folder with a data set; may be given more than once.")
     var data: [String]
 
-    @Option(name: .long, help: "A folder whose questions are all learned from; may be given more than once.")
+    @Option(name: .long, help: "A folder whose questions are learned from and not judged; may be given more than once.")
     var extra: [String] = []
+
+    @Option(name: .long, help: "A folder whose development questions choose the best state and calibrate.")
+    var held: [String] = []
 
     @Option(name: .long, help: "The encoder: a name in the model folder, or a path.")
     var encoder = "minilm"
 
+    @Option(name: .long, help: "What learns of the encoder: full, top:LAYERS, lora:RANK, lora:RANK:LAYERS, or heads.")
+    var tune = "top:2"
+
+    @Option(name: .long, help: "An earlier reader whose heads are the start.")
+    var start: String?
+
     @Option(name: .long, help: "The file to write the weights to.")
     var out = "Policies/reader.safetensors"
 
-    @Option(name: .long, help: "Times through the questions.")
-    var epochs = 12
+    @Option(name: .long, help: "Steps of sixteen examples.")
+    var steps = 600
+
+    @Option(name: .long, help: "Examples worked on at once.")
+    var threads = 2
 
     @Option(name: .long, help: "The seed.")
     var seed: UInt64 = 1
 
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
-        guard epochs > 0 else { throw ValidationError("--epochs must be at least 1") }
+        guard steps > 0, threads > 0 else { throw ValidationError("--steps and --threads must be at least 1") }
+        guard tune == "heads" || Tuning(tune) != nil else {
+            throw ValidationError("--tune \(tune): expected full, top:LAYERS, lora:RANK, lora:RANK:LAYERS or heads")
+        }
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
@@ -43,78 +65,109 @@ struct TrainReaderCommand: AsyncParsableCommand {
     func run() async throws {
         let begun = Date()
         guard let folder = ModelStore().resolve(encoder) else {
-            throw ValidationError("no encoder '\(encoder)' in the model folder")
+            throw ValidationError("there is no encoder '\(encoder)': run `forage model pull \(encoder)`")
         }
-        // In integers: reading takes less than half the time, for the same answers.
-        let encoder = try BERTEncoder(folder: folder, precision: .int8)
-        var train: [SpanTraining.Reading] = []
-        var judged: [(name: String, material: SpanTraining.Material)] = []
-        for path in data {
-            let dataset = try LearningDataset(folder: path)
-            train += dataset.readings("train")
-            let dev = dataset.readings("dev")
-            if !dev.isEmpty {
-                judged.append((dataset.name, try await read(dev, "\(dataset.name), development", encoder)))
-            }
+        BLAS.threads = 1
+        let sets = try (data + extra).map { try ReaderMaterial(folder: $0) }
+        let heldSets = try held.map { try ReaderMaterial(folder: $0, part: "dev") }
+        for set in sets { say("\(set.name): \(set.count) training questions") }
+        guard sets.contains(where: { $0.count > 0 }) else {
+            throw ValidationError("the data sets have no training questions")
         }
-        for path in extra {
-            let dataset = try LearningDataset(folder: path)
-            train += dataset.readings("train") + dataset.readings("dev")
-        }
-        guard !train.isEmpty else { throw ValidationError("the data sets have no training questions") }
-        let material = try await read(train, "training", encoder)
-        let ready = Date()
-        var training = SpanTraining()
-        training.epochs = epochs
+        var training = ReaderTraining(tuning: Tuning(tune), steps: steps)
+        training.threads = threads
         training.seed = seed
-        let (say, total) = (say, epochs)
-        let reader = try await training.train(
-            on: material, encoder: encoder, to: out, notes: ["encoder": encoder.fingerprint, "seed": String(seed)]
-        ) { epoch, loss in
-            say(String(format: "epoch %d of %d: loss %.4f", epoch + 1, total, loss))
-        }
-        var table = ""
-        for (name, material) in judged {
-            let scores = reader.scores(on: material)
-            let (f1, exact) = (PolicyScores.estimate(scores.f1), PolicyScores.estimate(scores.exactMatch))
-            print(
-                "\(name)\tF1 \(f1)\texact match \(exact)\tbest possible F1 \(String(format: "%.4f", material.ceiling))")
-            table +=
-                "| \(name) | \(material.count) | \(f1) | \(exact) | \(String(format: "%.4f", material.ceiling)) |\n"
-        }
+        var run = ReaderRun(training: training, model: folder, out: out)
+        run.start = start
+        let say = say
+        let chosen = run
+        try await chosen.train(on: sets, held: heldSets.flatMap { Array($0.goldExamples.prefix(100)) }) { say($0) }
+        let trained = Date()
+        let reader = try await chosen.calibrate(on: heldSets.isEmpty ? sets : heldSets)
+        let table = try await judge(reader)
         let card = """
             # reader
 
-            Reads short answers off passages: candidate spans (names, dates, numbers, phrases) are scored by a small head over the
-            encoder's token vectors and over features of shape, place and overlap with the question.
+            Reads short answers off passages, says yes or no, says that the passages do not hold the answer, and tells how much
+            a passage has to do with a question (the reranker `reader`). Heads over a sentence encoder of which a part was
+            tuned on questions and passages read together.
 
             | | |
             | --- | --- |
             | Command | `\(TrainPolicyCommand.command)` |
-            | Data | \(material.count) training questions with their gold passages |
-            | Weights | \(reader.weightCount) over the encoder \(encoder.fingerprint) |
+            | Data | \(sets.map { "\($0.name) (\($0.count))" }.joined(separator: ", ")) |
+            | Tuned | \(tune) of \(encoder); \(reader.weightCount) weights in the heads |
             | Seed | \(seed) |
-            | Cost | \(Int(ready.timeIntervalSince(begun))) s reading, \(Int(Date().timeIntervalSince(ready))) s training and scoring |
+            | Cost | \(Int(trained.timeIntervalSince(begun))) s training, \(Int(Date().timeIntervalSince(trained))) s calibrating and scoring |
 
             Development questions, read with their gold passages; 95 % bootstrap intervals.
 
-            | set | questions | F1 | exact match | F1 of the best candidate |
-            | --- | --- | --- | --- | --- |
-            \(table)
+            | set | questions | F1 | exact match |
+            | --- | --- | --- | --- |
+            \(table.reading)
+
+            Of questions among distractors, half with their evidence taken out; the threshold was chosen on held-out questions.
+
+            | set | AUROC answerable | answered without evidence | refused with evidence |
+            | --- | --- | --- | --- |
+            \(table.trust)
             """
         let name = out.hasSuffix(".safetensors") ? String(out.dropLast(".safetensors".count)) : out
-        try Data(card.utf8).write(to: URL(fileURLWithPath: name + ".md"), options: .atomic)
+        try Data((card + "\n").utf8).write(to: URL(fileURLWithPath: name + ".md"), options: .atomic)
         say("wrote \(out) and \(name).md")
     }
 
-    private func read(
-        _ questions: [SpanTraining.Reading], _ label: String, _ encoder: BERTEncoder
-    ) async throws -> SpanTraining.Material {
-        say("\(label): \(questions.count) questions")
-        let reportsProgress = isatty(2) != 0
-        return try await SpanTraining.read(questions, encoder: encoder) { done, all in
-            guard reportsProgress else { return }
-            FileHandle.standardError.write(Data("\r\u{1B}[K\(done) of \(all)\(done == all ? "\n" : "")".utf8))
+    /// Scores the reader on the development questions of the data folders.
+    private func judge(_ reader: SpanReader) async throws -> (reading: String, trust: String) {
+        var result = (reading: "", trust: "")
+        for path in data {
+            let set = try ReaderMaterial(folder: path, part: "dev")
+            var (f1, exact): ([Double], [Double]) = ([], [])
+            for example in set.goldExamples {
+                let answer = try await reader.answer(
+                    question: example.question, passages: example.passages.map { (title: $0.title, text: $0.text) })
+                let score = AnswerBenchmark.hotpotQA.score(answer.text, gold: example.answers)
+                f1.append(score.f1)
+                exact.append(score.exactMatch)
+            }
+            if !f1.isEmpty {
+                let row = "\(set.name) | \(f1.count) | \(PolicyScores.estimate(f1)) | \(PolicyScores.estimate(exact))"
+                print(row.replacing(" | ", with: "\t"))
+                result.reading += "| \(row) |\n"
+            }
+            let observations = try await reader.observations(
+                ReaderRun.judged([set], most: 200, seed: 9)
+            ) { AnswerBenchmark.hotpotQA.score($0, gold: $1).f1 >= 0.5 }
+            guard let trust = ReaderTrust(reader, observations) else { continue }
+            print("\(set.name)\t\(trust)")
+            result.trust += "| \(set.name) | \(trust.row) |\n"
         }
+        return result
+    }
+}
+
+/// How well a reader tells questions that its passages answer from those that they do not.
+private struct ReaderTrust: CustomStringConvertible {
+    let area: Double
+    let answered: Double
+    let refused: Double
+
+    /// nil where there are not both kinds of questions, or the reader was not calibrated.
+    init?(_ reader: SpanReader, _ observations: [ReaderConfidence.Observation]) {
+        let judged = observations.compactMap { seen in
+            reader.probabilities(seen).map { (held: $0.answerable, is: seen.isAnswerable) }
+        }
+        guard let threshold = reader.confidence?.threshold,
+            let area = CalibrationMetrics.areaUnderROC(confidence: judged.map(\.held), correct: judged.map(\.is))
+        else { return nil }
+        self.area = area
+        let (with, without) = (judged.filter(\.is), judged.filter { !$0.is })
+        answered = Double(without.count { $0.held >= Double(threshold) }) / Double(max(1, without.count))
+        refused = Double(with.count { $0.held < Double(threshold) }) / Double(max(1, with.count))
+    }
+
+    var row: String { String(format: "%.3f | %.3f | %.3f", area, answered, refused) }
+    var description: String {
+        String(format: "AUROC %.3f, answered without evidence %.3f, refused with it %.3f", area, answered, refused)
     }
 }

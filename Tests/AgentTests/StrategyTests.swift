@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
@@ -229,7 +230,11 @@ import Tools
         #expect(secret.contains("invoke_agent hops") && secret.contains("execute_tool keyword_search"))
         let open = try SpanExporter(includesContent: true).request(events: events, started: 100).serialized()
         #expect(open.contains("notes say"))
-        var narrator = SessionNarrator()
+        var storyteller = SessionNarrator()
+        let story = events.flatMap { storyteller.lines(for: $0) }
+        #expect(story.contains { $0.hasPrefix("Looks for the words “") })
+        #expect(!story.contains { $0.contains("gate") || $0.contains("threshold") || $0.contains("tries ") })
+        var narrator = SessionNarrator(detail: .full)
         let lines = events.flatMap { narrator.lines(for: $0) }
         #expect(lines.contains { $0.hasPrefix("Step 1") })
         #expect(lines.contains { $0.contains("→ keyword_search(") })

@@ -1,8 +1,13 @@
-import Encoders
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Foundation
+import Net
+import TensorMath
 import Testing
 import Text
+import Transformers
+
+@testable import Encoders
 
 enum Fixtures {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -166,5 +171,107 @@ enum Fixtures {
             #expect(cosine >= least, "\(texts[row].prefix(60).debugDescription)")
         }
         print("\(precision): lowest cosine of 200 texts \(lowest)")
+    }
+}
+
+@Suite struct DifferentiableBERTTests {
+    @Test func statesAndGradientsEqualThoseOfPyTorch() throws {
+        let file = try SafetensorsFile(path: Fixtures.tiny + "/gradients.safetensors")
+        let model = try DifferentiableBERT(folder: Fixtures.tiny)
+        let fast = try BERTEncoder(folder: Fixtures.tiny, threads: 1)
+        var batch = TokenBatch()
+        var encodings: [WordPieceTokenizer.Encoding] = []
+        for text in 0..<3 {
+            let ids = try file.integers(named: "\(text).ids").map(Int32.init)
+            let types = try file.integers(named: "\(text).types").map(Int32.init)
+            batch.append(ids, types: types)
+            encodings.append(.init(ids: ids, offsets: ids.map { _ in 0..<0 }, typeIDs: types))
+        }
+        let pull = try (0..<3).flatMap { try file.floats(named: "\($0).pull") }
+        let expected = try (0..<3).flatMap { try file.floats(named: "\($0).states") }
+        let quick = try fast.states(of: encodings, layers: model.layerCount).flatMap { $0 }
+        let parameters = model.parameters(for: .full)
+        let tape = Tape()
+        let variables = parameters.variables(on: tape)
+        let states = model.states(of: batch, weights: model.weights(parameters, variables, .full, on: tape))
+        for (index, value) in states.value.elements.enumerated() {
+            #expect(abs(value - expected[index]) < 1e-4 && abs(value - quick[index]) < 1e-4)
+        }
+        let pulled = (states * tape.constant(Matrix(rows: batch.count, columns: 32, elements: pull))).sum()
+        let gradients = tape.gradients(of: pulled, for: variables.variables)
+        for (name, gradient) in zip(parameters.names, gradients) {
+            let reference = try file.floats(named: "gradient." + name)
+            let largest = reference.reduce(Float(1)) { max($0, abs($1)) }
+            for (one, other) in zip(gradient.elements, reference) {
+                #expect(abs(one - other) < 1e-4 * largest, "\(name): \(one), \(other)")
+            }
+        }
+    }
+
+    @Test func upperBlocksGoOnWhereTheFastPassStopped() throws {
+        let model = try DifferentiableBERT(folder: Fixtures.tiny)
+        let fast = try BERTEncoder(folder: Fixtures.tiny, threads: 1)
+        let encoding = fast.encoding(of: "the city of paris")
+        var batch = TokenBatch()
+        batch.append(encoding.ids, types: encoding.typeIDs)
+        let lower = try fast.states(of: [encoding], layers: 1)[0]
+        let tape = Tape(records: false)
+        let none = ParameterSet()
+        let states = model.states(
+            of: batch, weights: model.weights(none, none.variables(on: tape), .top(1), on: tape),
+            lower: (Matrix(rows: batch.count, columns: 32, elements: lower), 1))
+        for (one, other) in zip(states.value.elements, try fast.states(of: [encoding], layers: 2)[0]) {
+            #expect(abs(one - other) < 1e-4)
+        }
+    }
+
+    @Test func aChangeOfWeightsReachesTheFastPass() throws {
+        let model = try DifferentiableBERT(folder: Fixtures.tiny)
+        var tuned = model.base
+        let name = "encoder.layer.1.output.dense.weight"
+        tuned[name].add(tuned[name], times: 0.1)
+        let delta = WeightDelta(from: model.base, to: tuned)
+        let changed = try BERTEncoder(folder: Fixtures.tiny, threads: 1, delta: delta)
+        let plain = try BERTEncoder(folder: Fixtures.tiny, threads: 1)
+        #expect(changed.fingerprint != plain.fingerprint)
+        let encoding = plain.encoding(of: "making 123")
+        var batch = TokenBatch()
+        batch.append(encoding.ids, types: encoding.typeIDs)
+        let other = try DifferentiableBERT(folder: Fixtures.tiny, delta: delta)
+        let tape = Tape(records: false)
+        let none = ParameterSet()
+        let states = other.states(of: batch, weights: other.weights(none, none.variables(on: tape), .top(1), on: tape))
+        for (one, two) in zip(states.value.elements, try changed.states(of: [encoding], layers: 2)[0]) {
+            #expect(abs(one - two) < 1e-4)
+        }
+    }
+}
+
+@Suite struct RerankerTests {
+    private struct Fixed: Reranker {
+        var name: String { "fixed" }
+        var fingerprint: String { "fixed" }
+        func scores(query: String, passages: [(title: String, text: String)]) async throws -> [Float] {
+            passages.map { Float($0.text.count) }
+        }
+    }
+
+    @Test func registeredRerankersAreOpenedOnceAndMayBeAbsent() async throws {
+        let registry = RerankerRegistry()
+        registry.register("fixed") { Fixed() }
+        registry.register("absent") { nil }
+        #expect(registry.names == ["absent", "fixed"])
+        #expect(try registry.reranker("absent") == nil && registry.reranker("other") == nil)
+        let found = try #require(try registry.reranker("fixed"))
+        #expect(try await found.scores(query: "q", passages: [("", "ab"), ("", "c")]) == [2, 1])
+    }
+
+    @Test func theMixtureFallsBackToTheRankingThatItWasGiven() {
+        let scores: [Float] = [0, 1, 5, 2]
+        #expect(RerankMixture(share: 0).order(scores) == [0, 1, 2, 3])
+        #expect(RerankMixture(share: 1).order(scores) == [2, 3, 1, 0])
+        #expect(RerankMixture(share: 1).order([3, 3, 3]) == [0, 1, 2])
+        #expect(RerankMixture(share: 1).order([]).isEmpty)
+        #expect(RerankMixture(share: 0.5).order([.nan, .nan]) == [0, 1])
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Corpus
 import Encoders
 import Foundation
 import LanguageModels
+import Net
 import OrderedCollections
 import Synchronization
 import TensorMath

@@ -50,8 +50,10 @@ public struct ExtractiveAnswerer: Answerer {
                 citations: cited, confidence: comparison.isDecided ? nil : 0.5)
         }
         let words = EvidenceWords(question: question.text, items: ranking)
-        guard let best = words.bestSentence() else {
-            return Answer(text: "Nothing was found that answers the question.", label: .none, answerer: name)
+        // A sentence that holds no word of the question is only what the search put first.
+        guard let best = words.bestSentence(), best.coverage > 0 else {
+            return Answer(
+                text: "Not in this corpus: nothing that was found answers the question.", label: .none, answerer: name)
         }
         let item = ranking[best.item]
         var cited = [

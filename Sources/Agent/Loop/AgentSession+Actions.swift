@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import LanguageModels
 import OrderedCollections
 import TensorMath
@@ -15,6 +16,7 @@ extension AgentSession {
         case .choose(let candidates): try await choose(among: candidates)
         case .callTools(let records): try await callTools(records)
         case .keep(let calls): try await keep(after: calls)
+        case .screen(let keeping): try await append(.kept(strategy.keeper.screened(keeping, in: seen)))
         case .proposeUnaided: try await proposeUnaided()
         case .answer: try await answer()
         }

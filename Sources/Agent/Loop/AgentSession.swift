@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import LanguageModels
 import OrderedCollections
 import Synchronization
@@ -53,6 +54,7 @@ public actor AgentSession {
         _ question: Question, strategy: Strategy, environment: AgentEnvironment, store: any EventStore,
         seed: UInt64 = 0, budget: Budget? = nil, id: String? = nil
     ) {
+        let environment = environment.equipped(for: strategy)
         var header = SessionHeader(
             session: "", question: question,
             corpus: .init(name: environment.corpus.summary.name, value: environment.corpus.fingerprint),
@@ -90,6 +92,7 @@ public actor AgentSession {
     ) async throws -> AgentSession {
         let events = try await store.events(of: id)
         guard let first = events.first else { throw SessionError.notFound(id) }
+        let environment = environment.equipped(for: strategy)
         guard first.sequence == 0, case .started(var header) = first.kind else {
             throw SessionError.damaged("the first event must be \"started\"")
         }
@@ -132,8 +135,15 @@ public actor AgentSession {
     /// - Throws: `CancellationError`, and `SessionError` when an event cannot be stored; the session can be resumed.
     public func run() async throws -> Answer {
         defer { subscribers.finish() }
+        try await run { _ in false }
+        guard let answer = loop.state.answer else { throw SessionError.damaged("the session ended without an answer") }
+        return answer
+    }
+
+    /// Performs actions until one is to be left to somebody else.
+    private func run(until isForeign: (AgentLoop.Action) -> Bool) async throws {
         if nextSequence == 0 { try await append(.started(loop.state.header)) }
-        while let action = loop.pending.first {
+        while let action = loop.pending.first, !isForeign(action) {
             try Task.checkCancellation()
             if interruption.load(ordering: .relaxed), !wasInterrupted, loop.state.stop == nil, early.isEmpty {
                 try await append(.interrupted)
@@ -142,8 +152,44 @@ public actor AgentSession {
             cursor = 0
             try await perform(action)
         }
-        guard let answer = loop.state.answer else { throw SessionError.damaged("the session ended without an answer") }
-        return answer
+    }
+
+    // MARK: A policy elsewhere
+
+    /// Runs until the policy has to choose: for a policy on the other side of a socket, or a trainer that looks ahead.
+    /// - Returns: the candidates, to be answered with `choose`; nil when the session is over.
+    public func runToChoice() async throws -> [CandidateAction]? {
+        try await run { action in
+            if case .choose = action { return true }
+            return false
+        }
+        if case .choose(let candidates)? = loop.pending.first { return candidates }
+        return nil
+    }
+
+    /// Runs until something is to be proposed: for whoever proposes and chooses elsewhere.
+    /// - Returns: false when the session is over.
+    public func runToProposal() async throws -> Bool {
+        try await run { $0 == .propose }
+        return loop.pending.first == .propose
+    }
+
+    /// Takes a proposal from outside where `runToProposal` stopped.
+    public func propose(_ proposal: Proposal) async throws {
+        guard loop.pending.first == .propose else { throw SessionError.damaged("nothing is to be proposed now") }
+        try await append(.proposed(proposal))
+    }
+
+    /// Takes a choice from outside where `runToChoice` stopped, or after `propose`.
+    /// - Throws: `SessionError.damaged` when nothing is to be chosen now, or the choice names no candidate.
+    public func choose(_ choice: PolicyChoice) async throws {
+        guard case .choose(let candidates)? = loop.pending.first else {
+            throw SessionError.damaged("nothing is to be chosen now")
+        }
+        guard candidates.indices.contains(choice.index) else {
+            throw SessionError.damaged("the choice is candidate \(choice.index) of \(candidates.count)")
+        }
+        try await append(.chose(choice))
     }
 
     // MARK: Events

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
 import Synchronization
-public import TensorMath
+import TensorMath
 public import Tools
 
 /// Makes candidates from a state.
@@ -18,10 +19,13 @@ public protocol ActionProposer: Sendable {
     /// The candidates for the next action; none when there is nothing to propose.
     /// - Throws: `LanguageModelError`, `SessionError.budget`, `CancellationError`, the corpus's errors.
     func propose(in state: AgentState, using context: StepContext) async throws -> Proposal
+    /// Tools that the proposer brings along, beside those of the session. Default: none.
+    var tools: [any RetrievalTool] { get }
 }
 
 extension ActionProposer {
     public var fingerprint: String { "" }
+    public var tools: [any RetrievalTool] { [] }
 }
 
 /// Chooses among candidates: takes what the model asked for, follows a fixed strategy, or is a learned network.
@@ -68,6 +72,12 @@ public protocol EvidenceKeeper: Sendable {
     /// What to keep after a step; everything that was retrieved is in `state.retrieved`.
     /// - Parameter calls: the ids of the calls of this step.
     func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping
+    /// What may be kept of what a policy chose to keep: defences refuse what looks planted. Default: all of it.
+    func screened(_ keeping: Keeping, in state: AgentState) -> Keeping
+}
+
+extension EvidenceKeeper {
+    public func screened(_ keeping: Keeping, in state: AgentState) -> Keeping { keeping }
 }
 
 /// Decides before each step whether retrieving (more) is worth it.
@@ -165,31 +175,6 @@ public final class TickingClock: SessionClock {
         readings.withLock { count in
             defer { count += 1 }
             return Double(count) * tick
-        }
-    }
-}
-
-/// Why a session cannot go on as it was asked to.
-public enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// There is no such session.
-    case notFound(String)
-    /// The session was made with something else; `what` says which: corpus, model, policy, tools or question.
-    case mismatch(what: String, recorded: String, given: String)
-    /// The stored events cannot be read.
-    case damaged(String)
-    /// The store failed: disk full, no permission.
-    case store(String)
-    /// The budget does not allow the call.
-    case budget(StopReason.Limit)
-
-    public var description: String {
-        switch self {
-        case .notFound(let id): return "there is no session \"\(id)\"; `forage sessions list` shows them"
-        case .mismatch(let what, let recorded, let given):
-            return "the session was made with another \(what): recorded \(recorded), given \(given)"
-        case .damaged(let reason): return "the session's events cannot be read: \(reason)"
-        case .store(let reason): return "the session store failed: \(reason)"
-        case .budget(let limit): return "the budget of \(limit.rawValue) does not allow the call"
         }
     }
 }

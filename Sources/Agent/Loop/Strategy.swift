@@ -40,6 +40,17 @@ public struct Strategy: Sendable {
     }
 }
 
+extension AgentEnvironment {
+    /// The environment with the tools that a strategy's proposers bring along.
+    func equipped(for strategy: Strategy) -> AgentEnvironment {
+        let brought = strategy.proposers.flatMap(\.tools)
+        guard !brought.isEmpty, let tools = try? tools.adding(brought) else { return self }
+        var environment = self
+        environment.tools = tools
+        return environment
+    }
+}
+
 /// What an agent works with: every outside thing behind a seam with an in-memory or scripted twin.
 public struct AgentEnvironment: Sendable {
     public var corpus: any RetrievalCorpus

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
-public import TensorMath
+import TensorMath
 
 /// Takes what the model asked for: the first candidate of the model's proposer, else the first of all.
 public struct ModelDrivenPolicy: RetrievalPolicy {

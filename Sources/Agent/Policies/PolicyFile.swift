@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 import Tools
 
 /// A file of `Policies/`: which proposers, policy, gate, keeper and answerer work together, and within which budget.
@@ -73,6 +74,15 @@ public struct PolicyFile: Sendable, Hashable {
         return ["Policies", prefix.appending(path: "share/forage/Policies").path]
     }()
 
+    /// Where the policies are that the program carries.
+    static let bundledDirectory = BundledFiles.prefix + "Policies"
+
+    /// The names of the policies that the program carries, sorted.
+    static let bundled: [String] = BundledFiles.paths.compactMap { path in
+        guard path.hasPrefix("Policies/"), path.hasSuffix(".yaml") else { return nil }
+        return String(path.dropFirst("Policies/".count).dropLast(".yaml".count))
+    }
+
     /// The policy of that name or path: a path to a `.yaml` file, a file of `directories`, or a built-in one.
     /// - Throws: `PolicyError` that lists the names when there is none.
     public static func find(_ name: String, in directories: [String] = standardDirectories) throws -> PolicyFile {
@@ -81,10 +91,8 @@ public struct PolicyFile: Sendable, Hashable {
             let path = directory + "/" + name + ".yaml"
             if FileManager.default.fileExists(atPath: path) { return try PolicyFile(file: path) }
         }
-        if let builtIn = BuiltInPolicies.all.first(where: { $0.name == name }) {
-            return try PolicyFile(yaml: builtIn.yaml, source: "built-in policy \(name)")
-        }
-        let names = BuiltInPolicies.all.map(\.name).joined(separator: ", ")
+        if bundled.contains(name) { return try PolicyFile(file: bundledDirectory + "/" + name + ".yaml") }
+        let names = bundled.joined(separator: ", ")
         throw PolicyError(
             file: name, message: "there is no such policy; there are \(names), or give the path of a .yaml file")
     }
@@ -93,7 +101,7 @@ public struct PolicyFile: Sendable, Hashable {
     /// hides one of a later.
     /// - Throws: `YAMLError`, `PolicyError`.
     public static func all(in directories: [String] = standardDirectories) throws -> [PolicyFile] {
-        var names = Set(BuiltInPolicies.all.map(\.name))
+        var names = Set(bundled)
         for directory in directories {
             let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
             names.formUnion(files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
@@ -105,8 +113,7 @@ public struct PolicyFile: Sendable, Hashable {
     /// - Throws: as `find(_:in:)` does.
     public static func text(of name: String, in directories: [String] = standardDirectories) throws -> String {
         let file = try find(name, in: directories)
-        guard file.directory.isEmpty else { return try String(contentsOfFile: file.source, encoding: .utf8) }
-        return BuiltInPolicies.all.first { $0.name == name }?.yaml ?? ""
+        return String(decoding: try MappedFile(path: file.source).bytes, as: UTF8.self)
     }
 
     /// Puts the strategy together.

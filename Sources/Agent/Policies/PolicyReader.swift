@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// Why a policy file cannot be used: the file, the path of the member, and what was expected there.
 public struct PolicyError: Error, Sendable, Hashable, CustomStringConvertible {

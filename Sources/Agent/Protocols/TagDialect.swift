@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// The tags with which a model that was trained on a text protocol asks for a search and answers.
 public struct TagDialect: Sendable, Hashable {
     public var name: String

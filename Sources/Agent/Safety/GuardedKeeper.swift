@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
 import OrderedCollections
 import Text
@@ -56,9 +57,35 @@ public struct GuardedKeeper: EvidenceKeeper {
             first
         }
         keeping.dropped += planted.keys.filter { state.evidence.contains($0) }.sorted()
+        keeping = limited(keeping, beside: [])
+        let refused = keeping.suspicious.keys.filter { state.evidence.contains($0) }.sorted()
+        keeping.dropped += refused.filter { !keeping.dropped.contains($0) }
+        return keeping
+    }
+
+    public func screened(_ keeping: Keeping, in state: AgentState) -> Keeping {
+        var keeping = base.screened(keeping, in: state)
+        if defences.signals {
+            for item in keeping.kept {
+                let signals = PoisonSignals(text: item.text, question: state.question.text)
+                if let signal = signals.strongest { keeping.suspicious[item.passageID] = signal }
+            }
+            keeping.kept.removeAll { keeping.suspicious[$0.passageID] != nil }
+        }
+        return limited(keeping, beside: state.evidence.items)
+    }
+
+    /// Refuses what repeats what is there, or crowds it.
+    /// - Parameter evidence: what is kept already and stays.
+    private func limited(_ keeping: Keeping, beside evidence: [EvidenceItem]) -> Keeping {
+        var keeping = keeping
         var kept: [EvidenceItem] = []
         var perDocument: [String: Int] = [:]
-        var words: [Set<String>] = []
+        var words: [(id: String, terms: Set<String>)] = []
+        for item in evidence {
+            perDocument[item.documentID, default: 0] += 1
+            if defences.duplicateSimilarity != nil { words.append((item.passageID, EvidenceWords.terms(item.text))) }
+        }
         for item in keeping.kept {
             if let cap = defences.perDocument {
                 perDocument[item.documentID, default: 0] += 1
@@ -69,21 +96,19 @@ public struct GuardedKeeper: EvidenceKeeper {
             }
             if let limit = defences.duplicateSimilarity {
                 let own = EvidenceWords.terms(item.text)
-                let twin = words.firstIndex { other in
-                    let shared = own.intersection(other).count
-                    let all = own.count + other.count - shared
+                let twin = words.first { other in
+                    let shared = own.intersection(other.terms).count
+                    let all = own.count + other.terms.count - shared
                     return all > 0 && Double(shared) / Double(all) >= limit
                 }
                 if let twin {
-                    keeping.suspicious[item.passageID] = "nearly the same as \(kept[twin].passageID)"
+                    keeping.suspicious[item.passageID] = "nearly the same as \(twin.id)"
                     continue
                 }
-                words.append(own)
+                words.append((item.passageID, own))
             }
             kept.append(item)
         }
-        let refused = keeping.suspicious.keys.filter { state.evidence.contains($0) }.sorted()
-        keeping.dropped += refused.filter { !keeping.dropped.contains($0) }
         keeping.kept = kept
         return keeping
     }

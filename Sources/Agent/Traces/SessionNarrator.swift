@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
 import Text
 import Tools
 
-/// Tells a session as text, event by event: what is tried and why, each call with its result in one line, the evidence
-/// that was kept, and the answer with its citations.
+/// Tells a session as text, event by event: what is looked for, what is found, and the answer with its citations; in full
+/// detail also what every component decided and why.
 public struct SessionNarrator: Sendable {
+    /// How much is told.
+    public enum Detail: Sendable, Hashable {
+        /// What a person who asked wants to follow: searches, findings, the answer.
+        case story
+        /// Every decision with its measure, its reason and what it was chosen over.
+        case full
+    }
+
+    /// How much is told.
+    public var detail: Detail
     /// Whether to use colours and bold (a terminal), or plain text.
     public var usesStyle: Bool
     /// The widest line, in characters; longer ones are cut with an ellipsis.
@@ -18,13 +29,78 @@ public struct SessionNarrator: Sendable {
     private var calls: [String: ToolCallRecord] = [:]
     private var purposes: [String: String] = [:]
 
-    public init(usesStyle: Bool = false, width: Int = 120) {
+    public init(detail: Detail = .story, usesStyle: Bool = false, width: Int = 120) {
+        self.detail = detail
         self.usesStyle = usesStyle
         self.width = max(40, width)
     }
 
     /// The lines of an event; none for what a reader need not see.
     public mutating func lines(for event: SessionEvent) -> [String] {
+        switch detail {
+        case .story: storyLines(for: event)
+        case .full: fullLines(for: event)
+        }
+    }
+
+    private mutating func storyLines(for event: SessionEvent) -> [String] {
+        switch event.kind {
+        case .started(let header): return [bold(line(header.question.text)), ""]
+        case .toolCalled(let record):
+            calls[record.id] = record
+            return []
+        case .toolReturned(let id, let output):
+            let invocation = calls[id]?.invocation
+            return [
+                line(Self.deed(invocation?.tool ?? "", invocation?.arguments ?? "")), dim(line("   " + output.summary)),
+            ]
+        case .modelCalled(let record):
+            purposes[record.id] = record.purpose
+            return []
+        case .modelReturned(let id, let response):
+            let thought = response.completions.first?.message.reasoning ?? ""
+            guard purposes[id] == LoopRules.actingPurpose, !thought.isEmpty else { return [] }
+            return [dim(line("(" + thought + ")"))]
+        case .modelFailed(_, let error): return [line("The model failed: \(error)")]
+        case .kept(let keeping): return kept(keeping)
+        case .corrected(_, let message): return [dim(line("The model is asked again: " + message))]
+        case .interrupted: return ["Finishing, as you asked …"]
+        case .closing(let reason):
+            switch reason {
+            case .answered, .confident, .exhausted: return []
+            default: return [dim(line("Stops here: " + reason.explanation + "."))]
+            }
+        case .answered(let answer): return told(answer)
+        case .finished(_, let spent):
+            var text = Self.counted(spent.toolCalls, "look-up")
+            if spent.modelCalls > 0 {
+                text += ", \(Self.counted(spent.modelCalls, "model call")), "
+                text += "\(spent.promptTokens) tokens read and \(spent.completionTokens) written"
+            }
+            return ["", dim(text)]
+        case .stepStarted, .assessed, .proposed, .chose: return []
+        }
+    }
+
+    /// What a call does, as a sentence; a tool of the user's own by its name and arguments.
+    private static func deed(_ tool: String, _ arguments: String) -> String {
+        let object = (try? JSONValue(parsing: arguments))?.object ?? [:]
+        func text(_ key: String) -> String { object[key].map { $0.string ?? $0.serialized() } ?? "" }
+        let query = text("query")
+        switch tool {
+        case "keyword_search" where !query.isEmpty: return "Looks for the words “\(query)”"
+        case "semantic_search" where !query.isEmpty: return "Looks for passages about “\(query)”"
+        case "read" where object["ids"] != nil:
+            return "Reads \((object["ids"]?.array ?? []).compactMap(\.string).joined(separator: ", "))"
+        case "read": return "Reads on in \(text("over"))"
+        case "filter" where object["where"] != nil: return "Selects all documents where \(text("where"))"
+        case "filter": return "Selects all documents"
+        case "aggregate": return "Counts and compares: \(Self.arguments(arguments))"
+        default: return "Calls \(tool)(\(Self.arguments(arguments)))"
+        }
+    }
+
+    private mutating func fullLines(for event: SessionEvent) -> [String] {
         switch event.kind {
         case .started(let header):
             let model = header.model.name.isEmpty ? "no model" : "model \(header.model.name)"
@@ -125,24 +201,35 @@ public struct SessionNarrator: Sendable {
     }
 
     private func told(_ answer: Answer) -> [String] {
-        var lines = ["", bold("Answer") + " (\(answer.label.rawValue)): " + Self.clean(answer.text)]
-        if let short = answer.short, short != answer.text { lines.append("Short: " + bold(Self.clean(short))) }
+        var lines = ["", bold("Answer") + " (\(Self.origin(of: answer))): " + Self.clean(answer.text)]
+        if let short = answer.short, short != answer.text { lines.append("In short: " + bold(Self.clean(short))) }
         for citation in answer.citations {
             let repaired = citation.repairedFrom.map { ", repaired from \"\($0)\"" } ?? ""
             lines.append(
                 line(
-                    "  [\(citation.passageID)] \(citation.title) (support \(Self.number(citation.support))\(repaired))")
+                    "  [\(citation.passageID)] \(citation.title)"
+                        + (detail == .full ? " (support \(Self.number(citation.support))\(repaired))" : ""))
             )
             if !citation.quote.isEmpty, citation.quote != answer.text {
                 lines.append(dim(line("      “\(citation.quote)”")))
             }
         }
-        if !answer.isSupported {
-            lines.append("  (unsupported: no passage that was found holds it)")
-        } else if answer.citations.isEmpty, answer.label != .none {
-            lines.append("  (ungrounded: it cites no passage)")
+        if !answer.isSupported || (answer.citations.isEmpty && answer.label != .none) {
+            lines.append("  (no passage supports it)")
         }
         return lines
+    }
+
+    /// Who made an answer, for a person.
+    private static func origin(of answer: Answer) -> String {
+        switch answer.label {
+        case .extractive: "a sentence of a passage"
+        case .span: "found in a passage"
+        case .model: "written by \(answer.answerer.isEmpty ? "the model" : answer.answerer)"
+        case .memory: "from the model's memory, nothing was looked up"
+        case .aggregate: "computed over all that qualifies"
+        case .none: "not in this corpus"
+        }
     }
 
     private static func arguments(_ text: String) -> String {

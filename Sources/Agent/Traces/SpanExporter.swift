@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
-public import Encoders
+import Encoders
 import Foundation
 import LanguageModels
+public import Net
 import OrderedCollections
-public import Text
+import Text
 import Tools
 
 /// A session as OpenTelemetry spans in OTLP's JSON form, with the attributes of the GenAI conventions.

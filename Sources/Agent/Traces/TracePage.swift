@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
 import Foundation
 import LanguageModels
@@ -28,13 +29,13 @@ public struct TracePage: Sendable {
             <html lang="en"><head><meta charset="utf-8">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>\(Self.escape(state.question.text))</title>
+            <title>\(state.question.text.htmlEscaped)</title>
             <style>\(Self.style)</style></head><body>
-            <h1>\(Self.escape(state.question.text))</h1>
-            <p class="meta">policy \(Self.escape(state.header.policy.name)) · model \
-            \(Self.escape(state.header.model.name.isEmpty ? "none" : state.header.model.name)) · corpus \
-            \(Self.escape(state.header.corpus.name)) · seed \(state.header.seed) · session \
-            \(Self.escape(state.header.session))</p>
+            <h1>\(state.question.text.htmlEscaped)</h1>
+            <p class="meta">policy \(state.header.policy.name.htmlEscaped) · model \
+            \((state.header.model.name.isEmpty ? "none" : state.header.model.name).htmlEscaped) · corpus \
+            \(state.header.corpus.name.htmlEscaped) · seed \(state.header.seed) · session \
+            \(state.header.session.htmlEscaped)</p>
 
             """
         page += answer(state)
@@ -48,18 +49,18 @@ public struct TracePage: Sendable {
     private func answer(_ state: AgentState) -> String {
         guard let answer = state.answer else { return "<section class=\"answer\"><p>Unfinished.</p></section>\n" }
         var html = "<section class=\"answer\"><h2>Answer <small>\(answer.label.rawValue)</small></h2>"
-        html += "<p>\(Self.escape(answer.text))</p>"
-        if let short = answer.short { html += "<p><b>\(Self.escape(short))</b></p>" }
+        html += "<p>\(answer.text.htmlEscaped)</p>"
+        if let short = answer.short { html += "<p><b>\(short.htmlEscaped)</b></p>" }
         html += "<ul>"
         for citation in answer.citations {
-            let id = Self.escape(citation.passageID)
-            let repaired = citation.repairedFrom.map { " (repaired from “\(Self.escape($0))”)" } ?? ""
+            let id = citation.passageID.htmlEscaped
+            let repaired = citation.repairedFrom.map { " (repaired from “\($0.htmlEscaped)”)" } ?? ""
             html +=
-                "<li><a href=\"#p-\(Self.anchor(citation.passageID))\">[\(id)]</a> \(Self.escape(citation.title))\(repaired), "
-                + "support \(SessionNarrator.number(citation.support))<br><q>\(Self.escape(citation.quote))</q></li>"
+                "<li><a href=\"#p-\(Self.anchor(citation.passageID))\">[\(id)]</a> \(citation.title.htmlEscaped)\(repaired), "
+                + "support \(SessionNarrator.number(citation.support))<br><q>\(citation.quote.htmlEscaped)</q></li>"
         }
-        html += "</ul><p class=\"meta\">stopped: \(Self.escape(state.stop?.name ?? "?")), "
-        html += "\(Self.escape(state.stop?.explanation ?? ""))</p></section>\n"
+        html += "</ul><p class=\"meta\">stopped: \((state.stop?.name ?? "?").htmlEscaped), "
+        html += "\((state.stop?.explanation ?? "").htmlEscaped)</p></section>\n"
         return html
     }
 
@@ -107,7 +108,7 @@ public struct TracePage: Sendable {
             case .toolReturned(let id, let output):
                 guard let record = calls[id] else { continue }
                 // Handles in the arguments show where a result set flowed to.
-                var arguments = Self.escape(record.invocation.arguments)
+                var arguments = record.invocation.arguments.htmlEscaped
                 for handle in Self.handles(in: record.invocation.arguments) {
                     arguments = arguments.replacingOccurrences(
                         of: handle, with: "<a href=\"#set-\(handle)\">\(handle)</a>")
@@ -115,11 +116,11 @@ public struct TracePage: Sendable {
                 let span = String(format: "%.3f s", event.time - (started[id] ?? event.time))
                 html += "<li class=\"tool\(output.isError ? " error" : "")\" id=\"set-\(Self.anchor(record.handle))\">"
                 html +=
-                    "<b>\(Self.escape(record.invocation.tool))</b> <code>\(arguments)</code> → \(Self.escape(output.summary)) (\(span)) \(time)"
+                    "<b>\(record.invocation.tool.htmlEscaped)</b> <code>\(arguments)</code> → \(output.summary.htmlEscaped) (\(span)) \(time)"
                 if !output.passages.isEmpty {
                     html += "<details><summary>\(output.passages.count) passages</summary><ol>"
                     for scored in output.passages {
-                        html += "<li>[\(Self.escape(scored.passage.id))] \(Self.escape(scored.passage.title)) "
+                        html += "<li>[\(scored.passage.id.htmlEscaped)] \(scored.passage.title.htmlEscaped) "
                         html += "<small>\(SessionNarrator.number(scored.score))</small></li>"
                     }
                     html += "</ol></details>"
@@ -135,7 +136,7 @@ public struct TracePage: Sendable {
             case .interrupted: html += item("note", "a person asked to finish", time)
             case .closing(let reason):
                 if isOpen { html += "</ul></li>" }
-                html += "<li><h3>Closing: \(Self.escape(reason.name)) \(time)</h3><ul>"
+                html += "<li><h3>Closing: \(reason.name.htmlEscaped) \(time)</h3><ul>"
                 isOpen = true
             case .started, .answered, .finished: break
             }
@@ -144,9 +145,9 @@ public struct TracePage: Sendable {
     }
 
     private func item(_ kind: String, _ text: String, _ time: String, open: String? = nil) -> String {
-        var html = "<li class=\"\(kind)\"><b>\(kind)</b> \(Self.escape(text)) \(time)"
+        var html = "<li class=\"\(kind)\"><b>\(kind)</b> \(text.htmlEscaped) \(time)"
         if let open, !open.isEmpty {
-            html += "<details><summary>text</summary><pre>\(Self.escape(open))</pre></details>"
+            html += "<details><summary>text</summary><pre>\(open.htmlEscaped)</pre></details>"
         }
         return html + "</li>"
     }
@@ -170,8 +171,8 @@ public struct TracePage: Sendable {
     }
 
     private func passage(_ id: String, _ title: String, _ text: String, note: String) -> String {
-        "<article id=\"p-\(Self.anchor(id))\"><h3>[\(Self.escape(id))] \(Self.escape(title)) <small>\(Self.escape(note))</small></h3>"
-            + "<p>\(Self.escape(text))</p></article>"
+        "<article id=\"p-\(Self.anchor(id))\"><h3>[\(id.htmlEscaped)] \(title.htmlEscaped) <small>\(note.htmlEscaped)</small></h3>"
+            + "<p>\(text.htmlEscaped)</p></article>"
     }
 
     private func accounts() -> String {
@@ -222,24 +223,6 @@ public struct TracePage: Sendable {
             }
         }
         return found.sorted { $0.count > $1.count }
-    }
-
-    /// The text with everything that HTML reads as its own made harmless, control characters left out.
-    static func escape(_ text: String) -> String {
-        var result = ""
-        result.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            case "\n", "\t": result.unicodeScalars.append(scalar)
-            default: if scalar.value >= 0x20, scalar.value != 0x7F { result.unicodeScalars.append(scalar) }
-            }
-        }
-        return result
     }
 
     /// An id as the name of an anchor: letters, digits and hyphens stay, all else is written in hexadecimal.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import QualityMetrics
 import Text
@@ -141,7 +142,7 @@ public struct GateCalibration: Sendable {
         let best = bestThreshold().map {
             "<circle cx=\"\(text(x($0.calls)))\" cy=\"\(text(y($0.quality)))\" r=\"5\" fill=\"#c40\"/>"
         }
-        let title = measure.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
+        let title = measure.htmlEscaped
         return """
             <svg xmlns="http://www.w3.org/2000/svg" width="640" height="400" viewBox="0 0 640 400" font-family="sans-serif" font-size="12">
             <rect width="640" height="400" fill="white"/>

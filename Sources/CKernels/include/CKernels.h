@@ -11,4 +11,5 @@
 #include "keyword_kernels.h"
 #include "lm_kernels.h"
 #include "late_interaction.h"
+#include "training_kernels.h"
 #include "vector_kernels.h"

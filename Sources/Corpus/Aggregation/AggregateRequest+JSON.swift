@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 extension AggregateRequest {
     /// The most measures, groupings and sort columns of a request.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// What is gathered for one field by group: enough for the statistics that were asked of it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// One grouping of an aggregate: how the codes of a column fall into groups. Group 0 is that of no value.

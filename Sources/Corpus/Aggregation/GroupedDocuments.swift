@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// Documents with the group of each, handed out in chunks that fit the processor's cache.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// A set of a column's codes as runs, ascending and apart: what every clause on a metadata field comes down to.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Text
 
 /// Evaluates filters over the documents of a generation.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// Bounds on filters, so that a hostile one costs little.
 public struct FilterLimits: Sendable, Hashable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Text
+public import Base
+import Text
 
 /// The fields that filters and aggregates can name: the metadata of a corpus, and `id`, `title`, `text` and `source`.
 public struct FilterSchema: Sendable, Hashable {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import GRDB
 public import OrderedCollections
-public import Text
+import Text
 
 /// A generation that is being made: its documents and passages are fixed and readable; index files are added, then all
 /// of it becomes the live generation in one transaction. Until then readers see nothing of it.

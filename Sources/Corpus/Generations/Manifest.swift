@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import GRDB
-public import Text
+import Text
 
 /// One generation of a corpus's index files: what the manifest says of it.
 public struct GenerationManifest: Sendable, Hashable {
@@ -103,7 +104,7 @@ enum FileChecksum {
     }
 
     static func of(path: String) throws -> (checksum: UInt64, size: Int) {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(corpusFile: path)
         file.advise(.sequential)
         return (of(file.bytes), file.bytes.count)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Synchronization
 
 /// One field's column: a sorted dictionary, a code for each document, and the documents of each code.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// The values of one field as they came, before its type is known: numbers of distinct raw values, by document.

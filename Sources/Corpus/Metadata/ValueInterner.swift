@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// Gives each distinct byte string a number, in the order of first sight: the raw values of a metadata field.

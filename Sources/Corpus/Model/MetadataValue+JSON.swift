@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Text
+public import Base
+import Text
 
 extension MetadataValue {
     /// The value as JSON: text, number and boolean as they are, dates in ISO 8601, lists as arrays.

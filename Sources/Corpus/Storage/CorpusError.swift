@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// Why a corpus could not be opened, read or changed.
@@ -37,6 +38,9 @@ public struct CorpusError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     public var description: String { message }
+
+    /// A file that the system refused.
+    init(_ error: FileError) { self.init(.system, error.description) }
 
     /// The failure of the last system call, from `errno`.
     static func system(_ action: String, _ path: String, errno code: Int32 = errno) -> CorpusError {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import Synchronization
 import Text
@@ -20,7 +21,7 @@ public final class SectionFile: Sendable {
     /// Opens a section file.
     /// - Throws: `CorpusError` `damaged` when it is truncated or its structure fails its checksum, or is of another kind.
     public init(path: String, kind: String) throws {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(corpusFile: path)
         let bytes = file.bytes
         func damaged(_ what: String) -> CorpusError { CorpusError(.damaged, "\(path): \(what)") }
         func word(_ offset: Int) -> UInt64 {

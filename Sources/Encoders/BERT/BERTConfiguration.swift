@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import CKernels
 import Foundation
 import Text
@@ -23,6 +24,8 @@ public struct BERTConfiguration: Sendable, Hashable {
     public var typeCount: Int
     public var epsilon: Float
     var activation: forage_epilogue
+    /// ReLU between the two products of a block, else the exact GELU.
+    public var usesReLU: Bool { activation == FORAGE_EPILOGUE_RELU }
     public var pooling: Pooling
     /// Tokens of a text at most, special ones included.
     public var maximumLength: Int

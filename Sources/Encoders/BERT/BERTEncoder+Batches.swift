@@ -29,14 +29,14 @@ extension BERTEncoder {
     }
 
     func tokenEmbeddings(
-        of encodings: [WordPieceTokenizer.Encoding], cancellation: Cancellation
+        of encodings: [WordPieceTokenizer.Encoding], cancellation: Cancellation, layers: Int = .max
     ) throws -> [TokenEmbeddings] {
         let width = dimension
         var results = [[Float]](repeating: [], count: encodings.count)
         try results.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             let output = Output(pointer: base)
-            try run(encodings, cancellation) { text, states, length in
+            try run(encodings, cancellation, layers: layers) { text, states, length in
                 output.pointer[text] = Array(UnsafeBufferPointer(start: states, count: length * width))
             }
         }
@@ -68,7 +68,7 @@ extension BERTEncoder {
 
     /// Runs the model over all texts and calls `consume(text, states, length)` for each, on any thread of the team.
     private func run(
-        _ encodings: [WordPieceTokenizer.Encoding], _ cancellation: Cancellation,
+        _ encodings: [WordPieceTokenizer.Encoding], _ cancellation: Cancellation, layers: Int = .max,
         _ consume: @escaping @Sendable (Int, UnsafePointer<Float>, Int) -> Void
     ) throws {
         let batches = batches(of: encodings)
@@ -88,7 +88,7 @@ extension BERTEncoder {
             let barrier = SpinBarrier(count: threads)
             team.run { thread in
                 guard thread < threads else { return }
-                model.run(batch.packed, in: workspace, thread: thread, of: threads, barrier: barrier)
+                model.run(batch.packed, in: workspace, thread: thread, of: threads, barrier: barrier, layers: layers)
             }
             deliver(batch, workspace)
             workspaces.give(workspace)
@@ -98,7 +98,8 @@ extension BERTEncoder {
                 let alone = SpinBarrier(count: 1)
                 while let index = next.take(below: batches.count), !cancellation.isCancelled {
                     let workspace = self.workspace(for: batches[index], threads: 1)
-                    model.run(batches[index].packed, in: workspace, thread: 0, of: 1, barrier: alone)
+                    model.run(
+                        batches[index].packed, in: workspace, thread: 0, of: 1, barrier: alone, layers: layers)
                     deliver(batches[index], workspace)
                     self.workspaces.give(workspace)
                 }

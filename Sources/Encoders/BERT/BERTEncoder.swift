@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Dispatch
 import Foundation
 import Synchronization
+import TensorMath
 public import Text
+public import Transformers
 
 /// A sentence and token encoder of the BERT family, run on this machine's processor.
 ///
@@ -37,8 +40,11 @@ public final class BERTEncoder: TextEncoder {
     /// there `1_Pooling/config.json`, `modules.json`, `sentence_bert_config.json`.
     /// - Parameters:
     ///   - threads: 0 for one a processor core.
+    ///   - delta: What tuning changed of the weights.
     /// - Throws: ``TextEncoderError``, `WordPieceError` or `SafetensorsError`.
-    public init(folder: String, precision: Precision = .float32, threads: Int = 0) throws {
+    public init(
+        folder: String, precision: Precision = .float32, threads: Int = 0, delta: WeightDelta? = nil
+    ) throws {
         configuration = try BERTConfiguration(folder: folder)
         let tokenizer = try WordPieceTokenizer(folder: folder)
         self.tokenizer = tokenizer
@@ -49,7 +55,8 @@ public final class BERTEncoder: TextEncoder {
                     + "\(configuration.vocabularySize)")
         }
         self.precision = precision
-        let weights = try BERTWeights(folder: folder, configuration: configuration, precision: precision)
+        let weights = try BERTWeights(
+            folder: folder, configuration: configuration, precision: precision, delta: delta)
         model = BERTModel(configuration: configuration, weights: weights)
         team = ThreadTeam(size: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount)
         workspaces = WorkspacePool()
@@ -60,6 +67,15 @@ public final class BERTEncoder: TextEncoder {
         let identity = "\(configuration) \(tokenizer.options) \(pieces) \(weights.hash) \(precision.rawValue)"
         let digits = String(XXH64.hash(identity), radix: 16)
         fingerprint = "bert-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// Identifies the weights of a model folder, without opening the model.
+    ///
+    /// - Throws: `SafetensorsError`.
+    public static func weightsFingerprint(folder: String) throws -> String {
+        let digits = String(
+            try BERTWeights.hash(SafetensorsFile(path: folder + "/model.safetensors"), prefix: ""), radix: 16)
+        return "weights-" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// Encodes texts on the calling thread and the encoder's own; see ``TextEncoder/encode(_:)``.
@@ -99,7 +115,7 @@ public final class BERTEncoder: TextEncoder {
     }
 
     /// Runs blocking work off the cooperative pool and passes the task's cancellation on to it.
-    private func onOwnThread<Result: Sendable>(
+    func onOwnThread<Result: Sendable>(
         _ work: @escaping @Sendable (Cancellation) throws -> Result
     ) async throws -> Result {
         let cancellation = Cancellation()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import CKernels
 
 /// Token ids of several texts one behind the other: no padding.
@@ -71,7 +72,12 @@ struct BERTModel: Sendable {
 
     /// Computes the last hidden states of `batch` into `workspace.hidden`. All `threads` threads of a pass call this
     /// with the same batch and workspace; each does its share of every stage.
-    func run(_ batch: PackedBatch, in workspace: BERTWorkspace, thread: Int, of threads: Int, barrier: SpinBarrier) {
+    ///
+    /// - Parameter layers: Only so many of the lowest blocks.
+    func run(
+        _ batch: PackedBatch, in workspace: BERTWorkspace, thread: Int, of threads: Int, barrier: SpinBarrier,
+        layers: Int = .max
+    ) {
         let count = batch.tokenCount
         let width = configuration.hiddenSize
         func share(_ total: Int) -> Range<Int> { total * thread / threads..<total * (thread + 1) / threads }
@@ -91,7 +97,7 @@ struct BERTModel: Sendable {
 
         embed(batch, rows: rows, into: workspace.sum)
         normalise(workspace.sum, adding: nil, weights.embeddingNorm)
-        for layer in weights.layers {
+        for layer in weights.layers.prefix(layers) {
             quantise(workspace.hidden, for: layer.qkv)
             barrier.wait()
             layer.qkv.apply(

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Foundation
 import TensorMath
 import Text
+import Transformers
 
 /// The weights of a BERT model, ready for the kernels.
 struct BERTWeights: Sendable {
@@ -34,7 +36,9 @@ struct BERTWeights: Sendable {
     var hash: UInt64
 
     /// Reads `model.safetensors` of a folder. Names may carry a prefix ("bert."), and the old names of layer norm.
-    init(folder: String, configuration: BERTConfiguration, precision: BERTEncoder.Precision) throws {
+    init(
+        folder: String, configuration: BERTConfiguration, precision: BERTEncoder.Precision, delta: WeightDelta? = nil
+    ) throws {
         let path = folder + "/model.safetensors"
         let file = try SafetensorsFile(path: path)
         let anchor = "embeddings.word_embeddings.weight"
@@ -48,7 +52,13 @@ struct BERTWeights: Sendable {
                 throw TextEncoderError.badModel(
                     path: path, reason: "tensor \"\(prefix + name)\" has shape \(stored.shape), expected \(shape)")
             }
-            return try file.floats(named: prefix + name)
+            let values = try file.floats(named: prefix + name)
+            guard let change = delta?.change(of: name) else { return values }
+            guard change.count == values.count else {
+                throw TextEncoderError.badModel(
+                    path: path, reason: "the change of \"\(name)\" was made for another size of the model")
+            }
+            return zip(values, change).map(+)
         }
         func layerNorm(_ name: String) throws -> Norm {
             let old = file.contains(prefix + name + ".gamma")
@@ -99,11 +109,11 @@ struct BERTWeights: Sendable {
                     outputNorm: try layerNorm(name + "output.LayerNorm")))
         }
         self.layers = layers
-        hash = try Self.hash(file, prefix: prefix)
+        hash = try Self.hash(file, prefix: prefix) ^ (delta?.hash ?? 0)
     }
 
     /// Hashes every tensor. XXH64 runs at memory speed, so the cost is that of reading the file once.
-    private static func hash(_ file: SafetensorsFile, prefix: String) throws -> UInt64 {
+    static func hash(_ file: SafetensorsFile, prefix: String) throws -> UInt64 {
         var hash: UInt64 = 0
         for name in file.names where name.hasPrefix(prefix) {
             let tensor = try file.tensor(named: name)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import CKernels
 
 /// A linear layer with its weights packed once for the kernels: in single precision, or as integers.

@@ -1,5 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
+import Base
 import Foundation
+// SPDX-License-Identifier: Apache-2.0
+public import Net
 import OrderedCollections
 import Text
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import OrderedCollections
 public import QualityMetrics
-public import Text
+import Text
 
 /// A question of a data set with everything that scoring needs. Its JSON form is Forage's own question format:
 /// `{"id", "question", "answers", "supporting", "type", "hops", …}`, one object a line.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import TensorMath
 
 /// Words a plan as a question. Several templates a family and several phrases a condition, drawn with the generator.

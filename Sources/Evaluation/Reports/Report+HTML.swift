@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import OrderedCollections
 import QualityMetrics
 
 extension Report {
     /// The report as one HTML page that loads nothing: tables and SVG plots. Texts of models and corpora are escaped.
     public var html: String {
-        var body = "<h1>\(Self.escaped(name))</h1>\n"
+        var body = "<h1>\(name.htmlEscaped)</h1>\n"
         let plots = qualityAgainstCost + [recallByHop, reliability, latency].compactMap { $0 }
         body += "<div class=\"plots\">\n" + plots.joined(separator: "\n") + "\n</div>\n"
         for section in sections {
-            body += "<h2>\(Self.escaped(section.title))</h2>\n"
-            if !section.note.isEmpty { body += "<p>\(Self.escaped(section.note))</p>\n" }
+            body += "<h2>\(section.title.htmlEscaped)</h2>\n"
+            if !section.note.isEmpty { body += "<p>\(section.note.htmlEscaped)</p>\n" }
             body +=
-                "<table><thead><tr>" + section.header.map { "<th>\(Self.escaped($0))</th>" }.joined()
+                "<table><thead><tr>" + section.header.map { "<th>\($0.htmlEscaped)</th>" }.joined()
                 + "</tr></thead><tbody>\n"
             for row in section.rows {
-                body += "<tr>" + row.map { "<td>\(Self.escaped($0))</td>" }.joined() + "</tr>\n"
+                body += "<tr>" + row.map { "<td>\($0.htmlEscaped)</td>" }.joined() + "</tr>\n"
             }
             body += "</tbody></table>\n"
         }
         body += mistakes
         body += "<h2>What was run</h2>\n<ul>\n"
         for (part, value) in fingerprint.parts {
-            body += "<li>\(Self.escaped(part)): <code>\(Self.escaped(value))</code></li>\n"
+            body += "<li>\(part.htmlEscaped): <code>\(value.htmlEscaped)</code></li>\n"
         }
         body += "</ul>\n"
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <title>\(Self.escaped(name))</title>
+            <title>\(name.htmlEscaped)</title>
             <style>
             body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c2330; background: #fff; }
             table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
@@ -46,24 +47,6 @@ extension Report {
             """
     }
 
-    /// Text for HTML: markup and control characters become harmless.
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            default:
-                let isControl = scalar.value < 0x20 && scalar != "\n" && scalar != "\t"
-                result.unicodeScalars.append(isControl ? "\u{FFFD}" : scalar)
-            }
-        }
-        return result
-    }
-
     /// The first wrong answers with what was found, so that a reader can see why.
     private var mistakes: String {
         let wrong = records.filter { $0.isScored && !$0.isRight }.prefix(40)
@@ -77,7 +60,7 @@ extension Report {
                 record.question, record.gold.joined(separator: " | "), String(record.outcome.answer.prefix(300)),
                 record.key.policy, record.blame.rawValue.replacing("_", with: " "),
             ]
-            text += "<tr>" + cells.map { "<td class=\"wide\">\(Self.escaped($0))</td>" }.joined() + "</tr>\n"
+            text += "<tr>" + cells.map { "<td class=\"wide\">\($0.htmlEscaped)</td>" }.joined() + "</tr>\n"
         }
         return text + "</tbody></table>\n"
     }
@@ -212,7 +195,7 @@ private struct Plot {
     mutating func point(x: Double, y: Double, color: String, radius: Double = 4, title: String) {
         marks +=
             "<circle cx=\"\(self.x(x))\" cy=\"\(self.y(y))\" r=\"\(fixed(radius, 1))\" fill=\"\(color)\" fill-opacity=\".85\">"
-            + "<title>\(Report.escaped(title))</title></circle>\n"
+            + "<title>\(title.htmlEscaped)</title></circle>\n"
     }
 
     mutating func error(x: Double, from: Double, to: Double, color: String) {
@@ -228,7 +211,7 @@ private struct Plot {
 
     mutating func tick(x value: Double, _ text: String) {
         marks +=
-            "<text x=\"\(x(value))\" y=\"\(fixed(Self.top + Self.height + 14, 0))\" text-anchor=\"middle\">\(Report.escaped(text))</text>\n"
+            "<text x=\"\(x(value))\" y=\"\(fixed(Self.top + Self.height + 14, 0))\" text-anchor=\"middle\">\(text.htmlEscaped)</text>\n"
     }
 
     mutating func legend(_ text: String, color: String, row: Int) {
@@ -237,7 +220,7 @@ private struct Plot {
         let place = Self.top + Self.height + 48 + 16 * Double(row)
         marks +=
             "<rect x=\"\(fixed(Self.left, 0))\" y=\"\(fixed(place - 9, 0))\" width=\"10\" height=\"10\" fill=\"\(color)\"/>"
-        marks += "<text x=\"\(fixed(Self.left + 16, 0))\" y=\"\(fixed(place, 0))\">\(Report.escaped(text))</text>\n"
+        marks += "<text x=\"\(fixed(Self.left + 16, 0))\" y=\"\(fixed(place, 0))\">\(text.htmlEscaped)</text>\n"
     }
 
     func figure(_ caption: String) -> String {
@@ -250,10 +233,10 @@ private struct Plot {
         axes +=
             "<path class=\"axis\" d=\"M\(fixed(Self.left, 0)) \(fixed(Self.top, 0))V\(fixed(Self.top + Self.height, 0))H\(fixed(Self.left + Self.width, 0))\" fill=\"none\" stroke=\"#4a5568\"/>"
         axes +=
-            "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.top + Self.height + 30, 0))\" text-anchor=\"middle\">\(Report.escaped(xLabel))</text>"
-        axes += "<text x=\"\(fixed(Self.left, 0))\" y=\"12\">\(Report.escaped(yLabel))</text>"
+            "<text x=\"\(fixed(Self.left + Self.width / 2, 0))\" y=\"\(fixed(Self.top + Self.height + 30, 0))\" text-anchor=\"middle\">\(xLabel.htmlEscaped)</text>"
+        axes += "<text x=\"\(fixed(Self.left, 0))\" y=\"12\">\(yLabel.htmlEscaped)</text>"
         return """
-            <figure><figcaption>\(Report.escaped(caption))</figcaption><svg role="img" aria-label="\(Report.escaped(caption))" width="360" height="\(fixed(total, 0))" viewBox="0 0 360 \(fixed(total, 0))">
+            <figure><figcaption>\(caption.htmlEscaped)</figcaption><svg role="img" aria-label="\(caption.htmlEscaped)" width="360" height="\(fixed(total, 0))" viewBox="0 0 360 \(fixed(total, 0))">
             \(axes)
             \(marks)</svg></figure>
             """

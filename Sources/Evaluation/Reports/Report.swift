@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
 import QualityMetrics
-public import Text
+import Text
 
 /// A run as people and machines read it: Markdown, one HTML page, JSON.
 public struct Report: Sendable {

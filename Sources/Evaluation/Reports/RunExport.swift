@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// Writes runs in the formats of other tools, so that others can read them.
 public enum RunExport {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
 public import QualityMetrics
-public import Text
+import Text
 
 /// A suite file: which questions are run under which policies and models.
 ///

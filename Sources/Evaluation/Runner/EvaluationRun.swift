@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import OrderedCollections
 import QualityMetrics
-public import Text
+import Text
 
 /// The work of a run: question sets × policies × models × seeds.
 public struct RunPlan: Sendable {

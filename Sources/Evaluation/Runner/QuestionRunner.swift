@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 public import OrderedCollections
-public import Text
+import Text
 
 /// Runs one question under a policy and a model: what an evaluation repeats. The agent runtime stands behind it, and a
 /// function in tests.

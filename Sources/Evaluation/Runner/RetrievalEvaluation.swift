@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import OrderedCollections
 import QualityMetrics
-public import Text
+import Text
 public import Tools
 
 /// Recall of plain searches on a question set: keyword, semantic and hybrid beside each other.

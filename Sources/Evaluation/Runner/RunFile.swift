@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import OrderedCollections
 import Synchronization
-public import Text
+import Text
 
 #if canImport(Glibc)
 import Glibc

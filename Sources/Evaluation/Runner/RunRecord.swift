@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import OrderedCollections
-public import Text
+import Text
 
 /// What identifies one unit of work: a question under a policy, a model and a seed.
 public struct RunKey: Sendable, Hashable, Comparable, CustomStringConvertible {

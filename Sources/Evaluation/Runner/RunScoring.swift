@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
 public import QualityMetrics
-public import Text
+import Text
 
 /// How the records of a run are scored: kept in the run's header, so that scoring again needs nothing else.
 public struct RunScoring: Sendable, Hashable, JSONRepresentable {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import LanguageModels
 import OrderedCollections
 import QualityMetrics
-public import Text
+import Text
 
 /// One expectation that did not hold.
 public struct ScenarioMismatch: Sendable, Hashable, CustomStringConvertible {

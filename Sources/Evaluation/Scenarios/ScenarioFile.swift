@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// A scripted scenario: a corpus, a model, a question, and what must and must not happen.
 ///

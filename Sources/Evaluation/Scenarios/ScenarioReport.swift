@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Scenario results as people and CI read them.
 public enum ScenarioReport {
     /// One line a case, and below a failed one what was expected and what was found.
@@ -42,6 +44,6 @@ public enum ScenarioReport {
 
     /// Text for XML 1.0, which allows no control characters but tab and line ends.
     static func escaped(_ text: String) -> String {
-        Report.escaped(text).replacing("&#39;", with: "&apos;")
+        text.htmlEscaped.replacing("&#39;", with: "&apos;")
     }
 }

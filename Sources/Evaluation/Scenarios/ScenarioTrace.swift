@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import OrderedCollections
-public import Text
+import Text
 
 /// What happened in a session, read from the JSON form of its events: what expectations look at.
 public struct ScenarioTrace: Sendable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import OrderedCollections
 import TensorMath
-public import Text
+import Text
 
 /// How a gate behaves on the questions of a real run: how often noise alone closes it, and how small a loss it sees.
 ///

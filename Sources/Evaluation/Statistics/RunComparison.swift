@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// The comparison of two runs on the questions that both have: a gate for CI.
 public struct RunComparison: Sendable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import OrderedCollections
 public import QualityMetrics
-public import Text
+import Text
 
 /// A policy with a model on a question set: what a table has one row of.
 public struct RunConfiguration: Sendable, Hashable, Comparable, CustomStringConvertible {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Encoders
+import Base
+import Encoders
 import Foundation
+public import Net
 import Synchronization
 import Text
 

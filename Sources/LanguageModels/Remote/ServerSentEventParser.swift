@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Net
+
 /// Splits a byte stream into server-sent events (the HTML standard's event stream format), across chunk borders.
 ///
 /// Only `data` fields are kept: the chat protocols put everything there. Comments (keep-alives) are dropped.

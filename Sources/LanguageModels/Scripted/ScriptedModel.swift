@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
 import Synchronization
-public import Text
+import Text
 
 /// A model that answers from a script: for tests, scenarios and demonstrations without a live model.
 ///

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
+public import Base
 import Corpus
 import Foundation
 import OrderedCollections
-public import TensorMath
+import TensorMath
 import Tools
 
 /// Chooses among what a model and other proposers want, by the trained network: a frozen model behind the ordinary

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
+import Base
 import Synchronization
 import TensorMath
 import Text

@@ -5,6 +5,7 @@ public import LanguageModels
 import Text
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
+/// Where the evidence does not hold the answer, it says so and what was looked for.
 public struct SpanAnswerer: Answerer {
     public var name: String { "span" }
     public var fingerprint: String { reader.fingerprint }
@@ -30,8 +31,11 @@ public struct SpanAnswerer: Answerer {
         let items = Array(evidence.ranking.prefix(passages))
         let found = try await reader.answer(
             question: question.text, passages: items.map { (title: $0.title, text: $0.text) })
-        guard !found.text.isEmpty else {
-            return Answer(text: "Nothing was found that answers the question.", label: .none, answerer: name)
+        guard !found.text.isEmpty, found.isAnswerable else {
+            let sought = found.sought.isEmpty ? "" : " What was looked for: \(found.sought.joined(separator: ", "))."
+            return Answer(
+                text: "Not in this corpus: nothing that was found answers the question." + sought, label: .none,
+                answerer: name, confidence: found.confidence)
         }
         let cited = found.passage.map { [items[$0]] } ?? items
         return Answer(
@@ -40,7 +44,7 @@ public struct SpanAnswerer: Answerer {
                 Citation(
                     passageID: $0.passageID, title: $0.title, quote: found.passage == nil ? "" : found.text,
                     support: found.score)
-            }, confidence: found.score)
+            }, confidence: found.confidence)
     }
 }
 

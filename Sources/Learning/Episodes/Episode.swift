@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Synchronization
-public import TensorMath
+import TensorMath
 
 /// How an episode is run.
 public struct EpisodeOptions: Sendable, Hashable, Codable {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
+public import Base
 import Foundation
 public import LanguageModels
 public import OrderedCollections
-public import Text
+import Text
 import Tools
 
 /// A session as tokens, for training a language model elsewhere: every message with its exact token ids, and a mask that

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import TensorMath
 
 /// Two dense layers over the interpretable features of each candidate, with the mean over all candidates as context.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import TensorMath
 
 /// The compositional tri-encoder: question, chosen set and candidate, each through an encoder of its own (arXiv 2504.11420).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import TensorMath
 
 /// One decision as a network sees it: every candidate's features, and on request the frozen vectors behind them.

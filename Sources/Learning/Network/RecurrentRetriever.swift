@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import TensorMath
 
 /// The iterative retriever: a recurrent state over a frozen index (arXiv 2406.14739).

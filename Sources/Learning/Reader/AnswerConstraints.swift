@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// What kind of answer a question cannot have: rules that hold for every corpus and need no training.
 ///
 /// "Where was X born?" is answered by what stands behind a preposition of place, not by the person's name; "When did X

@@ -11,6 +11,8 @@ struct AnswerFeatures {
     private(set) var keys: [String] = []
     /// Candidates × features.
     private(set) var rows: [[Float]] = []
+    /// How much of the question the sentence and the passage of each candidate hold, 0 to 1.
+    private(set) var covers: [(sentence: Float, passage: Float)] = []
     /// The features that decide between yes and no.
     private(set) var polarity: [Float] = []
 
@@ -149,6 +151,7 @@ struct AnswerFeatures {
             for byte in Array("),.\"'".utf8) { flag(byteBehind == byte) }
             flag(span.upperBound < words.count && !words[span.upperBound].isContent)
             rows.append(row)
+            covers.append((sentenceCover[passage][sentence], passageCover[passage]))
         }
         polarity = Self.polarity(question, titleStems, texts, weights, total)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// A text as the reader looks at it: its words with their stems and shapes, and which sentence each is in.

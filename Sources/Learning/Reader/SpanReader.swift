@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Encoders
 import Foundation
 import TensorMath
 import Text
+import Transformers
 
 /// What a span reader found.
 public struct SpanAnswer: Sendable, Hashable {
@@ -13,63 +15,107 @@ public struct SpanAnswer: Sendable, Hashable {
     public let passage: Int?
     /// The UTF-8 byte range of the words in that passage's text; nil where they stand in its title.
     public let range: Range<Int>?
-    /// The probability that the reader gives to its answer.
+    /// The probability that the reader gives to its answer, of all that it could have answered.
     public let score: Double
+    /// The calibrated probability that it is right; the score where the reader was not calibrated.
+    public var confidence: Double
+    /// Whether the passages are held to have the answer.
+    public var isAnswerable = true
+    /// The question's content words: what was looked for.
+    public var sought: [String] = []
+
+    /// What an answer says about itself.
+    public init(text: String, passage: Int?, range: Range<Int>?, score: Double) {
+        self.text = text
+        self.passage = passage
+        self.range = range
+        self.score = score
+        confidence = score
+    }
 }
 
-/// Reads short answers off passages with a small trained head over the encoder's token vectors: milliseconds a passage.
+/// Reads short answers off passages with an encoder that was tuned to read a question and a passage together.
+///
+/// Its file holds the heads and what tuning changed of a sentence encoder's weights; that encoder itself comes from
+/// `forage model pull`.
 public struct SpanReader: Sendable {
-    let network: SpanNetwork
+    let network: ReaderNetwork
     let parameters: ParameterSet
-    private let encoder: BERTEncoder
+    let encoder: BERTEncoder
+    /// Tokens of a question and a passage together at most.
+    let longest: Int
+    /// How sure it may be; nil where its file has no calibration.
+    public let confidence: ReaderConfidence?
+    private let identity: String
 
-    /// Opens a trained head.
+    /// Opens a trained reader.
     ///
     /// - Parameters:
     ///   - path: The weights, such as `Policies/reader.safetensors`.
-    ///   - encoder: The encoder that it was trained on.
-    /// - Throws: `SafetensorsError` where the file is damaged or of another size, `PolicyFileError` where it was trained
-    ///   on another encoder.
-    public init(weights path: String, encoder: BERTEncoder) throws {
+    ///   - model: The folder of the encoder that it was tuned from.
+    /// - Throws: `SafetensorsError` where the file is damaged or of another size, `PolicyFileError` where it was tuned
+    ///   from another encoder, or what opening the encoder throws.
+    public init(weights path: String, model: String, precision: BERTEncoder.Precision = .int8) throws {
         let file = try SafetensorsFile(path: path)
-        if let own = file.metadata["encoder"], own != encoder.fingerprint {
-            throw PolicyFileError.malformed(
-                path: path, reason: "the reader was trained on the encoder \(own), not on \(encoder.fingerprint)")
+        let delta = try WeightDelta(file: file)
+        if let own = file.metadata["encoder"] {
+            let found = try BERTEncoder.weightsFingerprint(folder: model)
+            guard own == found else {
+                throw PolicyFileError.malformed(
+                    path: path, reason: "the reader was tuned from the encoder \(own), not from \(found)")
+            }
         }
-        network = SpanNetwork(dimension: encoder.dimension)
-        parameters = try network.initialParameters(seed: 0).loaded(from: file)
-        self.encoder = encoder
-    }
-
-    init(network: SpanNetwork, parameters: ParameterSet, encoder: BERTEncoder) {
-        self.network = network
-        self.parameters = parameters
-        self.encoder = encoder
+        encoder = try BERTEncoder(folder: model, precision: precision, delta: delta.names.isEmpty ? nil : delta)
+        network = ReaderNetwork(dimension: encoder.dimension)
+        parameters = try network.initialParameters(seed: 0).loaded(from: file, prefix: "heads.")
+        confidence = try ReaderConfidence(file: file)
+        longest = min(file.metadata["longest"].flatMap { Int($0) } ?? 256, encoder.configuration.positionCount)
+        var hash = SHA256()
+        for value in parameters.values { value.elements.withUnsafeBytes { hash.update($0) } }
+        identity = "span/\(hash.finalizeHex().prefix(16))/\(encoder.fingerprint)"
     }
 
     /// Identifies the weights and the encoder that they read with.
-    public var fingerprint: String {
-        var hash = SHA256()
-        for value in parameters.values { value.elements.withUnsafeBytes { hash.update($0) } }
-        return "span/\(hash.finalizeHex().prefix(16))/\(encoder.fingerprint)"
-    }
+    public var fingerprint: String { identity }
+
+    /// The number of weights of the heads.
+    public var weightCount: Int { parameters.count }
 
     /// Reads the best answer to a question off some passages.
     ///
     /// - Parameter passages: Titles and texts; each is read together with the question.
     /// - Throws: `CancellationError`, or what the encoder throws.
     public func answer(question: String, passages: [(title: String, text: String)]) async throws -> SpanAnswer {
-        let read = try await Self.read(question, passages, encoder)
-        let found = Self.best(read, network, parameters)
+        guard let (reading, layout) = try await read(question, passages) else {
+            return SpanAnswer(text: "", passage: nil, range: nil, score: 0)
+        }
+        let found = Self.best(reading, layout)
         guard let place = found.place else {
-            return SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score)
+            return judged(
+                SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score), found, reading, layout)
         }
         // The reader saw the title before the text; ranges are given within the text alone.
         let before = passages[place.passage].title.isEmpty ? 0 : passages[place.passage].title.utf8.count + 2
-        return SpanAnswer(
-            text: found.text, passage: place.passage,
-            range: place.utf8.lowerBound >= before
-                ? (place.utf8.lowerBound - before)..<(place.utf8.upperBound - before) : nil, score: found.score)
+        return judged(
+            SpanAnswer(
+                text: found.text, passage: place.passage,
+                range: place.utf8.lowerBound >= before
+                    ? (place.utf8.lowerBound - before)..<(place.utf8.upperBound - before) : nil, score: found.score),
+            found, reading, layout)
+    }
+
+    /// An answer with how sure the reader may be of it.
+    private func judged(
+        _ answer: SpanAnswer, _ found: (text: String, place: ReaderLayout.Place?, score: Double), _ reading: Reading,
+        _ layout: ReaderLayout
+    ) -> SpanAnswer {
+        var answer = answer
+        answer.sought = layout.sought
+        guard let confidence else { return answer }
+        let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, found))
+        answer.confidence = judged.correct
+        answer.isAnswerable = judged.answerable >= Double(confidence.threshold)
+        return answer
     }
 
     /// The most probable answers, each text once, the best first; yes and no for a question that asks for one of them.
@@ -81,64 +127,97 @@ public struct SpanReader: Sendable {
     public func candidates(
         question: String, passages: [(title: String, text: String)], most: Int = 12
     ) async throws -> [SpanAnswer] {
-        let read = try await Self.read(question, passages, encoder)
-        guard !read.texts.isEmpty else { return [] }
-        if read.isYesNo {
-            let yes = Double(network.yes(read.input, parameters))
+        guard let (reading, layout) = try await read(question, passages) else { return [] }
+        if layout.isYesNo {
+            let yes = Double(reading.yes)
             return [("yes", yes), ("no", 1 - yes)].sorted { $0.1 > $1.1 }
                 .map { SpanAnswer(text: $0.0, passage: nil, range: nil, score: $0.1) }
         }
-        let probabilities = network.probabilities(read.input, parameters)
         var found: [String: (place: Int, sum: Double)] = [:]
-        for (index, probability) in probabilities.enumerated() {
-            let known = found[read.places[index].key]
-            let place = known.map { probability > probabilities[$0.place] ? index : $0.place } ?? index
-            found[read.places[index].key] = (place, (known?.sum ?? 0) + Double(probability))
+        for (index, probability) in reading.candidates.enumerated() {
+            let key = layout.places[index].key
+            let known = found[key]
+            let place = known.map { probability > reading.candidates[$0.place] ? index : $0.place } ?? index
+            found[key] = (place, (known?.sum ?? 0) + Double(probability))
         }
+        let total = max(1e-12, Double(1 - reading.none))
         return found.values.sorted { $0.sum != $1.sum ? $0.sum > $1.sum : $0.place < $1.place }.prefix(most).map {
-            let place = read.places[$0.place]
+            let place = layout.places[$0.place]
             return SpanAnswer(
-                text: read.text(of: place), passage: place.passage, range: nil, score: $0.sum)
+                text: layout.text(of: place), passage: place.passage, range: nil, score: $0.sum / total)
         }
     }
 
-    /// Reads passages beside a question.
-    static func read(
-        _ question: String, _ passages: [(title: String, text: String)], _ encoder: BERTEncoder
-    ) async throws -> ReaderInput {
-        let texts = passages.map { $0.title.isEmpty ? $0.text : $0.title + ". " + $0.text }
-        let tokens =
-            texts.isEmpty ? [] : try await encoder.encodeTokens(pairs: texts.map { (first: question, second: $0) })
-        return ReaderInput(question: question, titles: passages.map(\.title), texts: texts, tokens: tokens)
+    /// How much each passage has to do with a question, as logits.
+    ///
+    /// - Throws: `CancellationError`, or what the encoder throws.
+    public func relevance(question: String, passages: [(title: String, text: String)]) async throws -> [Float] {
+        guard !passages.isEmpty else { return [] }
+        let encodings = passages.map { encoding(question, $0) }
+        let (states, ranges) = try await states(encodings)
+        let tape = Tape(records: false)
+        return network.relevance(tape.constant(states), passages: ranges, parameters.variables(on: tape)).logits.value
+            .elements
+    }
+
+    private func encoding(_ question: String, _ passage: (title: String, text: String)) -> WordPieceTokenizer.Encoding {
+        encoder.tokenizer.encode(
+            question, ReaderPassage(title: passage.title, text: passage.text).full, maximumLength: longest)
+    }
+
+    private func states(_ encodings: [WordPieceTokenizer.Encoding]) async throws -> (Matrix, [Range<Int>]) {
+        let tokens = try await encoder.encodeTokens(encodings)
+        var ranges: [Range<Int>] = []
+        var rows: [Float] = []
+        rows.reserveCapacity(tokens.reduce(0) { $0 + $1.vectors.values.count })
+        for token in tokens {
+            let start = rows.count / encoder.dimension
+            rows += token.vectors.values
+            ranges.append(start..<(start + token.vectors.count))
+        }
+        return (Matrix(rows: rows.count / encoder.dimension, columns: encoder.dimension, elements: rows), ranges)
+    }
+
+    /// Reads passages beside a question; nil where there are none.
+    func read(
+        _ question: String, _ passages: [(title: String, text: String)]
+    ) async throws -> (Reading, ReaderLayout)? {
+        guard !passages.isEmpty else { return nil }
+        let encodings = passages.map { encoding(question, $0) }
+        let layout = ReaderLayout(
+            question: question, titles: passages.map(\.title),
+            texts: passages.map { ReaderPassage(title: $0.title, text: $0.text).full }, encodings: encodings)
+        let (states, _) = try await states(encodings)
+        return (network.read(states, layout, parameters), layout)
     }
 
     /// The answer whose mentions together are the most probable.
     static func best(
-        _ read: ReaderInput, _ network: SpanNetwork, _ parameters: ParameterSet
-    ) -> (text: String, place: ReaderInput.Place?, score: Double) {
-        if read.isYesNo, !read.texts.isEmpty {
-            let yes = Double(network.yes(read.input, parameters))
+        _ reading: Reading, _ layout: ReaderLayout
+    ) -> (text: String, place: ReaderLayout.Place?, score: Double) {
+        if layout.isYesNo, !layout.texts.isEmpty {
+            let yes = Double(reading.yes)
             return (yes >= 0.5 ? "yes" : "no", nil, max(yes, 1 - yes))
         }
-        let probabilities = Self.constrained(network.probabilities(read.input, parameters), read.places)
+        let probabilities = constrained(reading.candidates, layout.places)
         var sums: [String: Float] = [:]
-        for (place, probability) in zip(read.places, probabilities) { sums[place.key, default: 0] += probability }
+        for (place, probability) in zip(layout.places, probabilities) { sums[place.key, default: 0] += probability }
         var best: Int?
-        for index in read.places.indices {
+        for index in layout.places.indices {
             guard let now = best else {
                 best = index
                 continue
             }
-            let (sum, most) = (sums[read.places[index].key] ?? 0, sums[read.places[now].key] ?? 0)
+            let (sum, most) = (sums[layout.places[index].key] ?? 0, sums[layout.places[now].key] ?? 0)
             if sum > most || (sum == most && probabilities[index] > probabilities[now]) { best = index }
         }
         guard let best else { return ("", nil, 0) }
-        let place = read.places[best]
-        return (read.text(of: place), place, Double(sums[place.key] ?? 0))
+        let place = layout.places[best]
+        return (layout.text(of: place), place, Double(sums[place.key] ?? 0))
     }
 
     /// The candidates' probabilities once those were reduced that the question's form speaks against.
-    private static func constrained(_ probabilities: [Float], _ places: [ReaderInput.Place]) -> [Float] {
+    private static func constrained(_ probabilities: [Float], _ places: [ReaderLayout.Place]) -> [Float] {
         let reduced = zip(probabilities, places).map { $0 * $1.factor }
         let total = max(1e-12, reduced.reduce(0, +))
         return reduced.map { $0 / total }
@@ -150,14 +229,12 @@ public struct SpanReader: Sendable {
     public func likelihood(
         of answers: [String], question: String, passages: [(title: String, text: String)]
     ) async throws -> Double {
-        guard !passages.isEmpty else { return 0 }
-        let read = try await Self.read(question, passages, encoder)
-        if read.isYesNo, let answer = answers.first?.lowercased(), answer == "yes" || answer == "no" {
-            let yes = Double(network.yes(read.input, parameters))
-            return answer == "yes" ? yes : 1 - yes
+        guard let (reading, layout) = try await read(question, passages) else { return 0 }
+        if layout.isYesNo, let answer = answers.first?.lowercased(), answer == "yes" || answer == "no" {
+            return Double(answer == "yes" ? reading.yes : 1 - reading.yes)
         }
         let keys = Set(answers.map { TitleNormalizer.key(for: $0) })
-        return zip(read.places, Self.constrained(network.probabilities(read.input, parameters), read.places))
+        return zip(layout.places, Self.constrained(reading.candidates, layout.places))
             .reduce(0) { keys.contains($1.0.key) ? $0 + Double($1.1) : $0 }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// A self-contained HTML page of a run's curves: one small chart each measure, no scripts, no outside files.
@@ -9,13 +10,13 @@ enum CurvesPage {
     /// - Parameter curves: Each measure with its points (step, value), in order.
     static func html(title: String, curves: [(name: String, points: [(Int, Double)])]) -> String {
         var page = """
-            <!doctype html><html lang="en"><meta charset="utf-8"><title>\(escaped(title))</title>
+            <!doctype html><html lang="en"><meta charset="utf-8"><title>\(title.htmlEscaped)</title>
             <style>body{font:14px system-ui,sans-serif;margin:2em;max-width:72em;color:#222;background:#fff}
             h1{font-size:1.3em}figure{display:inline-block;margin:0 1.5em 1.5em 0}figcaption{margin-bottom:.3em}
             svg{background:#f6f7f9}polyline{fill:none;stroke:#1f5fa8;stroke-width:1.5}
             text{font-size:10px;fill:#555}
             @media(prefers-color-scheme:dark){body{color:#ddd;background:#16181c}svg{background:#22252b}text{fill:#aaa}}</style>
-            <h1>\(escaped(title))</h1>
+            <h1>\(title.htmlEscaped)</h1>
 
             """
         for (name, points) in curves {
@@ -30,8 +31,8 @@ enum CurvesPage {
                     format: "%.1f,%.1f", 40 + 270 * Double(step - first.0) / width, 110 - 100 * (value - low) / height)
             }.joined(separator: " ")
             page += """
-                <figure><figcaption>\(escaped(name)): \(String(format: "%.4g", last.1))</figcaption>
-                <svg width="320" height="130" role="img" aria-label="\(escaped(name)) from \(String(format: "%.4g", first.1)) to \
+                <figure><figcaption>\(name.htmlEscaped): \(String(format: "%.4g", last.1))</figcaption>
+                <svg width="320" height="130" role="img" aria-label="\(name.htmlEscaped) from \(String(format: "%.4g", first.1)) to \
                 \(String(format: "%.4g", last.1))"><polyline points="\(line)"/>
                 <text x="2" y="14">\(String(format: "%.3g", high))</text><text x="2" y="112">\(String(format: "%.3g", low))</text>
                 <text x="40" y="126">\(first.0)</text><text x="290" y="126">\(last.0)</text></svg></figure>
@@ -39,10 +40,5 @@ enum CurvesPage {
                 """
         }
         return page + "</html>\n"
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-            .replacingOccurrences(of: "\"", with: "&quot;")
     }
 }

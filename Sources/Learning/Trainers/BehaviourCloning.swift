@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import TensorMath
 
 /// Behaviour cloning on the policy's own states (DAgger, arXiv 1011.0686): episodes follow the policy more and more, and

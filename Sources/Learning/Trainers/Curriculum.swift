@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import TensorMath
+public import Base
+import TensorMath
 
 /// Which questions come when.
 public enum Curriculum: String, Sendable, Hashable, CaseIterable {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// What a benchmark's script says about one predicted answer. All values are in 0...1.
 public struct AnswerScores: Sendable, Hashable {
     /// 1 when the normalised prediction equals a normalised gold answer ("EM"; Search-R1's reward).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// A ranked list under graded judgments, with trec_eval's measures (trec_eval 9; what `pytrec_eval` and `ir_measures` call).

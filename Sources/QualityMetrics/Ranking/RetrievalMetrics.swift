@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Measures of retrieved passages for question answering. Passage recall and answer-string recall are two things: the
 /// first needs gold passages, the second finds the answer's words anywhere, also by chance.
 public enum RetrievalMetrics {

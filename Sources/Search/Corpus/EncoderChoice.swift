@@ -2,9 +2,12 @@
 
 public import Encoders
 import Foundation
+import Net
+import TensorMath
+import Transformers
 
-/// The encoder that a user names: a pulled model or a folder, with `:int8` behind it for 8-bit arithmetic, or an
-/// endpoint's URL with its model as `URL#model`.
+/// The encoder that a user names: a pulled model or a folder, with `+FILE` behind it for what `forage train encoder`
+/// changed and `:int8` for 8-bit arithmetic, or an endpoint's URL with its model as `URL#model`.
 public struct EncoderChoice: Sendable, Hashable {
     /// As the user wrote it; kept with the index.
     public var name: String
@@ -26,11 +29,13 @@ public struct EncoderChoice: Sendable, Hashable {
         }
         let suffix = ":" + BERTEncoder.Precision.int8.rawValue
         let isShort = name.hasSuffix(suffix)
-        let model = isShort ? String(name.dropLast(suffix.count)) : name
+        let parts = (isShort ? String(name.dropLast(suffix.count)) : name).split(separator: "+", maxSplits: 1)
+        let model = parts.first.map(String.init) ?? name
         guard let folder = ModelStore().resolve(model) else {
             throw SearchIndexError.missingIndex(
                 "there is no model \(model): run `forage model pull \(model)` or give a folder")
         }
-        return try BERTEncoder(folder: folder, precision: isShort ? .int8 : .float32)
+        let delta = parts.count > 1 ? try WeightDelta(file: SafetensorsFile(path: String(parts[1]))) : nil
+        return try BERTEncoder(folder: folder, precision: isShort ? .int8 : .float32, delta: delta)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 
 /// Ways to make one ranking out of several. Each is a pure function, so that a policy can name and compose them.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
 
 /// The terms of an index in the order of their bytes, in blocks of 16: the first term of a block is whole, each other

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import CKernels
 public import Corpus
 import Foundation
@@ -21,8 +22,8 @@ public enum LateInteractionError: Error, Equatable, Sendable, CustomStringConver
 ///
 /// Layout, little-endian: a header of 64 bytes (magic, version, dimension, passages, tokens, checksums of the sections and of
 /// the header), the first token of each passage (UInt64, one more than passages), the tokens' scales (Float), their
-/// codes (`dimension` bytes a token). `@unchecked Sendable`: the mapping is read-only and lives as long as this object.
-public final class LateInteractionIndex: @unchecked Sendable {
+/// codes (`dimension` bytes a token).
+public final class LateInteractionIndex: Sendable {
     static let magic: [UInt8] = Array("FORAGELI".utf8)
     static let version: UInt32 = 1
     static let headerBytes = 64
@@ -32,43 +33,27 @@ public final class LateInteractionIndex: @unchecked Sendable {
     /// Passages; their ordinals are 0 to this.
     public let passageCount: Int
     public let tokenCount: Int
-    private let mapping: UnsafeRawBufferPointer
+    private let file: MappedFile
+    private var mapping: UnsafeRawBufferPointer { file.bytes }
     private let sectionChecksum: UInt32
 
     /// Maps an index and checks its header and the order of its offsets; ``verify()`` reads everything.
     public init(path: String) throws {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw LateInteractionError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw LateInteractionError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        let size = Int(status.st_size)
-        guard size >= Self.headerBytes + 8 else {
-            throw LateInteractionError.malformed(path: path, reason: "only \(size) bytes long")
-        }
-        guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
-            throw LateInteractionError.system(path: path, reason: String(cString: strerror(errno)))
-        }
-        let bytes = UnsafeRawBufferPointer(start: address, count: size)
         do {
-            let header = try LateInteractionHeader(bytes, path: path)
-            dimension = header.dimension
-            passageCount = header.passages
-            tokenCount = header.tokens
-            sectionChecksum = header.sectionChecksum
+            file = try MappedFile(path: path)
         } catch {
-            munmap(address, size)
-            throw error
+            throw LateInteractionError.system(path: path, reason: error.reason)
         }
-        mapping = bytes
+        guard file.bytes.count >= Self.headerBytes + 8 else {
+            throw LateInteractionError.malformed(path: path, reason: "only \(file.bytes.count) bytes long")
+        }
+        let header = try LateInteractionHeader(file.bytes, path: path)
+        dimension = header.dimension
+        passageCount = header.passages
+        tokenCount = header.tokens
+        sectionChecksum = header.sectionChecksum
     }
-
-    deinit { munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count) }
 
     /// Reads all bytes and compares their checksum.
     public func verify() throws {

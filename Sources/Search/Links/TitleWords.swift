@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// How a text is read for titles: folded words, each with whether it is written with a capital letter, a digit or a

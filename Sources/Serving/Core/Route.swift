@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Net
+import Base
 import HTTPTypes
 import Hummingbird
 import Text

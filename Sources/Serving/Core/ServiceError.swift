@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// Why a request was not served, with the HTTP status that says so.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Base
 import Corpus
 import Foundation
 import OrderedCollections
@@ -93,8 +94,10 @@ final class EnvironmentHub: Sendable {
     }
 
     /// `POST /reset`.
-    func reset(_ json: JSONValue, client: EnvironmentClient? = nil) throws(ServiceError) -> JSONValue {
-        let session = try EnvironmentSession(reset: json, service: service)
+    func reset(_ json: JSONValue, client: EnvironmentClient? = nil) async throws -> JSONValue {
+        var begun = try EnvironmentSession(reset: json, service: service)
+        let opening = try await begun.opening(service)
+        let session = begun
         let named = json["episode_id"]?.string
         reap()
         return try state.withLock { state throws(ServiceError) in
@@ -107,7 +110,7 @@ final class EnvironmentHub: Sendable {
                     || state.entries.count + state.connections < service.limits.environmentSessions
             else { throw ServiceError(.unavailable, "CAPACITY_REACHED: too many environment sessions", retryAfter: 10) }
             state.entries[session.episodeID] = Entry(session: session, client: named == nil ? client : nil)
-            return session.opening(service).json
+            return opening.json
         }
     }
 
@@ -153,13 +156,13 @@ final class EnvironmentHub: Sendable {
     /// `openenv/session/create` and `openenv/session/close` of `POST /mcp`.
     func answerMCP(_ message: JSONValue) async -> JSONValue {
         let id = message["id"] ?? nil
-        do throws(ServiceError) {
+        do {
             if message["method"]?.string == "openenv/session/create" {
                 let episode = AgentRuns.makeID()
                 var data = message["params"]?.object ?? [:]
                 data["episode_id"] = .string(episode)
                 if service.tasks.isEmpty, data["question"] == nil { data["question"] = "-" }
-                _ = try reset(.object(data))
+                _ = try await reset(.object(data))
                 return ["jsonrpc": "2.0", "id": id, "result": ["session_id": .string(episode)]]
             }
             let session = message["params"]?["session_id"]?.string ?? ""
@@ -167,7 +170,7 @@ final class EnvironmentHub: Sendable {
             guard existed else { throw ServiceError(.notFound, "there is no such session") }
             return ["jsonrpc": "2.0", "id": id, "result": ["session_id": .string(session), "closed": true]]
         } catch {
-            return ["jsonrpc": "2.0", "id": id, "error": ["code": -32602, "message": .string(error.description)]]
+            return ["jsonrpc": "2.0", "id": id, "error": ["code": -32602, "message": .string("\(error)")]]
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import OrderedCollections
 import Text
@@ -36,9 +37,10 @@ struct EnvironmentSocket: Sendable {
         do {
             switch message["type"]?.string {
             case "reset":
-                let session = try EnvironmentSession(reset: data, service: service)
+                var session = try EnvironmentSession(reset: data, service: service)
+                let opening = try await session.opening(service)
                 self.session = session
-                return ["type": "observation", "data": session.opening(service).json]
+                return ["type": "observation", "data": opening.json]
             case "step":
                 guard var session else { return Self.error("SESSION_ERROR", "reset first") }
                 let outcome = try await session.step(data, service: service)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -12,7 +13,7 @@ extension ForageServer {
     var environmentRoutes: [Route] {
         [
             .post("/reset", .full, "Begin an episode", statuses: [503]) { [environments] call in
-                Response.json(try environments.reset(call.json, client: EnvironmentClient(call)))
+                Response.json(try await environments.reset(call.json, client: EnvironmentClient(call)))
             },
             .post("/step", .full, "Act in an episode", statuses: [409]) { [environments] call in
                 Response.json(try await environments.step(call.json, client: EnvironmentClient(call)))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 extension WebPage {
     /// Text of documents and models gets into the page as text nodes only, never as markup.
     static let script = #"""

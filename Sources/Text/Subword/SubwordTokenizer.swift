@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Why a tokenizer cannot be built.
 public enum SubwordTokenizerError: Error, Sendable, Hashable, CustomStringConvertible {
     /// A part of the description is missing or has another form.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Word pieces by their bytes: an open-addressed table, so that a prefix is looked up without making a string.
 struct WordPieceVocabulary: Sendable {
     /// Pieces by id; ids without a piece hold an empty string.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// `aggregate`: measures over every document that qualifies, for all of them or by group.
 ///

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
 import OrderedCollections
-public import Text
+import Text
 
 /// `filter`: all documents that a condition matches, as a set with a handle.
 ///

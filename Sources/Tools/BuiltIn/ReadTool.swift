@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Corpus
 public import LanguageModels
-public import Text
+import Text
 
 /// `read`: the full text of passages and documents by id, or of the results under a handle.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
-public import Text
+import Text
 
 /// `semantic_search`, `keyword_search` and `hybrid_search`: the passages that match a query best.
 ///

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 import Foundation
 public import Text
@@ -27,6 +28,8 @@ public struct InMemoryCorpus: Sendable {
     private let lengths: [Int]
     private let documentFrequencies: [String: Int]
     private let averageLength: Double
+    /// Whether passages lead to those whose titles they name.
+    private let isLinked: Bool
     /// The passages' vectors, of length one.
     package let vectors: [[Float]]
 
@@ -35,10 +38,11 @@ public struct InMemoryCorpus: Sendable {
     ///   - splitter: how documents are cut into passages. Default: 120 words, no overlap.
     ///   - analyzer: how words become terms. Default: English stop words and stems.
     ///   - embedding: what semantic search compares. Default: counts of letter trigrams, hashed to 256 numbers.
+    ///   - links: whether passages lead to those whose titles stand in them as they are written. Default: they do not.
     /// - Throws: `ToolError` when two documents have one id.
     public init(
         name: String = "memory", documents: [Document], splitter: PassageSplitter = PassageSplitter(),
-        analyzer: TextAnalyzer? = nil, embedding: Embedding? = nil
+        analyzer: TextAnalyzer? = nil, embedding: Embedding? = nil, links: Bool = false
     ) throws {
         let analyzer = try analyzer ?? TextAnalyzer()
         let embed = embedding ?? Self.trigramEmbedding
@@ -83,6 +87,7 @@ public struct InMemoryCorpus: Sendable {
         )
         schema = FilterSchema(fields: Self.schema(of: documents))
         self.documents = documents
+        isLinked = links
         self.passages = passages
         self.passageRanges = ranges
         self.idRanges = idRanges
@@ -212,6 +217,29 @@ extension InMemoryCorpus: RetrievalCorpus {
                 score += Double(times) * idf * Double(frequency) / (Double(frequency) + norm)
             }
             return score > 0 ? (ordinal, score) : nil
+        }
+    }
+
+    public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] {
+        guard passages.indices.contains(Int(ordinal)) else { return [] }
+        let text = passages[Int(ordinal)].text
+        return linked(limit) { $0.documentOrdinal != passages[Int(ordinal)].documentOrdinal && Self.names(text, $0) }
+    }
+
+    public func passagesNaming(_ ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] {
+        guard passages.indices.contains(Int(ordinal)) else { return [] }
+        let target = passages[Int(ordinal)]
+        return linked(limit) { $0.documentOrdinal != target.documentOrdinal && Self.names($0.text, target) }
+    }
+
+    private static func names(_ text: String, _ passage: Passage) -> Bool {
+        passage.title.utf8.count > 2 && text.contains(passage.title)
+    }
+
+    private func linked(_ limit: Int, _ isLink: (Passage) -> Bool) -> [RankedPassage] {
+        guard isLinked else { return [] }
+        return passages.lazy.filter(isLink).prefix(max(0, limit)).map {
+            RankedPassage(id: $0.id, ordinal: $0.ordinal, documentOrdinal: $0.documentOrdinal, score: 1)
         }
     }
 

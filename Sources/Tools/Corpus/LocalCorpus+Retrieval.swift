@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 import Foundation
 public import Search
@@ -125,6 +126,13 @@ extension LocalCorpus: RetrievalCorpus {
             scores[link.target] = max(scores[link.target] ?? 0, 1 / Double(max(1, link.candidates)))
         }
         return try best(scores, limit)
+    }
+
+    /// Those whose own title is named by few come first: a list of hundreds says little about each.
+    public func passagesNaming(_ ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] {
+        guard let links else { return [] }
+        let found = links.passages(naming: ordinal).prefix(max(0, limit))
+        return try found.map { try ranked($0, score: 1 / Double(found.count)) }
     }
 
     /// Each shared name counts by one over how many passages mention it; names of more than 200 passages lead nowhere.

@@ -53,6 +53,8 @@ public protocol RetrievalCorpus: Sendable {
     func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
+    /// The passages whose text names the title of this passage's document, best first: its incoming links.
+    func passagesNaming(_ ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
     /// The other passages that mention a name that this one mentions and that is no title, best first: those that share
     /// rare names and several of them.
     func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
@@ -80,6 +82,9 @@ extension RetrievalCorpus {
 
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+
+    /// No incoming links.
+    public func passagesNaming(_ ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
 
     /// No names.
     public func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }

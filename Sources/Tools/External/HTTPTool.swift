@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Encoders
+public import Base
+import Encoders
 import Foundation
 public import LanguageModels
+public import Net
 public import OrderedCollections
-public import Text
+import Text
 
 /// How an HTTP endpoint is called as a tool (`runs: http:` of a manifest).
 public struct HTTPToolOptions: Sendable, Hashable {

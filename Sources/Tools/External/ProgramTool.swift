@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 public import LanguageModels
-public import Text
+import Text
 
 /// How a program is run as a tool (`runs: program:` of a manifest).
 public struct ProgramToolOptions: Sendable, Hashable {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import LanguageModels
 
@@ -10,9 +11,7 @@ extension ToolRegistry {
     /// The built-in tools with the manifests that the program carries: what it uses when there is no `Tools/`.
     public static func builtIn() throws -> ToolRegistry {
         try ToolRegistry(
-            BuiltInManifests.all.map { name, yaml in
-                try makeBuiltIn(ToolManifest(yaml: yaml, source: "built-in \(name).yaml"))
-            })
+            builtInNames.map { try makeBuiltIn(ToolManifest(file: "\(BundledFiles.prefix)Tools/\($0).yaml")) })
     }
 
     /// The tools of a folder: each `*.yaml` in it is a manifest. Built-in tools come first, in their order, the others

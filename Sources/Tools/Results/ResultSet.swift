@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import Corpus
 import OrderedCollections
-public import Text
+import Text
 
 /// A passage in a ranked list, without its text.
 public struct RankedPassage: Sendable, Hashable {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Text
 
 /// Tables as a model reads them: one line a row, cells between bars.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import OrderedCollections
-public import Text
+import Text
 
 /// Checks values against a subset of JSON Schema (draft 2020-12) and says what is wrong in words that help a model.
 ///

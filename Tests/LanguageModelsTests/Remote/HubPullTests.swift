@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Encoders
 import Foundation
+import Net
 import Testing
 import Text
 

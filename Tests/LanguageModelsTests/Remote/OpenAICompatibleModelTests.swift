@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 import LanguageModels
+import Net
 import Synchronization
 import Testing
 import Text

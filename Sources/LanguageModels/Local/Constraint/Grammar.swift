@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// A context-free grammar over bytes.
 struct Grammar: Sendable {
     enum Symbol: Hashable, Sendable {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// A GGUF file, version 2 or 3, mapped into memory: metadata and tensors, with every offset checked.
@@ -47,7 +48,12 @@ public final class GGUFFile: Sendable {
     /// Maps and checks a file.
     /// - Throws: `GGUFError`.
     public init(path: String) throws {
-        file = try MappedFile(path: path)
+        do {
+            file = try MappedFile(path: path)
+        } catch {
+            throw GGUFError.unreadable(path: path, reason: error.reason)
+        }
+        guard !file.bytes.isEmpty else { throw GGUFError.truncated(path: path, offset: 0, what: "the header") }
         self.path = path
         var reader = GGUFReader(path: path, bytes: file.bytes)
         let header = try reader.header()

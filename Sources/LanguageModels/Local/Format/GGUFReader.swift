@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import CKernels
 
 /// Reads the parts of a GGUF file in order; every read is checked against the end of the file.

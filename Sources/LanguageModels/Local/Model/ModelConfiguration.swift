@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// The families of decoder models that run here.
 public enum ModelArchitecture: String, Sendable, Hashable, CaseIterable {
     case llama, qwen2, qwen3, gemma3

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// Why a chat template cannot be rendered.
 public enum ChatTemplateError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The template's text does not parse.

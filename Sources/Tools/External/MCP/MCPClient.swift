@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Foundation
 public import OrderedCollections
 import Synchronization
-public import Text
+import Text
 
 /// How an MCP server is reached (`runs: mcp:` of a manifest).
 public struct MCPServerOptions: Sendable, Hashable {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Encoders
 import Foundation
 import LanguageModels
+import Net
 import Synchronization
 import Text
 

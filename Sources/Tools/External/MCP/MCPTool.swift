@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 public import LanguageModels
-public import Text
+import Text
 
 /// One tool of an MCP server.
 public struct MCPTool: RetrievalTool {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import OrderedCollections
+import Yams
+
+/// Why a YAML file cannot be used: where, and what was expected there.
+public struct YAMLError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The file as the user named it, or what the text is.
+    public var file: String
+    /// The line, from 1; nil when the place is unknown.
+    public var line: Int?
+    public var message: String
+
+    public init(file: String, line: Int? = nil, message: String) {
+        self.file = file
+        self.line = line
+        self.message = message
+    }
+
+    public var description: String {
+        if let line { return "\(file):\(line): \(message)" }
+        return "\(file): \(message)"
+    }
+}
+
+/// Reads YAML into `JSONValue`: the files that a user edits (tools, policies, scenarios, suites, scripted models).
+public enum YAMLReader {
+    /// The longest file, in bytes.
+    public static let byteLimit = 16 << 20
+
+    /// Reads one file that holds one document.
+    /// - Throws: `YAMLError` with the file and the line.
+    public static func read(file path: String) throws(YAMLError) -> JSONValue {
+        if path.hasPrefix(BundledFiles.prefix), let bytes = BundledFiles.bytes(of: path) {
+            return try read(String(decoding: bytes, as: UTF8.self), name: path)
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw YAMLError(file: path, message: "the file cannot be read")
+        }
+        guard data.count <= byteLimit else {
+            throw YAMLError(file: path, message: "the file has \(data.count) bytes; at most \(byteLimit) are accepted")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw YAMLError(file: path, message: "the file is not UTF-8")
+        }
+        return try read(text, name: path)
+    }
+
+    /// Reads one document. An empty text is an empty object. Anchors and aliases are expanded up to one million nodes.
+    /// - Parameter name: stands for the text in errors.
+    public static func read(_ text: String, name: String) throws(YAMLError) -> JSONValue {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch let error as YamlError {
+            throw YAMLError(
+                file: name, line: Self.line(of: error), message: "not valid YAML: \(Self.reason(of: error))")
+        } catch {
+            throw YAMLError(file: name, message: "not valid YAML")
+        }
+        guard let node else { return .object([:]) }
+        var converter = Converter(file: name)
+        return try converter.value(of: node, depth: 0)
+    }
+
+    private static func line(of error: YamlError) -> Int? {
+        switch error {
+        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): return mark.line
+        case .duplicatedKeysInMapping(_, let context): return context.mark.line
+        default: return nil
+        }
+    }
+
+    private static func reason(of error: YamlError) -> String {
+        switch error {
+        case .scanner(_, let problem, _, _), .parser(_, let problem, _, _), .composer(_, let problem, _, _):
+            return problem
+        case .duplicatedKeysInMapping: return "a key occurs twice"
+        default: return "the text cannot be read"
+        }
+    }
+}
+
+private struct Converter {
+    let file: String
+    var nodes = 0
+
+    mutating func value(of node: Node, depth: Int) throws(YAMLError) -> JSONValue {
+        nodes += 1
+        guard nodes <= 1_000_000, depth <= 64 else {
+            throw YAMLError(file: file, line: node.mark?.line, message: "too large or nested deeper than 64 levels")
+        }
+        switch node {
+        case .scalar(let scalar): return self.scalar(scalar)
+        case .sequence(let sequence):
+            var elements: [JSONValue] = []
+            for element in sequence { elements.append(try value(of: element, depth: depth + 1)) }
+            return .array(elements)
+        case .mapping(let mapping):
+            var members = JSONObject()
+            for (key, member) in mapping {
+                guard let name = key.scalar?.string else {
+                    throw YAMLError(file: file, line: key.mark?.line, message: "a key must be a plain text")
+                }
+                members[name] = try value(of: member, depth: depth + 1)
+            }
+            return .object(members)
+        case .alias:
+            throw YAMLError(file: file, line: node.mark?.line, message: "an alias points to nothing")
+        }
+    }
+
+    /// Resolves a plain scalar by the YAML 1.2 core schema; a quoted one is text.
+    private func scalar(_ scalar: Node.Scalar) -> JSONValue {
+        guard scalar.style == .any || scalar.style == .plain else { return .string(scalar.string) }
+        switch scalar.string {
+        case "", "~", "null", "Null", "NULL": return .null
+        case "true", "True", "TRUE": return .bool(true)
+        case "false", "False", "FALSE": return .bool(false)
+        case let text:
+            if let first = text.utf8.first,
+                first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+                    || first == UInt8(ascii: ".") || (first >= UInt8(ascii: "0") && first <= UInt8(ascii: "9"))
+            {
+                if let value = Int(text) { return .integer(value) }
+                if text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let value = Double(text) {
+                    return .number(value)
+                }
+            }
+            return .string(text)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Base
+import Foundation
+import Text
+
+/// A passage to read.
+public struct ReaderPassage: Sendable, Hashable {
+    public var title: String
+    public var text: String
+
+    public init(title: String, text: String) {
+        self.title = title
+        self.text = text
+    }
+
+    /// What the encoder reads: the title before the text.
+    var full: String { title.isEmpty ? text : title + ". " + text }
+}
+
+/// A question with passages to learn reading from.
+public struct ReaderExample: Sendable {
+    public var question: String
+    public var answers: [String]
+    public var passages: [ReaderPassage]
+    /// Whether each passage has to do with the question; nil where that is not known.
+    public var relevance: [Bool]?
+    /// Whether the passages hold the answer.
+    public var isAnswerable: Bool
+}
+
+/// The questions of one folder (`corpus.jsonl`, `questions.PART.jsonl`) as material for the reader and the reranker.
+public struct ReaderMaterial: Sendable {
+    struct Item: Sendable {
+        var question: String
+        var answers: [String]
+        var gold: [Int]
+        /// Passages shown beside the gold ones in the set itself.
+        var context: [Int]
+        var isAnswerable: Bool
+    }
+
+    /// The folder's name.
+    public let name: String
+    public let passages: [ReaderPassage]
+    let items: [Item]
+    private let lexical: LexicalNegatives
+
+    /// How many questions there are.
+    public var count: Int { items.count }
+
+    /// Reads a folder. Questions that have neither gold passages nor a context are left out.
+    ///
+    /// - Parameters:
+    ///   - part: `train` or `dev`; a folder with one file `questions.jsonl` is read whole.
+    ///   - language: Only questions whose `lang` is this, where they have one.
+    /// - Throws: `LearningDataError` naming file and line.
+    public init(folder: String, part: String = "train", language: String? = "en") throws {
+        name = URL(fileURLWithPath: folder).lastPathComponent
+        var numbers: [String: Int] = [:]
+        var passages: [ReaderPassage] = []
+        try Self.lines(folder + "/corpus.jsonl") { json in
+            guard let id = json["id"]?.string, let text = json["text"]?.string else {
+                throw JSONError(message: "a passage needs \"id\" and \"text\"")
+            }
+            numbers[id] = passages.count
+            passages.append(ReaderPassage(title: json["title"]?.string ?? "", text: text))
+        }
+        var items: [Item] = []
+        let own = folder + "/questions.\(part).jsonl"
+        let path = FileManager.default.fileExists(atPath: own) ? own : folder + "/questions.jsonl"
+        try Self.lines(path) { json in
+            guard let question = json["question"]?.string else { throw JSONError(message: "no \"question\"") }
+            if let language, let other = json["lang"]?.string, other != language { return }
+            func known(_ key: String) -> [Int] {
+                (json[key]?.array ?? []).compactMap { $0.string.flatMap { numbers[$0] } }
+            }
+            var seen = Set<Int>()
+            let gold = known("supporting").filter { seen.insert($0).inserted }
+            let context = known("context").filter { seen.insert($0).inserted }
+            let answers = (json["answers"]?.array ?? []).compactMap(\.string)
+            // A question with only some of its gold passages cannot be answered from them.
+            let isComplete = json["complete"]?.bool ?? true
+            guard isComplete, !gold.isEmpty || (answers.isEmpty && !context.isEmpty) else { return }
+            items.append(
+                Item(
+                    question: question, answers: answers, gold: gold, context: context,
+                    isAnswerable: !answers.isEmpty && !gold.isEmpty))
+        }
+        self.passages = passages
+        self.items = items
+        lexical = LexicalNegatives(passages.map(\.full))
+    }
+
+    private static func lines(_ path: String, _ read: (JSONValue) throws -> Void) throws {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw LearningDataError(path: path, line: 0, reason: "cannot be read")
+        }
+        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        where !line.isEmpty {
+            do {
+                try read(JSONValue(parsing: Array(line)))
+            } catch let error as JSONError {
+                throw LearningDataError(path: path, line: number + 1, reason: error.description)
+            }
+        }
+    }
+
+    /// The question with its gold passages alone, for measuring; nil for one without an answer.
+    func goldExample(_ index: Int) -> ReaderExample? {
+        let item = items[index]
+        guard item.isAnswerable else { return nil }
+        return ReaderExample(
+            question: item.question, answers: item.answers, passages: item.gold.map { passages[$0] }, relevance: nil,
+            isAnswerable: true)
+    }
+
+    /// All answerable questions with their gold passages alone, for measuring.
+    public var goldExamples: [ReaderExample] { items.indices.compactMap { goldExample($0) } }
+
+    /// Draws one question as ``example(_:distractors:withheld:using:)`` does.
+    public func draw(distractors: Int, withheld: Double, using generator: inout SplitMix64) -> ReaderExample {
+        example(
+            generator.integer(below: max(1, items.count)), distractors: distractors, withheld: withheld,
+            using: &generator)
+    }
+
+    /// Passages that look right and are not gold: those that the set shows beside the gold ones, else those that share
+    /// the rarest words with the question.
+    func negatives(_ index: Int, count: Int, using generator: inout SplitMix64) -> [Int] {
+        let item = items[index]
+        let gold = Set(item.gold)
+        var pool = item.context
+        if pool.count < count {
+            pool += lexical.nearest(item.question, count: 12).filter { !gold.contains($0) && !pool.contains($0) }
+        }
+        generator.shuffle(&pool)
+        return Array(pool.prefix(count))
+    }
+
+    /// Draws an example: gold passages and distractors in a random order; now and then with the passages taken out that
+    /// hold the answer.
+    ///
+    /// - Parameter withheld: How often the evidence is taken out.
+    func example(_ index: Int, distractors: Int, withheld: Double, using generator: inout SplitMix64) -> ReaderExample {
+        let item = items[index]
+        guard item.isAnswerable else {
+            return ReaderExample(
+                question: item.question, answers: [], passages: item.context.prefix(3).map { passages[$0] },
+                relevance: nil, isAnswerable: false)
+        }
+        var chosen = item.gold.prefix(4).map { (passage: $0, isGold: true) }
+        var isAnswerable = true
+        let isShort = item.answers.allSatisfy { !["yes", "no"].contains($0.lowercased()) }
+        let withholds = generator.uniform() < withheld && isShort
+        chosen += negatives(index, count: distractors + (withholds ? 1 : 0), using: &generator).map { ($0, false) }
+        if withholds {
+            let keys = item.answers.map { " " + TitleNormalizer.key(for: $0) + " " }
+            chosen.removeAll { place in
+                let text = " " + TitleNormalizer.key(for: passages[place.passage].full) + " "
+                return keys.contains { text.contains($0) }
+            }
+            isAnswerable = false
+        }
+        generator.shuffle(&chosen)
+        let hasBoth = Set(chosen.map(\.isGold)).count == 2
+        return ReaderExample(
+            question: item.question, answers: isAnswerable ? item.answers : [],
+            passages: chosen.map { passages[$0.passage] }, relevance: hasBoth ? chosen.map(\.isGold) : nil,
+            isAnswerable: isAnswerable)
+    }
+}
+
+/// A small lexical index for finding distractors: rare shared words first.
+struct LexicalNegatives: Sendable {
+    private var postings: [String: [Int32]] = [:]
+    private let lengths: [Int]
+
+    init(_ texts: [String]) {
+        var lengths: [Int] = []
+        for (number, text) in texts.enumerated() {
+            let words = Self.words(text)
+            lengths.append(words.count)
+            for word in Set(words) { postings[word, default: []].append(Int32(number)) }
+        }
+        self.lengths = lengths
+    }
+
+    private static func words(_ text: String) -> [String] {
+        text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
+    }
+
+    /// The passages nearest to a question.
+    func nearest(_ question: String, count: Int) -> [Int] {
+        var scores: [Int32: Double] = [:]
+        for word in Set(Self.words(question)) {
+            guard let found = postings[word], found.count * 10 < max(100, lengths.count) else { continue }
+            let weight = log(Double(lengths.count) / Double(found.count))
+            for number in found {
+                scores[number, default: 0] += weight / (0.5 + Double(lengths[Int(number)]) / 200)
+            }
+        }
+        return scores.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }.prefix(count)
+            .map { Int($0.key) }
+    }
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+public import Encoders
+import Foundation
+import QualityMetrics
+public import TensorMath
+import Text
+public import Transformers
+
+/// Trains the reader from end to end: the heads, and with them the uppermost blocks of the encoder or thin matrices in
+/// them. One run trains reading (spans, yes and no, none of them) and the relevance of passages (the reranker) together.
+public struct ReaderTraining: Sendable {
+    /// Which of the encoder's weights learn; nil trains the heads alone.
+    public var tuning: Tuning?
+    /// Examples drawn a step. Default: 16.
+    public var batch = 16
+    /// Steps in all.
+    public var steps: Int
+    /// The highest learning rates, of the heads and of the encoder.
+    public var headRate: Float = 1e-3
+    public var encoderRate: Float = 2e-4
+    /// Weight decay of AdamW.
+    public var weightDecay: Float = 0.05
+    /// Passages beside the gold ones.
+    public var distractors = 1
+    /// How often the evidence is taken out of an example.
+    public var withheld = 0.15
+    /// What the relevance loss counts beside the reading loss.
+    public var relevanceWeight: Float = 0.5
+    /// Tokens of a question and a passage together at most.
+    public var longest = 192
+    /// Examples worked on at once.
+    public var threads = 2
+    public var seed: UInt64 = 1
+
+    public init(tuning: Tuning?, steps: Int) {
+        self.tuning = tuning
+        self.steps = steps
+    }
+
+    /// The state of a run between steps.
+    public struct State: Sendable {
+        var heads: ParameterSet
+        var encoder: ParameterSet
+        var headAdam: Adam
+        var encoderAdam: Adam
+        /// Steps done.
+        public internal(set) var step = 0
+    }
+
+    /// An example as the network sees it.
+    struct Prepared: Sendable {
+        var layout: ReaderLayout
+        var tokens: TokenBatch
+        var encodings: [WordPieceTokenizer.Encoding]
+        var targets: [Int]
+        var isYes: Bool?
+        var isAnswerable: Bool
+        var relevance: [Bool]?
+    }
+
+    /// Cuts an example into tokens.
+    func prepare(_ example: ReaderExample, _ tokenizer: WordPieceTokenizer) -> Prepared {
+        let texts = example.passages.map(\.full)
+        let encodings = texts.map { tokenizer.encode(example.question, $0, maximumLength: longest) }
+        let layout = ReaderLayout(
+            question: example.question, titles: example.passages.map(\.title), texts: texts, encodings: encodings)
+        var tokens = TokenBatch()
+        for encoding in encodings { tokens.append(encoding.ids, types: encoding.typeIDs) }
+        let wanted = example.answers.first?.lowercased() ?? ""
+        let isPolar = wanted == "yes" || wanted == "no"
+        return Prepared(
+            layout: layout, tokens: tokens, encodings: encodings,
+            targets: isPolar || !example.isAnswerable ? [] : layout.targets(answers: example.answers),
+            isYes: isPolar ? wanted == "yes" : nil, isAnswerable: example.isAnswerable, relevance: example.relevance)
+    }
+
+    /// Starts a run.
+    ///
+    /// - Parameter heads: The heads of an earlier run; nil starts new ones.
+    public func start(_ model: DifferentiableBERT, heads: ParameterSet? = nil) -> State {
+        let heads = heads ?? ReaderNetwork(dimension: model.shape.width).initialParameters(seed: seed)
+        let encoder = tuning.map { model.parameters(for: $0, seed: seed) } ?? ParameterSet()
+        return State(
+            heads: heads, encoder: encoder, headAdam: Adam(for: heads, weightDecay: weightDecay),
+            encoderAdam: Adam(for: encoder, weightDecay: weightDecay))
+    }
+
+    /// The first block that learns.
+    func firstLayer(_ model: DifferentiableBERT) -> Int { tuning?.firstLayer(of: model.layerCount) ?? model.layerCount }
+
+    /// One step on some examples.
+    ///
+    /// - Parameter fast: The fast encoder over the same base weights, for the blocks below.
+    /// - Returns: The mean loss.
+    public func step(
+        _ state: inout State, _ examples: [ReaderExample], model: DifferentiableBERT, fast: BERTEncoder
+    ) throws -> Double {
+        let prepared = try Parallel.map(examples.count) { prepare(examples[$0], fast.tokenizer) }
+            .filter { !$0.tokens.ids.isEmpty }
+        guard !prepared.isEmpty else { return 0 }
+        let first = firstLayer(model)
+        let lower = try fast.states(of: prepared.flatMap(\.encodings), layers: first)
+        var starts = [0]
+        for item in prepared { starts.append(starts[starts.count - 1] + item.encodings.count) }
+        let network = ReaderNetwork(dimension: model.shape.width)
+        let (heads, encoder, step) = (state.heads, state.encoder, state.step)
+        let scale = 1 / Float(prepared.count)
+        let result = GradientWork.sum(parts: prepared.count, threads: threads) { part in
+            let item = prepared[part]
+            let tape = Tape()
+            let headVariables = heads.variables(on: tape)
+            let encoderVariables = encoder.variables(on: tape)
+            let rows = lower[starts[part]..<starts[part + 1]].flatMap { $0 }
+            let states = Matrix(rows: item.tokens.count, columns: model.shape.width, elements: rows)
+            let noise = SplitMix64(seed: seed &+ UInt64(step), stream: UInt64(part)).seeded
+            let read: Variable
+            if let tuning {
+                read = model.states(
+                    of: item.tokens, weights: model.weights(encoder, encoderVariables, tuning, on: tape),
+                    lower: (states, first), dropout: EncoderDropout(rate: 0.1, seed: noise))
+            } else {
+                read = tape.constant(states)
+            }
+            let loss = self.loss(network, read, item, headVariables, noise: noise) * scale
+            return (
+                Double(loss.scalar),
+                tape.gradients(of: loss, for: headVariables.variables + encoderVariables.variables)
+            )
+        }
+        var gradients = result.gradients
+        GradientNorm.clip(&gradients, to: 1)
+        let rate = LearningRateSchedule.linear(peak: 1, warmUp: max(1, steps / 20), steps: steps).rate(at: step)
+        let count = heads.values.count
+        state.headAdam.update(
+            &state.heads, gradients: Array(gradients.prefix(count)), learningRate: rate * headRate)
+        state.encoderAdam.update(
+            &state.encoder, gradients: Array(gradients.dropFirst(count)), learningRate: rate * encoderRate)
+        state.step += 1
+        return result.loss
+    }
+
+    /// Minus the log of the probability that falls on the right candidates or on none, yes or no, and each passage's
+    /// relevance.
+    private func loss(
+        _ network: ReaderNetwork, _ states: Variable, _ item: Prepared, _ weights: ParameterVariables, noise: UInt64
+    ) -> Variable {
+        var generator: SplitMix64? = SplitMix64(seed: noise, stream: 7)
+        let output = network.apply(states, item.layout, weights, noise: &generator)
+        var losses: [Variable] = []
+        let count = item.layout.places.count
+        let targets = item.isAnswerable ? item.targets : [count]
+        if item.isYes == nil, !targets.isEmpty {
+            let logs = output.logits.segmentedLogSoftmax(offsets: [0, count + 1]).elements(at: targets)
+            losses.append(-(logs.exp().sum() + 1e-8).log())
+        }
+        if let isYes = item.isYes {
+            losses.append(
+                output.yes.binaryCrossEntropy(targets: Matrix(rows: 1, columns: 1, filledWith: isYes ? 1 : 0)))
+        }
+        if let relevance = item.relevance {
+            let targets = Matrix(column: relevance.map { $0 ? 1 : 0 })
+            losses.append(output.relevance.binaryCrossEntropy(targets: targets) * relevanceWeight)
+        }
+        guard !losses.isEmpty else { return output.yes.sum() * 0 }
+        return Variable.joinedRows(losses).sum()
+    }
+
+    // MARK: - Measuring
+
+    /// Scores of what is read off gold passages, question by question.
+    public struct Scores: Sendable {
+        public var f1: [Double] = []
+        public var exactMatch: [Double] = []
+        /// The F1 of the best candidate.
+        public var ceiling: [Double] = []
+    }
+
+    /// Reads examples with the weights of a run, block by block as training does.
+    public func scores(
+        _ state: State, _ examples: [ReaderExample], model: DifferentiableBERT, fast: BERTEncoder
+    ) throws -> Scores {
+        let network = ReaderNetwork(dimension: model.shape.width)
+        let first = firstLayer(model)
+        let (heads, encoder, tuning) = (state.heads, state.encoder, tuning)
+        let width = model.shape.width
+        let rows = try Parallel.map(examples.count) { number -> (Double, Double, Double) in
+            let example = examples[number]
+            let item = prepare(example, fast.tokenizer)
+            let lower = try fast.states(of: item.encodings, layers: first).flatMap { $0 }
+            var states = Matrix(rows: item.tokens.count, columns: width, elements: lower)
+            if let tuning {
+                let tape = Tape(records: false)
+                states =
+                    model.states(
+                        of: item.tokens,
+                        weights: model.weights(encoder, encoder.variables(on: tape), tuning, on: tape),
+                        lower: (states, first)
+                    ).value
+            }
+            let text = SpanReader.best(network.read(states, item.layout, heads), item.layout).text
+            let score = AnswerBenchmark.hotpotQA.score(text, gold: example.answers)
+            return (score.f1, score.exactMatch, item.layout.ceiling(answers: example.answers))
+        }
+        return Scores(f1: rows.map(\.0), exactMatch: rows.map(\.1), ceiling: rows.map(\.2))
+    }
+
+    // MARK: - Files
+
+    /// Writes what a reader is made from: the heads and what the encoder's weights changed by.
+    public func write(_ state: State, model: DifferentiableBERT, to path: String, notes: [String: String]) throws {
+        var writer = SafetensorsWriter(metadata: notes)
+        state.heads.add(to: &writer, prefix: "heads.")
+        if let tuning {
+            WeightDelta(from: model.base, to: model.merged(state.encoder, tuning: tuning))
+                .add(to: &writer, shapes: model.base)
+        }
+        try writer.write(to: path)
+    }
+
+    /// Writes all that a run needs to go on.
+    ///
+    /// - Parameter best: The best score so far.
+    public func checkpoint(_ state: State, to path: String, best: Double = -1) throws {
+        var writer = SafetensorsWriter(
+            metadata: ["step": String(state.step), "steps": String(steps), "best": String(best)])
+        state.heads.add(to: &writer, prefix: "heads.")
+        state.encoder.add(to: &writer, prefix: "encoder.")
+        state.headAdam.add(to: &writer, names: state.heads.names, prefix: "heads.adam.")
+        state.encoderAdam.add(to: &writer, names: state.encoder.names, prefix: "encoder.adam.")
+        try writer.write(to: path)
+    }
+
+    /// Reads a checkpoint of a run with the same settings.
+    ///
+    /// - Throws: `SafetensorsError`.
+    public func resume(_ model: DifferentiableBERT, from path: String) throws -> State {
+        let file = try SafetensorsFile(path: path)
+        var state = start(model)
+        state.heads = try state.heads.loaded(from: file, prefix: "heads.")
+        state.encoder = try state.encoder.loaded(from: file, prefix: "encoder.")
+        state.headAdam = try state.headAdam.loaded(from: file, names: state.heads.names, prefix: "heads.adam.")
+        state.encoderAdam = try state.encoderAdam.loaded(
+            from: file, names: state.encoder.names, prefix: "encoder.adam.")
+        state.step = Int(file.metadata["step"] ?? "") ?? state.headAdam.step
+        return state
+    }
+
+    /// The heads of an earlier reader's file to start from; those that it lacks, or has of another size, start anew.
+    public func heads(of path: String, dimension: Int) throws -> ParameterSet {
+        let file = try SafetensorsFile(path: path)
+        var heads = ReaderNetwork(dimension: dimension).initialParameters(seed: seed)
+        for (index, name) in heads.names.enumerated() {
+            let stored = file.contains("heads." + name) ? "heads." + name : name
+            guard file.contains(stored) else { continue }
+            let matrix = try file.matrix(named: stored)
+            if matrix.rows == heads.values[index].rows, matrix.columns == heads.values[index].columns {
+                heads.values[index] = matrix
+            }
+        }
+        return heads
+    }
+}
+
+extension SplitMix64 {
+    /// The next number, as a seed.
+    fileprivate var seeded: UInt64 {
+        var copy = self
+        return copy.next()
+    }
+}

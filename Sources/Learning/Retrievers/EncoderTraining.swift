@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+public import Encoders
+import Foundation
+import TensorMath
+import Text
+public import Transformers
+
+/// Where a question's wrong passages come from. One entry, one method: `--negatives` names them.
+public struct NegativeSampler: Sendable {
+    public let name: String
+    /// Whether the other questions' passages of a batch count as wrong ones too.
+    public let usesBatch: Bool
+    let draw: @Sendable (_ set: ReaderMaterial, _ index: Int, _ count: Int, _ generator: inout SplitMix64) -> [Int]
+
+    /// The samplers that can be named.
+    public static let all: [NegativeSampler] = [inBatch, lexical, random]
+
+    /// The sampler of a name.
+    public static func named(_ name: String) -> NegativeSampler? { all.first { $0.name == name } }
+
+    /// The passages of the other questions of the batch (DPR, Karpukhin et al., arXiv 2004.04906).
+    static let inBatch = NegativeSampler(name: "in-batch", usesBatch: true) { _, _, _, _ in [] }
+    /// Passages that share the question's rarest words, or that the set itself shows beside the gold ones; and the batch.
+    static let lexical = NegativeSampler(name: "bm25", usesBatch: true) { set, index, count, generator in
+        set.negatives(index, count: count, using: &generator)
+    }
+    /// Any passages of the corpus; and the batch.
+    static let random = NegativeSampler(name: "random", usesBatch: true) { set, index, count, generator in
+        let gold = Set(set.items[index].gold)
+        return (0..<count).map { _ in generator.integer(below: max(1, set.passages.count)) }
+            .filter { !gold.contains($0) }
+    }
+}
+
+/// Who says how good a passage is for a question. `--teacher` names them.
+public enum RankingTeacher: Sendable {
+    /// The gold passages: 1 for them, 0 for others.
+    case gold
+    /// A cross-encoder's scores.
+    case reranker(any Reranker)
+}
+
+/// Trains a sentence encoder on questions and their passages, with contrastive batches in bounded memory.
+public struct EncoderTraining: Sendable {
+    public var tuning: Tuning
+    public var loss: RankingLoss
+    public var negatives: NegativeSampler
+    public var teacher: RankingTeacher = .gold
+    /// Questions of a batch. Default: 32.
+    public var batch = 32
+    /// Wrong passages drawn for each question. Default: 1.
+    public var hard = 1
+    public var steps: Int
+    public var rate: Float = 5e-5
+    /// What cosines are divided by before the loss. Default: 0.05.
+    public var temperature: Float = 0.05
+    /// Tokens of a text at most.
+    public var longest = 128
+    /// Texts that are encoded together; memory grows with them, not with the batch.
+    public var chunk = 16
+    public var threads = 2
+    public var seed: UInt64 = 1
+
+    public init(tuning: Tuning, loss: RankingLoss, negatives: NegativeSampler, steps: Int) {
+        self.tuning = tuning
+        self.loss = loss
+        self.negatives = negatives
+        self.steps = steps
+    }
+
+    /// A batch: questions, then passages, and each question's list among them.
+    struct Batch: Sendable {
+        var questions: [String] = []
+        var passages: [ReaderPassage] = []
+        /// For each question its own passages, gold first, as places among `passages`, and how many are gold.
+        var own: [(places: [Int], gold: Int)] = []
+    }
+
+    func draw(_ sets: [ReaderMaterial], step: Int) -> Batch {
+        var generator = SplitMix64(seed: seed, stream: 0xE2C0 &+ UInt64(step))
+        let weights = sets.map { Float(min($0.count, 1000)) }
+        var batch = Batch()
+        var tries = 0
+        while batch.questions.count < self.batch, tries < 20 * self.batch {
+            tries += 1
+            let set = sets[generator.index(weights: weights)]
+            let index = generator.integer(below: max(1, set.count))
+            guard set.items.indices.contains(index), !set.items[index].gold.isEmpty else { continue }
+            let gold = set.items[index].gold
+            let chosen =
+                [gold[generator.integer(below: gold.count)]] + negatives.draw(set, index, hard, &generator)
+            let first = batch.passages.count
+            batch.questions.append(set.items[index].question)
+            batch.own.append((places: Array(first..<(first + chosen.count)), gold: 1))
+            batch.passages += chosen.map { set.passages[$0] }
+        }
+        return batch
+    }
+
+    /// The lists over all scores, question by question in rows of as many scores as there are passages.
+    func lists(_ batch: Batch, teacher scores: [[Float]]) -> (elements: [Int], lists: [RankingLoss.List]) {
+        var elements: [Int] = []
+        var lists: [RankingLoss.List] = []
+        for (row, own) in batch.own.enumerated() {
+            // A teacher has judged a question's own passages only.
+            let others = negatives.usesBatch && !loss.needsTeacher
+            let places = own.places + (others ? batch.passages.indices.filter { !own.places.contains($0) } : [])
+            let start = elements.count
+            elements += places.map { row * batch.passages.count + $0 }
+            lists.append(
+                .init(
+                    range: start..<elements.count, relevant: Array(0..<own.gold),
+                    teacher: loss.needsTeacher ? scores[row] : nil))
+        }
+        return (elements, lists)
+    }
+
+    /// Trains and returns what changed of the weights.
+    ///
+    /// - Parameter report: Called now and then with the step and the mean loss since.
+    /// - Throws: what encoding and the teacher throw, or `CancellationError`.
+    @concurrent
+    public func train(
+        folder: String, on sets: [ReaderMaterial], report: @Sendable (_ step: Int, _ loss: Double) -> Void
+    ) async throws -> (delta: WeightDelta, model: DifferentiableBERT) {
+        let model = try DifferentiableBERT(folder: folder)
+        let fast = try BERTEncoder(folder: folder, threads: threads)
+        var parameters = model.parameters(for: tuning, seed: seed)
+        var adam = Adam(for: parameters, weightDecay: 0.01)
+        let schedule = LearningRateSchedule.linear(peak: rate, warmUp: max(1, steps / 10), steps: steps)
+        let first = tuning.firstLayer(of: model.layerCount)
+        var (sum, count) = (0.0, 0.0)
+        for step in 0..<steps {
+            try Task.checkCancellation()
+            let batch = draw(sets, step: step)
+            guard !batch.questions.isEmpty else { break }
+            let texts = batch.questions + batch.passages.map(\.full)
+            let encodings = texts.map { fast.tokenizer.encode($0, maximumLength: longest) }
+            let lower = try fast.states(of: encodings, layers: first)
+            let (elements, lists) = lists(batch, teacher: try await taught(batch))
+            let (fixed, chunk, tuning, seed) = (parameters, chunk, tuning, seed)
+            let (questions, temperature, loss) = (batch.questions.count, temperature, loss)
+            let result = GradientCache.gradients(
+                chunks: (texts.count + chunk - 1) / chunk, threads: threads, parameters: fixed,
+                represent: { number, tape, variables in
+                    let range = (number * chunk)..<min(texts.count, (number + 1) * chunk)
+                    var tokens = TokenBatch()
+                    for text in range { tokens.append(encodings[text].ids, types: encodings[text].typeIDs) }
+                    let states = Matrix(
+                        rows: tokens.count, columns: model.shape.width, elements: lower[range].flatMap { $0 })
+                    return model.states(
+                        of: tokens, weights: model.weights(fixed, variables, tuning, on: tape),
+                        lower: first > 0 ? (states, first) : nil,
+                        dropout: EncoderDropout(rate: 0.1, seed: seed &+ UInt64(step * 1000 + number))
+                    ).meanPooled(starts: tokens.starts)
+                },
+                loss: { all in
+                    let scores =
+                        all.rows(at: Array(0..<questions))
+                        .times(all.rows(at: Array(questions..<texts.count)), transposingOther: true)
+                        * (1 / temperature)
+                    return loss.value(scores.elements(at: elements), lists)
+                })
+            var gradients = result.gradients
+            GradientNorm.clip(&gradients, to: 1)
+            adam.update(&parameters, gradients: gradients, learningRate: schedule.rate(at: step))
+            sum += result.loss
+            count += 1
+            if (step + 1) % 20 == 0 || step + 1 == steps {
+                report(step + 1, sum / count)
+                (sum, count) = (0, 0)
+            }
+        }
+        return (WeightDelta(from: model.base, to: model.merged(parameters, tuning: tuning)), model)
+    }
+
+    /// The teacher's scores of each question's own passages.
+    private func taught(_ batch: Batch) async throws -> [[Float]] {
+        guard loss.needsTeacher else { return [] }
+        var scores: [[Float]] = []
+        for (question, own) in zip(batch.questions, batch.own) {
+            switch teacher {
+            case .gold: scores.append(own.places.indices.map { $0 < own.gold ? 1 / temperature : 0 })
+            case .reranker(let reranker):
+                scores.append(
+                    try await reranker.scores(
+                        query: question,
+                        passages: own.places.map { (title: batch.passages[$0].title, text: batch.passages[$0].text) }))
+            }
+        }
+        return scores
+    }
+
+    /// The share of gold passages among the nearest `depth` of a set's corpus, question by question.
+    @concurrent
+    public static func recall(_ encoder: BERTEncoder, _ set: ReaderMaterial, depth: Int = 5) async throws -> [Double] {
+        let items = set.items.filter { !$0.gold.isEmpty }
+        guard !items.isEmpty else { return [] }
+        let passages = try await encoder.encode(set.passages.map(\.full))
+        let questions = try await encoder.encode(items.map(\.question))
+        let dimension = encoder.dimension
+        let scores = Matrix(rows: items.count, columns: dimension, elements: questions.values)
+            .multiplied(
+                by: Matrix(rows: set.passages.count, columns: dimension, elements: passages.values),
+                transposingOther: true)
+        return items.indices.map { row in
+            let line = scores.row(row)
+            let base = line.startIndex
+            let gold = Set(items[row].gold)
+            // A gold passage is found where fewer than `depth` others stand before it.
+            let found = gold.count { passage in
+                let own = line[base + passage]
+                return line.count { $0 > own } < depth
+            }
+            return Double(found) / Double(min(depth, gold.count))
+        }
+    }
+}

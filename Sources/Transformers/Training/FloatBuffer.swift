@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Memory for single-precision numbers that lives as long as its owner, uninitialised at first.
+///
+/// `@unchecked Sendable`: one pass on one thread owns it.
+final class FloatBuffer: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(_ count: Int) {
+        self.count = count
+        pointer = .allocate(capacity: max(1, count))
+    }
+
+    deinit { pointer.deallocate() }
+}

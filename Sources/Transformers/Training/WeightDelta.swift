@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+public import TensorMath
+
+/// What tuning changed of a model's weights: small enough to lie beside it, and added to it where it is loaded.
+///
+/// Matrices are stored as 8-bit integers with one scale a row, vectors in single precision.
+public struct WeightDelta: Sendable, Hashable {
+    private var changes: [String: [Float]] = [:]
+
+    /// The names of the tensors that changed, sorted.
+    public var names: [String] { changes.keys.sorted() }
+
+    /// The difference of two sets of the same names and sizes, rounded as a file stores it.
+    public init(from base: ParameterSet, to tuned: ParameterSet) {
+        for name in tuned.names where base[name] != tuned[name] {
+            let (before, after) = (base[name], tuned[name])
+            let change = zip(after.elements, before.elements).map(-)
+            let matrix = Matrix(rows: after.rows, columns: after.columns, elements: change)
+            changes[name] = matrix.rows == 1 ? change : Self.restored(Self.rounded(matrix), columns: matrix.columns)
+        }
+    }
+
+    /// What is added to a tensor's numbers, row by row; nil where nothing is.
+    public func change(of name: String) -> [Float]? { changes[name] }
+
+    /// A hash of names and numbers.
+    public var hash: UInt64 {
+        names.reduce(UInt64(0)) { hash, name in
+            (changes[name] ?? []).withUnsafeBytes { XXH64.hash($0, seed: XXH64.hash(name, seed: hash)) }
+        }
+    }
+
+    private static let prefix = "delta."
+    private static let scaleSuffix = ":scale"
+
+    /// One row's integers and scale.
+    private static func rounded(_ matrix: Matrix) -> (integers: [Int8], scales: [Float]) {
+        var integers: [Int8] = []
+        integers.reserveCapacity(matrix.elements.count)
+        var scales: [Float] = []
+        for row in 0..<matrix.rows {
+            let numbers = matrix.row(row)
+            let largest = numbers.reduce(Float(0)) { max($0, abs($1)) }
+            let scale = largest > 0 && largest.isFinite ? largest / 127 : 1
+            scales.append(scale)
+            integers.append(
+                contentsOf: numbers.map { Int8(max(-127, min(127, ($0.isFinite ? $0 / scale : 0).rounded()))) })
+        }
+        return (integers, scales)
+    }
+
+    private static func restored(_ stored: (integers: [Int8], scales: [Float]), columns: Int) -> [Float] {
+        stored.integers.enumerated().map { Float($0.element) * stored.scales[$0.offset / max(1, columns)] }
+    }
+
+    /// Adds the change to a file.
+    ///
+    /// - Parameter shapes: The set that the change is of, for the sizes of its matrices.
+    public func add(to writer: inout SafetensorsWriter, shapes: ParameterSet) {
+        for name in names {
+            let change = changes[name] ?? []
+            let (rows, columns) = (shapes[name].rows, shapes[name].columns)
+            guard rows > 1 else {
+                writer.add(Self.prefix + name, shape: [columns], change)
+                continue
+            }
+            let stored = Self.rounded(Matrix(rows: rows, columns: columns, elements: change))
+            writer.add(Self.prefix + name, shape: [rows, columns], integers: stored.integers)
+            writer.add(Self.prefix + name + Self.scaleSuffix, shape: [rows], stored.scales)
+        }
+    }
+
+    /// Reads the change that a file holds, without any where there is none.
+    ///
+    /// - Throws: `SafetensorsError` where the file is damaged.
+    public init(file: SafetensorsFile) throws {
+        for stored in file.names where stored.hasPrefix(Self.prefix) && !stored.hasSuffix(Self.scaleSuffix) {
+            let name = String(stored.dropFirst(Self.prefix.count))
+            let tensor = try file.tensor(named: stored)
+            guard tensor.element == .int8 else {
+                changes[name] = try file.floats(named: stored)
+                continue
+            }
+            let scales = try file.floats(named: stored + Self.scaleSuffix)
+            guard tensor.shape.count == 2, tensor.shape[0] == scales.count else {
+                throw SafetensorsError.mismatch(
+                    path: file.path, name: stored, reason: "\(tensor.shape) with \(scales.count) scales")
+            }
+            let integers = try file.withUnsafeBytes(named: stored) { $0.map { Int8(bitPattern: $0) } }
+            changes[name] = Self.restored((integers, scales), columns: tensor.shape[1])
+        }
+    }
+}

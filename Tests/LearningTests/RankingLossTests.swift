@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+import TensorMath
+import Testing
+
+@testable import Learning
+
+@Suite struct RankingLossTests {
+    private func value(_ loss: RankingLoss, _ scores: [Float], _ lists: [RankingLoss.List]) -> (Float, [Float]) {
+        let tape = Tape()
+        let column = tape.variable(Matrix(column: scores))
+        let value = loss.value(column, lists)
+        return (value.scalar, tape.gradients(of: value, for: [column])[0].elements)
+    }
+
+    @Test func infoNCEIsTheNegativeLogOfTheSoftmax() {
+        let list = RankingLoss.List(range: 0..<3, relevant: [1])
+        let expected = -log(exp(Float(2)) / (exp(Float(1)) + exp(Float(2)) + exp(Float(-1))))
+        #expect(abs(value(.infoNCE, [1, 2, -1], [list]).0 - expected) < 1e-5)
+        // It does not change when every score of a question moves by the same.
+        #expect(abs(value(.infoNCE, [4, 5, 2], [list]).0 - expected) < 1e-5)
+        // Another relevant passage is no rival.
+        let two = RankingLoss.List(range: 0..<3, relevant: [0, 1])
+        let each = [Float(1), 2].map { -log(exp($0) / (exp($0) + exp(Float(-1)))) }
+        #expect(abs(value(.infoNCE, [1, 2, -1], [two]).0 - (each[0] + each[1]) / 2) < 1e-5)
+    }
+
+    @Test func rankNetOfOnePairIsTheLogisticLoss() {
+        let list = RankingLoss.List(range: 0..<2, relevant: [0])
+        #expect(abs(value(.rankNet, [0.5, 2], [list]).0 - log(1 + exp(Float(1.5)))) < 1e-5)
+        // With one rival it is the same as the contrastive loss.
+        #expect(abs(value(.rankNet, [0.5, 2], [list]).0 - value(.infoNCE, [0.5, 2], [list]).0) < 1e-5)
+    }
+
+    @Test func marginsOfTheTeacherLeaveNothingToLearn() {
+        let list = RankingLoss.List(range: 0..<3, relevant: [0], teacher: [3, 1, 0])
+        // The same margins at another height.
+        let (loss, gradient) = value(.marginMSE, [13, 11, 10], [list])
+        #expect(loss < 1e-6 && gradient.allSatisfy { abs($0) < 1e-5 })
+        #expect(abs(value(.marginMSE, [0, 0, 0], [list]).0 - (4 + 9) / 2) < 1e-5)
+    }
+
+    @Test func theDivergenceIsZeroForTheTeachersDistributionOnly() {
+        let list = RankingLoss.List(range: 0..<3, relevant: [], teacher: [2, 0, -1])
+        #expect(abs(value(.listKL, [5, 3, 2], [list]).0) < 1e-6)
+        #expect(value(.listKL, [0, 0, 0], [list]).0 > 0.1)
+        #expect(value(.listKL, [5, 3, 2], [list]).1.allSatisfy { abs($0) < 1e-5 })
+    }
+
+    @Test(arguments: RankingLoss.all.map(\.name)) func gradientsEqualFiniteDifferences(_ name: String) throws {
+        let loss = try #require(RankingLoss.named(name))
+        let scores: [Float] = [0.3, -0.6, 1.1, 0.2, 0.9, -0.4, 0.5]
+        let lists = [
+            RankingLoss.List(range: 0..<4, relevant: [2, 0], teacher: [1, 0, 0.5, -1]),
+            RankingLoss.List(range: 4..<7, relevant: [1], teacher: [0.2, 0.9, -0.3]),
+        ]
+        let gradient = value(loss, scores, lists).1
+        for index in scores.indices {
+            var (up, down) = (scores, scores)
+            up[index] += 1e-2
+            down[index] -= 1e-2
+            let numeric = (value(loss, up, lists).0 - value(loss, down, lists).0) / 2e-2
+            #expect(abs(numeric - gradient[index]) < 2e-3)
+        }
+    }
+
+    @Test func listsWithoutALessonCostNothing() {
+        for loss in RankingLoss.all {
+            let list = RankingLoss.List(range: 0..<2, relevant: [])
+            let (value, gradient) = value(loss, [1, 2], [list])
+            #expect(value == 0 && gradient == [0, 0])
+        }
+        #expect(RankingLoss.named("none") == nil)
+    }
+}
