@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Episodes
 import LanguageModels
 import OrderedCollections
 import Testing
@@ -35,7 +36,7 @@ import Text
         ("empty turns", "repeat_last: true\nturns: [{content: \" \"}]", "unreadable_model"),
         (
             "an answer without a look",
-            "turns: [{content: \"Answer: Conde Nast\"}, {content: \"Bauer Media Group [1]\"}]", "answered"
+            "select: call\nturns: [{content: \"Answer: Conde Nast\"}, {content: \"Bauer Media Group [1]\"}]", "answered"
         ),
         ("only a table", "repeat_last: true\nturns: [{tool_calls: [{name: aggregate, arguments: {}}]}]", "repeating"),
     ]

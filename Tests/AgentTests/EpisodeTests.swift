@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Corpus
+import Episodes
 import Foundation
 import LanguageModels
 import Synchronization

@@ -2,6 +2,7 @@
 
 import Base
 import Corpus
+import Episodes
 import LanguageModels
 import Synchronization
 import Testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 public import LanguageModels
 import Text
@@ -50,16 +51,25 @@ public struct SpanChoiceAnswerer: Answerer {
             confidence: found.confidence)
     }
 
-    /// The model's own short answer; nil where the budget does not allow one.
+    /// The model's own short answer; nil where the budget does not allow one, and where it is no words of the passages or of
+    /// the question: a small model may copy an answer from the prompt's examples.
     private func draft(
         _ question: Question, _ shown: [EvidenceAnswerer.Passage], _ context: StepContext
     ) async throws -> String? {
         do {
             let response = try await context.respond(to: reader.request(question.text, shown), purpose: "answer")
-            return response.completions.first.map { EvidenceAnswerer.short($0.message.content) }
+            let short = EvidenceAnswerer.short(response.completions.first?.message.content ?? "")
+            let sources = shown.flatMap { [$0.title, $0.text] } + [question.text, "yes", "no"]
+            let wanted = Self.words(short)
+            return wanted.count > 2 && sources.contains { Self.words($0).contains(wanted) } ? short : nil
         } catch SessionError.budget {
             return nil
         }
+    }
+
+    /// The words of a text in lower case, one space around each.
+    private static func words(_ text: String) -> String {
+        " " + text.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: " ") + " "
     }
 
     private static let splitter = SentenceSplitter()

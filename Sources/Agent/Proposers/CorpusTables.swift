@@ -91,6 +91,7 @@ enum CorpusTables {
         switch value {
         case .text(let text): return text
         case .number(let number): return Denotation.shown(number)
+        case .integer(let integer): return String(integer)
         case .boolean(let boolean): return boolean ? "true" : "false"
         case .date(let seconds): return String(CalendarDate.text(seconds: seconds).prefix(10))
         case .list: return ""
@@ -100,6 +101,7 @@ enum CorpusTables {
     private static func number(_ value: MetadataValue) -> Double {
         switch value {
         case .number(let number): return number
+        case .integer(let integer): return Double(integer)
         case .boolean(let boolean): return boolean ? 1 : 0
         case .date(let seconds): return Double(seconds)
         case .text, .list: return .nan

@@ -131,6 +131,8 @@ struct ToolOffer {
     private func narrowFields(_ properties: inout JSONObject, of kind: Kind) {
         let field: JSONValue = ["type": "string", "enum": .array(fields.map(JSONValue.string))]
         let numeric = corpus.summary.fields.filter { $0.type == .number || $0.type == .numberList || $0.type == .date }
+        // A short prompt describes conditions once: an aggregation works over a filter's result.
+        if kind == .aggregate, detail != .full { properties["where"] = nil }
         if properties["where"] != nil {
             let clause: JSONValue = [
                 "type": "object",
@@ -185,8 +187,8 @@ struct ToolOffer {
 
     // MARK: Compact
 
-    /// Arguments that say how much to show and how: a short prompt leaves them at their defaults.
-    private static let pages: Set<String> = ["limit", "offset", "around", "fields", "sort"]
+    /// Arguments that say how much to show and how, and rare ones: a short prompt leaves them at their defaults.
+    private static let pages: Set<String> = ["limit", "offset", "around", "fields", "sort", "q", "as", "width"]
 
     /// The first sentence of a description, and the arguments without theirs.
     private static func compact(_ specification: ToolSpecification) -> ToolSpecification {
@@ -207,7 +209,9 @@ struct ToolOffer {
         return short
     }
 
-    private static let wordy: Set<String> = ["description", "minLength", "maxLength", "minimum", "maximum"]
+    private static let wordy: Set<String> = [
+        "description", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "additionalProperties",
+    ]
 
     private static func bare(_ schema: JSONValue) -> JSONValue {
         switch schema {
@@ -216,7 +220,8 @@ struct ToolOffer {
             var kept: JSONObject = [:]
             for (name, value) in members {
                 if name == "properties", let inner = value.object {
-                    kept[name] = .object(JSONObject(uniqueKeysWithValues: inner.map { ($0.key, bare($0.value)) }))
+                    let wanted = inner.filter { !pages.contains($0.key) }
+                    kept[name] = .object(JSONObject(uniqueKeysWithValues: wanted.map { ($0.key, bare($0.value)) }))
                 } else if !wordy.contains(name) {
                     kept[name] = name == "enum" ? value : bare(value)
                 }

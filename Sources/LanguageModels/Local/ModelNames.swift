@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Foundation
 
 /// The names by which people ask for models: `qwen2.5:1.5b`, `llama3.2:1b`, `hf.co/owner/name:Q4_K_M`; what they stand for
