@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OrderedCollections
+import QualityMetrics
 import Base
 import Corpus
 import Evaluation
