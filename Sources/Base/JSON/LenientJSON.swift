@@ -293,6 +293,10 @@ private struct LenientParser {
         while index < scalars.count, scalars[index].properties.isWhitespace { index += 1 }
         guard index < scalars.count else { return true }
         if isName { return scalars[index] == ":" || scalars[index] == "=" }
+        // A comment may stand behind a value.
+        if scalars[index] == "/", index + 1 < scalars.count {
+            return scalars[index + 1] == "/" || scalars[index + 1] == "*"
+        }
         // A quote after a quote: the next name, whose comma is missing.
         return ",}])\"`".unicodeScalars.contains(scalars[index]) || depth == 0
     }
