@@ -4,7 +4,6 @@ import ArgumentParser
 import Base
 import Foundation
 import OrderedCollections
-import Text
 
 /// What stands for options that were not typed: `FORAGE_CORPUS`, and a configuration file.
 ///
@@ -42,8 +41,9 @@ struct CommandLineDefaults {
 
     /// The arguments with what is missing added behind them.
     /// - Parameter help: the description of all commands that ArgumentParser writes for tools.
-    func completing(_ arguments: [String], help: JSONValue) -> [String] {
+    func completing(_ arguments: [String], help: JSONValue, root: any ParsableCommand.Type) -> [String] {
         guard var command = help["command"] else { return arguments }
+        var type: any ParsableCommand.Type = root
         var scopes: [JSONObject] = [values]
         var rest = arguments[...]
         // The command that is meant: each word that names a subcommand goes one level down.
@@ -53,8 +53,9 @@ struct CommandLineDefaults {
             if let own = scopes.last?[word]?.object { scopes.append(own) }
             command = next
             rest = rest.dropFirst()
+            if let child = type.configuration.subcommands.first(where: { $0._commandName == word }) { type = child }
         }
-        if let name = command["defaultSubcommand"]?.string,
+        if let name = type.configuration.defaultSubcommand?._commandName,
             let next = command["subcommands"]?.array?.first(where: { $0["commandName"]?.string == name })
         {
             command = next

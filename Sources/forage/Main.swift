@@ -79,7 +79,7 @@ import Text
         }
         let defaults = try CommandLineDefaults()
         guard !defaults.isEmpty, !typed.isEmpty else { return typed }
-        return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()))
+        return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()), root: Self.self)
     }
 
     private static func fail(_ message: String, code: ExitCode) -> Never {

@@ -61,7 +61,12 @@ public enum YAMLReader {
     /// - Parameter name: stands for the text in errors.
     public static func readAll(_ text: String, name: String) throws(YAMLError) -> [JSONValue] {
         let nodes: [Node]
-        do { nodes = Array(try Yams.compose_all(yaml: text)) } catch { throw Self.translated(error, name) }
+        do {
+            let sequence = try Yams.compose_all(yaml: text)
+            nodes = Array(sequence)
+            // The sequence ends where the text cannot be read on, and keeps why.
+            if let error = sequence.error { throw error }
+        } catch { throw Self.translated(error, name) }
         var converter = Converter(file: name)
         var values: [JSONValue] = []
         for node in nodes { values.append(try converter.value(of: node, depth: 0)) }

@@ -20,7 +20,7 @@ enum MarkdownDocument {
         var title = fields["title"].flatMap { RecordMapper.scalar($0) }
         if title?.isEmpty ?? false { title = nil }
         fields["title"] = nil
-        if title == nil, let heading = firstHeading(body) {
+        if title == nil, front.problem == nil, let heading = firstHeading(body) {
             title = heading.text
             body = without(heading.lines, in: body)
         }

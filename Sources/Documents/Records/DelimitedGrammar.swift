@@ -120,7 +120,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
         if long == columns, short != columns { return true }
         if long != columns { return short != columns }
         // Both readings fit. Who quotes every field writes by the standard.
-        guard columns > 1, !(fields.count > 1 && fields.allSatisfy(\.isQuoted)) else { return true }
+        let isAllQuoted = fields.count + before > 1 && fields.allSatisfy(\.isQuoted)
+        guard columns > 1, !isAllQuoted else { return true }
         // Rows of several columns on each of the lines are rows.
         var at = firstEnd + 1
         while at < range.upperBound {
