@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OrderedCollections
-import QualityMetrics
 import Base
 import Corpus
 import Evaluation
 import Foundation
+import OrderedCollections
+import QualityMetrics
 import Testing
 import Text
 import Tools

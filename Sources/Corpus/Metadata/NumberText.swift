@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Documents
+
 /// Numbers as people write them, and their exact order.
 enum NumberText {
     /// The largest magnitude up to which every whole number is a `Double`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Documents
 import Base
+import Documents
 import Text
 
 /// The values of one field as they came, before its type is known: numbers of distinct raw values, by document.
