@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 FORAGE := .build/release/forage
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: build static test demo setup lint format bench install manual clean
+.PHONY: build static test demo setup lint format bench attack install manual clean
 
 build: setup
 	$(SWIFT) build -c release --product forage
@@ -46,6 +46,10 @@ bench: setup
 	$(SWIFT) build -c release --product ForageBenchmarks
 	mkdir -p runs/bench
 	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl --questions Examples/hotpotqa/questions.jsonl $(BENCH)
+
+# Attacks the built program on loopback: routes, raw requests, mutated bodies and corpora, bombs, load, shutdown.
+attack: build
+	python3 Tests/Attack/attack.py $(FORAGE) $(ATTACK)
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage
