@@ -58,7 +58,7 @@ import Tools
     @Test func sumsUpWhatNoLongerFitsAndGoesOn() async throws {
         let padding = String(repeating: " It is told at length in many words that fill a page.", count: 12)
         let documents = World.documents.map { Document(id: $0.id, title: $0.title, text: $0.text + padding) }
-        let model = NarrowModel(limit: 9_000)
+        let model = NarrowModel(limit: 6_000)
         let run = try await World.run(
             "When did Arthur's Magazine begin?", strategy: World.strategy("react"),
             environment: World.environment(model: model, documents: documents))

@@ -23,7 +23,10 @@ public struct OracleQuery: Sendable, Hashable {
         mode: RetrievalMode = .keyword, depth: Int = 50
     ) async throws -> OracleQuery? {
         var best: (key: Key, found: OracleQuery)?
-        for candidate in candidates(context: context, title: goldTitle, text: goldText) {
+        let analyzer = try TextAnalyzer()
+        // Function words alone find something by chance, and are no query that anyone should learn to write.
+        for candidate in candidates(context: context, title: goldTitle, text: goldText)
+        where !analyzer.terms(in: candidate).isEmpty {
             let hits = try await corpus.search(mode, query: candidate, limit: depth, within: nil)
             let rank = hits.firstIndex { $0.id == goldID || $0.id.hasPrefix(goldID + "#") }.map { $0 + 1 }
             let key = Key(candidate, rank: rank, depth: depth)

@@ -188,7 +188,9 @@ struct ToolOffer {
     // MARK: Compact
 
     /// Arguments that say how much to show and how, and rare ones: a short prompt leaves them at their defaults.
-    private static let pages: Set<String> = ["limit", "offset", "around", "fields", "sort", "q", "as", "width"]
+    private static let pages: Set<String> = [
+        "limit", "offset", "around", "fields", "sort", "q", "as", "width", "expression",
+    ]
 
     /// The first sentence of a description, and the arguments without theirs.
     private static func compact(_ specification: ToolSpecification) -> ToolSpecification {
@@ -210,7 +212,8 @@ struct ToolOffer {
     }
 
     private static let wordy: Set<String> = [
-        "description", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "additionalProperties",
+        "description", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "minItems", "maxItems",
+        "additionalProperties",
     ]
 
     private static func bare(_ schema: JSONValue) -> JSONValue {
@@ -222,7 +225,7 @@ struct ToolOffer {
                 if name == "properties", let inner = value.object {
                     let wanted = inner.filter { !pages.contains($0.key) }
                     kept[name] = .object(JSONObject(uniqueKeysWithValues: wanted.map { ($0.key, bare($0.value)) }))
-                } else if !wordy.contains(name) {
+                } else if !wordy.contains(name), name != "type" || members["enum"] == nil {
                     kept[name] = name == "enum" ? value : bare(value)
                 }
             }

@@ -87,9 +87,17 @@ public enum FolderFile {
         return try open(name, beneath: folder, access)
     }
 
-    /// Creates a file in place of what stands at a path: a link there is removed, not followed.
+    /// Creates a file in place of what stands at a path: a file or a link there is removed, a link not followed.
+    /// - Throws: `FolderFileError`; with `EINVAL` where a device, a pipe or a folder stands there.
     public static func replace(path: String) throws(FolderFileError) -> Int32 {
-        unlink(path)
+        var status = stat()
+        if lstat(path, &status) == 0 {
+            let kind = status.st_mode & S_IFMT
+            guard kind == S_IFREG || kind == S_IFLNK else {
+                throw FolderFileError(path: path, code: EINVAL, action: "write to")
+            }
+            unlink(path)
+        }
         return try open(path: path, .creating)
     }
 
