@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Foundation
 import TensorMath
 import Testing
 import Text
