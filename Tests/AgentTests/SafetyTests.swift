@@ -2,7 +2,7 @@
 
 import Agent
 import Base
-import FoundationEssentials
+import Foundation
 import TensorMath
 import Testing
 import Text

@@ -196,7 +196,7 @@ import Text
         (#"{"field":"year","value":1}"#, #"a clause needs "field", "op" and "value""#),
         (#"{"or":{"field":"year"}}"#, #""or" takes a list"#),
         (#"{"field":"year","op":"==","value":1,"extra":2}"#, #"unexpected member "extra""#),
-        (#""DROP TABLE""#, "expected an object"),
+        (#""DROP TABLE""#, "expected an operator"),
         (#"{"field":"year","op":"=="}"#, #"needs a "value""#),
     ])
     func errorsTeach(_ text: String, _ expected: String) throws {

@@ -58,7 +58,9 @@ struct BaseFilesBuilder {
         let tableName = GenerationWriter.fileName(role: "passages", generation: manifest.number, extension: "tbl")
         try tables.write(to: folder + "/" + tableName)
         var table = try file(role: "passages", name: tableName)
-        table.parameters = ["records": .integer((carried?.recordCount ?? 0) + tables.newRecords)]
+        table.parameters = SectionFile.adding(
+            identityOf: folder + "/" + table.name,
+            to: ["records": .integer((carried?.recordCount ?? 0) + tables.newRecords)])
         manifest.files["passages"] = table
         let columnsName = GenerationWriter.fileName(role: "columns", generation: manifest.number, extension: "col")
         try columns.write(to: folder + "/" + columnsName, documentCount: tables.idHashes.count, declared: declared)
@@ -68,7 +70,8 @@ struct BaseFilesBuilder {
     private func file(role: String, name: String) throws -> GenerationManifest.File {
         let sum = try FileChecksum.of(path: folder + "/" + name)
         return GenerationManifest.File(
-            role: role, name: name, size: sum.size, checksum: sum.checksum, parameters: .object([:]))
+            role: role, name: name, size: sum.size, checksum: sum.checksum,
+            parameters: SectionFile.adding(identityOf: folder + "/" + name, to: .object([:])))
     }
 
     /// Whether the texts should be written anew: too many files, or more dead than live text in them.

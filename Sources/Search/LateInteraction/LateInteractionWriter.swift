@@ -8,16 +8,19 @@ import Foundation
 public struct LateInteractionWriter: ~Copyable {
     private let file: SectionFileWriter
     private let dimension: Int
-    private var starts: [UInt64] = [0]
-    private var scales: [Float] = []
+    private var starts: [UInt64]
+    private var scales: [Float]
 
     /// - Throws: `CorpusError` where the folder cannot be written.
     public init(path: String, dimension: Int) throws {
         let file = try SectionFileWriter(
             path: path, kind: LateInteractionIndex.kind, version: LateInteractionIndex.version)
         try file.begin("codes")
+        // Set after the last throw: a value that cannot be copied is made whole or not at all.
         self.file = file
         self.dimension = dimension
+        starts = [0]
+        scales = []
     }
 
     /// Adds the next passage.
