@@ -60,10 +60,10 @@ public enum YAMLReader {
     /// Reads a stream of documents with `---` between them; a text without one is an empty list.
     /// - Parameter name: stands for the text in errors.
     public static func readAll(_ text: String, name: String) throws(YAMLError) -> [JSONValue] {
-        let nodes: [Node]
+        var nodes: [Node] = []
         do {
-            let sequence = try Yams.compose_all(yaml: text)
-            nodes = Array(sequence)
+            var sequence = try Yams.compose_all(yaml: text)
+            while let node = sequence.next() { nodes.append(node) }
             // The sequence ends where the text cannot be read on, and keeps why.
             if let error = sequence.error { throw error }
         } catch { throw Self.translated(error, name) }
