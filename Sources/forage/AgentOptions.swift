@@ -5,6 +5,7 @@ import ArgumentParser
 import Base
 import Corpus
 import Encoders
+import Evaluation
 import Foundation
 import LanguageModels
 import Learning
@@ -361,7 +362,10 @@ enum CorpusOpening {
                 throw ValidationError("\(path):\(index + 1): expected \"text\" or \"contents\"")
             }
             let id = json["id"]?.string ?? json["id"]?.int.map(String.init) ?? String(index + 1)
-            documents.append(Document(id: id, title: json["title"]?.string ?? "", text: text))
+            documents.append(
+                EvalPassage(
+                    id: id, title: json["title"]?.string ?? "", text: text, metadata: json["metadata"]?.object ?? [:]
+                ).document)
             guard documents.count <= memoryLimit else {
                 throw ValidationError("\(path) has more than \(memoryLimit) documents; index it with `forage index`")
             }

@@ -8,7 +8,7 @@ import Text
 
 extension EvalPassage {
     /// The passage as a document of a corpus. ISO dates become dates; what has no metadata type is left out.
-    var document: Document {
+    package var document: Document {
         var values: [String: MetadataValue] = [:]
         for (name, value) in metadata { values[name] = Self.metadata(value) }
         return Document(id: id, title: title, text: text, metadata: values)
