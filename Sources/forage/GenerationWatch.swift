@@ -7,10 +7,9 @@ import Synchronization
 /// a few microseconds, so that a server can ask at every request.
 final class GenerationWatch: Sendable {
     private struct Stamp: Equatable {
-        var size: Int64 = -1
-        var seconds: Int = 0
-        var nanoseconds: Int = 0
-        var inode: UInt64 = 0
+        var size: UInt64?
+        var modified: Date?
+        var number: Int?
     }
 
     private let paths: [String]
@@ -23,11 +22,10 @@ final class GenerationWatch: Sendable {
 
     private static func stamps(_ paths: [String]) -> [Stamp] {
         paths.map { path in
-            var status = stat()
-            guard stat(path, &status) == 0 else { return Stamp() }
+            guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return Stamp() }
             return Stamp(
-                size: Int64(status.st_size), seconds: Int(status.st_mtim.tv_sec),
-                nanoseconds: Int(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino))
+                size: (attributes[.size] as? NSNumber)?.uint64Value, modified: attributes[.modificationDate] as? Date,
+                number: (attributes[.systemFileNumber] as? NSNumber)?.intValue)
         }
     }
 
