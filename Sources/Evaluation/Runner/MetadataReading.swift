@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import Corpus
+package import Corpus
 import Foundation
 import OrderedCollections
 import Text
