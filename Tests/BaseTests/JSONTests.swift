@@ -64,7 +64,9 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(path: "forage-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try Data("abc".utf8).write(to: URL(filePath: path))
-        #expect(Array(try MappedFile(path: path).bytes) == Array("abc".utf8))
+        // The bytes live as long as the file is held.
+        let file = try MappedFile(path: path)
+        #expect(withExtendedLifetime(file) { Array(file.bytes) } == Array("abc".utf8))
         try Data().write(to: URL(filePath: path))
         #expect(try MappedFile(path: path).bytes.isEmpty)
     }
