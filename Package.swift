@@ -130,7 +130,8 @@ var targets: [Target] = [
         name: "Forage", dependencies: dependencies(everyModule.filter { $0 != "Serving" }), path: "Sources/Umbrella",
         swiftSettings: swiftSettings),
     .executableTarget(
-        name: "ForageCommand", dependencies: dependencies(everyModule) + [argumentParser, logging, yams],
+        name: "ForageCommand",
+        dependencies: dependencies(everyModule) + [argumentParser, logging, yams, orderedCollections],
         path: "Sources/forage", swiftSettings: swiftSettings),
     .executableTarget(
         name: "LibraryExample", dependencies: ["Forage"], path: "Examples/library", swiftSettings: swiftSettings),

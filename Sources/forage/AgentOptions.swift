@@ -10,6 +10,7 @@ import Foundation
 import LanguageModels
 import Learning
 import Net
+import OrderedCollections
 import Search
 import TensorMath
 import Text
