@@ -70,8 +70,7 @@ struct AgentOptions: ParsableArguments {
             throw ValidationError(
                 "policy \(policyFile.name) needs a model: give --model, or set OPENAI_BASE_URL and OPENAI_API_KEY")
         }
-        let registry = try await LearnedDefaults.registry(
-            for: corpus, models: model.map { [$0] } ?? [], answerer: answerer)
+        let registry = try await LearnedDefaults.registry(models: model.map { [$0] } ?? [], answerer: answerer)
         let price = try prices.map { try PriceTable(file: $0).price(of: model?.name ?? "") } ?? ModelPrice()
         let strategy = try policyFile.strategy(registry, prices: price)
         var toolRegistry = try await openTools()
@@ -252,11 +251,8 @@ enum AnswererDefaults {
     }
 }
 
-/// What the trained policy needs of a corpus.
+/// What sessions are run with where nothing is named.
 enum LearnedDefaults {
-    /// The most passages that are read into memory for a trained policy.
-    static let passageLimit = 200_000
-
     /// The policy of sessions where none is named. A model in this process is better at reading than at driving: with it a
     /// policy that needs no model retrieves (`react` lets it drive all the same).
     static func policy(for corpus: any RetrievalCorpus, model: (any LanguageModel)?) -> String {
@@ -273,64 +269,18 @@ enum LearnedDefaults {
         return "\(policy) retrieves, \(model.name) reads and answers; --policy react lets the model drive"
     }
 
-    /// The policy of sessions without a model: the trained one where its weights are at hand and the corpus has
-    /// vectors, else the fixed one.
+    /// The policy of sessions without a model: the trained one where the corpus has vectors, as those had that it was
+    /// trained on, else the fixed one.
     static func policy(for corpus: any RetrievalCorpus) -> String {
-        guard let local = corpus as? LocalCorpus, local.hasSemanticSearch, local.reader.passageCount <= passageLimit,
-            let file = try? PolicyFile.find("multihop-gated"),
-            (try? MappedFile(path: file.directory + "/multihop.safetensors")) != nil
-        else { return "hops" }
-        // The policy follows titles from passage to passage. Where texts do not name each other's titles it was found to
-        // find less than the searches that it starts from, so that these are taken as they are.
-        return followsTitles(local) ? "multihop-gated" : "single-shot"
+        corpus.embedding != nil && corpus.summary.modes.contains(.semantic) ? "forage" : "hops"
     }
 
-    /// The least share of passages that lead to another one by its title, for the policy that follows titles. Of the
-    /// corpora at hand encyclopedias and manuals have .34 to .78, news, abstracts and reports at most .03.
-    static let leastLinked = 0.15
-
-    /// Whether the passages of a corpus lead to each other by their titles: measured on 400 of them.
-    static func followsTitles(_ corpus: LocalCorpus) -> Bool {
-        guard let links = corpus.links, corpus.reader.passageCount > 0 else { return false }
-        let count = corpus.reader.passageCount
-        let sample = min(400, count)
-        // A title that many documents bear, as a word that is one, leads nowhere.
-        let linked = (0..<sample).count { number in
-            links.links(from: PassageOrdinal(number * count / sample)).contains { $0.candidates <= 4 }
-        }
-        return Double(linked) >= leastLinked * Double(sample)
-    }
-
-    /// The strategies' parts for sessions on a corpus: the standard ones, learned policies, and the answerer.
+    /// The strategies' parts for sessions: the standard ones, learned policies, and the answerer.
     /// - Parameter models: the models that sessions will have.
     static func registry(
-        for corpus: any RetrievalCorpus, learns: Bool = true, models: [any LanguageModel] = [],
-        answerer: AnswererChoice = .auto
+        models: [any LanguageModel] = [], answerer: AnswererChoice = .auto
     ) async throws -> StrategyRegistry {
-        var registry = StrategyRegistry.standard
-        if learns {
-            registry = registry.learning(
-                world: { try world(of: corpus) }, embed: corpus.embedding)
-        }
-        return try await AnswererDefaults.apply(answerer, to: registry, models: models)
-    }
-
-    /// The corpus in memory, as the policy network sees it.
-    static func world(of corpus: any RetrievalCorpus) throws -> RetrievalWorld {
-        guard let local = corpus as? LocalCorpus, let vectors = local.vectors else {
-            throw ValidationError("a learned policy needs a corpus with vectors: run `forage index` with an encoder")
-        }
-        let count = local.reader.passageCount
-        guard count <= passageLimit else {
-            throw ValidationError("a learned policy reads at most \(passageLimit) passages, the corpus has \(count)")
-        }
-        let passages = try local.reader.passages(at: (0..<count).map { PassageOrdinal($0) })
-        var rows: [Float] = []
-        rows.reserveCapacity(count * vectors.dimension)
-        for ordinal in 0..<count { rows += try vectors.vector(at: PassageOrdinal(ordinal)) }
-        return try RetrievalWorld(
-            passages: passages.map { WorldPassage(id: $0.id, title: $0.title, text: $0.text) },
-            vectors: Matrix(rows: count, columns: vectors.dimension, elements: rows))
+        try await AnswererDefaults.apply(answerer, to: StrategyRegistry.standard.learning(), models: models)
     }
 }
 

@@ -91,7 +91,7 @@ struct EvalRunCommand: AsyncParsableCommand {
         let runner = try AgentQuestionRunner(
             corpus: corpus, tools: registry,
             policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) },
-            registry: try await LearnedDefaults.registry(for: corpus, models: Array(models.values)), models: models,
+            registry: try await LearnedDefaults.registry(models: Array(models.values)), models: models,
             embed: corpus.embedding,
             traces: writeTrace)
         let run = EvaluationRun(

@@ -123,9 +123,7 @@ struct ServiceArguments: ParsableArguments, Sendable {
     private func strategies(
         over corpus: any RetrievalCorpus, _ model: (any LanguageModel)?
     ) async throws -> [Strategy] {
-        let hasVectors = corpus.embedding != nil && corpus.summary.passageCount <= LearnedDefaults.passageLimit
-        let parts = try await LearnedDefaults.registry(
-            for: corpus, learns: hasVectors, models: model.map { [$0] } ?? [])
+        let parts = try await LearnedDefaults.registry(models: model.map { [$0] } ?? [])
         var names = policy
         if policy.isEmpty {
             let first = LearnedDefaults.policy(for: corpus, model: model)
@@ -141,17 +139,17 @@ struct ServiceArguments: ParsableArguments, Sendable {
             do {
                 strategies.append(try file.strategy(parts))
             } catch  where policy.isEmpty {
-                if hasVectors { note("the policy \(name) is left out: \(error)") }
+                note("the policy \(name) is left out: \(error)")
             }
         }
         return strategies
     }
 
-    /// The files of `Policies/`, or without such a folder the policies that the program carries.
+    /// The policies that the program carries, and those of `Policies/` beside them.
     private static func policyNames() -> [String] {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: "Policies")) ?? []
-        let names = files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
-        return names.isEmpty ? ["hops", "react", "single-shot"] : names
+        let carried = BundledFiles.paths.filter { $0.hasPrefix("Policies/") }.map { String($0.dropFirst(9)) }
+        return Set(files + carried).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
     }
 
     /// Reads questions with their gold answers.

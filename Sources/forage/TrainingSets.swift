@@ -35,7 +35,7 @@ struct TrainingSets {
     let say: (String) -> Void
 
     func open() async throws -> [TrainingSet] {
-        let space = try ActionSpace()
+        let space = try ActionSpace(memory: 1 << 14)
         var sets: [TrainingSet] = []
         for (index, path) in corpora.enumerated() {
             let corpus = try await CorpusOpening.open(path)

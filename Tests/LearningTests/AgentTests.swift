@@ -64,7 +64,7 @@ private struct SmallAgent {
         let path = folder + "/small.yaml"
         try yaml.write(toFile: path, atomically: true, encoding: .utf8)
         let strategy = try PolicyFile(file: path).strategy(
-            StrategyRegistry.standard.learning(world: { throw EpisodeError(reason: "no world") }))
+            StrategyRegistry.standard.learning())
         let store = InMemoryEventStore()
         let session = AgentSession(
             Question(SmallWorld.questions()[question].text), strategy: strategy, environment: environment, store: store,

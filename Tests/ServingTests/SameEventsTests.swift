@@ -90,7 +90,7 @@ import Tools
         try yaml.write(toFile: folder + "/drawn.yaml", atomically: true, encoding: .utf8)
         let events = try await compare(
             PolicyFile(file: folder + "/drawn.yaml"),
-            StrategyRegistry.standard.learning(world: { throw EpisodeError(reason: "no world") }))
+            StrategyRegistry.standard.learning())
         let trajectory = try Trajectory(events: events)
         #expect(trajectory.steps.count > 3 && trajectory.final.spent.toolCalls >= 2)
     }

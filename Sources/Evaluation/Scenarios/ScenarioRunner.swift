@@ -7,7 +7,6 @@ import Foundation
 import LanguageModels
 import Learning
 import OrderedCollections
-import TensorMath
 import Text
 import Tools
 
@@ -179,15 +178,6 @@ public struct ScenarioRunner: Sendable {
         return nil
     }
 
-    /// The corpus as a learned policy sees it, with the corpus's own vectors.
-    private static func world(of corpus: InMemoryCorpus) throws -> RetrievalWorld {
-        try RetrievalWorld(
-            passages: corpus.passages.map { WorldPassage(id: $0.id, title: $0.title, text: $0.text) },
-            vectors: Matrix(
-                rows: corpus.passages.count, columns: corpus.vectors.first?.count ?? 0,
-                elements: corpus.vectors.flatMap { $0 }))
-    }
-
     /// Runs one session; cut off after so many events and resumed with everything made anew, when asked to.
     private func session(
         _ one: ScenarioFile.Case, of scenario: ScenarioFile, crashAfter: Int? = nil
@@ -202,7 +192,7 @@ public struct ScenarioRunner: Sendable {
         }
         let corpus = try InMemoryCorpus(name: scenario.name, documents: documents)
         let file = try scenario.policyFile(in: policyDirectories)
-        let strategy = try file.strategy(registry.learning(world: { try Self.world(of: corpus) }))
+        let strategy = try file.strategy(registry.learning())
         func environment() throws -> (AgentEnvironment, ObservedModel?) {
             var tools = try ToolRegistry.builtIn()
             if let names = scenario.tools ?? file.tools { tools = try tools.selecting(names) }

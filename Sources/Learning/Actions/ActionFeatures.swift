@@ -13,7 +13,7 @@ import TensorMath
 enum ActionFeatures {
     static let kindNames = [
         "is-keep", "is-first-search", "is-name-search", "is-clause-search", "is-next-keyword", "is-next-semantic",
-        "is-links", "is-top-links", "is-filter", "is-scoped-search", "is-other-call", "is-answer", "is-give-up",
+        "is-links", "is-next-all", "is-top-links", "is-filter", "is-scoped-search", "is-other-call", "is-answer", "is-give-up",
     ]
     static let stateNames = [
         "first-keep", "second-keep", "third-keep", "later-keep", "coverage", "lookups-spent", "rankings-agree",
@@ -72,8 +72,8 @@ enum ActionFeatures {
                 for (index, value) in lookup(candidate, calls, view).enumerated() {
                     elements[base + lookupStart + index] = value
                 }
-            case .answer: elements[base + 11] = 1
-            case .giveUp, .correct: elements[base + 12] = 1
+            case .answer: elements[base + 12] = 1
+            case .giveUp, .correct: elements[base + 13] = 1
             }
         }
         return Matrix(rows: candidates.count, columns: count, elements: elements)
@@ -102,10 +102,11 @@ enum ActionFeatures {
         case .name: return 2
         case .clause: return 3
         case .next: return way == .keyword ? 4 : way == .semantic ? 5 : 6
-        case .top: return 7
-        case .filter: return 8
-        case .scoped: return 9
-        case .other: return way == .keyword ? 2 : way == .semantic ? 3 : 10
+        case .all: return 7
+        case .top: return 8
+        case .filter: return 9
+        case .scoped: return 10
+        case .other: return way == .keyword ? 2 : way == .semantic ? 3 : 11
         }
     }
 
@@ -128,7 +129,7 @@ enum ActionFeatures {
         return [
             recency, recency == 1 ? 1 : 0, 1 - view.share(view.covered), newNames,
             min(1, Float(view.tried[kind]) / 3), view.lastNews[kind], view.tried[kind] == 0 ? 1 : 0,
-            Float(calls.count) / 2, named, coverage,
+            Float(calls.count) / 3, named, coverage,
         ]
     }
 }
@@ -176,7 +177,7 @@ private struct PassageLists {
                         raise(14, reciprocal)
                         raise(15, relative)
                     }
-                case (.next, _):
+                case (.next, _), (.all, _):
                     raise(16, 1)
                     if list.source == last { raise(17, 1) }
                 case (.top, _): raise(18, 1)

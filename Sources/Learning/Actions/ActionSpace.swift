@@ -46,10 +46,10 @@ public final class ActionSpace: Sendable {
     public static let proposer = "actions"
 
     private let reading: TextReading
-    private let passages = BoundedMemo<String, PassageFacts>(limit: 1 << 15)
-    private let questions = BoundedMemo<String, QuestionContext>(limit: 1 << 11)
+    private let passages: BoundedMemo<String, PassageFacts>
+    private let questions: BoundedMemo<String, QuestionContext>
     private let fields = BoundedMemo<String, FieldValues>(limit: 8)
-    private let decisions = BoundedMemo<DecisionKey, Remembered>(limit: 1 << 14)
+    private let decisions: BoundedMemo<DecisionKey, Remembered>
 
     private struct DecisionKey: Hashable {
         var corpus: String
@@ -63,8 +63,15 @@ public final class ActionSpace: Sendable {
         var features: Matrix?
     }
 
+    /// - Parameter memory: Decisions that are remembered, some 30 KB each. Default: 512, for sessions; training, which
+    ///   comes back to the same states in many episodes, takes more.
     /// - Throws: `AnalyzerError` never for the built-in analysis.
-    public init() throws { reading = try TextReading() }
+    public init(memory: Int = 512) throws {
+        reading = try TextReading()
+        decisions = BoundedMemo(limit: memory)
+        passages = BoundedMemo(limit: 2 * max(memory, 2048))
+        questions = BoundedMemo(limit: max(memory / 8, 32))
+    }
 
     private func context(_ state: AgentState) -> QuestionContext {
         let key = state.header.corpus.value + "\u{0}" + state.question.text
@@ -147,17 +154,26 @@ public final class ActionSpace: Sendable {
         }
         for (source, place) in view.kept.enumerated() {
             guard let passage = state.retrieved[view.ids[place]]?.passage else { continue }
-            if follows { add(maker.links([passage.id]), .next, source, "follows the links of \"\(passage.title)\"") }
+            var ways: [[ToolInvocation]] = []
+            if follows {
+                ways.append(maker.links([passage.id]))
+                add(ways[ways.count - 1], .next, source, "follows the links of \"\(passage.title)\"")
+            }
             if !options.without.contains("words") {
                 // What was open when the passage was kept, so that the call stays the same one later.
                 let covered = view.kept[...source].reduce(0) { $0 | view.facts[$1].held }
-                let query = view.question.nextKeywords(view.facts[place], covered: covered)
-                add(maker.keyword(query, limit: options.next), .next, source, "searches on from \"\(passage.title)\"")
+                ways.append(
+                    maker.keyword(view.question.nextKeywords(view.facts[place], covered: covered), limit: options.next))
+                add(ways[ways.count - 1], .next, source, "searches on from \"\(passage.title)\"")
             }
             if !options.without.contains("meaning") {
-                add(
-                    maker.semantic(view.question.nextMeaning(passage), limit: options.next), .next, source,
-                    "searches on with \"\(passage.title)\"")
+                ways.append(maker.semantic(view.question.nextMeaning(passage), limit: options.next))
+                add(ways[ways.count - 1], .next, source, "searches on with \"\(passage.title)\"")
+            }
+            // All ways at once: one decision, but every call of it counts.
+            let open = ways.filter { way in way.contains { !state.hasCalled($0) } }
+            if open.count > 1, view.lookups + open.count <= options.lookups {
+                add(open.flatMap { $0 }, .all, source, "looks on from \"\(passage.title)\" in every way")
             }
         }
         if !options.without.contains("filters"), tools["filter"] != nil {

@@ -21,6 +21,8 @@ enum LookupRole: Int, CaseIterable, Sendable {
     /// What is open of the question, with the names in a kept passage, or the question with that passage condensed; or
     /// that passage's links.
     case next
+    /// Every way of `next` at once.
+    case all
     /// The links of the passages that the first searches agree on.
     case top
     /// A filter by a value that the question names.
@@ -97,7 +99,8 @@ struct StateView {
                 for id in ids { if let place = retrieved.index(forKey: id) { isChosen[place] = true } }
             }
             guard case .call(let invocations) = action.candidate.kind else { continue }
-            let (role, source) = Self.purpose(of: action.candidate)
+            let (wanted, source) = Self.purpose(of: action.candidate)
+            let role = wanted == .all ? .next : wanted
             for invocation in invocations {
                 let kind = Self.kind(LookupWay(tool: invocation.tool), role)
                 tried[kind] += 1

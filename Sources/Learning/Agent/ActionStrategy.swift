@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Agent
+public import Agent
 import Base
 import Episodes
 import Synchronization
 
 extension StrategyRegistry {
-    /// Adds what policies that choose among tool calls bring: the proposer `actions`, the policy `network`, the keeper
+    /// The registry with what policies that choose among tool calls bring: the proposer `actions`, the policy `network`, the keeper
     /// `chosen`.
     ///
     ///     proposers: [{actions: {lookups: 10, keep: 5, stops: true}}]
@@ -16,19 +16,21 @@ extension StrategyRegistry {
     /// and, for a model that proposes calls which the trained policy takes or leaves:
     ///
     ///     proposers: [{model: {apart: true}}, actions]
-    mutating func addActions() {
+    public func learning() -> StrategyRegistry {
+        var registry = self
         let shared = SharedPolicies()
-        proposers["actions"] = { options, file in
+        registry.proposers["actions"] = { options, file in
             ActionProposals(try shared.space(), options: try Self.actions(&options))
         }
-        policies["network"] = { options, file in
+        registry.policies["network"] = { options, file in
             // The policy's features count look-ups as its proposer does.
             NetworkPolicy(
                 try shared.policy(&options, file), space: try shared.space(), options: try file.actions(),
                 uncertaintyWeight: try options.double("uncertainty", default: 1, in: 0...100),
                 temperature: try options.optionalDouble("temperature", in: 0...1000))
         }
-        keepers["chosen"] = { _, _ in ChosenKeeper() }
+        registry.keepers["chosen"] = { _, _ in ChosenKeeper() }
+        return registry
     }
 
     static func actions(_ reader: inout PolicyReader) throws -> ActionOptions {

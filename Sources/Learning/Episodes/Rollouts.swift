@@ -29,7 +29,7 @@ public final class TrainingCorpus: Sendable {
         self.name = name ?? corpus.summary.name
         let pinned = PinnedCorpus.pinning(corpus)
         memo = ToolMemo(corpus: pinned.fingerprint, limit: memory)
-        self.space = try space ?? ActionSpace()
+        self.space = try space ?? ActionSpace(memory: 1 << 14)
         environment = AgentEnvironment(
             corpus: pinned,
             tools: try (tools ?? ToolRegistry.builtIn()).adding([LinksTool()]).remembering(memo),

@@ -7,15 +7,8 @@ import Text
 // The weights file of a policy: `Policies/name.safetensors`.
 extension LearnedPolicy {
     /// Identifies the features that this version computes: their names in order.
-    static var featureFingerprint: String { fingerprint(of: ActionFeatures.names) }
-
-    private static func fingerprint(of names: [String]) -> String {
-        String(SHA256.hex(names.joined(separator: ",")).prefix(16))
-    }
-
-    /// Reads a policy that chooses among the passages of a `RetrievalWorld`.
-    init(worldWeights path: String) throws {
-        try self.init(weights: path, features: EvidenceState.featureNames)
+    static var featureFingerprint: String {
+        String(SHA256.hex(ActionFeatures.names.joined(separator: ",")).prefix(16))
     }
 
     /// Reads a policy from a weights file.
@@ -23,18 +16,14 @@ extension LearnedPolicy {
     /// - Throws: `SafetensorsError`, or `PolicyFileError` where the file was made for other features or by an unknown
     ///   architecture.
     public init(weights path: String) throws {
-        try self.init(weights: path, features: ActionFeatures.names)
-    }
-
-    private init(weights path: String, features: [String]) throws {
         let file = try SafetensorsFile(path: path)
         guard let architecture = file.metadata["architecture"] else {
             throw PolicyFileError.malformed(path: path, reason: "the header names no architecture")
         }
-        guard file.metadata["features"] == Self.fingerprint(of: features) else {
+        guard file.metadata["features"] == Self.featureFingerprint else {
             throw PolicyFileError.otherFeatures(path: path)
         }
-        var policy = try LearnedPolicy(architecture: architecture, seed: 0, features: features.count)
+        var policy = try LearnedPolicy(architecture: architecture, seed: 0)
         policy.parameters = try policy.parameters.loaded(from: file)
         guard policy.parameters.isFinite else {
             throw PolicyFileError.malformed(path: path, reason: "a weight is not finite")

@@ -21,14 +21,10 @@ public struct LearnedPolicy: Sendable {
     ///
     /// - Throws: `PolicyFileError.unknownArchitecture`.
     public init(architecture: String, seed: UInt64) throws {
-        try self.init(architecture: architecture, seed: seed, features: ActionFeatures.count)
-    }
-
-    init(architecture: String, seed: UInt64, features: Int) throws {
         guard let type = PolicyNetworks.all[architecture] else {
             throw PolicyFileError.unknownArchitecture(architecture, known: PolicyNetworks.all.keys.sorted())
         }
-        network = type.init(features: features)
+        network = type.init(features: ActionFeatures.count)
         parameters = network.initialParameters(seed: seed)
     }
 

@@ -51,6 +51,10 @@ public enum Oracle: String, Sendable, Hashable, CaseIterable {
         if missing.isEmpty {
             return candidates.indices.filter { if case .answer = candidates[$0].kind { true } else { false } }
         }
+        // A choice is better made in the light of all that can be found: before the next passage is kept, everything that
+        // the last one leads to is looked up.
+        let looking = candidates.indices.filter { Self.looksOn(candidates[$0], state) }
+        if !looking.isEmpty { return looking }
         let keeping = candidates.indices.filter { row in
             guard case .keep(let ids) = candidates[row].kind else { return false }
             return ids.contains { id in
@@ -68,6 +72,13 @@ public enum Oracle: String, Sendable, Hashable, CaseIterable {
         }
         let most = right.map(\.found).max() ?? 0
         return right.filter { $0.found == most }.map(\.row)
+    }
+
+    /// Whether a candidate looks up all that the passage kept last leads to; before there is one, the first links.
+    private static func looksOn(_ candidate: CandidateAction, _ state: AgentState) -> Bool {
+        guard case .call = candidate.kind else { return false }
+        let (role, source) = StateView.purpose(of: candidate)
+        return role == .top && state.evidence.items.isEmpty || role == .all && source == state.evidence.items.count - 1
     }
 
     /// What gold may call a passage.
