@@ -29,6 +29,12 @@ static const unsigned char policies_decompose_yaml[] __attribute__((aligned(64))
 static const unsigned char policies_feedback_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/feedback.yaml"
 };
+static const unsigned char policies_forage_safetensors[] __attribute__((aligned(64))) = {
+#embed "../../Policies/forage.safetensors"
+};
+static const unsigned char policies_forage_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/forage.yaml"
+};
 static const unsigned char policies_golden_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/golden.yaml"
 };
@@ -46,21 +52,6 @@ static const unsigned char policies_jargon_yaml[] __attribute__((aligned(64))) =
 };
 static const unsigned char policies_late_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/late.yaml"
-};
-static const unsigned char policies_multihop_answers_safetensors[] __attribute__((aligned(64))) = {
-#embed "../../Policies/multihop-answers.safetensors"
-};
-static const unsigned char policies_multihop_answers_yaml[] __attribute__((aligned(64))) = {
-#embed "../../Policies/multihop-answers.yaml"
-};
-static const unsigned char policies_multihop_gated_yaml[] __attribute__((aligned(64))) = {
-#embed "../../Policies/multihop-gated.yaml"
-};
-static const unsigned char policies_multihop_safetensors[] __attribute__((aligned(64))) = {
-#embed "../../Policies/multihop.safetensors"
-};
-static const unsigned char policies_multihop_yaml[] __attribute__((aligned(64))) = {
-#embed "../../Policies/multihop.yaml"
 };
 static const unsigned char policies_r1_searcher_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/r1-searcher.yaml"
@@ -116,17 +107,14 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/corpus.yaml", policies_corpus_yaml),
     BUNDLED("Policies/decompose.yaml", policies_decompose_yaml),
     BUNDLED("Policies/feedback.yaml", policies_feedback_yaml),
+    BUNDLED("Policies/forage.safetensors", policies_forage_safetensors),
+    BUNDLED("Policies/forage.yaml", policies_forage_yaml),
     BUNDLED("Policies/golden.yaml", policies_golden_yaml),
     BUNDLED("Policies/hops.yaml", policies_hops_yaml),
     BUNDLED("Policies/hyde.yaml", policies_hyde_yaml),
     BUNDLED("Policies/ircot.yaml", policies_ircot_yaml),
     BUNDLED("Policies/jargon.yaml", policies_jargon_yaml),
     BUNDLED("Policies/late.yaml", policies_late_yaml),
-    BUNDLED("Policies/multihop-answers.safetensors", policies_multihop_answers_safetensors),
-    BUNDLED("Policies/multihop-answers.yaml", policies_multihop_answers_yaml),
-    BUNDLED("Policies/multihop-gated.yaml", policies_multihop_gated_yaml),
-    BUNDLED("Policies/multihop.safetensors", policies_multihop_safetensors),
-    BUNDLED("Policies/multihop.yaml", policies_multihop_yaml),
     BUNDLED("Policies/r1-searcher.yaml", policies_r1_searcher_yaml),
     BUNDLED("Policies/react.yaml", policies_react_yaml),
     BUNDLED("Policies/reader.safetensors", policies_reader_safetensors),

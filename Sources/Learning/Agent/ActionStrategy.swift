@@ -27,7 +27,8 @@ extension StrategyRegistry {
             NetworkPolicy(
                 try shared.policy(&options, file), space: try shared.space(), options: try file.actions(),
                 uncertaintyWeight: try options.double("uncertainty", default: 1, in: 0...100),
-                temperature: try options.optionalDouble("temperature", in: 0...1000))
+                temperature: try options.optionalDouble("temperature", in: 0...1000),
+                sure: try options.double("sure", default: 0, in: 0...1))
         }
         registry.keepers["chosen"] = { _, _ in ChosenKeeper() }
         return registry

@@ -13,7 +13,7 @@ import TensorMath
 public struct NetworkPolicy: RetrievalPolicy {
     public var name: String { "learned" }
     public var fingerprint: String {
-        "learned/2:\(uncertaintyWeight),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
+        "learned/3:\(uncertaintyWeight),\(sure),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
     }
     /// The network with its weights.
     public let policy: LearnedPolicy
@@ -24,11 +24,15 @@ public struct NetworkPolicy: RetrievalPolicy {
     public var uncertaintyWeight: Double
     /// Samples with this temperature; nil takes the best.
     public var temperature: Double?
+    /// The least probability with which answering is the best choice while there is another one; it bears on the best
+    /// choice alone, not on samples. Default: 0: wherever answering is likelier than each other choice.
+    public var sure: Double
 
     public init(
         _ policy: LearnedPolicy, space: ActionSpace, options: ActionOptions = ActionOptions(),
-        uncertaintyWeight: Double = 1, temperature: Double? = nil
+        uncertaintyWeight: Double = 1, temperature: Double? = nil, sure: Double = 0
     ) {
+        self.sure = sure
         self.policy = policy
         self.space = space
         self.options = options
@@ -54,7 +58,14 @@ public struct NetworkPolicy: RetrievalPolicy {
         let shares = weights.map { $0 / total }
         guard temperature != nil else {
             // The first of equals.
-            let best = shares.firstIndex(of: shares.max() ?? 0) ?? 0
+            func likeliest(_ rows: [Int]) -> Int? {
+                rows.max { shares[$0] != shares[$1] ? shares[$0] < shares[$1] : $0 > $1 }
+            }
+            var best = likeliest(Array(shares.indices)) ?? 0
+            if case .answer = candidates[best].kind, shares[best] < sure {
+                let others = candidates.indices.filter { if case .answer = candidates[$0].kind { false } else { true } }
+                best = likeliest(others) ?? best
+            }
             return PolicyChoice(index: best, value: Double(value), probabilities: shares)
         }
         var rest = random.uniform()
