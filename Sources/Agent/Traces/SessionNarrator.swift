@@ -92,6 +92,8 @@ public struct SessionNarrator: Sendable {
         case "semantic_search" where !query.isEmpty: return "Looks for passages about “\(query)”"
         case "read" where object["ids"] != nil:
             return "Reads \((object["ids"]?.array ?? []).compactMap(\.string).joined(separator: ", "))"
+        case "links":
+            return "Follows the links of \((object["ids"]?.array ?? []).compactMap(\.string).joined(separator: ", "))"
         case "read": return "Reads on in \(text("over"))"
         case "filter" where object["where"] != nil: return "Selects all documents where \(text("where"))"
         case "filter": return "Selects all documents"
