@@ -230,6 +230,7 @@ final class GenerationJob: SequenceJob {
         }
         return true
     }
+
     private func record(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) {
         let written = plan.tokenizer.decodeBytes([Int(token)])
         if let top = plan.options.topLogProbabilities {
