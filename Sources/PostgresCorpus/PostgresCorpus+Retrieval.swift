@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Corpus
+import Encoders
 import Postgres
 import Search
 public import Tools
@@ -38,7 +39,7 @@ extension PostgresCorpus: RetrievalCorpus {
         guard !queries.isEmpty else { return [] }
         guard limit > 0 else { return queries.map { _ in [] } }
         let scope = try await passages(in: scope)
-        let found: [[ScoredPassage]]
+        let found: [[Search.ScoredPassage]]
         switch mode {
         case .keyword: found = try await keywordSearch(queries, limit: limit, within: scope)
         case .semantic:
@@ -50,7 +51,7 @@ extension PostgresCorpus: RetrievalCorpus {
 
     private func hybridSearch(
         _ queries: [String], limit: Int, within scope: OrdinalSet?
-    ) async throws -> [[ScoredPassage]] {
+    ) async throws -> [[Search.ScoredPassage]] {
         let options = LocalCorpus.HybridOptions()
         let depth = max(options.depth, limit)
         guard hasSemanticSearch else { return try await keywordSearch(queries, limit: limit, within: scope) }
