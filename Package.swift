@@ -66,7 +66,8 @@ let modules: [Module] = [
     Module(
         name: "Agent",
         uses: [
-            "Base", "Net", "Postgres", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "Postgres", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Search",
             "LanguageModels", "Tools", "Reading", "Episodes",
         ],
         libraries: [yams, grdb, collections], testUses: ["PostgresTestServer"]),

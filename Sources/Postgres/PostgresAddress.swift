@@ -90,7 +90,9 @@ public struct PostgresAddress: Sendable, Hashable, CustomStringConvertible {
     /// A message of the library in one line, without what is secret.
     func clean(_ message: String) -> String {
         var text = message.split(whereSeparator: \.isNewline).joined(separator: "; ")
-        for secret in secrets { text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…") }
+        for secret in secrets {
+            text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…")
+        }
         return text
     }
 }

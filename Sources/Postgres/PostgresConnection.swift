@@ -31,7 +31,8 @@ public final class PostgresConnection: @unchecked Sendable {
     private init(address: PostgresAddress, limit: Duration) throws {
         guard forage_pq_load() != 0 else {
             throw PostgresError(
-                .noLibrary, "PostgreSQL's client library (libpq 14 or later) is not installed: on Debian `apt install libpq5`")
+                .noLibrary,
+                "PostgreSQL's client library (libpq 14 or later) is not installed: on Debian `apt install libpq5`")
         }
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else {
@@ -291,7 +292,8 @@ public final class PostgresConnection: @unchecked Sendable {
             }
             let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
             var files = [
-                pollfd(fd: socket, events: events, revents: 0), pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: socket, events: events, revents: 0),
+                pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0),
             ]
             let count = poll(&files, 2, Int32(clamping: milliseconds + 1))
             if count < 0, errno != EINTR { throw loss() }

@@ -50,7 +50,8 @@ package struct PostgresMigrations: Sendable {
         guard version <= steps.count else {
             throw PostgresError(
                 .unexpected,
-                "the database's tables for \(part) have version \(version); this program knows \(steps.count): use a newer one")
+                "the database's tables for \(part) have version \(version); this program knows \(steps.count): use a newer one"
+            )
         }
         return version
     }

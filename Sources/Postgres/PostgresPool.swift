@@ -73,7 +73,8 @@ public final class PostgresPool: Sendable {
     /// A connection for the caller alone, beside the pool's: what holds a lock for long.
     public func dedicatedConnection() async throws -> PostgresConnection {
         let connection = try await PostgresConnection.open(address, limit: options.statementLimit)
-        if !options.startup.isEmpty { try await connection.script(options.startup) }
+        // What is there already is no news.
+        try await connection.script("SET client_min_messages = warning; \(options.startup)")
         return connection
     }
 

@@ -89,7 +89,9 @@ public final class PostgresRows: @unchecked Sendable {
         return value
     }
 
-    public func optionalBoolean(_ row: Int, _ column: Int) throws -> Bool? { try raw(row, column).map { $0.first != 0 } }
+    public func optionalBoolean(_ row: Int, _ column: Int) throws -> Bool? {
+        try raw(row, column).map { $0.first != 0 }
+    }
 
     public func optionalText(_ row: Int, _ column: Int) throws -> String? {
         try raw(row, column).map { String(decoding: $0, as: UTF8.self) }

@@ -19,7 +19,8 @@ struct CorpusSchema: Sendable, Hashable {
         else {
             throw CorpusError(
                 .badArgument,
-                "a corpus in PostgreSQL has a name of 1 to 40 lower-case letters, digits and _; found \"\(name.prefix(60))\"")
+                "a corpus in PostgreSQL has a name of 1 to 40 lower-case letters, digits and _; found \"\(name.prefix(60))\""
+            )
         }
         self.name = name
     }
@@ -122,8 +123,10 @@ struct GenerationRecord: Sendable {
             ]
         }
         return [
-            "fields": .array(fields), "keywords": .bool(hasKeywords), "links": .bool(hasLinks), "names": .bool(hasNames),
-            "encoder": encoder, "encoder_fingerprint": print, "dimension": .integer(dimension), "graph": .bool(hasGraph),
+            "fields": .array(fields), "keywords": .bool(hasKeywords), "links": .bool(hasLinks),
+            "names": .bool(hasNames),
+            "encoder": encoder, "encoder_fingerprint": print, "dimension": .integer(dimension),
+            "graph": .bool(hasGraph),
             "passage_size": .integer(passageSize), "passage_overlap": .integer(passageOverlap),
         ]
     }
@@ -151,7 +154,8 @@ extension GenerationRecord {
                 column: column, isInteger: entry["integer"]?.bool ?? false)
         }
         self.init(
-            number: try rows.integer(row, 0), fingerprint: try rows.text(row, 1), documentCount: try rows.integer(row, 2),
+            number: try rows.integer(row, 0), fingerprint: try rows.text(row, 1),
+            documentCount: try rows.integer(row, 2),
             passageCount: try rows.integer(row, 3), fields: fields, hasKeywords: about["keywords"]?.bool ?? false,
             hasLinks: about["links"]?.bool ?? false, hasNames: about["names"]?.bool ?? false,
             encoder: about["encoder"]?.string, encoderFingerprint: about["encoder_fingerprint"]?.string,

@@ -187,7 +187,11 @@ private struct TableLoad {
                         rows.null()
                         rows.null()
                     }
-                    if let title = links?.titleNumber(of: passage.ordinal) { rows.integer(Int32(title)) } else { rows.null() }
+                    if let title = links?.titleNumber(of: passage.ordinal) {
+                        rows.integer(Int32(title))
+                    } else {
+                        rows.null()
+                    }
                 }
                 try send(&rows)
             }

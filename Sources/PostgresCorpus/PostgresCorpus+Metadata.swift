@@ -249,7 +249,8 @@ private struct AggregateStatement {
             let sum = "coalesce(sum(\(isList ? overElements("sum") : value)), 0)"
             return field.isInteger ? exactSum(sum) : number(sum)
         case .mean:
-            return number(isList ? "sum(\(overElements("sum"))) / nullif(sum(cardinality(\(value))), 0)" : "avg(\(value))")
+            return number(
+                isList ? "sum(\(overElements("sum"))) / nullif(sum(cardinality(\(value))), 0)" : "avg(\(value))")
         case .minimum: return column(isList ? "min(\(overElements("min")))" : Self.extreme("min", value, field), field)
         case .maximum: return column(isList ? "max(\(overElements("max")))" : Self.extreme("max", value, field), field)
         case .quantile(_, let share):

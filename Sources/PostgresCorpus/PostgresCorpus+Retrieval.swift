@@ -116,7 +116,8 @@ extension PostgresCorpus: RetrievalCorpus {
         try (0..<rows.count).map { row in
             let start = try rows.integer(row, 6)
             var pages: ClosedRange<Int>?
-            if let first = try rows.optionalInteger(row, 8), let last = try rows.optionalInteger(row, 9), first <= last {
+            if let first = try rows.optionalInteger(row, 8), let last = try rows.optionalInteger(row, 9), first <= last
+            {
                 pages = first...last
             }
             return Passage(

@@ -93,7 +93,8 @@ public final class PostgresCorpus: Sendable {
         while true {
             attempts += 1
             let record = try await live(schema, connection, address: pool.address)
-            try await connection.query("SELECT pg_advisory_lock_shared($1)", [.integer(schema.readerKey(record.number))])
+            try await connection.query(
+                "SELECT pg_advisory_lock_shared($1)", [.integer(schema.readerKey(record.number))])
             // A writer may have published between the two, and removed this one.
             let now = try await live(schema, connection, address: pool.address)
             if now.number == record.number || attempts > 8 { return (now, connection) }
@@ -121,7 +122,8 @@ public final class PostgresCorpus: Sendable {
     private static func missing(_ schema: CorpusSchema, _ address: PostgresAddress) -> CorpusError {
         CorpusError(
             .notACorpus,
-            "there is no corpus \"\(schema.name)\" at \(address); make one with `forage index SOURCE --output \(address)`")
+            "there is no corpus \"\(schema.name)\" at \(address); make one with `forage index SOURCE --output \(address)`"
+        )
     }
 
     private static func frame(_ pool: PostgresPool, _ table: String, name: String) async throws -> KeywordFrame {
@@ -171,7 +173,8 @@ public final class PostgresCorpus: Sendable {
         for row in 0..<rows.count {
             read.append(
                 PostingList(
-                    term: try rows.bytes(row, 0), passageCount: try rows.integer(row, 1), bytes: try rows.bytes(row, 2)))
+                    term: try rows.bytes(row, 0), passageCount: try rows.integer(row, 1), bytes: try rows.bytes(row, 2))
+            )
         }
         lists.keep(read, askedFor: missing)
         found += read
@@ -179,7 +182,9 @@ public final class PostgresCorpus: Sendable {
     }
 
     /// The best passages by BM25 for each of several queries.
-    func keywordSearch(_ queries: [String], limit: Int, within scope: OrdinalSet?) async throws -> [[Search.ScoredPassage]] {
+    func keywordSearch(_ queries: [String], limit: Int, within scope: OrdinalSet?) async throws -> [[Search
+        .ScoredPassage]]
+    {
         guard let frame else { throw missing("keyword") }
         let terms = queries.map { frame.terms(of: $0) }
         var index = try await index(for: terms.flatMap(\.first))

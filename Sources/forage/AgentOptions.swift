@@ -57,7 +57,9 @@ struct AgentOptions: ParsableArguments {
     var record: String?
 
     @Option(
-        help: "The session store: a file, or postgresql://…. Default: $FORAGE_SESSIONS, else forage/sessions.sqlite in the user's state folder.")
+        help:
+            "The session store: a file, or postgresql://…. Default: $FORAGE_SESSIONS, else forage/sessions.sqlite in the user's state folder."
+    )
     var sessions: String?
 
     /// Opens everything that a session needs.

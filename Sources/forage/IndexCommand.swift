@@ -30,7 +30,9 @@ struct IndexCommand: AsyncParsableCommand {
     @Argument(help: "Files, folders, or - for standard input.")
     var inputs: [String]
 
-    @Option(name: [.short, .long], help: "The corpus folder, by convention NAME.forage; or postgresql://USER@HOST/DATABASE?corpus=NAME.")
+    @Option(
+        name: [.short, .long],
+        help: "The corpus folder, by convention NAME.forage; or postgresql://USER@HOST/DATABASE?corpus=NAME.")
     var output: String
 
     @Option(

@@ -27,7 +27,7 @@ struct SearchCommand: AsyncParsableCommand {
             if limit < 1 || limit > 100_000 { throw ValidationError("--limit must be from 1 to 100000") }
         }
 
-        func show(_ hits: [ScoredPassage], from corpus: LocalCorpus) throws {
+        func show(_ hits: [Search.ScoredPassage], from corpus: LocalCorpus) throws {
             show(
                 hits.map { Double($0.score) }, try corpus.reader.passages(at: hits.map(\.ordinal)))
         }

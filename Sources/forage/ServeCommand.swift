@@ -41,7 +41,9 @@ struct ServiceArguments: ParsableArguments, Sendable {
     @Option(name: .long, help: "Passages of a query that does not say how many.")
     var topk = 3
 
-    @Option(name: .long, help: "The file in which sessions are kept, or postgresql://…; without it they are kept in memory.")
+    @Option(
+        name: .long, help: "The file in which sessions are kept, or postgresql://…; without it they are kept in memory."
+    )
     var sessions: String?
 
     @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
@@ -150,7 +152,8 @@ struct ServiceArguments: ParsableArguments, Sendable {
                     let newer = try? await PostgresCorpus(served.address, encoder: encoder)
                 else { return nil }
                 return (
-                    corpus: newer as any RetrievalCorpus, strategies: try? await arguments.strategies(over: newer, model)
+                    corpus: newer as any RetrievalCorpus,
+                    strategies: try? await arguments.strategies(over: newer, model)
                 )
             }
         }
@@ -160,7 +163,9 @@ struct ServiceArguments: ParsableArguments, Sendable {
     private func strategies(
         over corpus: any RetrievalCorpus, _ model: (any LanguageModel)?
     ) async throws -> [Strategy] {
-        let hasVectors = corpus is LocalCorpus && corpus.embedding != nil && corpus.summary.passageCount <= LearnedDefaults.passageLimit
+        let hasVectors =
+            corpus is LocalCorpus && corpus.embedding != nil
+            && corpus.summary.passageCount <= LearnedDefaults.passageLimit
         let parts = try await LearnedDefaults.registry(
             for: corpus, learns: hasVectors, models: model.map { [$0] } ?? [])
         var names = policy

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct AddressTests {
     @Test func secretsAreNotShown() throws {
-        let address = try PostgresAddress("postgresql://ann:s%40cret@db.example:5433/things?corpus=news&sslmode=require")
+        let address = try PostgresAddress(
+            "postgresql://ann:s%40cret@db.example:5433/things?corpus=news&sslmode=require")
         #expect(address.description == "postgresql://ann@db.example:5433/things?corpus=news")
         #expect(address.parameters["corpus"] == "news")
         #expect(try PostgresAddress("postgres://h/d?password=x").description == "postgres://h/d")
@@ -38,7 +39,8 @@ import Testing
         let pool = try Self.pool()
         let values: [PostgresValue] = [
             .text("a'; DROP TABLE x; --"), .integer(-3), .number(0.1), .boolean(true), .bytes([0, 1, 255]),
-            .ordinals([0, 7, .max]), .texts(["", "ü\"{}", "NULL"]), .numbers([1e300]), .integers([.min]), .null, .text(""),
+            .ordinals([0, 7, .max]), .texts(["", "ü\"{}", "NULL"]), .numbers([1e300]), .integers([.min]), .null,
+            .text(""),
         ]
         let rows = try await pool.query("SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text, $11", values)
         #expect(try rows.text(0, 0) == "a'; DROP TABLE x; --")
@@ -127,8 +129,8 @@ import Testing
             $0.connections = 1
             $0.waitLimit = .milliseconds(200)
         }
-        try await hurried.withConnection { _ in
-            await #expect(throws: PostgresError.self) { try await hurried.query("SELECT 1") }
+        try await hurried.withConnection { _ -> Void in
+            _ = await #expect(throws: PostgresError.self) { try await hurried.query("SELECT 1") }
         }
         #expect(try await hurried.query("SELECT 1").integer(0, 0) == 1)
     }

@@ -67,7 +67,8 @@ public final class PostgresEventStore: EventStore {
         let rows = try await access { pool in try await Self.append(values, to: pool) }
         guard !rows.isEmpty else {
             forget(session)
-            throw SessionError.store("session \(session) runs on another server; it can be resumed when it is cut off there")
+            throw SessionError.store(
+                "session \(session) runs on another server; it can be resumed when it is cut off there")
         }
         if isLast { forget(session) } else { keep(session) }
     }
