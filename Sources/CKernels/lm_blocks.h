@@ -201,18 +201,104 @@ LM_INLINE float lm_float_weight(int type, const uint8_t *p, size_t i) {
 /// must agree bit for bit stay those of one variant for the life of the process. The portable product has its own entry.
 int lm_has_avx2(void);
 
-/// Sixteen rows, unpacked: levels [k/4][16][4], scales and offsets [k/g][16] with g = 32, or 16 for Q6_K.
+/// The types whose products are taken of panels (forage_lm_pack) rather than of the file's rows.
+LM_INLINE int lm_is_packed(int type) { return !lm_is_float(type); }
+
+/// Bits of a level.
+LM_INLINE int lm_level_bits(int type) {
+    switch (type) {
+    case FORAGE_LM_Q4_0:
+    case FORAGE_LM_Q4_1:
+    case FORAGE_LM_Q4_K: return 4;
+    case FORAGE_LM_Q5_0:
+    case FORAGE_LM_Q5_1:
+    case FORAGE_LM_Q5_K: return 5;
+    case FORAGE_LM_Q6_K: return 6;
+    default: return 8;
+    }
+}
+
+// A panel: sixteen rows of a quantised matrix, laid out for vectors that hold one row in each lane. It has the bytes of
+// the file's blocks, rounded up to 64, and every scale as the file has it.
+//
+// First come the levels, block after block of 32 columns. A block has eight groups of four columns, and a group is 64
+// bytes [16 rows][4 columns]. With 8 bits the groups follow one another. With fewer, there are four times 64 bytes that
+// hold group g in their low half-bytes and group g + 4 in their high ones; then, with 5 bits, 64 bytes whose bit g is
+// the fifth bit of group g; or, with 6, twice 64 bytes whose bits 2j and 2j + 1 are the top bits of group j and 4 + j.
+// Then come the scales: for each block halves d[16], and m[16] where blocks store their minimum; for each super-block of
+// eight, halves d[16], m[16] and the twelve bytes of 6-bit scales and minima as [3][16 rows][4] (Q4_K, Q5_K), or halves
+// d[16] and signed bytes [16 halves of blocks][16 rows] (Q6_K).
+
+/// Bytes of the levels of one block.
+LM_INLINE size_t lm_panel_level_bytes(int type) { return (size_t)lm_level_bits(type) * 64; }
+/// Bytes of the scales of one block, or super-block.
+LM_INLINE size_t lm_panel_scale_bytes(int type) {
+    return (size_t)lm_block_bytes(type) * 16 - lm_panel_level_bytes(type) * (size_t)(lm_block_weights(type) / 32);
+}
+/// Bytes of one panel.
+LM_INLINE size_t lm_panel_bytes(int type, int columns) {
+    size_t bytes = (size_t)columns / (size_t)lm_block_weights(type) * (size_t)lm_block_bytes(type) * 16;
+    return (bytes + 63) / 64 * 64;
+}
+/// The scales of the block `b` of a panel, or of the super-block that holds it.
+LM_INLINE const uint8_t *lm_panel_scales(int type, const uint8_t *panel, int blocks, int b) {
+    return panel + (size_t)blocks * lm_panel_level_bytes(type) +
+           (size_t)(lm_is_super(type) ? b >> 3 : b) * lm_panel_scale_bytes(type);
+}
+
+/// Scale and offset of both halves of block `b` of one row of a panel.
+LM_INLINE void lm_panel_row_scales(int type, const uint8_t *panel, int blocks, int b, int row, float d[2], float m[2]) {
+    const uint8_t *p = lm_panel_scales(type, panel, blocks, b);
+    // The row's block as the file has it, as far as its scales go.
+    uint8_t block[210];
+    memcpy(block, p + 2 * row, 2);
+    if (type == FORAGE_LM_Q6_K) {
+        memcpy(block + 208, p + 2 * row, 2);
+        for (int i = 0; i < 16; i++) block[192 + i] = p[32 + 16 * i + row];
+    } else if (lm_has_minimum(type) || lm_is_super(type)) {
+        memcpy(block + 2, p + 32 + 2 * row, 2);
+        if (lm_is_super(type))
+            for (int i = 0; i < 3; i++) memcpy(block + 4 + 4 * i, p + 64 + 64 * i + 4 * row, 4);
+    }
+    lm_block_scales(type, block, lm_is_super(type) ? b & 7 : 0, d, m);
+}
+
+/// The 32 levels of block `b` of one row of a panel.
+LM_INLINE void lm_panel_row_levels(int type, const uint8_t *panel, int b, int row, uint8_t q[32]) {
+    const int bits = lm_level_bits(type);
+    const uint8_t *p = panel + (size_t)b * lm_panel_level_bytes(type) + 4 * (size_t)row;
+    for (int g = 0; g < 8; g++)
+        for (int i = 0; i < 4; i++) {
+            uint8_t *out = q + 4 * g + i;
+            if (bits == 8) {
+                *out = p[64 * g + i];
+                continue;
+            }
+            *out = g < 4 ? p[64 * g + i] & 15 : p[64 * (g - 4) + i] >> 4;
+            if (bits == 5) *out |= (uint8_t)((p[256 + i] >> g & 1) << 4);
+            if (bits == 6) *out |= (uint8_t)((p[256 + 64 * (g >> 2) + i] >> (2 * (g & 3)) & 3) << 4);
+        }
+}
+
+/// A panel with a byte for each level, for many tokens: levels [k/4][16][4], scales and offsets [k/g][16] with g = 32,
+/// or 16 for Q6_K.
 typedef struct {
     uint8_t *q;
     float *d, *m;
-} lm_panel;
+} lm_wide_panel;
 
-/// A panel in a thread's scratch memory (forage_lm_matmul_scratch).
-LM_INLINE lm_panel lm_panel_in(uint8_t *scratch, int columns) {
-    lm_panel w = {scratch, (float *)(void *)(scratch + (size_t)columns * 16), NULL};
+/// A wide panel in a thread's scratch memory (forage_lm_matmul_scratch).
+LM_INLINE lm_wide_panel lm_wide_panel_in(uint8_t *scratch, int columns) {
+    lm_wide_panel w = {scratch, (float *)(void *)(scratch + (size_t)columns * 16), NULL};
     w.m = w.d + (size_t)columns;
     return w;
 }
+
+/// The most tokens that pass over a panel as it is; for more it is widened first.
+#define LM_FEW_TOKENS 8
+/// How many bytes ahead of their use the levels of a panel are asked for: memory answers late, and where a page ends so
+/// do the processor's own guesses.
+#define LM_AHEAD 2048
 
 /// Stores results [tokens][16] of `rows` rows from row r and of `tokens` tokens from token t, with the bias.
 LM_INLINE void lm_store_block(const forage_lm_product *p, const float *block, int r, int rows, int t, int tokens) {
@@ -221,12 +307,11 @@ LM_INLINE void lm_store_block(const forage_lm_product *p, const float *block, in
             p->out[(ptrdiff_t)(t + i) * p->out_stride + r + j] = block[i * 16 + j] + (p->bias ? p->bias[r + j] : 0);
 }
 
-// The work of one range of rows of one product; the portable one is the reference.
+// The work of one range of rows of one product, which starts with a panel.
 void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last);
 #if defined(__x86_64__)
 void lm_multiply_avx2(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);
-void lm_unpack_panel_avx2(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out);
 void lm_quantize_activations_avx2(const forage_lm_activations *a, int first, int last);
 void lm_multiply_avx512(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch);

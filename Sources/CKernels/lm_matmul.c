@@ -2,11 +2,16 @@
 // Products of activations and weights: the portable reference and the split of the work over threads.
 #include "lm_blocks.h"
 
-void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last) {
-    size_t columns = (size_t)a->columns, blocks = columns / 32;
+/// `packed`: quantised weights lie in panels; otherwise as in the file.
+LM_INLINE void multiply_plainly(
+    const forage_lm_activations *a, const forage_lm_product *p, int first, int last, int packed) {
+    int blocks = a->columns / 32;
+    size_t columns = (size_t)a->columns;
     size_t row_bytes = columns / (size_t)lm_block_weights(p->type) * (size_t)lm_block_bytes(p->type);
     for (int r = first; r < last; r++) {
         const uint8_t *row = (const uint8_t *)p->weights + (size_t)r * row_bytes;
+        const uint8_t *panel = (const uint8_t *)p->weights;
+        if (packed) panel += (size_t)(r / 16) * lm_panel_bytes(p->type, a->columns);
         float bias = p->bias ? p->bias[r] : 0;
         for (int t = 0; t < a->rows; t++) {
             float total = 0;
@@ -18,29 +23,39 @@ void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_produc
                 for (int i = 0; i < 4; i++) lanes[i] += lanes[i + 4];
                 total = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
             } else {
-                for (size_t b = 0; b < blocks; b++) {
+                for (int b = 0; b < blocks; b++) {
                     uint8_t q[32];
                     float d[2], m[2];
-                    lm_block_levels(p->type, row, (int)b, q);
-                    lm_block_scales(p->type, row, (int)b, d, m);
-                    const int8_t *x = a->q + (size_t)t * columns + b * 32;
+                    if (packed) {
+                        lm_panel_row_levels(p->type, panel, b, r % 16, q);
+                        lm_panel_row_scales(p->type, panel, blocks, b, r % 16, d, m);
+                    } else {
+                        lm_block_levels(p->type, row, b, q);
+                        lm_block_scales(p->type, row, b, d, m);
+                    }
+                    const int8_t *x = a->q + (size_t)t * columns + (size_t)b * 32;
                     int sums[2] = {0, 0};
                     for (int i = 0; i < 32; i++)
                         sums[i >> 4] += (p->type == FORAGE_LM_Q8_0 ? (int)(int8_t)q[i] : (int)q[i]) * (int)x[i];
-                    float scale = a->d[(size_t)t * blocks + b];
+                    int at = t * blocks + b;
+                    float scale = a->d[at];
                     if (p->type == FORAGE_LM_Q6_K) {
-                        const float *s = a->half_sum + ((size_t)t * blocks + b) * 2;
+                        const float *s = a->half_sum + (size_t)at * 2;
                         total += d[0] * scale * (float)sums[0] + m[0] * s[0];
                         total += d[1] * scale * (float)sums[1] + m[1] * s[1];
                     } else {
                         total += d[0] * scale * (float)(sums[0] + sums[1]);
-                        total += m[0] * lm_block_sum(p->type, a, (int)((size_t)t * blocks + b));
+                        total += m[0] * lm_block_sum(p->type, a, at);
                     }
                 }
             }
             p->out[(ptrdiff_t)t * p->out_stride + r] = total + bias;
         }
     }
+}
+
+void lm_multiply_portable(const forage_lm_activations *a, const forage_lm_product *p, int first, int last) {
+    multiply_plainly(a, p, first, last, lm_is_packed(p->type));
 }
 
 #define MOST_PRODUCTS 8
@@ -102,5 +117,5 @@ void forage_lm_matmul(
 }
 
 void forage_lm_matmul_portable(const forage_lm_activations *a, const forage_lm_product *product) {
-    lm_multiply_portable(a, product, 0, product->rows);
+    multiply_plainly(a, product, 0, product->rows, 0);
 }

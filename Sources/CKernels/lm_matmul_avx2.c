@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// AVX2 products of quantised weights and 8-bit activations.
-//
-// One token (decode): eight rows at a time straight from the file's layout; the eight integer sums of a block are
-// transposed into one vector, so that scales are applied to eight rows at once.
-// Several tokens (prefill): sixteen rows are unpacked once into a panel [k/4][16 rows][4], which stays in the L1 cache
-// while all tokens pass over it; 16-bit sums are widened only where they could overflow.
-// Both add the blocks of a row in the same order with the same roundings, so a token's result is the same bits in
-// either. The file's layout is never copied beyond a panel: memory stays that of the file.
+// AVX2 products of quantised weights and 8-bit activations: panels of sixteen rows (lm_blocks.h), as they are for a few
+// tokens; for many a panel is widened once to a byte a level and stays in the cache while all tokens pass over it.
+// 16-bit sums are widened only where they could overflow. The blocks of a row are added in the same order with the same
+// roundings whatever the number of tokens, so a token's result is the same bits beside any others.
 #include "lm_blocks.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -52,130 +48,76 @@ AVX2 void lm_quantize_activations_avx2(const forage_lm_activations *a, int first
         }
 }
 
-/// The 32 levels of a block as bytes.
-AVX2_INLINE __m256i levels(int type, const uint8_t *row, int b) {
-    const uint8_t *p = lm_block(type, row, b);
-    const __m256i low4 = _mm256_set1_epi8(15);
-    switch (type) {
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q4_1: {
-        __m128i x = _mm_loadu_si128((const __m128i *)(p + (type == FORAGE_LM_Q4_0 ? 2 : 4)));
-        return _mm256_and_si256(_mm256_inserti128_si256(_mm256_castsi128_si256(x), _mm_srli_epi16(x, 4), 1), low4);
+/// The levels of eight rows of group `g` (0 to 7, a constant) of a block.
+AVX2_INLINE __m256i levels(int type, const uint8_t *block, int g, int side) {
+    const int bits = lm_level_bits(type);
+    block += 32 * side;
+    if (bits == 8) return _mm256_loadu_si256((const __m256i *)(const void *)(block + 64 * g));
+    __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(block + 64 * (g & 3)));
+    x = _mm256_and_si256(g < 4 ? x : _mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+    if (bits == 5) {
+        __m256i top = _mm256_loadu_si256((const __m256i *)(const void *)(block + 256));
+        top = g < 4 ? _mm256_slli_epi16(top, 4 - (g & 3)) : _mm256_srli_epi16(top, g & 3);
+        x = _mm256_or_si256(x, _mm256_and_si256(top, _mm256_set1_epi8(16)));
+    } else if (bits == 6) {
+        const int j = g & 3;
+        __m256i top = _mm256_loadu_si256((const __m256i *)(const void *)(block + 256 + 64 * (g >> 2)));
+        top = j < 2 ? _mm256_slli_epi16(top, 4 - 2 * j) : _mm256_srli_epi16(top, 2 * j - 4);
+        x = _mm256_or_si256(x, _mm256_and_si256(top, _mm256_set1_epi8(0x30)));
     }
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q5_1: {
-        p += type == FORAGE_LM_Q5_0 ? 2 : 4;
-        int high;
-        memcpy(&high, p, 4);
-        __m128i x = _mm_loadu_si128((const __m128i *)(p + 4));
-        __m256i q = _mm256_and_si256(
-            _mm256_inserti128_si256(_mm256_castsi128_si256(x), _mm_srli_epi16(x, 4), 1), low4);
-        __m256i bytes = _mm256_shuffle_epi8(
-            _mm256_set1_epi32(high),
-            _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303));
-        __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ULL);
-        __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
-        return _mm256_or_si256(q, _mm256_and_si256(set, _mm256_set1_epi8(16)));
-    }
-    case FORAGE_LM_Q8_0: return _mm256_loadu_si256((const __m256i *)(p + 2));
-    case FORAGE_LM_Q4_K:
-    case FORAGE_LM_Q5_K: {
-        int j = b & 7;
-        __m256i x = _mm256_loadu_si256(
-            (const __m256i *)(p + (type == FORAGE_LM_Q4_K ? 16 : 48) + 32 * (j >> 1)));
-        x = _mm256_and_si256(_mm256_srl_epi16(x, _mm_cvtsi32_si128((j & 1) * 4)), low4);
-        if (type == FORAGE_LM_Q5_K) {
-            __m256i high = _mm256_loadu_si256((const __m256i *)(p + 16));
-            high = _mm256_srl_epi16(high, _mm_cvtsi32_si128(j));
-            high = _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(1)), 4);
-            x = _mm256_or_si256(x, high);
-        }
-        return x;
-    }
-    case FORAGE_LM_Q6_K: {
-        int n = (b & 7) >> 2, j = b & 3;
-        __m256i x = _mm256_loadu_si256((const __m256i *)(p + 64 * n + 32 * (j & 1)));
-        x = _mm256_and_si256(_mm256_srl_epi16(x, _mm_cvtsi32_si128((j >> 1) * 4)), low4);
-        __m256i high = _mm256_loadu_si256((const __m256i *)(p + 128 + 32 * n));
-        high = _mm256_srl_epi16(high, _mm_cvtsi32_si128(2 * j));
-        high = _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(3)), 4);
-        return _mm256_or_si256(x, high);
-    }
-    default: return _mm256_setzero_si256();
-    }
+    return x;
 }
 
 /// The largest level, which says how many 16-bit products of it with 127 may be added.
 LM_INLINE int most_level(int type) {
-    switch (type) {
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q4_K: return 15;
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q5_1:
-    case FORAGE_LM_Q5_K: return 31;
-    case FORAGE_LM_Q6_K: return 63;
-    default: return 128;
-    }
+    const int bits = lm_level_bits(type);
+    return bits == 8 ? 128 : (1 << bits) - 1;
 }
 
-/// Scales and offsets of block b of eight rows. For Q6_K: of one half of it.
-AVX2_INLINE void scales8(int type, const uint8_t *row, size_t stride, int b, int half, __m256 *d, __m256 *m) {
+AVX2_INLINE __m256 halves(const uint8_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+/// The 6-bit scales and minima of eight rows of a super-block: bytes [8 rows][4 blocks], scales of blocks 0 to 3 and 4
+/// to 7, then the minima.
+AVX2_INLINE void super_scales(const uint8_t *p, __m256i out[4]) {
+    const __m256i low6 = _mm256_set1_epi8(63), low4 = _mm256_set1_epi8(15), top2 = _mm256_set1_epi8(0x30);
+    __m256i s = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i m = _mm256_loadu_si256((const __m256i *)(const void *)(p + 64));
+    __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(p + 128));
+    out[0] = _mm256_and_si256(s, low6);
+    out[1] = _mm256_or_si256(_mm256_and_si256(both, low4), _mm256_and_si256(_mm256_srli_epi16(s, 2), top2));
+    out[2] = _mm256_and_si256(m, low6);
+    out[3] = _mm256_or_si256(
+        _mm256_and_si256(_mm256_srli_epi16(both, 4), low4), _mm256_and_si256(_mm256_srli_epi16(m, 2), top2));
+}
+
+AVX2_INLINE __m256 byte_of(__m256i fours, int j) {
+    __m256i x = _mm256_srl_epi32(fours, _mm_cvtsi32_si128(8 * j));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(x, _mm256_set1_epi32(255)));
+}
+
+/// Scales and offsets of eight rows of block `b`, or of one half of it.
+AVX2_INLINE void scales(
+    int type, const uint8_t *p, int b, int half, int side, const __m256i super[4], __m256 *d, __m256 *m) {
+    *d = halves(p + 16 * side);
     switch (type) {
+    case FORAGE_LM_Q4_0: *m = _mm256_mul_ps(*d, _mm256_set1_ps(-8)); break;
+    case FORAGE_LM_Q5_0: *m = _mm256_mul_ps(*d, _mm256_set1_ps(-16)); break;
     case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_1: {
-        size_t at = (size_t)b * (size_t)lm_block_bytes(type);
-        uint32_t both[8];
-        for (int r = 0; r < 8; r++) memcpy(both + r, row + (size_t)r * stride + at, 4);
-        __m256i v = _mm256_loadu_si256((const __m256i *)both);
-        __m256i pick = _mm256_setr_epi8(
-            0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-        v = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, pick), 0xD8);
-        *d = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
-        *m = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
-        break;
-    }
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q8_0: {
-        size_t at = (size_t)b * (size_t)lm_block_bytes(type);
-        uint16_t h[8];
-        for (int r = 0; r < 8; r++) memcpy(h + r, row + (size_t)r * stride + at, 2);
-        *d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)h));
-        if (type == FORAGE_LM_Q4_0) *m = _mm256_mul_ps(*d, _mm256_set1_ps(-8));
-        else if (type == FORAGE_LM_Q5_0) *m = _mm256_mul_ps(*d, _mm256_set1_ps(-16));
-        else *m = _mm256_setzero_ps();
-        break;
-    }
+    case FORAGE_LM_Q5_1: *m = halves(p + 32 + 16 * side); break;
+    case FORAGE_LM_Q8_0: *m = _mm256_setzero_ps(); break;
     case FORAGE_LM_Q6_K: {
-        uint16_t h[8];
-        int8_t s[8];
-        for (int r = 0; r < 8; r++) {
-            const uint8_t *p = lm_block(type, row + (size_t)r * stride, b);
-            memcpy(h + r, p + 208, 2);
-            s[r] = (int8_t)p[192 + 2 * (b & 7) + half];
-        }
-        __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)s)));
-        *d = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)h)), scale);
+        const uint8_t *at = p + 32 + 16 * (2 * (b & 7) + half) + 8 * side;
+        __m128i s = _mm_loadl_epi64((const __m128i *)(const void *)at);
+        *d = _mm256_mul_ps(*d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(s)));
         *m = _mm256_mul_ps(*d, _mm256_set1_ps(-32));
         break;
     }
     default: {
-        uint16_t h[8], hm[8];
-        uint8_t s[8], sm[8];
-        for (int r = 0; r < 8; r++) {
-            const uint8_t *p = lm_block(type, row + (size_t)r * stride, b);
-            int scale, minimum;
-            memcpy(h + r, p, 2);
-            memcpy(hm + r, p + 2, 2);
-            lm_scale6(p + 4, b & 7, &scale, &minimum);
-            s[r] = (uint8_t)scale;
-            sm[r] = (uint8_t)minimum;
-        }
-        __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)s)));
-        __m256 minimum = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)sm)));
-        *d = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)h)), scale);
-        *m = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)hm)), minimum);
+        const int j = b & 3, second = b >> 2 & 1;
+        *d = _mm256_mul_ps(*d, byte_of(super[second], j));
+        *m = _mm256_mul_ps(halves(p + 32 + 16 * side), byte_of(super[2 + second], j));
         *m = _mm256_xor_ps(*m, _mm256_set1_ps(-0.0f));
     }
     }
@@ -186,125 +128,13 @@ AVX2_INLINE __m256i product(int type, __m256i q, __m256i x) {
     return _mm256_maddubs_epi16(q, x);
 }
 
-/// Eight rows by one token.
-AVX2_INLINE __m256 rows8(int type, const uint8_t *row, size_t stride, int blocks, const forage_lm_activations *a) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256 total = _mm256_setzero_ps();
-    const int8_t *x = a->q;
-    for (int b = 0; b < blocks; b++, x += 32) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)x);
-        __m256i s[8];
-        for (int r = 0; r < 8; r++) s[r] = product(type, levels(type, row + (size_t)r * stride, b), v);
-        __m256i low, high;
-        if (most_level(type) <= 31) {
-            low = _mm256_hadd_epi16(_mm256_hadd_epi16(s[0], s[1]), _mm256_hadd_epi16(s[2], s[3]));
-            high = _mm256_hadd_epi16(_mm256_hadd_epi16(s[4], s[5]), _mm256_hadd_epi16(s[6], s[7]));
-            low = _mm256_madd_epi16(low, ones);
-            high = _mm256_madd_epi16(high, ones);
-        } else {
-            for (int r = 0; r < 8; r++) s[r] = _mm256_madd_epi16(s[r], ones);
-            low = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
-            high = _mm256_hadd_epi32(_mm256_hadd_epi32(s[4], s[5]), _mm256_hadd_epi32(s[6], s[7]));
-        }
-        __m256i first = _mm256_permute2x128_si256(low, high, 0x20), second = _mm256_permute2x128_si256(low, high, 0x31);
-        __m256 d, m, scale = _mm256_set1_ps(a->d[b]);
-        if (type == FORAGE_LM_Q6_K) {
-            scales8(type, row, stride, b, 0, &d, &m);
-            total = _mm256_fmadd_ps(_mm256_mul_ps(d, scale), _mm256_cvtepi32_ps(first), total);
-            total = _mm256_fmadd_ps(m, _mm256_set1_ps(a->half_sum[2 * b]), total);
-            scales8(type, row, stride, b, 1, &d, &m);
-            total = _mm256_fmadd_ps(_mm256_mul_ps(d, scale), _mm256_cvtepi32_ps(second), total);
-            total = _mm256_fmadd_ps(m, _mm256_set1_ps(a->half_sum[2 * b + 1]), total);
-        } else {
-            scales8(type, row, stride, b, 0, &d, &m);
-            total = _mm256_fmadd_ps(
-                _mm256_mul_ps(d, scale), _mm256_cvtepi32_ps(_mm256_add_epi32(first, second)), total);
-            if (type != FORAGE_LM_Q8_0) total = _mm256_fmadd_ps(m, _mm256_set1_ps(lm_block_sum(type, a, b)), total);
-        }
-    }
-    return total;
-}
-
-AVX2_INLINE void transpose8(__m256i v[8]) {
-    __m256i t[8], u[8];
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        u[4 * i] = _mm256_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        u[4 * i + 1] = _mm256_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        u[4 * i + 2] = _mm256_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        u[4 * i + 3] = _mm256_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        v[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
-        v[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
-    }
-}
-
-AVX2_INLINE void unpack_panel(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out) {
-    int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
-    for (int side = 0; side < 2; side++) {
-        const uint8_t *base[8];
-        // Rows past the end repeat the last one; their results are not stored.
-        for (int r = 0; r < 8; r++) {
-            int at = side * 8 + r;
-            base[r] = row + (size_t)(at < rows ? at : rows - 1) * stride;
-        }
-        size_t step = side * 8 + 8 <= rows ? stride : 0;
-        const uint8_t *plain = step ? base[0] : base[7];
-        for (int b = 0; b < blocks; b++) {
-            __m256i v[8];
-            for (int r = 0; r < 8; r++) v[r] = levels(type, base[r], b);
-            transpose8(v);
-            for (int g = 0; g < 8; g++)
-                _mm256_store_si256((__m256i *)(out.q + ((size_t)(b * 8 + g) * 16 + (size_t)side * 8) * 4), v[g]);
-            for (int half = 0; half < groups; half++) {
-                __m256 d, m;
-                if (step) {
-                    scales8(type, plain, step, b, half, &d, &m);
-                } else {
-                    float ds[8], ms[8];
-                    for (int r = 0; r < 8; r++) {
-                        float pair_d[2], pair_m[2];
-                        lm_block_scales(type, base[r], b, pair_d, pair_m);
-                        ds[r] = pair_d[half];
-                        ms[r] = pair_m[half];
-                    }
-                    d = _mm256_loadu_ps(ds);
-                    m = _mm256_loadu_ps(ms);
-                }
-                size_t at = (size_t)(b * groups + half) * 16 + (size_t)side * 8;
-                _mm256_store_ps(out.d + at, d);
-                _mm256_store_ps(out.m + at, m);
-            }
-        }
-    }
-}
-
-#define UNPACK(t) \
-    case t: unpack_panel(t, row, stride, rows, blocks, out); break;
-AVX2 void lm_unpack_panel_avx2(int type, const uint8_t *row, size_t stride, int rows, int blocks, lm_panel out) {
-    switch (type) {
-        UNPACK(FORAGE_LM_Q4_0)
-        UNPACK(FORAGE_LM_Q4_1)
-        UNPACK(FORAGE_LM_Q5_0)
-        UNPACK(FORAGE_LM_Q5_1)
-        UNPACK(FORAGE_LM_Q8_0)
-        UNPACK(FORAGE_LM_Q4_K)
-        UNPACK(FORAGE_LM_Q5_K)
-        UNPACK(FORAGE_LM_Q6_K)
-    default: break;
-    }
-}
-
-/// A panel by `tokens` tokens (1 to 4, a constant).
+/// A panel by `tokens` tokens (1 to 4, a constant). `wide`: of a panel that was widened; NULL: as it is.
 AVX2_INLINE void panel_tokens(
-    int type, int tokens, lm_panel w, int blocks, const forage_lm_activations *a, int token, float *out,
-    ptrdiff_t out_stride) {
+    int type, int tokens, const uint8_t *panel, const lm_wide_panel *wide, int blocks, const forage_lm_activations *a,
+    int token, float *out, ptrdiff_t out_stride) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256 total[4][2];
+    __m256i super[2][4];
     const int8_t *x[4];
     const float *scale[4], *sum[4];
     for (int t = 0; t < tokens; t++) {
@@ -314,24 +144,34 @@ AVX2_INLINE void panel_tokens(
         scale[t] = a->d + at * (size_t)blocks;
         sum[t] = lm_has_minimum(type) ? a->sum + at * (size_t)blocks : a->half_sum + at * (size_t)blocks * 2;
     }
-    int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
+    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1, count = 8 / groups;
+    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K, stored = wide ? FORAGE_LM_Q8_0 : type;
+    const size_t level_bytes = lm_panel_level_bytes(stored);
     // Steps of four k whose 16-bit sums cannot overflow: 2 * level * 127 * steps < 32768.
     const int most = most_level(type), steps = most == 15 ? 8 : most == 31 ? 4 : most == 63 ? 2 : 1;
     for (int b = 0; b < blocks; b++) {
+        const uint8_t *block = (wide ? wide->q : panel) + (size_t)b * level_bytes;
+        const uint8_t *scales_at = wide ? NULL : lm_panel_scales(type, panel, blocks, b);
+        if (!wide) {
+#pragma clang loop unroll(full)
+            for (size_t i = 0; i < level_bytes; i += 64) _mm_prefetch((const char *)block + LM_AHEAD + i, _MM_HINT_T0);
+            if (is_six && (b & 7) == 0)
+                for (int side = 0; side < 2; side++) super_scales(scales_at + 64 + 32 * side, super[side]);
+        }
+#pragma clang loop unroll(full)
         for (int part = 0; part < groups; part++) {
-            const int count = 8 / groups;
-            __m256i wide[4][2];
+            __m256i dots[4][2];
+#pragma clang loop unroll(full)
             for (int from = 0; from < count; from += steps) {
                 __m256i narrow[4][2];
 #pragma clang loop unroll(full)
                 for (int s = 0; s < steps; s++) {
-                    int g = b * 8 + part * 4 + from + s;
-                    const __m256i *levels_at = (const __m256i *)(w.q + (size_t)g * 64);
-                    __m256i w0 = _mm256_load_si256(levels_at), w1 = _mm256_load_si256(levels_at + 1);
+                    const int g = part * 4 + from + s;
+                    __m256i w0 = levels(stored, block, g, 0), w1 = levels(stored, block, g, 1);
 #pragma clang loop unroll(full)
                     for (int t = 0; t < tokens; t++) {
                         int four;
-                        memcpy(&four, x[t] + g * 4, 4);
+                        memcpy(&four, x[t] + b * 32 + g * 4, 4);
                         __m256i v = _mm256_set1_epi32(four);
                         __m256i p0 = product(type, w0, v), p1 = product(type, w1, v);
                         narrow[t][0] = s ? _mm256_add_epi16(narrow[t][0], p0) : p0;
@@ -342,51 +182,72 @@ AVX2_INLINE void panel_tokens(
                 for (int t = 0; t < tokens; t++)
                     for (int side = 0; side < 2; side++) {
                         __m256i widened = _mm256_madd_epi16(narrow[t][side], ones);
-                        wide[t][side] = from ? _mm256_add_epi32(wide[t][side], widened) : widened;
+                        dots[t][side] = from ? _mm256_add_epi32(dots[t][side], widened) : widened;
                     }
             }
-            size_t at = (size_t)(b * groups + part) * 16;
-            __m256 d0 = _mm256_load_ps(w.d + at), d1 = _mm256_load_ps(w.d + at + 8);
-            __m256 m0 = _mm256_load_ps(w.m + at), m1 = _mm256_load_ps(w.m + at + 8);
+            __m256 d[2], m[2];
+            for (int side = 0; side < 2; side++) {
+                if (wide) {
+                    size_t at = (size_t)(b * groups + part) * 16 + 8 * (size_t)side;
+                    d[side] = _mm256_load_ps(wide->d + at);
+                    m[side] = _mm256_load_ps(wide->m + at);
+                } else {
+                    scales(type, scales_at, b, part, side, super[side], d + side, m + side);
+                }
+            }
 #pragma clang loop unroll(full)
             for (int t = 0; t < tokens; t++) {
                 __m256 s = _mm256_set1_ps(scale[t][b]);
-                total[t][0] = _mm256_fmadd_ps(_mm256_mul_ps(d0, s), _mm256_cvtepi32_ps(wide[t][0]), total[t][0]);
-                total[t][1] = _mm256_fmadd_ps(_mm256_mul_ps(d1, s), _mm256_cvtepi32_ps(wide[t][1]), total[t][1]);
+                for (int side = 0; side < 2; side++)
+                    total[t][side] = _mm256_fmadd_ps(
+                        _mm256_mul_ps(d[side], s), _mm256_cvtepi32_ps(dots[t][side]), total[t][side]);
                 if (type != FORAGE_LM_Q8_0) {
                     float s32 = lm_has_minimum(type) ? sum[t][b]
                         : groups == 2              ? sum[t][2 * b + part]
                                                    : sum[t][2 * b] + sum[t][2 * b + 1];
                     __m256 offset = _mm256_set1_ps(s32);
-                    total[t][0] = _mm256_fmadd_ps(m0, offset, total[t][0]);
-                    total[t][1] = _mm256_fmadd_ps(m1, offset, total[t][1]);
+                    for (int side = 0; side < 2; side++) total[t][side] = _mm256_fmadd_ps(m[side], offset, total[t][side]);
                 }
             }
         }
     }
-    for (int t = 0; t < tokens; t++) {
-        _mm256_storeu_ps(out + t * out_stride, total[t][0]);
-        _mm256_storeu_ps(out + t * out_stride + 8, total[t][1]);
+    for (int t = 0; t < tokens; t++)
+        for (int side = 0; side < 2; side++) _mm256_storeu_ps(out + t * out_stride + 8 * side, total[t][side]);
+}
+
+AVX2_INLINE void widen(int type, const uint8_t *panel, int blocks, lm_wide_panel out) {
+    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
+    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K;
+    for (int side = 0; side < 2; side++) {
+        __m256i super[4];
+        for (int b = 0; b < blocks; b++) {
+            const uint8_t *block = panel + (size_t)b * lm_panel_level_bytes(type);
+            const uint8_t *scales_at = lm_panel_scales(type, panel, blocks, b);
+            if (is_six && (b & 7) == 0) super_scales(scales_at + 64 + 32 * side, super);
+#pragma clang loop unroll(full)
+            for (int g = 0; g < 8; g++)
+                _mm256_store_si256(
+                    (__m256i *)(void *)(out.q + (size_t)(b * 8 + g) * 64 + 32 * side), levels(type, block, g, side));
+            for (int part = 0; part < groups; part++) {
+                __m256 d, m;
+                scales(type, scales_at, b, part, side, super, &d, &m);
+                size_t at = (size_t)(b * groups + part) * 16 + 8 * (size_t)side;
+                _mm256_store_ps(out.d + at, d);
+                _mm256_store_ps(out.m + at, m);
+            }
+        }
     }
 }
 
 AVX2_INLINE void multiply_quantised(
     int type, const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) {
     int blocks = a->columns / 32;
-    size_t stride = (size_t)a->columns / (size_t)lm_block_weights(type) * (size_t)lm_block_bytes(type);
-    const uint8_t *weights = p->weights;
-    int r = first;
-    if (a->rows == 1) {
-        for (; r + 8 <= last; r += 8) {
-            __m256 total = rows8(type, weights + (size_t)r * stride, stride, blocks, a);
-            if (p->bias) total = _mm256_add_ps(total, _mm256_loadu_ps(p->bias + r));
-            _mm256_storeu_ps(p->out + r, total);
-        }
-    }
-    for (; r < last; r += 16) {
+    const uint8_t *panel = (const uint8_t *)p->weights + (size_t)(first / 16) * lm_panel_bytes(type, a->columns);
+    for (int r = first; r < last; r += 16, panel += lm_panel_bytes(type, a->columns)) {
         int rows = last - r < 16 ? last - r : 16;
-        lm_panel w = lm_panel_in(scratch, a->columns);
-        unpack_panel(type, weights + (size_t)r * stride, stride, rows, blocks, w);
+        lm_wide_panel w = lm_wide_panel_in(scratch, a->columns);
+        int is_wide = a->rows > LM_FEW_TOKENS;
+        if (is_wide) widen(type, panel, blocks, w);
         for (int t = 0; t < a->rows; t += 4) {
             float block[4 * 16], *out = block;
             ptrdiff_t out_stride = 16;
@@ -396,10 +257,16 @@ AVX2_INLINE void multiply_quantised(
                 out = p->out + (ptrdiff_t)t * p->out_stride + r;
                 out_stride = p->out_stride;
             }
-            if (tokens == 4) panel_tokens(type, 4, w, blocks, a, t, out, out_stride);
-            else if (tokens == 3) panel_tokens(type, 3, w, blocks, a, t, out, out_stride);
-            else if (tokens == 2) panel_tokens(type, 2, w, blocks, a, t, out, out_stride);
-            else panel_tokens(type, 1, w, blocks, a, t, out, out_stride);
+            switch (is_wide ? -tokens : tokens) {
+            case -4: panel_tokens(type, 4, panel, &w, blocks, a, t, out, out_stride); break;
+            case -3: panel_tokens(type, 3, panel, &w, blocks, a, t, out, out_stride); break;
+            case -2: panel_tokens(type, 2, panel, &w, blocks, a, t, out, out_stride); break;
+            case -1: panel_tokens(type, 1, panel, &w, blocks, a, t, out, out_stride); break;
+            case 1: panel_tokens(type, 1, panel, NULL, blocks, a, t, out, out_stride); break;
+            case 2: panel_tokens(type, 2, panel, NULL, blocks, a, t, out, out_stride); break;
+            case 3: panel_tokens(type, 3, panel, NULL, blocks, a, t, out, out_stride); break;
+            default: panel_tokens(type, 4, panel, NULL, blocks, a, t, out, out_stride);
+            }
             if (!direct) lm_store_block(p, block, r, rows, t, tokens);
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// arm64 products. Quantised weights: four rows at a time for one token, panels [k/4][16 rows][4] for several, with the
-// 8-bit dot instruction where the processor has it. Float weights: eight lanes over k, as in the other variants.
+// arm64 products. Quantised weights: panels of sixteen rows (lm_blocks.h), with the 8-bit dot instruction where the
+// processor has it. Float weights: eight lanes over k, as in the other variants.
 #include "lm_blocks.h"
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -15,18 +15,15 @@ static inline __attribute__((always_inline)) int32x4_t dot_plain16(int32x4_t sum
     int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(x)), high = vmull_high_s8(w, x);
     return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
 }
-#define LM_NEON_DOT_ALL(sum, w, x) dot_plain16(sum, w, x)
 #define LM_NEON_DOT(sum, w, x, lane) \
     dot_plain16(sum, w, vreinterpretq_s8_s32(vdupq_laneq_s32(vreinterpretq_s32_s8(x), lane)))
 #include "lm_neon_kernel.h"
 #undef LM_NEON
 #undef LM_NEON_TARGET
-#undef LM_NEON_DOT_ALL
 #undef LM_NEON_DOT
 
 #define LM_NEON(name) name##_dot
 #define LM_NEON_TARGET __attribute__((target("+dotprod")))
-#define LM_NEON_DOT_ALL(sum, w, x) vdotq_s32(sum, w, x)
 #define LM_NEON_DOT(sum, w, x, lane) vdotq_laneq_s32(sum, w, x, lane)
 #include "lm_neon_kernel.h"
 

@@ -37,7 +37,9 @@ static double distance(const float *x, const float *y, int count) {
     return sqrt(error / size);
 }
 
-static int check(int type, int columns, const uint8_t *weights, int tokens, const float *bias, uint8_t *scratch) {
+static int check(
+    int type, int columns, const uint8_t *weights, const uint8_t *packed, int tokens, const float *bias,
+    uint8_t *scratch) {
     static float x[TOKENS * COLUMNS], d[TOKENS * COLUMNS / 32], sum[TOKENS * COLUMNS / 32], half[TOKENS * COLUMNS / 16];
     static int8_t q[TOKENS * COLUMNS];
     static float expected[TOKENS * ROWS], found[2][TOKENS * ROWS], one[ROWS];
@@ -46,10 +48,16 @@ static int check(int type, int columns, const uint8_t *weights, int tokens, cons
     for (int i = 0; i < tokens * columns; i++) x[i] = 4 * uniform();
     if (!lm_is_float(type)) forage_lm_quantize_activations(&a, 0, tokens);
     forage_lm_product p = {type, weights, ROWS, expected, ROWS, bias};
+    forage_lm_matmul_portable(&a, &p);
+    p.weights = packed;
+    p.out = found[0];
     lm_multiply_portable(&a, &p, 0, ROWS);
+    if (memcmp(found[0], expected, sizeof(float) * (size_t)(tokens * ROWS)) != 0) bad++;
     for (int k = 0; k < 2; k++) {
         p.out = found[k];
-        kernels[k](&a, &p, 0, ROWS, scratch);
+        // From a panel on that is not the first, as a thread takes it.
+        kernels[k](&a, &p, 0, 16, scratch);
+        kernels[k](&a, &p, 16, ROWS, scratch);
         if (distance(found[k], expected, tokens * ROWS) > 1e-5) bad++;
     }
     if (memcmp(found[0], found[1], sizeof(float) * (size_t)(tokens * ROWS)) != 0) bad++;
@@ -71,7 +79,8 @@ int main(void) {
     static float values[ROWS * COLUMNS], bias[ROWS];
     int bad = 0;
     uint8_t *scratch = aligned_alloc(64, forage_lm_matmul_scratch(COLUMNS));
-    uint8_t *weights = aligned_alloc(64, sizeof values + 4096);
+    uint8_t *weights = aligned_alloc(64, sizeof values + 4096), *packed = aligned_alloc(64, sizeof values + 65536);
+    forage_pool *pool = forage_pool_create(1);
     for (int i = 0; i < ROWS; i++) bias[i] = uniform();
     for (int n = 0; n < 11; n++) {
         int type = types[n], size = lm_block_bytes(type);
@@ -82,10 +91,12 @@ int main(void) {
             for (int i = 0; pass && i < ROWS * COLUMNS / lm_block_weights(type) * size; i++)
                 if (type == FORAGE_LM_Q6_K ? i % size < 208 : i % size >= headers[n])
                     weights[i] = (uint8_t)(128 + 255 * uniform());
-            for (int tokens = 1; tokens <= 19; tokens += tokens < 6 ? 1 : 6)
+            if (!lm_is_float(type)) forage_lm_pack(pool, type, weights, ROWS, COLUMNS, packed);
+            for (int tokens = 1; tokens <= 20; tokens += tokens < 10 ? 1 : 5)
                 for (int biased = 0; biased < 2; biased++)
                     bad += check(
-                        type, lm_is_float(type) ? COLUMNS - 4 : COLUMNS, weights, tokens, biased ? bias : NULL, scratch);
+                        type, lm_is_float(type) ? COLUMNS - 4 : COLUMNS, weights, lm_is_float(type) ? weights : packed,
+                        tokens, biased ? bias : NULL, scratch);
         }
     }
     printf("%d wrong\n", bad);

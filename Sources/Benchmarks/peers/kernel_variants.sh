@@ -10,12 +10,46 @@ kernels=Sources/CKernels
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags="-O2 -I$kernels -I$kernels/include"
-common="lm_matmul lm_formats lm_pool"
+common="lm_matmul lm_pack lm_formats lm_pool"
 
-# The float conversion is the one instruction that SIMDe lacks.
-sed 's|#include <immintrin.h>|#define SIMDE_ENABLE_NATIVE_ALIASES\n#include <simde/x86/avx512.h>\nstatic inline __m512 convert16(__m512i x) { union { __m512i all; int one[16]; } from = {x}; union { __m512 all; float one[16]; } to; for (int i = 0; i < 16; i++) to.one[i] = (float)from.one[i]; return to.all; }\n#define _mm512_cvtepi32_ps convert16|' \
-    $kernels/lm_matmul_avx512.c > "$work/avx512.c"
-$clang -w $flags -mavx2 -mfma -mf16c -DLM_AVX512_TARGET= -c "$work/avx512.c" -o "$work/avx512.o"
+# The conversions that SIMDe lacks.
+cat > "$work/avx512_translated.h" <<'C'
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+typedef union {
+    __m512i integers;
+    __m512 floats;
+    int i[16];
+    float f[16];
+} lanes;
+static inline __m512 floats_of_integers(__m512i x) {
+    lanes from = {.integers = x}, to;
+    for (int i = 0; i < 16; i++) to.f[i] = (float)from.i[i];
+    return to.floats;
+}
+static inline __m512i integers_of_bytes(__m128i x) {
+    signed char bytes[16];
+    lanes to;
+    memcpy(bytes, &x, 16);
+    for (int i = 0; i < 16; i++) to.i[i] = bytes[i];
+    return to.integers;
+}
+static inline __m512 floats_of_halves(__m256i x) {
+    unsigned short halves[16];
+    lanes to;
+    memcpy(halves, &x, 32);
+    for (int i = 0; i < 16; i++) to.f[i] = forage_lm_half_to_float(halves[i]);
+    return to.floats;
+}
+#undef _mm512_cvtepi32_ps
+#undef _mm512_cvtepi8_epi32
+#undef _mm512_cvtph_ps
+#define _mm512_cvtepi32_ps floats_of_integers
+#define _mm512_cvtepi8_epi32 integers_of_bytes
+#define _mm512_cvtph_ps floats_of_halves
+C
+sed 's|#include <immintrin.h>|#include "avx512_translated.h"|' $kernels/lm_matmul_avx512.c > "$work/avx512.c"
+$clang -w $flags -I"$work" -mavx2 -mfma -mf16c -DLM_AVX512_TARGET= -c "$work/avx512.c" -o "$work/avx512.o"
 for name in $common lm_matmul_avx2; do $clang $flags -c $kernels/$name.c -o "$work/$name.o"; done
 $clang $flags $here/kernel_variants.c "$work"/*.o -lm -lpthread -o "$work/x86"
 echo -n "AVX-512, translated: "

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers from gold passages: forage beside llama.cpp, the same ChatML model, the same prompt, greedy.
 
-    python3 -m venv v && v/bin/pip install llama-cpp-py-sync==0.11739 gguf numpy
+    python3 -m venv v && v/bin/pip install --no-binary llama-cpp-python llama-cpp-python gguf numpy
     v/bin/python llama_answers.py FORAGE MODEL.gguf --questions Q.jsonl --corpus C.jsonl [--count 200] [--float]
 
 Forage answers through `forage model run`, llama.cpp through its library with the template written out. --float widens the
@@ -35,9 +35,10 @@ def prompts(args):
 
 
 def llama_answers(args, model_path, asked):
-    from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
+    import ctypes
 
-    ffi, lib = get_ffi(), get_lib()
+    import llama_cpp as lib
+
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(model_path.encode(), lib.llama_model_default_params())
     vocabulary = lib.llama_model_get_vocab(model)
@@ -49,13 +50,13 @@ def llama_answers(args, model_path, asked):
     size = lib.llama_vocab_n_tokens(vocabulary)
 
     def decode(tokens):
-        memory = ffi.new("llama_token[]", tokens)
+        memory = (lib.llama_token * len(tokens))(*tokens)
         assert lib.llama_decode(context, lib.llama_batch_get_one(memory, len(tokens))) == 0
 
     for user in asked:
         text = (f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n"
                 "<|im_start|>assistant\n").encode()
-        room = ffi.new("llama_token[]", 4096)
+        room = (lib.llama_token * 4096)()
         count = lib.llama_tokenize(vocabulary, text, len(text), room, 4096, False, True)
         tokens, written = list(room[0:count]), b""
         lib.llama_memory_clear(lib.llama_get_memory(context), True)
@@ -63,11 +64,11 @@ def llama_answers(args, model_path, asked):
             decode(tokens[start:start + 512])
         for _ in range(args.tokens):
             logits = lib.llama_get_logits_ith(context, -1)
-            best = int(np.frombuffer(ffi.buffer(logits, 4 * size), np.float32).argmax())
+            best = int(np.ctypeslib.as_array(logits, shape=(size,)).argmax())
             if lib.llama_vocab_is_eog(vocabulary, best):
                 break
-            piece = ffi.new("char[]", 256)
-            written += ffi.buffer(piece, lib.llama_token_to_piece(vocabulary, best, piece, 256, 0, False))[:]
+            piece = ctypes.create_string_buffer(256)
+            written += piece.raw[:max(0, lib.llama_token_to_piece(vocabulary, best, piece, 256, 0, False))]
             decode([best])
         yield written.decode(errors="replace")
 

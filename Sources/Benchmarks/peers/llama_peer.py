@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prefill and decode of a GGUF model: forage beside llama.cpp, in turn, on the same machine and threads.
 
-    python3 -m venv v && v/bin/pip install llama-cpp-py-sync==0.11739
+    python3 -m venv v && v/bin/pip install --no-binary llama-cpp-python llama-cpp-python
     v/bin/python llama_peer.py FORAGE MODEL.gguf [--threads 2] [--rounds 5] [--prompt 512] [--generate 128]
+
+The package builds llama.cpp from source for this very processor (five minutes on two cores; needs a C++ compiler).
 
 Each round times llama.cpp (pp and tg as its own bench takes them: one batch of prompt tokens, then single tokens), then
 `forage model bench`, so that both see the same load. Printed as JSON lines: tokens a second of each round, medians, and
@@ -20,9 +22,8 @@ import time
 
 def llama(args):
     """One round in this process; the model stays loaded between rounds."""
-    from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
+    import llama_cpp as lib
 
-    ffi, lib = get_ffi(), get_lib()
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(args.model.encode(), lib.llama_model_default_params())
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
@@ -32,7 +33,7 @@ def llama(args):
     cp.n_threads = cp.n_threads_batch = args.threads
 
     def decode(ctx, tokens):
-        memory = ffi.new("llama_token[]", tokens)
+        memory = (lib.llama_token * len(tokens))(*tokens)
         assert lib.llama_decode(ctx, lib.llama_batch_get_one(memory, len(tokens))) == 0
         lib.llama_synchronize(ctx)
 
@@ -81,12 +82,14 @@ def main():
         return llama(args)
     peer = subprocess.Popen(
         [sys.executable, __file__, *sys.argv[1:], "--llama"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True)
+        stderr=subprocess.PIPE, text=True)
     rounds = []
     for _ in range(args.rounds):
         peer.stdin.write("\n")
         peer.stdin.flush()
-        line = next(line for line in peer.stdout if line.startswith("ROUND "))
+        line = next((line for line in peer.stdout if line.startswith("ROUND ")), None)
+        if line is None:
+            sys.exit("llama.cpp gave no figures: " + (peer.communicate()[1] or "").strip()[-400:])
         rounds.append((forage(args), json.loads(line[6:])))
         print(json.dumps({"forage": rounds[-1][0], "llama.cpp": rounds[-1][1]}), flush=True)
     peer.stdin.close()

@@ -6,7 +6,8 @@ usage: table.py FORAGE_BENCHMARKS DATA [--passages N] [--vectors N] [--documents
 DATA holds the files of make_data.py, which is run when they are missing. Each measurement is a process of its own; rounds
 alternate the engines, and the median round counts. Figures by processor time (`cpu`) are those of a core of one's own.
 The parts: keyword, vector, hnsw, filter, encoder (needs the model minilm and `--texts`, JSON lines with "text"), links
-(needs `--texts` with ids and titles and `--questions`), fusion.
+(needs `--texts` with ids and titles and `--questions`), fusion, model (needs `--model`, a GGUF file, and `--forage`).
+What could not be run is listed at the end, with the reason.
 """
 import argparse, json, os, statistics, subprocess, sys
 
@@ -15,11 +16,21 @@ import peer
 here = os.path.dirname(os.path.abspath(__file__))
 
 
+left_out = []
+
+
+def leave_out(what, reason):
+    """Remembers what has no figure, for the list at the end of the run."""
+    line = f"{what}: {' '.join(reason.split())[-300:]}"
+    if line not in left_out:
+        left_out.append(line)
+
+
 def call(command):
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="2", NUMBA_NUM_THREADS="1")
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
-        print(f"  left out: {' '.join(command[:3])[:90]}: {done.stderr.strip()[-200:]}", file=sys.stderr)
+        leave_out(" ".join([os.path.basename(command[0]), *command[1:3]])[:120], done.stderr)
         return []
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -160,17 +171,19 @@ def filters(o):
 
 def encoder(o):
     if not o.texts:
-        return print("\nencoder: left out, --texts is missing", file=sys.stderr)
+        return leave_out("encoder", "--texts is missing")
     print("\nThe sentence encoder beside ONNX Runtime, same texts and threads\n", flush=True)
     for threads in ("1", "2"):
         done = subprocess.run([o.benchmarks, "encoder", o.texts, "--python", sys.executable, "--threads", threads,
                                "--rounds", str(o.rounds), "--every", "8"], capture_output=True, text=True)
-        print(f"threads: {threads}\n{done.stdout}{done.stderr[-300:]}")
+        print(f"threads: {threads}\n{done.stdout}")
+        if done.returncode != 0:
+            leave_out(f"encoder, {threads} threads", done.stderr)
 
 
 def links(o):
     if not o.texts or not o.questions:
-        return print("\nlinks: left out, --texts or --questions is missing", file=sys.stderr)
+        return leave_out("links", "--texts or --questions is missing")
     ours, peer = [], []
     for _ in range(o.rounds):
         ours += call([o.benchmarks, "links", "--source", o.texts, "--questions", o.questions, "--mode", "keyword"])
@@ -203,6 +216,32 @@ def fusion(o):
         print(f"| {stage} | {mine:.2f} | {other:.2f} | {other / mine:.1f}x |")
 
 
+def model(o):
+    """Prefill and decoding beside llama.cpp, eight sequences together, and guesses from the context."""
+    if not o.model or not o.forage:
+        return leave_out("model", "--model, a GGUF file, or --forage, the program, is missing")
+    limit = limits(o)["read_GB_per_s"]
+    print(f"\nThe language model {os.path.basename(o.model)} beside llama.cpp, tokens a second\n")
+    print("| threads | context | measure | forage | llama.cpp | ratio |")
+    print("|---|---|---|---|---|---|")
+    for threads in ("1", "2"):
+        for context in ("256", "4096"):
+            for line in call([sys.executable, f"{here}/llama_peer.py", o.forage, o.model, "--threads", threads, "--prompt",
+                              context, "--generate", "32", "--rounds", str(o.rounds)]):
+                if "measure" in line:
+                    print(f"| {threads} | {context} | {line['measure']} | {line['forage']:.1f} | {line['llama.cpp']:.1f} | "
+                          f"{line['ratio']:.2f}x |")
+    for line in call([o.benchmarks, "decode", "--model", o.model, "--contexts", "256", "--rounds", str(o.rounds)]):
+        share = f", {line['GB_per_s']:.1f} GB/s (one thread reads {limit:.1f})" if "GB_per_s" in line else ""
+        more = f", {line['of_one']:.2f}x of one" if "of_one" in line else ""
+        print(f"\n{line['sequences']} sequences: {line['tokens_per_s']:.1f} tokens/s{share}{more}")
+    if not o.texts or not o.questions:
+        return leave_out("model, guesses", "--texts or --questions is missing")
+    for line in call([o.benchmarks, "guesses", "--model", o.model, "--questions", o.questions, "--corpus", o.texts]):
+        print(f"\nanswers from three passages with guesses from them: {line['tokens_per_s']:.1f} tokens/s, without "
+              f"{line['plain_tokens_per_s']:.1f}: {line['speedup']:.2f}x; {line['equal']} of {line['questions']} equal")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("benchmarks")
@@ -212,12 +251,16 @@ if __name__ == "__main__":
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--texts", default="")
     parser.add_argument("--questions", default="")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--forage", default="")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="keyword,vector,hnsw,filter,encoder,links,fusion")
+    parser.add_argument("--only", default="keyword,vector,hnsw,filter,encoder,links,fusion,model")
     o = parser.parse_args()
     needed = [f"{o.data}/passages.{o.passages}.jsonl", f"{o.data}/neighbours.{o.vectors}.i32"]
     if not all(os.path.exists(path) for path in needed):
         subprocess.run([sys.executable, f"{here}/make_data.py", o.data, str(o.passages), str(o.vectors)], check=True)
     for name in o.only.split(","):
         {"keyword": keyword, "vector": vector, "hnsw": hnsw, "filter": filters, "encoder": encoder, "links": links,
-         "fusion": fusion}[name](o)
+         "fusion": fusion, "model": model}[name](o)
+    if left_out:
+        print("\nNot run:\n\n" + "\n".join(f"- {line}" for line in left_out))

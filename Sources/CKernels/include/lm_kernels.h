@@ -30,6 +30,10 @@ void forage_lm_dequantize(int type, const void *source, float *out, size_t count
 /// rounding. For tests and benchmarks; returns 0 when the type is not supported.
 int forage_lm_quantize(int type, const float *source, void *out, size_t count);
 
+/// Bytes of a quantised matrix laid out as panels of sixteen rows, which is what its products are taken of: those of the
+/// file's blocks, with the rows rounded up to sixteen. 0 for float types, whose products are taken of the file's rows.
+size_t forage_lm_packed_bytes(int type, int rows, int columns);
+
 /// Half-precision conversions, round to nearest even.
 uint16_t forage_lm_float_to_half(float value);
 float forage_lm_half_to_float(uint16_t half);
@@ -42,6 +46,14 @@ void forage_pool_destroy(forage_pool *pool);
 int forage_pool_threads(const forage_pool *pool);
 /// Runs body(context, i, worker) for each i in 0..<count; `worker` is below the number of threads. One call at a time.
 void forage_pool_run(forage_pool *pool, int count, void (*body)(void *context, int index, int worker), void *context);
+
+/// Lays a quantised matrix of a file out as panels. `columns` is a multiple of the block; `out` holds
+/// forage_lm_packed_bytes(...) bytes, aligned to 64.
+void forage_lm_pack(forage_pool *pool, int type, const void *source, int rows, int columns, void *out);
+/// Memory for panels, of large pages where the system has them, which save a search for each page that a product passes
+/// over. NULL when there is none. Freed with forage_lm_panel_memory_free and the same size.
+void *forage_lm_panel_memory(size_t bytes);
+void forage_lm_panel_memory_free(void *memory, size_t bytes);
 
 /// The rows of activations that matrices are multiplied by: floats and, per 32 of them, 8-bit integers with a scale.
 typedef struct {
@@ -60,7 +72,7 @@ void forage_lm_quantize_activations(const forage_lm_activations *a, int first, i
 /// One product: out[token][row] = sum over k of weights[row][k] x[token][k].
 typedef struct {
     int type;
-    const void *weights;
+    const void *weights;  // panels of forage_lm_pack, or the file's rows of a float type
     int rows;
     float *out;
     ptrdiff_t out_stride; // floats between tokens
@@ -73,7 +85,7 @@ typedef struct {
 void forage_lm_matmul(
     forage_pool *pool, const forage_lm_activations *a, const forage_lm_product *products, int count, void *scratch);
 size_t forage_lm_matmul_scratch(int columns);
-/// The same product by the portable reference, on the calling thread.
+/// The same product by the portable reference, on the calling thread, of weights as the file has them.
 void forage_lm_matmul_portable(const forage_lm_activations *a, const forage_lm_product *product);
 
 /// Tokens of one page of the key-value cache.

@@ -164,8 +164,9 @@ struct TinyModel {
     }
 
     /// The model's file, and the model opened from it.
-    func open(cacheBytes: Int = 64 << 20) throws -> LocalModel {
+    func open(cacheBytes: Int = 64 << 20, guesses: Bool = true) throws -> LocalModel {
         let file = try TemporaryFile(writer().encoded())
-        return try LocalModel(path: file.path, options: .init(threads: 2, cacheBytes: cacheBytes))
+        return try LocalModel(
+            path: file.path, options: .init(threads: 2, cacheBytes: cacheBytes, guessesFromContext: guesses))
     }
 }

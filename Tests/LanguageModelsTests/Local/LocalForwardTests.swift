@@ -93,14 +93,19 @@ struct LocalForwardTests {
         var random = SplitMix64(seed: UInt64(type))
         let weights = (0..<rows * columns).map { _ in Float(random.gaussian()) }
         let bytes = columns / Int(forage_lm_block_weights(Int32(type))) * Int(forage_lm_block_bytes(Int32(type))) * rows
-        let packed = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        defer { packed.deallocate() }
-        #expect(forage_lm_quantize(Int32(type), weights, packed, weights.count) == 1)
+        let stored = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        defer { stored.deallocate() }
+        #expect(forage_lm_quantize(Int32(type), weights, stored, weights.count) == 1)
         let pool = try #require(forage_pool_create(2))
         defer { forage_pool_destroy(pool) }
+        let size = forage_lm_packed_bytes(Int32(type), Int32(rows), Int32(columns))
+        let panels = UnsafeMutableRawPointer.allocate(byteCount: max(size, 64), alignment: 64)
+        defer { panels.deallocate() }
+        if size > 0 { forage_lm_pack(pool, Int32(type), stored, Int32(rows), Int32(columns), panels) }
         var results: [[Float]] = []
+        let counts = [1, 6, 21]
         for portable in [true, false] {
-            for tokens in [1, 6] {
+            for tokens in counts {
                 var x = (0..<tokens * columns).map { Float(sin(Double($0) * 0.37)) }
                 var q = [Int8](repeating: 0, count: x.count)
                 var d = [Float](repeating: 0, count: x.count / 32)
@@ -122,8 +127,8 @@ struct LocalForwardTests {
                                             half_sum: half.baseAddress)
                                         forage_lm_quantize_activations(&a, 0, Int32(tokens))
                                         var product = forage_lm_product(
-                                            type: Int32(type), weights: packed, rows: Int32(rows), out: out.baseAddress,
-                                            out_stride: rows, bias: nil)
+                                            type: Int32(type), weights: portable || size == 0 ? stored : panels,
+                                            rows: Int32(rows), out: out.baseAddress, out_stride: rows, bias: nil)
                                         if portable {
                                             forage_lm_matmul_portable(&a, &product)
                                         } else {
@@ -138,9 +143,11 @@ struct LocalForwardTests {
                 results.append(out)
             }
         }
-        for (portable, vector) in [(results[0], results[2]), (results[1], results[3])] {
+        for (portable, vector) in zip(results, results.dropFirst(counts.count)) {
             for (a, b) in zip(portable, vector) { #expect(abs(a - b) <= 1e-4 * max(1, abs(a))) }
         }
-        #expect(Array(results[3].prefix(rows)) == results[2])
+        // One token, a few and many take different ways to the same bits.
+        let alone = results[counts.count]
+        for some in results.dropFirst(counts.count + 1) { #expect(Array(some.prefix(rows)) == alone) }
     }
 }

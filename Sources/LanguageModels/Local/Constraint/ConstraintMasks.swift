@@ -215,6 +215,24 @@ struct ConstraintState {
         return mask
     }
 
+    /// The bytes that must follow, up to the first place where there is a choice or an end.
+    func fixedBytes(most: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var at = state
+        while bytes.count < most, !masks.automaton.accepts(at) {
+            var only: (byte: UInt8, to: Int)?
+            for byte in UInt8.min...UInt8.max {
+                guard let to = masks.automaton.next(at, byte) else { continue }
+                if only != nil { return bytes }
+                only = (byte, to)
+            }
+            guard let only else { break }
+            bytes.append(only.byte)
+            at = only.to
+        }
+        return bytes
+    }
+
     mutating func advance(_ token: Int32) {
         if let next = masks.next(state, token: token) { state = next }
     }

@@ -37,6 +37,8 @@ struct GenerationPlan: Sendable {
     /// Tokens that end a turn.
     var ends: Set<Int32>
     var constraint: ConstraintMasks?
+    /// Whether tokens are guessed from the text before them.
+    var guesses = true
 }
 
 /// Passes a prompt through the model, then starts its samples, which share the prompt's cache.
@@ -59,15 +61,18 @@ final class PromptJob: SequenceJob {
 
     override var withdrawal: (any Error)? { control.withdrawal }
 
-    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) -> Bool {
         isDone = true
         start(logits, sequence, engine)
+        return false
     }
 
     override func finish() { if let failure { failed(failure) } }
 }
 
-/// Generates one sample, token by token.
+/// Generates one sample, token by token. Guessed tokens pass through the model together with the last chosen one; each
+/// is kept when it is the token that is chosen at its place. As a token's logits do not depend on what passes beside it,
+/// what is chosen is, bit for bit, what it would be without any guess, sampled tokens among them.
 final class GenerationJob: SequenceJob {
     private let control: RequestControl
     private let plan: GenerationPlan
@@ -76,6 +81,13 @@ final class GenerationJob: SequenceJob {
     private var sampler: Sampler
     private var constraint: ConstraintState?
     private var sample = GeneratedSample()
+    private var lookup = ContextLookup()
+    /// The guesses of this step that have not been compared yet, how many there were, and whether they are a look-up's.
+    private var guesses: ArraySlice<Int32> = []
+    private var guessed = 0
+    private var looksUp = false
+    /// What the constraint allows next, where it is known already.
+    private var mask: [UInt64]?
     /// The bytes written so far, and how many of them have been handed on.
     private var bytes: [UInt8] = []
     private var delivered = 0
@@ -109,29 +121,114 @@ final class GenerationJob: SequenceJob {
         isDone = true
     }
 
-    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
-        let limit = plan.options.maxTokens
-        guard sample.ids.count < limit else { return end(.length) }
-        var mask: [UInt64]?
-        if let constraint {
-            if constraint.isFinished { return end(.stop) }
-            mask = constraint.mask(tokensLeft: limit - sample.ids.count, ends: plan.ends)
+    private var tokensLeft: Int { plan.options.maxTokens - sample.ids.count }
+
+    override func guess(_ most: Int) -> [Int32] {
+        guard plan.guesses else { return [] }
+        let most = min(most, tokensLeft - 1)
+        var found: [Int32] = []
+        if let constraint, most > 0 {
+            let fixed = constraint.fixedBytes(most: 4 * most)
+            if fixed.count > 1 {
+                found = plan.tokenizer.encode(String(decoding: fixed, as: UTF8.self)).prefix(most).map(Int32.init)
+            }
         }
+        looksUp = found.isEmpty
+        if looksUp { found = lookup.guess(after: sequence.tokens + queue, most: most) }
+        guesses = found[...]
+        guessed = found.count
+        return found
+    }
+
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) -> Bool {
+        guard let token = choose(logits) else { return false }
+        if guesses.first == token {
+            guesses.removeFirst()
+            sequence.append([token])
+            return true
+        }
+        if guessed > 0, looksUp { lookup.learn(guessed: guessed, right: guessed - guesses.count) }
+        guesses = []
+        guessed = 0
+        queue = [token]
+        appendForcedTokens()
+        return false
+    }
+
+    /// Where the grammar leaves one token, no logits are needed to choose it: it passes through the model with the next.
+    private func appendForcedTokens() {
+        guard plan.options.topLogProbabilities == nil else { return }
+        while let constraint, !constraint.isFinished {
+            let next = constraint.mask(tokensLeft: tokensLeft, ends: plan.ends)
+            guard let token = Self.onlyToken(next), !plan.ends.contains(token) else {
+                mask = next
+                return
+            }
+            sampler.passOver()
+            sample.ids.append(token)
+            bytes += plan.tokenizer.decodeBytes([Int(token)])
+            guard goesOn(after: token) else { return }
+            queue.append(token)
+            silent += 1
+        }
+    }
+
+    private static func onlyToken(_ mask: [UInt64]) -> Int32? {
+        var found: Int32?
+        for (index, word) in mask.enumerated() where word != 0 {
+            guard found == nil, word.nonzeroBitCount == 1 else { return nil }
+            found = Int32(index * 64 + word.trailingZeroBitCount)
+        }
+        return found
+    }
+
+    /// Chooses and records the next token.
+    /// - Returns: nil when the sample has ended, with that token or without one.
+    private func choose(_ logits: UnsafeBufferPointer<Float>) -> Int32? {
+        guard tokensLeft > 0 else {
+            end(.length)
+            return nil
+        }
+        if let constraint {
+            if constraint.isFinished {
+                end(.stop)
+                return nil
+            }
+            if mask == nil { mask = constraint.mask(tokensLeft: tokensLeft, ends: plan.ends) }
+        }
+        defer { mask = nil }
         guard let token = sampler.choose(logits, recent: sequence.tokens[...], mask: mask) else {
             // No token of the vocabulary continues the output, which can only be where it may end.
-            return end(constraint?.mayEnd == true ? .stop : .length)
+            end(constraint?.mayEnd == true ? .stop : .length)
+            return nil
         }
-        if plan.ends.contains(token) { return end(.stop) }
+        if plan.ends.contains(token) {
+            end(.stop)
+            return nil
+        }
         record(token, logits)
+        return goesOn(after: token) ? token : nil
+    }
+
+    /// Moves on behind a recorded token.
+    /// - Returns: false when the sample has ended.
+    private func goesOn(after token: Int32) -> Bool {
         constraint?.advance(token)
         if let stop = stopPlace() {
             cut(at: stop)
-            return end(.stop)
+            end(.stop)
+            return false
         }
         deliver(all: false)
-        if constraint?.isFinished == true { return end(.stop) }
-        if sample.ids.count >= limit { return end(constraint?.mayEnd == true ? .stop : .length) }
-        queue = [token]
+        if constraint?.isFinished == true {
+            end(.stop)
+            return false
+        }
+        if tokensLeft <= 0 {
+            end(constraint?.mayEnd == true ? .stop : .length)
+            return false
+        }
+        return true
     }
 
     private func record(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) {
@@ -224,10 +321,11 @@ final class ScoringJob: SequenceJob {
 
     override var withdrawal: (any Error)? { control.withdrawal }
 
-    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {
+    override func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) -> Bool {
         sum += logProbability(of: targets[next], in: logits)
         next += 1
         isDone = next == targets.count
+        return !isDone
     }
 
     override func finish() { onEnd(failure.map { .failure($0) } ?? .success(sum)) }

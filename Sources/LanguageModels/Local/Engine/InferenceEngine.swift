@@ -44,14 +44,18 @@ class SequenceJob {
 
     /// Why the caller no longer waits: it has gone away, or its time is over.
     var withdrawal: (any Error)? { nil }
-    /// A row of logits, of the `offset`th token that the job wanted logits for. Refills the queue or ends the job.
-    func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) {}
+    /// Tokens that may follow the queue, at most so many: they pass through the model with it, and the job says in
+    /// `receive` which of them stay in the sequence.
+    func guess(_ most: Int) -> [Int32] { [] }
+    /// The rows of logits of a step, one after the other. Refills the queue or ends the job.
+    /// - Returns: whether the next row is of use too.
+    func receive(_ logits: UnsafeBufferPointer<Float>, from engine: InferenceEngine) -> Bool { false }
     /// The job has ended, well or with `failure`.
     func finish() {}
 }
 
-/// Runs all sequences of one model on a thread of its own: each step takes one token of every generating sequence and
-/// a slice of the prompts that wait, so that requests share the weights' passage through memory. Where the cache is too
+/// Runs all sequences of one model on a thread of its own: each step takes one token of every generating sequence, with
+/// guesses of the next where there is room, and a slice of the prompts that wait, so that requests share the weights' passage through memory. Where the cache is too
 /// small for all of them together, the younger ones wait.
 ///
 /// `@unchecked Sendable`: `state` is guarded by its mutex; everything else is touched by the engine's thread only,
@@ -59,6 +63,8 @@ class SequenceJob {
 final class InferenceEngine: @unchecked Sendable {
     /// Tokens of prompts in one step; small enough that cancelling is prompt.
     static let stepTokens = 256
+    /// Tokens of one step that cost little more than one: they pass over the weights as they stream in.
+    static let fewTokens = ContextLookup.most + 1
     /// Floats of logits in one step.
     static let stepLogits = 1 << 24
 
@@ -163,23 +169,30 @@ final class InferenceEngine: @unchecked Sendable {
         var rows = max(1, Self.stepLogits / pass.weights.configuration.vocabulary)
         var chosen: [SequenceJob] = []
         var batch = ForwardBatch(runs: [])
-        // Generating sequences first: one token each; then prompts, in the order of their arrival.
+        // Generating sequences first: one token each, or a few; then prompts, in the order of their arrival.
         let active = jobs.filter { !$0.isWaiting }
-        let ordered = active.filter { $0.queue.count <= 1 } + active.filter { $0.queue.count > 1 }
-        for job in ordered where room > 0 && rows > 0 {
+        let short = active.filter { $0.queue.count <= Self.fewTokens }
+        let long = active.filter { $0.queue.count > Self.fewTokens }
+        // Guesses are for the room that a few tokens leave in the weights' passage through memory.
+        let guesses = long.isEmpty ? Self.fewTokens / max(1, short.count) - 1 : 0
+        for job in short + long where room > 0 && rows > 0 {
             var count = min(job.queue.count, room)
             let wanted = max(0, count - job.silent)
             if wanted > rows { count = job.silent + rows }
             guard count > 0 else { continue }
             guard job.sequence.reserve(count) else { continue }
-            let tokens = job.queue.prefix(count)
+            var tokens = Array(job.queue.prefix(count))
             let silent = min(job.silent, count)
+            let free = min(guesses, room - count, rows - (count - silent))
+            var guessed: [Int32] = []
+            if free > 0, count == job.queue.count, job.sequence.reserve(count + free) { guessed = job.guess(free) }
+            tokens += guessed
             batch.runs.append(
-                .init(sequence: job.sequence, tokens: ArraySlice(Array(tokens)), wantedFrom: silent))
+                .init(sequence: job.sequence, tokens: tokens[...], wantedFrom: silent, guessed: guessed.count))
             job.queue = job.queue.dropFirst(count)
             job.silent -= silent
-            room -= count
-            rows -= count - silent
+            room -= tokens.count
+            rows -= tokens.count - silent
             chosen.append(job)
         }
         guard !chosen.isEmpty else { return makeRoom() }
@@ -188,11 +201,11 @@ final class InferenceEngine: @unchecked Sendable {
         let vocabulary = pass.weights.configuration.vocabulary
         var row = 0
         for (job, wanted) in zip(chosen, wantedOf) {
-            for _ in 0..<wanted {
-                let slice = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
-                if !job.isDone { job.receive(slice, from: self) }
-                row += 1
+            for at in row..<row + wanted where !job.isDone {
+                let slice = UnsafeBufferPointer(rebasing: logits[at * vocabulary..<(at + 1) * vocabulary])
+                guard job.receive(slice, from: self) else { break }
             }
+            row += wanted
             if job.isDone { job.finish() }
         }
         removeDone()

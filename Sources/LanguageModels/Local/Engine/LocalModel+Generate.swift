@@ -22,7 +22,8 @@ extension LocalModel {
         options.maxTokens = min(options.maxTokens, contextLength - prompt.count)
         guard options.maxTokens > 0 else { return (Array(repeating: .init(), count: options.samples), 0) }
         let constraint = try options.constraint.map { try constraints.masks(of: $0, trie: vocabularyTrie) }
-        let plan = GenerationPlan(options: options, tokenizer: tokenizer, ends: ends, constraint: constraint)
+        let plan = GenerationPlan(
+            options: options, tokenizer: tokenizer, ends: ends, constraint: constraint, guesses: guessesFromContext)
         let control = RequestControl(timeout: options.timeout)
         let (stream, continuation) = AsyncStream.makeStream(of: Progress.self)
         let samples = options.samples
@@ -39,7 +40,7 @@ extension LocalModel {
                             sequence: own, plan: plan, index: index, control: control,
                             onText: { continuation.yield(.text(sample: index, $0)) },
                             onEnd: { continuation.yield(.ended(sample: index, $0)) })
-                        job.receive(logits, from: engine)
+                        _ = job.receive(logits, from: engine)
                         job.recompute(missing)
                         if job.isDone { job.finish() } else { engine.add(job) }
                     }

@@ -17,11 +17,15 @@ public final class LocalModel: ContinuationScoring {
         public var cacheBytes: Int
         /// The longest conversation in tokens; nil for the model's own.
         public var contextLength: Int?
+        /// Whether the next tokens are guessed from the text before them, so that a copied answer takes fewer passes
+        /// (speculative decoding by look-up). What is written is the same, token for token. Default true.
+        public var guessesFromContext: Bool
 
         public init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, cacheBytes: Int = 512 << 20,
-            contextLength: Int? = nil
+            contextLength: Int? = nil, guessesFromContext: Bool = true
         ) {
+            self.guessesFromContext = guessesFromContext
             self.threads = threads
             self.cacheBytes = cacheBytes
             self.contextLength = contextLength
@@ -41,6 +45,7 @@ public final class LocalModel: ContinuationScoring {
     let addsBOS: Bool
     let vocabularyTrie: VocabularyTrie
     let constraints = ConstraintCache()
+    let guessesFromContext: Bool
 
     /// Opens a model.
     /// - Parameters:
@@ -68,6 +73,7 @@ public final class LocalModel: ContinuationScoring {
         bos = files.bos
         addsBOS = files.addsBOS
         vocabularyTrie = VocabularyTrie(tokenizer)
+        guessesFromContext = options.guessesFromContext
         let context = min(options.contextLength ?? configuration.contextLength, configuration.contextLength)
         capabilities = ModelCapabilities(
             toolCalls: files.template?.contains("tools") ?? false, logProbabilities: true, constraints: true,

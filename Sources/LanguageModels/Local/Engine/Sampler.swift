@@ -46,6 +46,11 @@ struct Sampler {
         return draw(row, mask)
     }
 
+    /// Leaves a token out that is the only one allowed: later draws are those that they would be after choosing it.
+    mutating func passOver() {
+        if temperature != 0, topK != 1 { _ = generator.uniform() }
+    }
+
     private mutating func draw(_ row: UnsafeBufferPointer<Float>, _ mask: [UInt64]?) -> Int32? {
         let best: Int =
             if let mask {

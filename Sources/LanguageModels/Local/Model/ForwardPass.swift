@@ -11,6 +11,8 @@ struct ForwardBatch {
         var tokens: ArraySlice<Int32>
         /// From which of the tokens on the logits are wanted; `tokens.count` for none.
         var wantedFrom: Int
+        /// How many of the last tokens are guesses: they are computed, and left to the caller to record.
+        var guessed = 0
     }
     var runs: [Run]
     var count: Int { runs.reduce(0) { $0 + $1.tokens.count } }
@@ -21,6 +23,8 @@ struct ForwardBatch {
 final class ForwardPass {
     let weights: ModelWeights
     let cache: KeyValueCache
+    /// How often the weights have passed through memory.
+    private(set) var passes = 0
     private let pool: OpaquePointer
     private var buffers: Buffers
     private let quantises: Bool
@@ -33,15 +37,17 @@ final class ForwardPass {
         guard let pool = forage_pool_create(Int32(min(max(threads, 1), 256))) else {
             throw LanguageModelError.unavailable("no memory for the worker threads")
         }
-        self.weights = weights
+        do { self.weights = try weights.packed(by: pool) } catch {
+            forage_pool_destroy(pool)
+            throw error
+        }
         self.pool = pool
         let c = weights.configuration
         cache = KeyValueCache(configuration: c, budget: cacheBytes)
         quantises =
             weights.output.isQuantised
             || weights.layers.contains { layer in
-                [layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up, layer.down]
-                    .contains { $0.isQuantised }
+                LayerWeights.matrices.contains { layer[keyPath: $0].isQuantised }
             }
         buffers = Buffers(configuration: c, threads: Int(forage_pool_threads(pool)))
         func table(_ base: Double, _ scale: Double, _ factors: [Float]) -> [Double] {
@@ -60,7 +66,7 @@ final class ForwardPass {
 
     var threads: Int { Int(forage_pool_threads(pool)) }
 
-    /// Runs the tokens through the model and records them in their sequences' caches.
+    /// Runs the tokens through the model and records them, but for guesses, in their sequences' caches.
     ///
     /// The caller has reserved the room (`CachedSequence.reserve`) and checked the ids.
     /// - Returns: the wanted logits, one row of `vocabulary` floats after the other, valid until the next call.
@@ -69,6 +75,7 @@ final class ForwardPass {
         let count = batch.count
         let wanted = batch.wanted
         guard count > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
+        passes += 1
         buffers.grow(tokens: count, wanted: wanted)
         let b = buffers
         var sequences: [Int32] = []
@@ -106,7 +113,7 @@ final class ForwardPass {
                 }
             }
         }
-        for run in batch.runs { run.sequence.append(run.tokens) }
+        for run in batch.runs { run.sequence.append(run.tokens.dropLast(run.guessed)) }
         return logits
     }
 
@@ -229,7 +236,8 @@ final class ForwardPass {
         activations.rows = Int32(count)
         var list = products.map { product in
             forage_lm_product(
-                type: product.matrix.type, weights: product.matrix.base, rows: Int32(product.matrix.rows),
+                type: product.matrix.type, weights: product.matrix.panels ?? product.matrix.base,
+                rows: Int32(product.matrix.rows),
                 out: product.out, out_stride: product.matrix.rows, bias: nil)
         }
         func go(_ index: Int) {

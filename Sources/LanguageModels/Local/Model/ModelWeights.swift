@@ -8,8 +8,12 @@ struct WeightMatrix {
     var base: UnsafeRawPointer
     var rows: Int
     var columns: Int
+    /// The same weights as panels of sixteen rows, which products are taken of; nil where they are taken of the rows.
+    var panels: UnsafeRawPointer?
 
     var isQuantised: Bool { forage_lm_block_weights(type) > 1 }
+    /// Bytes of the panels; 0 for float types, which have none.
+    var packedBytes: Int { forage_lm_packed_bytes(type, Int32(rows), Int32(columns)) }
     /// Bytes of one row.
     var rowBytes: Int { columns / Int(forage_lm_block_weights(type)) * Int(forage_lm_block_bytes(type)) }
 }
@@ -24,6 +28,11 @@ struct LayerWeights {
     var attentionPostNorm, hiddenPostNorm: [Float]?
     var hiddenNorm: [Float]
     var gate, up, down: WeightMatrix
+
+    /// The places of all matrices.
+    static var matrices: [WritableKeyPath<LayerWeights, WeightMatrix>] {
+        [\.query, \.key, \.value, \.output, \.gate, \.up, \.down]
+    }
 }
 
 /// All weights of a model. The matrices point into mapped files, which `owner` keeps alive.
@@ -37,7 +46,7 @@ final class ModelWeights: @unchecked Sendable {
     let layers: [LayerWeights]
     /// Divisors of the rotation's frequencies (Llama 3.1), or empty.
     let ropeFactors: [Float]
-    private let owner: AnyObject
+    let owner: AnyObject
 
     init(
         configuration: ModelConfiguration, embeddings: WeightMatrix, outputNorm: [Float], output: WeightMatrix,
