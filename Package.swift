@@ -26,6 +26,7 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let modules: [Module] = [
     Module(name: "Base", uses: ["CKernels", "CBundledFiles"], libraries: [yams, orderedCollections]),
     Module(name: "Net", uses: ["Base", "CCurl"]),
+    Module(name: "Postgres", uses: ["Base", "CPostgres"], testUses: ["PostgresTestServer"]),
     Module(name: "TensorMath", uses: ["Base", "CKernels", "COpenBLAS"]),
     Module(
         name: "Text", uses: ["Base", "CKernels", "CStemmer"], libraries: [orderedCollections],
@@ -54,6 +55,10 @@ let modules: [Module] = [
         name: "Tools",
         uses: ["Base", "Net", "CKernels", "Text", "Corpus", "Encoders", "Search", "LanguageModels"],
         libraries: [yams, collections]),
+    Module(
+        name: "PostgresCorpus",
+        uses: ["Base", "Text", "Corpus", "Encoders", "Search", "Tools", "Postgres"],
+        testUses: ["PostgresTestServer"]),
     Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
         name: "Episodes", uses: ["Base", "TensorMath", "Text", "Corpus", "LanguageModels", "Tools"],
@@ -61,10 +66,11 @@ let modules: [Module] = [
     Module(
         name: "Agent",
         uses: [
-            "Base", "Net", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "Postgres", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Search",
             "LanguageModels", "Tools", "Reading", "Episodes",
         ],
-        libraries: [yams, grdb, collections]),
+        libraries: [yams, grdb, collections], testUses: ["PostgresTestServer"]),
     Module(
         name: "Learning",
         uses: [
@@ -121,6 +127,10 @@ var targets: [Target] = [
     .target(name: "CXML", dependencies: ["CLibXML2"]),
     .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
     .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
+    // libpq, loaded when the first connection is made.
+    .target(name: "CPostgres"),
+    // A server for the tests of what talks to one.
+    .target(name: "PostgresTestServer", path: "Tests/PostgresTestServer", swiftSettings: swiftSettings),
     // These two load their libraries when the first PDF or message is read.
     .target(name: "CPoppler"),
     .target(name: "CMail"),

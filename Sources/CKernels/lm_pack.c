@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrices of a file laid out as panels of sixteen rows (lm_blocks.h): done once when a model is opened, so that neither
 // one token nor many have anything to transpose.
+#if !defined(_DEFAULT_SOURCE) // anonymous mappings are no part of the C standard's headers
+#define _DEFAULT_SOURCE
+#endif
 #include "lm_blocks.h"
 #include <sys/mman.h>
 

@@ -11,6 +11,8 @@ import LanguageModels
 import Learning
 import Net
 import OrderedCollections
+import Postgres
+import PostgresCorpus
 import Search
 import TensorMath
 import Text
@@ -55,7 +57,9 @@ struct AgentOptions: ParsableArguments {
     var record: String?
 
     @Option(
-        help: "The session store. Default: $FORAGE_SESSIONS, else forage/sessions.sqlite in the user's state folder.")
+        help:
+            "The session store: a file, or postgresql://…. Default: $FORAGE_SESSIONS, else forage/sessions.sqlite in the user's state folder."
+    )
     var sessions: String?
 
     /// Opens everything that a session needs.
@@ -81,9 +85,7 @@ struct AgentOptions: ParsableArguments {
         return (environment, strategy)
     }
 
-    func store() throws -> SQLiteEventStore {
-        try SQLiteEventStore(path: sessions ?? SQLiteEventStore.defaultPath)
-    }
+    func store() async throws -> any EventStore { try await SessionStores.open(sessions) }
 
     private func openTools() async throws -> ToolRegistry {
         if let tools { return try await ToolRegistry.load(directory: tools) }
@@ -289,12 +291,15 @@ enum CorpusOpening {
     /// The most documents that are read into memory from a file.
     static let memoryLimit = 20_000
 
-    static func open(_ path: String) async throws -> any RetrievalCorpus {
+    static func open(_ path: String, loadsEncoder: Bool = true) async throws -> any RetrievalCorpus {
+        if PostgresAddress.isAddress(path) {
+            return try await PostgresCorpus(PostgresAddress(path), loadsEncoder: loadsEncoder)
+        }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw ValidationError("there is no corpus at \(path); make one with `forage index SOURCE --output \(path)`")
         }
-        if isFolder.boolValue { return try await LocalCorpus(path: path) }
+        if isFolder.boolValue { return try await LocalCorpus(path: path, loadsEncoder: loadsEncoder) }
         return try memory(path)
     }
 

@@ -45,7 +45,7 @@ struct AskCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (environment, strategy) = try await agent.environment(quiet: quiet || json)
-        let store: any EventStore = ephemeral ? InMemoryEventStore() : try agent.store()
+        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.store()
         // The id is derived from what is asked.
         let session = try await SessionNaming.session(
             Question(question), strategy: strategy, environment: environment, store: store, seed: seed,

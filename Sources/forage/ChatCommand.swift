@@ -41,7 +41,7 @@ struct ChatCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (environment, strategy) = try await agent.environment(quiet: quiet || json)
-        let store: any EventStore = ephemeral ? InMemoryEventStore() : try agent.store()
+        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.store()
         var dialogue = try await resumed(store)
         var status: Int32 = 0
         let isTerminal = isatty(STDIN_FILENO) == 1

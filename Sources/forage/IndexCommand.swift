@@ -7,7 +7,10 @@ import Documents
 import Encoders
 import Foundation
 import OrderedCollections
+import Postgres
+import PostgresCorpus
 import Search
+import Synchronization
 import Text
 
 /// `forage index`: reads files into a corpus and builds its indexes; run again it reads what changed.
@@ -27,7 +30,9 @@ struct IndexCommand: AsyncParsableCommand {
     @Argument(help: "Files, folders, or - for standard input.")
     var inputs: [String]
 
-    @Option(name: [.short, .long], help: "The corpus folder, by convention NAME.forage.")
+    @Option(
+        name: [.short, .long],
+        help: "The corpus folder, by convention NAME.forage; or postgresql://USER@HOST/DATABASE?corpus=NAME.")
     var output: String
 
     @Option(
@@ -139,8 +144,32 @@ struct IndexCommand: AsyncParsableCommand {
 
     /// Reads what changed and publishes it.
     private func update(_ options: CorpusOptions?) async throws {
-        let isNew = !FileManager.default.fileExists(atPath: output)
-        let writer = try CorpusWriter.open(creatingAt: output, options: options)
+        guard PostgresAddress.isAddress(output) else { return try await update(folder: output, options) }
+        let writer = try await PostgresCorpusWriter(
+            PostgresAddress(output), isWaiting: { note("Another process writes to the corpus; waiting for it.") })
+        try await writer.prepare(note: { note($0) })
+        try await update(folder: writer.staging, options)
+        let start = Date()
+        var loader = GenerationLoader()
+        loader.onProgress = { progress in
+            let share = Double(progress.done) / Double(max(progress.total, 1))
+            loadLine.withLock {
+                $0.show(ProgressLine.bar(share: share, note: "loading \(progress.stage)", secondsLeft: nil))
+            }
+        }
+        let number = try await writer.publish(loader)
+        loadLine.withLock { $0.clear() }
+        let seconds = String(format: "%.1f", Date().timeIntervalSince(start))
+        note("\(shownOutput): generation \(number) is live, loaded in \(seconds) s")
+    }
+
+    /// The output as it may be shown: an address without its password.
+    private var shownOutput: String { (try? PostgresAddress(output))?.description ?? output }
+
+    /// Reads what changed into a folder and publishes it there.
+    private func update(folder: String, _ options: CorpusOptions?) async throws {
+        let isNew = !FileManager.default.fileExists(atPath: folder)
+        let writer = try CorpusWriter.open(creatingAt: folder, options: options)
         for (name, type) in try declarations() { try writer.declare(field: name, type: type) }
         let start = Date()
         let summary: IngestSummary
@@ -148,7 +177,7 @@ struct IndexCommand: AsyncParsableCommand {
             summary = try await ingest(writer)
         } catch {
             // A corpus that this command began and could not fill is no use to anyone.
-            if isNew { try? FileManager.default.removeItem(atPath: output) }
+            if isNew { try? FileManager.default.removeItem(atPath: folder) }
             throw error
         }
         if summary.wasCancelled {
@@ -161,7 +190,7 @@ struct IndexCommand: AsyncParsableCommand {
         }
         if summary.bad > 0, try writer.committedDocumentCount == 0 {
             report(setAside: summary)
-            if isNew { try? FileManager.default.removeItem(atPath: output) }
+            if isNew { try? FileManager.default.removeItem(atPath: folder) }
             note("Error: nothing could be read; there is no corpus.")
             throw ExitCode.failure
         }
@@ -215,7 +244,7 @@ struct IndexCommand: AsyncParsableCommand {
                 .array(entries.map { ["place": .string($0.place), "reason": .string($0.reason)] })
             }
             let record: JSONValue = [
-                "corpus": .string(output), "documents": .integer(reader.documentCount),
+                "corpus": .string(shownOutput), "documents": .integer(reader.documentCount),
                 "passages": .integer(reader.passageCount),
                 "added": .integer(summary.added), "replaced": .integer(summary.replaced),
                 "unchanged": .integer(summary.unchanged), "deleted": .integer(summary.deleted),
@@ -240,7 +269,7 @@ struct IndexCommand: AsyncParsableCommand {
         if summary.bad > 0 { changes += ", \(summary.bad) set aside" }
         if summary.filesIgnored > 0 { changes += ", \(summary.filesIgnored) left out" }
         note(
-            "\(output): \(counted(reader.documentCount, "document")), \(counted(reader.passageCount, "passage")) (\(changes)) in \(String(format: "%.1f", seconds)) s"
+            "\(shownOutput): \(counted(reader.documentCount, "document")), \(counted(reader.passageCount, "passage")) (\(changes)) in \(String(format: "%.1f", seconds)) s"
         )
     }
 
@@ -251,3 +280,6 @@ struct IndexCommand: AsyncParsableCommand {
         if summary.bad > 50 { note("set aside \(summary.bad - 50) more; --json lists up to 1000") }
     }
 }
+
+/// The line on which a load into a database shows how far it is, from a thread of its own.
+private let loadLine = Mutex(ProgressLine())

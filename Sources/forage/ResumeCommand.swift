@@ -24,7 +24,7 @@ struct ResumeCommand: AsyncParsableCommand {
     func run() async throws {
         let (environment, strategy) = try await agent.environment(quiet: json)
         let resumed = try await AgentSession.resume(
-            session, strategy: strategy, environment: environment, store: try agent.store())
+            session, strategy: strategy, environment: environment, store: try await agent.store())
         try await SessionRunner(style: json ? .json : .story).run(resumed)
     }
 }

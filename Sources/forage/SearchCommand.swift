@@ -5,8 +5,11 @@ import Base
 import Corpus
 import Foundation
 import OrderedCollections
+import Postgres
+import PostgresCorpus
 import Search
 import Text
+import Tools
 
 /// `forage search`: one search, without an agent.
 struct SearchCommand: AsyncParsableCommand {
@@ -15,7 +18,7 @@ struct SearchCommand: AsyncParsableCommand {
         subcommands: [Keyword.self, Semantic.self, Hybrid.self], defaultSubcommand: Hybrid.self)
 
     struct Options: ParsableArguments {
-        @Option(name: [.short, .long], help: "The corpus folder.") var corpus: String
+        @Option(name: [.short, .long], help: "The corpus: a folder, or postgresql://….") var corpus: String
         @Option(name: [.customShort("k"), .long], help: "How many passages.") var limit = 10
         @Flag(name: [.short, .long], help: "Print one JSON object a passage.") var json = false
         @Argument(help: "The query.") var query: String
@@ -24,13 +27,26 @@ struct SearchCommand: AsyncParsableCommand {
             if limit < 1 || limit > 100_000 { throw ValidationError("--limit must be from 1 to 100000") }
         }
 
-        func show(_ hits: [ScoredPassage], from corpus: LocalCorpus) throws {
-            if hits.isEmpty, !json { note("Nothing was found.") }
-            let passages = try corpus.reader.passages(at: hits.map(\.ordinal))
-            for (rank, (hit, passage)) in zip(hits, passages).enumerated() {
+        func show(_ hits: [Search.ScoredPassage], from corpus: LocalCorpus) throws {
+            show(
+                hits.map { Double($0.score) }, try corpus.reader.passages(at: hits.map(\.ordinal)))
+        }
+
+        /// Searches a corpus that is no folder; false where it is one.
+        func searchDatabase(_ mode: RetrievalMode) async throws -> Bool {
+            guard PostgresAddress.isAddress(corpus) else { return false }
+            let opened = try await PostgresCorpus(PostgresAddress(corpus), loadsEncoder: mode != .keyword)
+            let hits = try await opened.search(mode, query: query, limit: limit, within: nil)
+            show(hits.map(\.score), try await opened.passages(at: hits.map(\.ordinal)))
+            return true
+        }
+
+        private func show(_ scores: [Double], _ passages: [Passage]) {
+            if passages.isEmpty, !json { note("Nothing was found.") }
+            for (rank, (score, passage)) in zip(scores, passages).enumerated() {
                 if json {
                     var members: JSONObject = [
-                        "rank": .integer(rank + 1), "id": .string(passage.id), "score": .number(Double(hit.score)),
+                        "rank": .integer(rank + 1), "id": .string(passage.id), "score": .number(score),
                         "title": .string(passage.title), "text": .string(passage.text),
                     ]
                     if let pages = passage.pages {
@@ -40,10 +56,10 @@ struct SearchCommand: AsyncParsableCommand {
                     print(JSONValue.object(members).serialized())
                 } else {
                     let text = passage.text.textLines(omittingEmpty: true).joined(separator: " ")
-                    let score = String(format: "%.4f", Double(hit.score))
+                    let shown = String(format: "%.4f", score)
                     let page = passage.pages.map { " (page \($0.lowerBound))" } ?? ""
                     print(
-                        "\(rank + 1). [\(passage.id)] \(score)  \(printable(passage.title))\(page)\n   \(printable(String(text.prefix(200))))"
+                        "\(rank + 1). [\(passage.id)] \(shown)  \(printable(passage.title))\(page)\n   \(printable(String(text.prefix(200))))"
                     )
                 }
             }
@@ -64,6 +80,10 @@ struct SearchCommand: AsyncParsableCommand {
         @Option(help: "Beginnings of words.") var prefix: [String] = []
 
         func run() async throws {
+            if PostgresAddress.isAddress(options.corpus), operators || !(must + mustNot + phrase + prefix).isEmpty {
+                throw ValidationError("operators work on corpora in folders; in a database use `forage filter`")
+            }
+            if try await options.searchDatabase(.keyword) { return }
             let corpus = try await LocalCorpus(path: options.corpus, loadsEncoder: false)
             var query = operators ? KeywordQuery(parsing: options.query) : KeywordQuery(options.query)
             query.must += must
@@ -86,6 +106,7 @@ struct SearchCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func run() async throws {
+            if try await options.searchDatabase(.semantic) { return }
             let corpus = try await LocalCorpus(path: options.corpus)
             try options.show(try await corpus.semanticSearch(options.query, limit: options.limit), from: corpus)
         }
@@ -97,6 +118,7 @@ struct SearchCommand: AsyncParsableCommand {
         @Flag(help: "Re-rank the best 100 by late interaction; the corpus needs token vectors.") var late = false
 
         func run() async throws {
+            if !late, try await options.searchDatabase(.hybrid) { return }
             let corpus = try await LocalCorpus(path: options.corpus)
             var hits = try await corpus.hybridSearch(
                 options.query, limit: late ? max(100, options.limit) : options.limit)

@@ -8,14 +8,17 @@ import Encoders
 import Foundation
 import LanguageModels
 import Logging
+import Postgres
+import PostgresCorpus
 import Search
 import Serving
+import Synchronization
 import Text
 import Tools
 
 /// What `serve` and `mcp` serve.
 struct ServiceArguments: ParsableArguments, Sendable {
-    @Option(name: .long, help: "A corpus folder; several may be given, the first is the default.")
+    @Option(name: .long, help: "A corpus folder or postgresql://…; several may be given, the first is the default.")
     var corpus: [String] = []
 
     @Option(name: .long, help: "The folder of tool manifests; without it the built-in tools.")
@@ -38,7 +41,9 @@ struct ServiceArguments: ParsableArguments, Sendable {
     @Option(name: .long, help: "Passages of a query that does not say how many.")
     var topk = 3
 
-    @Option(name: .long, help: "The file in which sessions are kept; without it they are kept in memory.")
+    @Option(
+        name: .long, help: "The file in which sessions are kept, or postgresql://…; without it they are kept in memory."
+    )
     var sessions: String?
 
     @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
@@ -61,6 +66,15 @@ struct ServiceArguments: ParsableArguments, Sendable {
         var corpora: [(name: String, corpus: any RetrievalCorpus)] = []
         var encoder: ServedEncoder?
         for path in corpus {
+            if PostgresAddress.isAddress(path) {
+                let opened = try await PostgresCorpus(PostgresAddress(path))
+                corpora.append((opened.summary.name, opened))
+                if encoder == nil, let found = opened.encoder, let embed = opened.embedding {
+                    encoder = ServedEncoder(
+                        name: opened.encoderName ?? "encoder", dimensions: found.dimension, embed: embed)
+                }
+                continue
+            }
             let opened = try await LocalCorpus(path: path)
             corpora.append((opened.summary.name, opened))
             if encoder == nil, let found = opened.encoder, let embed = opened.embedding {
@@ -81,7 +95,7 @@ struct ServiceArguments: ParsableArguments, Sendable {
         for (name, corpus) in corpora { strategies[name] = try await self.strategies(over: corpus, chosen) }
         let store: any EventStore
         if let sessions {
-            store = try SQLiteEventStore(path: sessions)
+            store = try await SessionStores.open(sessions)
         } else {
             store = InMemoryEventStore(mostSessions: 1000)
         }
@@ -90,7 +104,8 @@ struct ServiceArguments: ParsableArguments, Sendable {
             retrieveCount: max(1, topk), strategies: strategies[corpora[0].name] ?? [], model: chosen, encoder: encoder,
             sessions: store, tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
         service.corpusStrategies = strategies
-        for path in corpus {
+        renew(&service, chosen)
+        for path in corpus where !PostgresAddress.isAddress(path) {
             guard let name = corpora.first(where: { ($0.corpus as? LocalCorpus)?.reader.path == path })?.name else {
                 continue
             }
@@ -117,6 +132,31 @@ struct ServiceArguments: ParsableArguments, Sendable {
             }
         }
         return service
+    }
+
+    /// Takes newer generations of corpora in databases into service: each is asked for at most once a second.
+    private func renew(_ service: inout ForageService, _ model: (any LanguageModel)?) {
+        let arguments = self
+        for (name, corpus) in service.corpora {
+            guard let opened = corpus as? PostgresCorpus else { continue }
+            let encoder = opened.encoder
+            let asked = Mutex(ContinuousClock.now)
+            service.renew(name) { served in
+                let isTime = asked.withLock { asked in
+                    guard ContinuousClock.now - asked > .seconds(1) else { return false }
+                    asked = ContinuousClock.now
+                    return true
+                }
+                guard isTime, let served = served as? PostgresCorpus,
+                    (try? await served.isOutdated()) == true,
+                    let newer = try? await PostgresCorpus(served.address, encoder: encoder)
+                else { return nil }
+                return (
+                    corpus: newer as any RetrievalCorpus,
+                    strategies: try? await arguments.strategies(over: newer, model)
+                )
+            }
+        }
     }
 
     /// The strategies over a corpus: those that were named, else all that there are, the default of `ask` first.

@@ -17,9 +17,7 @@ struct SessionsCommand: AsyncParsableCommand {
         @Option(help: "The session store. Default: $FORAGE_SESSIONS, else the user's state folder.")
         var sessions: String?
 
-        func open() throws -> SQLiteEventStore {
-            try SQLiteEventStore(path: sessions ?? SQLiteEventStore.defaultPath)
-        }
+        func open() async throws -> any EventStore { try await SessionStores.open(sessions) }
 
         func events(of session: String) async throws -> [SessionEvent] {
             let events = try await open().events(of: session)
@@ -85,7 +83,7 @@ struct SessionsCommand: AsyncParsableCommand {
         @Argument(help: "The sessions' ids.") var session: [String]
 
         func run() async throws {
-            let store = try store.open()
+            let store = try await store.open()
             for id in session { try await store.delete(id) }
         }
     }

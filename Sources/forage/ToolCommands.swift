@@ -11,7 +11,7 @@ import Tools
 
 /// What the commands that run one tool share.
 struct ToolArguments: ParsableArguments {
-    @Option(name: .long, help: "The corpus folder.")
+    @Option(name: .long, help: "The corpus: a folder, or postgresql://….")
     var corpus: String
 
     @Option(name: .long, help: "How many rows or passages.")
@@ -28,7 +28,7 @@ struct ToolArguments: ParsableArguments {
         var arguments = arguments
         if let limit { arguments["limit"] = .integer(limit) }
         if let offset { arguments["offset"] = .integer(offset) }
-        let opened = try await LocalCorpus(path: corpus, loadsEncoder: false)
+        let opened = try await CorpusOpening.open(corpus, loadsEncoder: false)
         let context = ToolContext(
             corpus: opened, limits: ToolLimits(outputCharacters: 1 << 20, passageCharacters: 1 << 16, pageRows: 10_000))
         let output = try await ToolRegistry.builtIn().run(tool, .object(arguments), in: context)

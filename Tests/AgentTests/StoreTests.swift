@@ -3,6 +3,8 @@
 import Agent
 import Base
 import Foundation
+import Postgres
+import PostgresTestServer
 import Testing
 import Text
 
@@ -44,6 +46,37 @@ import Text
         let folder = Self.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await Self.check(SQLiteEventStore(path: folder + "/sessions.sqlite"))
+    }
+
+    @Test func inPostgres() async throws {
+        try await Self.check(PostgresEventStore(PostgresAddress(TestServer.address())))
+    }
+
+    /// Of two servers one runs a session; the other may when the first was not heard of for the lease's time.
+    @Test func aSessionRunsOnOneServer() async throws {
+        let address = try PostgresAddress(TestServer.address())
+        let first = try await PostgresEventStore(address, leaseDuration: .seconds(2))
+        let second = try await PostgresEventStore(address, leaseDuration: .seconds(2))
+        let events = try await World.run(
+            World.magazines, strategy: World.strategy("react"),
+            environment: World.environment(model: World.model(World.script))
+        ).events
+        try await first.append(events[0], to: "shared")
+        #expect(try await second.events(of: "shared").lines == [events[0]].lines)
+        await #expect(throws: SessionError.self) { try await second.append(events[1], to: "shared") }
+        // The lease of what runs is renewed for as long as its server lives.
+        try await Task.sleep(for: .seconds(3))
+        await #expect(throws: SessionError.self) { try await second.append(events[1], to: "shared") }
+        try await first.append(events[1], to: "shared")
+        // A server that is gone: its store is let go, and with it what renews.
+        let pool = PostgresPool(address)
+        try await pool.query("UPDATE forage.sessions SET owner = 'a dead server' WHERE id = 'shared'")
+        try await Task.sleep(for: .seconds(3))
+        try await second.append(events[2], to: "shared")
+        await #expect(throws: SessionError.self) { try await first.append(events[3], to: "shared") }
+        let fences = try await pool.query("SELECT fence FROM forage.events WHERE session = 'shared' ORDER BY sequence")
+        #expect(try (0..<3).map { try fences.integer($0, 0) } == [1, 1, 2])
+        try await second.delete("shared")
     }
 
     @Test func filesArePrivate() async throws {

@@ -95,14 +95,8 @@ public final class SQLiteEventStore: EventStore {
         let budget = ExpansionBudget()
         return try rows.map { row in
             do {
-                var event = try budget.within { try SessionEvent(json: JSONValue(parsing: row.body)) }
-                event.time = row.time
-                if case .started(var header) = event.kind {
-                    header.session = session
-                    event.kind = .started(header)
-                }
-                guard event.sequence == row.sequence else { throw JSONError(message: "its number is not its key") }
-                return event
+                return try SessionEvent(
+                    storedBody: row.body, sequence: row.sequence, time: row.time, session: session, within: budget)
             } catch {
                 throw SessionError.damaged("event \(row.sequence) of session \(session): \(error)")
             }
@@ -128,14 +122,8 @@ public final class SQLiteEventStore: EventStore {
             }
         }
         return rows.map { row in
-            let header = row.first.flatMap { try? JSONValue(parsing: $0) }
-            let last = row.last.flatMap { try? JSONValue(parsing: $0) }
-            let isFinished = last?["event"]?.string == "finished"
-            return SessionSummary(
-                id: row.id, question: header?["question"]?.string ?? "",
-                policy: header?["policy"]?["name"]?.string ?? "",
-                created: row.created, eventCount: row.events,
-                stop: isFinished ? last?["stop"].flatMap { try? StopReason(json: $0) } : nil)
+            SessionSummary(
+                id: row.id, created: row.created, eventCount: row.events, firstBody: row.first, lastBody: row.last)
         }
     }
 

@@ -15,6 +15,19 @@ public final class MappedFile: @unchecked Sendable {
     public let path: String
     private let watch: GuardedMapping
     private let isMapped: Bool
+    /// Memory of this object's own, where there is no file.
+    private let memory: UnsafeMutableRawBufferPointer?
+
+    /// Bytes in memory under a name, for readers of files.
+    package init(copying bytes: [UInt8], as name: String) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 64)
+        memory.copyBytes(from: bytes)
+        self.memory = memory
+        self.bytes = UnsafeRawBufferPointer(start: memory.baseAddress, count: bytes.count)
+        path = name
+        isMapped = false
+        watch = GuardedMapping(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
 
     /// Maps a file, or takes a bundled one.
     /// - Parameter followingLinks: whether the file may be a symbolic link: not where someone else may have made the
@@ -22,6 +35,7 @@ public final class MappedFile: @unchecked Sendable {
     /// - Throws: `FileError` when it cannot be opened or mapped, or is no regular file.
     public init(path: String, followingLinks: Bool = true) throws(FileError) {
         self.path = path
+        memory = nil
         if path.hasPrefix(BundledFiles.prefix) {
             guard let bytes = BundledFiles.bytes(of: path) else {
                 throw FileError(action: "open", path: path, reason: "the program carries no such file")
@@ -66,6 +80,7 @@ public final class MappedFile: @unchecked Sendable {
 
     deinit {
         watch.end()
+        memory?.deallocate()
         if isMapped, let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 

@@ -24,7 +24,7 @@ public struct AggregateRequest: Sendable, Hashable {
         case argumentOfMaximum(field: String)
 
         /// The field that is read; nil for `count`.
-        var field: String? {
+        package var field: String? {
             switch self {
             case .count: return nil
             case .countOf(let field), .distinct(let field), .sum(let field), .mean(let field), .minimum(let field),
@@ -56,7 +56,7 @@ public struct AggregateRequest: Sendable, Hashable {
         /// Intervals of equal width of a number field, from 0 both ways; groups are named by their lower end.
         case interval(field: String, width: Double)
 
-        var field: String {
+        package var field: String {
             switch self {
             case .value(let field), .period(let field, _), .interval(let field, _): return field
             }

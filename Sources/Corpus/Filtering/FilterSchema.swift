@@ -20,7 +20,7 @@ public struct FilterSchema: Sendable, Hashable {
     }
 
     /// Whether the name is one of the built-in fields (and not a metadata field).
-    func isBuiltIn(_ name: String) -> Bool {
+    package func isBuiltIn(_ name: String) -> Bool {
         Self.builtInFields.contains(name) && !fields.contains { $0.name == name }
     }
 
@@ -132,7 +132,7 @@ extension FieldType: CustomStringConvertible {
     }
 
     /// Whether values have an order that sums and means make sense in.
-    var isNumeric: Bool { self == .number || self == .numberList }
+    package var isNumeric: Bool { self == .number || self == .numberList }
     /// Whether documents have several values.
-    var isList: Bool { self == .textList || self == .numberList }
+    package var isList: Bool { self == .textList || self == .numberList }
 }

@@ -57,11 +57,11 @@ public struct ScanningTextMatcher: TextMatcher {
 /// The words of a text match, and whether texts have them.
 ///
 /// A word of a script without spaces is several terms, which must stand side by side.
-struct WordPattern {
+package struct WordPattern {
     private let words: [[[UInt8]]]
     private let mode: FilterExpression.MatchMode
 
-    init(words text: String, mode: FilterExpression.MatchMode, analyzer: TextAnalyzer) {
+    package init(words text: String, mode: FilterExpression.MatchMode, analyzer: TextAnalyzer) {
         var words: [[[UInt8]]] = []
         var end = -1
         var text = text
@@ -80,10 +80,10 @@ struct WordPattern {
     }
 
     /// Whether no word is left of the pattern: then nothing matches.
-    var isEmpty: Bool { words.isEmpty }
+    package var isEmpty: Bool { words.isEmpty }
 
     /// - Parameter texts: the terms of each text of one passage.
-    func matches(_ texts: [[[UInt8]]]) -> Bool {
+    package func matches(_ texts: [[[UInt8]]]) -> Bool {
         func has(_ word: [[UInt8]], isPrefix: Bool = false) -> Bool {
             guard let last = word.last else { return false }
             return texts.contains { text in

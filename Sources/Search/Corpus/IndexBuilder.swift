@@ -279,7 +279,9 @@ public struct IndexBuilder {
     }
 
     /// What the encoder reads of a passage: its title, so that a passage is found by what it is about, and its text.
-    static func encoderText(title: String, text: String) -> String { title.isEmpty ? text : "\(title). \(text)" }
+    package static func encoderText(title: String, text: String) -> String {
+        title.isEmpty ? text : "\(title). \(text)"
+    }
 
     private func buildVectors(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws -> String {
         let fingerprint = encoder.fingerprint

@@ -41,7 +41,7 @@ public final class KeywordIndex: Sendable {
     public let meanLength: Double
     let analyzer: TextAnalyzer
     let norms: PassageNorms
-    private let file: SectionFile
+    private let source: PostingSource
     private let dictionary: TermDictionary
     private let postings: Range<Int>
     /// Bytes of the lists that were handed to searches since the postings' memory was last given back.
@@ -53,15 +53,15 @@ public final class KeywordIndex: Sendable {
     /// Opens an index file. Postings are checked when they are first used.
     /// - Throws: `CorpusError` or `SearchIndexError` when it is damaged.
     public init(path: String) throws {
-        file = try SectionFile(path: path, kind: Self.kind)
+        let file = try SectionFile(path: path, kind: Self.kind)
+        source = .file(file)
         guard file.version == Self.version else {
             throw SearchIndexError.outdated(
                 "\(path): the keyword index was made by another version of Forage, whose words differ from those of "
                     + "today's queries; run `forage corpus reindex` on the corpus")
         }
         let about = try Self.about(file)
-        options = KeywordIndexOptions(
-            k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
+        options = KeywordIndexOptions(about)
         try options.validate()
         analyzer = try TextAnalyzer(about.analyzer)
         postings = try file.range(of: "postings")
@@ -77,6 +77,19 @@ public final class KeywordIndex: Sendable {
         meanLength = about.meanLength
     }
 
+    /// An index in memory: see ``init(frame:lists:)``.
+    init(frame: KeywordFrame, dictionary: TermDictionary, postings: MappedFile) {
+        source = .memory(postings)
+        options = frame.options
+        analyzer = frame.analyzer
+        self.postings = 0..<postings.bytes.count
+        self.dictionary = dictionary
+        passageCount = frame.about.passageCount
+        norms = frame.norms
+        termCount = frame.about.termCount
+        meanLength = frame.about.meanLength
+    }
+
     private static func about(_ file: SectionFile) throws -> About {
         do {
             return try JSONDecoder().decode(About.self, from: Data(try file.array("about", of: UInt8.self).elements))
@@ -89,11 +102,11 @@ public final class KeywordIndex: Sendable {
     /// - Throws: `CorpusError` or `SearchIndexError` when it is damaged.
     public static func options(path: String) throws -> KeywordIndexOptions {
         let about = try about(try SectionFile(path: path, kind: kind))
-        return KeywordIndexOptions(k1: about.k1, b: about.b, titleWeight: about.titleWeight, analyzer: about.analyzer)
+        return KeywordIndexOptions(about)
     }
 
     /// The size of the file in bytes.
-    public var byteCount: Int { file.file.bytes.count }
+    public var byteCount: Int { source.bytes.count }
 
     /// A term of the index, in the form that the analyzer gives it.
     public struct Term: Sendable, Hashable {
@@ -128,17 +141,17 @@ public final class KeywordIndex: Sendable {
     func postings(of term: Term, weight: Float) throws -> forage_posting_list {
         let entry = term.entry
         guard entry.count > 0, entry.count <= passageCount, entry.start <= UInt64(postings.count),
-            entry.size <= postings.count - Int(entry.start), let base = file.file.bytes.baseAddress
-        else { throw SearchIndexError.damaged("\(file.file.path): the postings of \(term.text) are out of range") }
+            entry.size <= postings.count - Int(entry.start), let base = source.bytes.baseAddress
+        else { throw SearchIndexError.damaged("\(source.path): the postings of \(term.text) are out of range") }
         let start = postings.lowerBound + Int(entry.start)
         if postings.count > Self.residentPostings,
             handedOut.wrappingAdd(entry.size, ordering: .relaxed).newValue > Self.residentPostings
         {
             handedOut.store(0, ordering: .relaxed)
-            file.file.release(postings)
+            source.release(postings)
         }
         // Pruning leaves out many blocks of a long list: only those that are read become resident.
-        try file.check(start..<(start + entry.size), releasing: true)
+        try source.check(start..<(start + entry.size))
         return forage_posting_list(
             data: base.advanced(by: start).assumingMemoryBound(to: UInt8.self), size: UInt64(entry.size),
             posting_count: UInt32(entry.count), weight: weight)
@@ -146,7 +159,7 @@ public final class KeywordIndex: Sendable {
 
     func damagedPostings() -> SearchIndexError {
         SearchIndexError.damaged(
-            "\(file.file.path): postings cannot be read, or memory ran out; build the index anew with `forage index`")
+            "\(source.path): postings cannot be read, or memory ran out; build the index anew with `forage index`")
     }
 
     /// The passages that hold a term, ascending.
@@ -163,9 +176,30 @@ public final class KeywordIndex: Sendable {
         return OrdinalSet(ascending: passages)
     }
 
+    /// Calls a body with every term's postings, in the order of the terms' bytes.
+    package func forEachList(
+        _ body: (_ term: [UInt8], _ passageCount: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var problem: (any Error)?
+        for block in 0..<dictionary.blocks.count {
+            dictionary.forEachTerm(inBlock: block) { text, entry in
+                do {
+                    let term = Term(
+                        text: String(decoding: text, as: UTF8.self), passageCount: entry.count, entry: entry)
+                    let list = try postings(of: term, weight: 1)
+                    try body(copy text, entry.count, UnsafeRawBufferPointer(start: list.data, count: Int(list.size)))
+                } catch {
+                    problem = error
+                }
+                return problem == nil
+            }
+            if let problem { throw problem }
+        }
+    }
+
     /// Checks the whole file, bit by bit, and that every term's list can be read.
     public func verify() throws {
-        try file.verify()
+        try source.verify()
         var frequencies: [UInt32] = []
         var passages: [UInt32] = []
         var terms = 0
@@ -192,13 +226,53 @@ public final class KeywordIndex: Sendable {
             if let problem { throw problem }
         }
         guard terms == termCount else {
-            throw SearchIndexError.damaged("\(file.file.path): \(terms) terms can be read, expected \(termCount)")
+            throw SearchIndexError.damaged("\(source.path): \(terms) terms can be read, expected \(termCount)")
         }
     }
 
     /// Refuses to go on where the file was made shorter while it was in use.
-    func checkWhole() throws { try file.checkWhole() }
+    func checkWhole() throws { try source.checkWhole() }
 
     /// Refuses a file that is not the one that the manifest lists.
-    func expect(_ listed: GenerationManifest.File) throws { try file.expect(listed) }
+    func expect(_ listed: GenerationManifest.File) throws { try source.expect(listed) }
+}
+
+/// Where an index's postings are: in a file, whose blocks are checked when they are first read, or in memory.
+enum PostingSource: Sendable {
+    case file(SectionFile)
+    case memory(MappedFile)
+
+    var bytes: UnsafeRawBufferPointer {
+        switch self {
+        case .file(let file): return file.file.bytes
+        case .memory(let memory): return memory.bytes
+        }
+    }
+
+    var path: String {
+        switch self {
+        case .file(let file): return file.file.path
+        case .memory(let memory): return memory.path
+        }
+    }
+
+    func check(_ range: Range<Int>) throws {
+        if case .file(let file) = self { try file.check(range, releasing: true) }
+    }
+
+    func release(_ range: Range<Int>) {
+        if case .file(let file) = self { file.file.release(range) }
+    }
+
+    func verify() throws {
+        if case .file(let file) = self { try file.verify() }
+    }
+
+    func checkWhole() throws {
+        if case .file(let file) = self { try file.checkWhole() }
+    }
+
+    func expect(_ listed: GenerationManifest.File) throws {
+        if case .file(let file) = self { try file.expect(listed) }
+    }
 }

@@ -10,47 +10,21 @@ import Text
 /// the last word of a prefix match) the other words narrow the candidates, or every passage is read.
 public struct KeywordTextMatcher: TextMatcher {
     private let index: KeywordIndex
-    private let analyzer: TextAnalyzer
-    private let plain: TextAnalyzer
+    private let candidates: TextMatchCandidates
     private let scanner: ScanningTextMatcher
 
     /// - Throws: when the index's analyzer cannot be made here.
     public init(index: KeywordIndex, reader: CorpusReader) throws {
         self.index = index
-        analyzer = try TextAnalyzer(index.options.analyzer)
-        plain = try TextAnalyzer(.plain)
-        scanner = try ScanningTextMatcher(reader: reader, analyzer: plain)
+        candidates = try TextMatchCandidates(options: index.options)
+        scanner = try ScanningTextMatcher(reader: reader, analyzer: TextAnalyzer(.plain))
     }
 
     public func passages(
         matching words: String, mode: FilterExpression.MatchMode, field: String?
     ) throws -> OrdinalSet {
-        let candidates = try candidates(for: words, mode: mode)
+        let candidates = try candidates.passages(matching: words, mode: mode, in: index)
         if let candidates, candidates.isEmpty { return candidates }
         return try scanner.passages(matching: words, mode: mode, field: field, among: candidates)
-    }
-
-    /// The passages that can match; nil when the index cannot tell.
-    private func candidates(for words: String, mode: FilterExpression.MatchMode) throws -> OrdinalSet? {
-        // Words folded in another way have other stems, and titles without a weight have no postings.
-        guard index.options.analyzer.foldsUnicode, index.options.titleWeight > 0 else { return nil }
-        var terms = plain.terms(in: words)
-        if mode == .prefix, !terms.isEmpty { terms.removeLast() }
-        var found: OrdinalSet?
-        for term in terms {
-            let stems = analyzer.indexTerms(in: term).filter { $0.role != .variant }
-            guard stems.count == 1 else {
-                // A word that the index's lengths leave out: any passage may hold it.
-                if mode == .any { return nil }
-                continue
-            }
-            let passages = try index.term(stems[0].text).map { try index.passages(with: $0) } ?? OrdinalSet()
-            guard let before = found else {
-                found = passages
-                continue
-            }
-            found = mode == .any ? before.union(passages) : before.intersection(passages)
-        }
-        return found
     }
 }

@@ -27,6 +27,34 @@ struct PassageNorms: Sendable {
         else { throw SearchIndexError.damaged("\(file.file.path): the index's sections do not fit together") }
     }
 
+    /// Norms that are kept elsewhere than in an index file: see `bytes`.
+    /// - Throws: `SearchIndexError` when they do not fit.
+    init(norms: [UInt8], places: [UInt8], passageCount: Int, name: String) throws {
+        let (tableBytes, placeBytes) = (MappedFile(copying: norms, as: name), MappedFile(copying: places, as: name))
+        let floats = UnsafeRawBufferPointer(rebasing: tableBytes.bytes[..<(norms.count / 4 * 4)])
+        table = MappedArray(elements: floats.assumingMemoryBound(to: Float.self), owner: tableBytes)
+        let isNarrow = places.count == passageCount
+        let pairs = UnsafeRawBufferPointer(rebasing: placeBytes.bytes[..<(places.count / 2 * 2)])
+        narrow =
+            isNarrow
+            ? MappedArray(elements: placeBytes.bytes.assumingMemoryBound(to: UInt8.self), owner: placeBytes) : nil
+        wide = isNarrow ? nil : MappedArray(elements: pairs.assumingMemoryBound(to: UInt16.self), owner: placeBytes)
+        let last = Int(narrow?.elements.max() ?? 0) + Int(wide?.elements.max() ?? 0)
+        guard count == passageCount, passageCount == 0 || last < table.count,
+            table.elements.allSatisfy({ $0 >= 0 && $0.isFinite })
+        else { throw SearchIndexError.damaged("\(name): the lengths of the passages do not fit together") }
+    }
+
+    /// The table and the places as bytes.
+    var bytes: (table: [UInt8], places: [UInt8]) {
+        (
+            Array(UnsafeRawBufferPointer(table.elements)),
+            narrow.map { Array(UnsafeRawBufferPointer($0.elements)) } ?? wide.map {
+                Array(UnsafeRawBufferPointer($0.elements))
+            } ?? []
+        )
+    }
+
     /// The norm of a passage below `count`.
     subscript(_ passage: PassageOrdinal) -> Float {
         let passage = Int(passage)

@@ -95,6 +95,13 @@ public final class LinkIndex: Sendable {
         return Array(mentioners.elements[Int(mentionerOffsets[title])..<Int(mentionerOffsets[title + 1])])
     }
 
+    /// The number of the title of a passage's document, by which `passages(naming:)` knows it; nil without one.
+    package func titleNumber(of passage: PassageOrdinal) -> Int? {
+        guard Int(passage) < passageTitles.count, passageTitles[Int(passage)] != .max else { return nil }
+        let title = Int(passageTitles[Int(passage)])
+        return title < titleCount ? title : nil
+    }
+
     /// The passages whose titles a text names: a question, say.
     public func links(in text: String) -> [Link] {
         var text = text

@@ -12,8 +12,7 @@ public enum RetrievalMode: String, Sendable, Hashable, CaseIterable {
     case hybrid
 }
 
-/// A corpus as the tools see it. `LocalCorpus` stands behind it, `InMemoryCorpus` is its twin for tests, and a search
-/// server or a database can.
+/// A corpus whose passages can be searched and read.
 ///
 /// A conformer keeps these promises:
 /// - all calls answer from the generation that `fingerprint` names, however long the value lives;
@@ -21,13 +20,11 @@ public enum RetrievalMode: String, Sendable, Hashable, CaseIterable {
 ///   the search for k;
 /// - a search within a scope ranks the scope's passages as if no others were there to be returned;
 /// - cancelling the task ends a call promptly with `CancellationError`.
-public protocol RetrievalCorpus: Sendable {
+public protocol PassageSearch: Sendable {
     /// Identifies the generation: what is in it and how it was indexed.
     var fingerprint: String { get }
     /// What is in it: counts, metadata fields, and the modes in which it can be searched.
     var summary: CorpusSummary { get }
-    /// The fields that filters and aggregates can name.
-    var schema: FilterSchema { get }
     /// The passages that match a query best, at most `limit`, best first.
     /// - Parameter scope: searches only these; nil for all.
     func search(
@@ -37,12 +34,22 @@ public protocol RetrievalCorpus: Sendable {
     func search(
         _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
     ) async throws -> [[RankedPassage]]
+}
+
+/// A corpus whose passages and documents can be read, by place and by id.
+public protocol PassageReading: Sendable {
     /// The passages at these places, in their order; a place that does not exist is an error.
     func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage]
     /// The passages that an id names: one for a passage's id, all for a document's id, none for an unknown one.
     func passages(withID id: String) async throws -> [Passage]
     /// The documents at these places, in their order; a place that does not exist is an error.
     func documents(at ordinals: [DocumentOrdinal]) async throws -> [CorpusDocument]
+}
+
+/// A corpus whose documents can be filtered, listed and aggregated by their metadata.
+public protocol MetadataQuery: Sendable {
+    /// The fields that filters and aggregates can name.
+    var schema: FilterSchema { get }
     /// All documents that a filter matches.
     /// - Parameter documents: only these; nil for all.
     /// - Throws: `CorpusError` `badArgument` that says what was wrong and what is accepted.
@@ -51,6 +58,10 @@ public protocol RetrievalCorpus: Sendable {
     func list(_ documents: OrdinalSet, _ request: DocumentListRequest) async throws -> TablePage
     /// Measures over documents, for all of them or by group.
     func aggregate(_ documents: OrdinalSet, _ request: AggregateRequest) async throws -> TablePage
+}
+
+/// A corpus whose passages lead to each other. Without links the lists are empty.
+public protocol LinkGraph: Sendable {
     /// The passages that a passage's document links to, by citation or by a title that its text names, best first.
     func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
     /// The passages whose text names the title of this passage's document, best first: its incoming links.
@@ -58,6 +69,10 @@ public protocol RetrievalCorpus: Sendable {
     /// The other passages that mention a name that this one mentions and that is no title, best first: those that share
     /// rare names and several of them.
     func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage]
+}
+
+/// A corpus that gives its vectors, and makes some as its encoder does. Without an encoder everything is nil.
+public protocol VectorAccess: Sendable {
     /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
     /// are stored.
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
@@ -70,7 +85,11 @@ public protocol RetrievalCorpus: Sendable {
     ) async throws -> [Double]?
 }
 
-extension RetrievalCorpus {
+/// A corpus as the tools see it: everything that a corpus can be asked. Behind it stand a folder (`LocalCorpus`), a database
+/// (`PostgresCorpus`) and memory (`InMemoryCorpus`, for tests); one conformance suite runs over all three.
+public protocol RetrievalCorpus: PassageSearch, PassageReading, MetadataQuery, LinkGraph, VectorAccess {}
+
+extension PassageSearch {
     /// One query after the other.
     public func search(
         _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
@@ -79,7 +98,9 @@ extension RetrievalCorpus {
         for query in queries { lists.append(try await search(mode, query: query, limit: limit, within: scope)) }
         return lists
     }
+}
 
+extension LinkGraph {
     /// No links.
     public func linkedPassages(from ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
 
@@ -88,7 +109,9 @@ extension RetrievalCorpus {
 
     /// No names.
     public func passagesSharingNames(with ordinal: PassageOrdinal, limit: Int) async throws -> [RankedPassage] { [] }
+}
 
+extension VectorAccess {
     /// No encoder.
     public var embedding: (@Sendable ([String]) async throws -> [[Float]])? { nil }
 
