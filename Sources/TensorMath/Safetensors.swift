@@ -102,6 +102,15 @@ public final class SafetensorsFile: Sendable {
         (tensors, metadata) = try SafetensorsHeader.read(file.bytes, path: path)
     }
 
+    /// Whether the file became shorter while it was in use: what it lost reads as zeros.
+    package var isTorn: Bool { file.isTorn }
+
+    private func checkWhole() throws {
+        guard !file.isTorn else {
+            throw SafetensorsError.malformed(path: path, reason: "it became shorter while it was read")
+        }
+    }
+
     /// The names of all tensors, sorted.
     public var names: [String] { tensors.keys.sorted() }
 
@@ -121,7 +130,9 @@ public final class SafetensorsFile: Sendable {
         named name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         let tensor = try tensor(named: name)
-        return try body(UnsafeRawBufferPointer(rebasing: mapping[tensor.byteRange]))
+        let result = try body(UnsafeRawBufferPointer(rebasing: mapping[tensor.byteRange]))
+        try checkWhole()
+        return result
     }
 
     /// Calls `body` with the elements as floats: without a copy for aligned F32, else converted into a temporary array.
@@ -135,7 +146,9 @@ public final class SafetensorsFile: Sendable {
         if tensor.element == .float32, tensor.count > 0,
             UInt(bitPattern: bytes.baseAddress) % UInt(MemoryLayout<Float>.alignment) == 0
         {
-            return try body(bytes.assumingMemoryBound(to: Float.self))
+            let result = try body(bytes.assumingMemoryBound(to: Float.self))
+            try checkWhole()
+            return result
         }
         return try floats(named: name).withUnsafeBufferPointer(body)
     }
@@ -144,6 +157,12 @@ public final class SafetensorsFile: Sendable {
     ///
     /// - Throws: `SafetensorsError.missing`, or `.mismatch` for any other type.
     public func floats(named name: String) throws -> [Float] {
+        let floats = try unchecked(name)
+        try checkWhole()
+        return floats
+    }
+
+    private func unchecked(_ name: String) throws -> [Float] {
         let tensor = try tensor(named: name)
         let bytes = UnsafeRawBufferPointer(rebasing: mapping[tensor.byteRange])
         let count = tensor.count
@@ -185,7 +204,7 @@ public final class SafetensorsFile: Sendable {
     public func integers(named name: String) throws -> [Int] {
         let tensor = try tensor(named: name)
         let bytes = UnsafeRawBufferPointer(rebasing: mapping[tensor.byteRange])
-        return try (0..<tensor.count).map { index in
+        let integers = try (0..<tensor.count).map { index in
             switch tensor.element {
             case .int64: Int(Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: Int64.self)))
             case .int32: Int(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 4, as: Int32.self)))
@@ -195,6 +214,8 @@ public final class SafetensorsFile: Sendable {
                     path: path, name: name, reason: "has type \(tensor.element.rawValue), expected I64, I32 or U8")
             }
         }
+        try checkWhole()
+        return integers
     }
 
     /// Returns a tensor of two dimensions (or fewer: one row) as a matrix.

@@ -2,7 +2,8 @@
 import Base
 import TensorMath
 import Testing
-import Text
+
+@testable import Text
 
 @Suite struct SentenceSplitterTests {
     @Test(arguments: [
@@ -28,6 +29,38 @@ import Text
         ("", []), ("   ", []), ("...", ["..."]),
     ]) func splits(text: String, expected: [String]) {
         #expect(SentenceSplitter().split(text) == expected)
+    }
+
+    /// A text that is looked at in pieces has the sentences that it has as a whole.
+    @Test(arguments: [UInt64](0..<12)) func piecesGiveTheSameSentences(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let parts = [
+            "a ", "Bc ", "d.", ". ", "! ", "?\n", "\n\n", "  ", "No. ", "U.S. ", "„", "\" ", "(1) ", "ไทย", "漢字", "。",
+            "é", "\u{2029}", "12. ",
+        ]
+        let text = (0..<6000).map { _ in parts[random.integer(below: parts.count)] }.joined()
+        var before = [0]
+        for byte in text.utf8 { before.append(before[before.count - 1] + (byte & 0xC0 != 0x80 ? 1 : 0)) }
+        var pieces: [Range<Int>] = []
+        SentenceSplitter().forEachWindow(of: text, windowBytes: 12_000) { window, sentences, utf8, characters in
+            for sentence in sentences {
+                let start = utf8 + window.offset(of: sentence.lowerBound)
+                pieces.append(start..<(utf8 + window.offset(of: sentence.upperBound)))
+                #expect(before[start] == characters + sentence.lowerBound)
+            }
+        }
+        var whole: [Range<Int>] = []
+        SentenceSplitter().forEachWindow(of: text, windowBytes: 1 << 24) { window, sentences, _, _ in
+            whole = sentences.map { window.offset(of: $0.lowerBound)..<window.offset(of: $0.upperBound) }
+        }
+        #expect(pieces == whole && pieces.count > 100)
+    }
+
+    @Test func longTextsOfNothingEnd() {
+        #expect(SentenceSplitter().sentences(in: String(repeating: " ", count: 600_000)).isEmpty)
+        #expect(SentenceSplitter().sentences(in: String(repeating: "é", count: 400_000)).count == 1)
+        let far = "One." + String(repeating: "\n", count: 300_000) + "Two."
+        #expect(SentenceSplitter().split(far) == ["One.", "Two."])
     }
 
     @Test func spansAreInOrderAndConsistent() {

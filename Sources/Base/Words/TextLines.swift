@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+
 // Where lines end, decided here for the whole program: at "\n", at "\r\n" and at a "\r" that stands alone. Swift's own
 // `split(separator: "\n")` does not see "\r\n", which is one `Character` of its own.
 
@@ -31,19 +33,41 @@ extension StringProtocol {
 
     /// The same text with "\n" as the end of every line.
     public func withUnixLineEnds() -> String {
-        guard utf8.contains(13) else { return String(self) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(utf8.count)
-        var wasReturn = false
-        for byte in utf8 {
-            if byte == 13 {
-                bytes.append(10)
-            } else if byte != 10 || !wasReturn {
-                bytes.append(byte)
+        guard holds(13) else { return String(self) }
+        var text = String(self)
+        return text.withUTF8 { bytes in
+            String(unsafeUninitializedCapacity: bytes.count) { target in
+                var filled = 0
+                var at = 0
+                while at < bytes.count {
+                    let end = bytes.firstIndex(of: 13, from: at) ?? bytes.count
+                    for index in at..<end {
+                        target[filled] = bytes[index]
+                        filled += 1
+                    }
+                    at = end + 1
+                    guard end < bytes.count else { break }
+                    target[filled] = 10
+                    filled += 1
+                    if at < bytes.count, bytes[at] == 10 { at += 1 }
+                }
+                return filled
             }
-            wasReturn = byte == 13
         }
-        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Whether a byte of ASCII is in the text.
+    public func holds(_ byte: UInt8) -> Bool {
+        utf8.withContiguousStorageIfAvailable { $0.firstIndex(of: byte, from: 0) != nil } ?? utf8.contains(byte)
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The first place of a byte from an index on.
+    public func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+        guard let base = baseAddress, start < count else { return nil }
+        guard let found = memchr(base + start, Int32(byte), count - start) else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 }
 

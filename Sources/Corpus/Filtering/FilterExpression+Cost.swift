@@ -16,7 +16,7 @@ extension FilterExpression {
 
     /// Refuses a filter that would take too long, before anything is read for it.
     /// - Throws: `CorpusError` `badArgument`.
-    func checkCost() throws(CorpusError) {
+    package func checkCost() throws(CorpusError) {
         let count = textMatches
         guard count <= Self.mostTextMatches else {
             throw CorpusError(

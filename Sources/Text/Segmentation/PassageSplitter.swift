@@ -29,8 +29,12 @@ public struct PassageSplitter: Sendable {
     /// sentence longer than that is cut between words. A short rest joins its predecessor's last sentences evenly:
     /// the last two passages are balanced when the last would be less than a quarter full.
     public func passages(in text: String) -> [TextSpan] {
-        let scanner = ScalarText(text)
-        let units = sentences.boundaries(scanner).flatMap { pieces(of: $0, in: scanner) }
+        var units: [Unit] = []
+        sentences.forEachWindow(of: text) { window, sentences, utf8, characters in
+            for sentence in sentences {
+                addPieces(of: sentence, in: window, utf8: utf8, characters: characters, to: &units)
+            }
+        }
         guard !units.isEmpty else { return [] }
 
         var groups: [Range<Int>] = []
@@ -57,21 +61,35 @@ public struct PassageSplitter: Sendable {
         }
         if options.overlap == 0 { balanceTail(&groups, units) }
         return groups.map { group in
-            scanner.span(units[group.lowerBound].range.lowerBound..<units[group.upperBound - 1].range.upperBound)
+            let (first, last) = (units[group.lowerBound], units[group.upperBound - 1])
+            return TextSpan(
+                utf8: first.utf8.lowerBound..<last.utf8.upperBound,
+                characters: first.characters.lowerBound..<last.characters.upperBound,
+                wordCount: units[group].reduce(0) { $0 + $1.words })
         }
     }
 
+    /// What is never cut: a sentence, or a part of one that is too long.
     private struct Unit {
-        var range: Range<Int>
+        var utf8: Range<Int>
+        var characters: Range<Int>
         var words: Int
     }
 
-    /// The sentence, or its parts of at most `size` words when it is longer. Where words are not spaced a part ends at a
-    /// space or a comma, if one is in its last third.
-    private func pieces(of sentence: Range<Int>, in text: ScalarText) -> [Unit] {
+    /// Adds the sentence, or its parts of at most `size` words when it is longer. Where words are not spaced a part ends
+    /// at a space or a comma, if one is in its last third.
+    private func addPieces(
+        of sentence: Range<Int>, in text: ScalarText, utf8: Int, characters: Int, to units: inout [Unit]
+    ) {
+        func add(_ range: Range<Int>, _ words: Int) {
+            units.append(
+                Unit(
+                    utf8: (utf8 + text.offset(of: range.lowerBound))..<(utf8 + text.offset(of: range.upperBound)),
+                    characters: (characters + range.lowerBound)..<(characters + range.upperBound), words: words))
+        }
+        let count = text.wordCount(in: sentence)
+        if count <= options.size { return add(sentence, count) }
         let words = text.words(in: sentence)
-        if words.count <= options.size { return [Unit(range: sentence, words: words.count)] }
-        var units: [Unit] = []
         var first = 0
         while first < words.count {
             var end = min(first + options.size, words.count)
@@ -81,11 +99,9 @@ public struct PassageSplitter: Sendable {
                 while place > earliest, !text.pauses(before: words[place].lowerBound) { place -= 1 }
                 if text.pauses(before: words[place].lowerBound) { end = place }
             }
-            units.append(
-                Unit(range: words[first].lowerBound..<words[end - 1].upperBound, words: end - first))
+            add(words[first].lowerBound..<words[end - 1].upperBound, end - first)
             first = end
         }
-        return units
     }
 
     private func balanceTail(_ groups: inout [Range<Int>], _ units: [Unit]) {
