@@ -23,6 +23,7 @@ test: setup
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel 2>&1 | tee "$$log" \
 	    || { status=$$?; echo; echo "What failed:"; grep -A 4 -E "✘|Fatal error|Illegal|error:" "$$log"; exit $$status; }
+	python3 Tests/Attack/attack.py .build/debug/ForageCommand --build debug --seconds 60
 
 # From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
 demo: build
@@ -47,9 +48,9 @@ bench: setup
 	mkdir -p runs/bench
 	python3 Sources/Benchmarks/peers/table.py .build/release/ForageBenchmarks runs/bench --texts Examples/hotpotqa/corpus.jsonl --questions Examples/hotpotqa/questions.jsonl $(BENCH)
 
-# Attacks the built program on loopback: routes, raw requests, mutated bodies and corpora, bombs, load, shutdown.
+# Attacks the built program on loopback for an hour: routes, raw requests, mutated bodies and corpora, bombs, load, shutdown.
 attack: build
-	python3 Tests/Attack/attack.py $(FORAGE) $(ATTACK)
+	python3 Tests/Attack/attack.py $(FORAGE) --seconds 3600 $(ATTACK)
 
 install: build
 	install -D -m 755 $(FORAGE) $(DESTDIR)$(PREFIX)/bin/forage

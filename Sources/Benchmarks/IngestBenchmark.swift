@@ -52,7 +52,7 @@ struct PDFBenchmark: ParsableCommand {
             var (characters, pages) = (0, 0)
             for _ in 0..<rounds {
                 let start = wallSeconds()
-                let reading = try DocumentReader(ReadingOptions()).read(.file(path), format: .pdf, id: path)
+                let reading = try DocumentReader(ReadingOptions()).read(.file(FilePlace(path)), format: .pdf, id: path)
                 best = min(best, wallSeconds() - start)
                 characters = reading.documents.first?.text.unicodeScalars.count ?? 0
                 pages = reading.documents.first?.metadata["pages"]?.int ?? 0

@@ -24,8 +24,11 @@ struct AskCommand: AsyncParsableCommand {
     @OptionGroup var agent: AgentOptions
     @OptionGroup var limits: BudgetOptions
 
-    @Option(help: "Seeds every random choice.")
-    var seed: UInt64 = 0
+    @Option(
+        help:
+            "Seeds every random choice, the markers around retrieved text too; default: 0, and markers of this session's own."
+    )
+    var seed: UInt64?
 
     @Flag(help: "Print the session's events as JSON lines on standard output, and nothing else there.")
     var json = false

@@ -21,8 +21,11 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup var agent: AgentOptions
     @OptionGroup var limits: BudgetOptions
 
-    @Option(help: "Seeds every random choice.")
-    var seed: UInt64 = 0
+    @Option(
+        help:
+            "Seeds every random choice, the markers around retrieved text too; default: 0, and markers of this session's own."
+    )
+    var seed: UInt64?
 
     @Option(help: "The session, or the conversation, to go on from.")
     var resume: String?
@@ -107,18 +110,22 @@ struct ChatCommand: AsyncParsableCommand {
 enum SessionNaming {
     /// A session; asking the same again is a new session with a number of its own.
     static func session(
-        _ question: Question, strategy: Strategy, environment: AgentEnvironment, store: any EventStore, seed: UInt64,
+        _ question: Question, strategy: Strategy, environment: AgentEnvironment, store: any EventStore, seed: UInt64?,
         budget: Budget
     ) async throws -> AgentSession {
+        // Who asks for a seed asks for the same bytes again; else no document can know the markers.
+        let salt = seed == nil ? UInt64.random(in: .min ... .max) : 0
+        let seed = seed ?? 0
         var session = AgentSession(
-            question, strategy: strategy, environment: environment, store: store, seed: seed, budget: budget)
+            question, strategy: strategy, environment: environment, store: store, seed: seed, fenceSalt: salt,
+            budget: budget)
         let taken = Set(try await store.sessions().map(\.id))
         var number = 2
         let base = session.id
         while taken.contains(session.id) {
             session = AgentSession(
-                question, strategy: strategy, environment: environment, store: store, seed: seed, budget: budget,
-                id: "\(base)-\(number)")
+                question, strategy: strategy, environment: environment, store: store, seed: seed, fenceSalt: salt,
+                budget: budget, id: "\(base)-\(number)")
             number += 1
         }
         return session

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Base
 import Foundation
+import Net
 import OrderedCollections
 
 /// What stands for options that were not typed: `FORAGE_CORPUS`, and a configuration file.
@@ -15,8 +16,15 @@ import OrderedCollections
 ///     limit: 5
 ///     ask:
 ///       model: http://localhost:8080#qwen
+///
+/// The file of the current folder cannot name another machine, start programs or open a server to others: it may have come
+/// with the folder.
 struct CommandLineDefaults {
     private var values: JSONObject = [:]
+    /// Whether the values come from the file in the current folder, which may be someone else's, as in a copied project.
+    private var isOfFolder = false
+    /// Whether the environment names the corpus.
+    private var hasCorpus = false
     /// Where the values come from, for messages.
     private(set) var source = ""
 
@@ -24,24 +32,49 @@ struct CommandLineDefaults {
     init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         if let path = Self.file(environment) {
             source = path
+            isOfFolder = path == Self.folderFile
             values = try YAMLReader.read(file: path).object ?? [:]
         }
-        if let corpus = environment["FORAGE_CORPUS"], !corpus.isEmpty { values["corpus"] = .string(corpus) }
+        if let corpus = environment["FORAGE_CORPUS"], !corpus.isEmpty {
+            values["corpus"] = .string(corpus)
+            hasCorpus = true
+        }
     }
 
     var isEmpty: Bool { values.isEmpty }
 
+    private static let folderFile = ".forage.yaml"
+    /// Options that start programs or open the server to others: a folder does not choose them.
+    private static let reserved: Set<String> = [
+        "tools", "host", "allow-host", "open-access", "readers-see-sessions", "api-key",
+    ]
+
+    /// Whether the file of a folder may say this: no address of another machine, to which texts and keys would go.
+    private func maySay(_ name: String, _ value: JSONValue) -> Bool {
+        guard isOfFolder else { return true }
+        if Self.reserved.contains(name) { return false }
+        return (value.array ?? [value]).allSatisfy { element in
+            guard let text = element.string, text.contains("://") else { return true }
+            guard let origin = HTTPOrigin(text) else { return false }
+            return ["localhost", "127.0.0.1", "[::1]"].contains(origin.host)
+        }
+    }
+
     private static func file(_ environment: [String: String]) -> String? {
         if let named = environment["FORAGE_CONFIG"], !named.isEmpty { return named }
         let home = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { $0 + "/.config" }
-        return [".forage.yaml", home.map { $0 + "/forage/config.yaml" }].compactMap { $0 }.first {
+        return [Self.folderFile, home.map { $0 + "/forage/config.yaml" }].compactMap { $0 }.first {
             FileManager.default.fileExists(atPath: $0)
         }
     }
 
     /// The arguments with what is missing added behind them.
-    /// - Parameter help: the description of all commands that ArgumentParser writes for tools.
-    func completing(_ arguments: [String], help: JSONValue, root: any ParsableCommand.Type) -> [String] {
+    /// - Parameters:
+    ///   - help: the description of all commands that ArgumentParser writes for tools.
+    ///   - refused: is told the names of options that the file of a folder may not set.
+    func completing(
+        _ arguments: [String], help: JSONValue, root: any ParsableCommand.Type, refused: (String) -> Void
+    ) -> [String] {
         guard var command = help["command"] else { return arguments }
         var type: any ParsableCommand.Type = root
         var scopes: [JSONObject] = [values]
@@ -74,6 +107,10 @@ struct CommandLineDefaults {
             guard kind == "option" || kind == "flag", let longName, names.allSatisfy({ !given.contains($0) }),
                 let value = scopes.reversed().lazy.compactMap({ $0[longName] }).first
             else { continue }
+            guard (longName == "corpus" && hasCorpus) || maySay(longName, value) else {
+                refused(longName)
+                continue
+            }
             if kind == "flag" {
                 if value.bool == true { added.append("--\(longName)") }
             } else {

@@ -20,7 +20,7 @@ struct IndexCommand: AsyncParsableCommand {
         abstract: "Make a corpus from files, or bring one up to date.",
         discussion: """
             Inputs are files of any kind, folders of these, or - for standard input: PDF, Word, PowerPoint, Excel, \
-            OpenDocument, EPUB, mail, HTML, Markdown, text, source code, JSON, CSV, XML, YAML, Parquet, and ZIP, tar and \
+            OpenDocument, RTF, EPUB, mail, HTML, Markdown, text, source code, JSON, CSV, XML, YAML, Parquet, and ZIP, tar and \
             gzip of these. What cannot be read is set aside and named; it never ends the run. A forage.yaml in a folder \
             says which fields are the text, the title and the id, and what is left out. Run again, it reads what \
             changed and deletes the documents of files that are gone. After an interruption the same command goes on \

@@ -79,7 +79,11 @@ import Text
         }
         let defaults = try CommandLineDefaults()
         guard !defaults.isEmpty, !typed.isEmpty else { return typed }
-        return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()), root: Self.self)
+        return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()), root: Self.self) { name in
+            note(
+                "note: \(defaults.source) may not set \(name) so; say it in the command, or in the configuration of your own"
+            )
+        }
     }
 
     private static func fail(_ message: String, code: ExitCode) -> Never {

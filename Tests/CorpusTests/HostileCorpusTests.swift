@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Documents
 import Foundation
 import GRDB
 import Testing
@@ -144,6 +145,39 @@ import Text
         #expect(try CorpusVerifier().verify(path: path).isSound)
         try change(path, "UPDATE documents SET metadata = replace(metadata, '1990', '1890')")
         #expect(try !CorpusVerifier().verify(path: path).isSound)
+    }
+
+    /// What is found in a folder is opened beneath it: no link is followed, be it there when the folder is listed or later.
+    @Test func sourcesAreReadWithoutFollowingLinks() throws {
+        let folder = try TemporaryFolder()
+        let secret = try folder.write("secret.txt", "zanzibar")
+        try folder.write("in/plain.txt", "plain")
+        try folder.write("other/deep.txt", "zanzibar")
+        for (link, target) in [("in/link.txt", secret), ("in/folder", folder("other"))] {
+            try FileManager.default.createSymbolicLink(atPath: folder(link), withDestinationPath: target)
+        }
+        let writer = try CorpusWriter.open(creatingAt: folder("c.forage"))
+        let summary = try writer.ingest([folder("in")])
+        #expect(summary.added == 1 && summary.filesIgnored == 2)
+        #expect(try writer.ingest([folder("in")], options: IngestOptions(followsLinks: true)).added == 2)
+        // As if it had become a link after it was listed.
+        #expect(throws: DocumentError.self) { try FilePlace("link.txt", beneath: folder("in")).open() }
+        #expect(throws: DocumentError.self) { try FilePlace("folder/deep.txt", beneath: folder("in")).open() }
+        #expect(throws: DocumentError.self) { try FilePlace("../secret.txt", beneath: folder("in")).open() }
+        // What the user names may be a link.
+        let named = try FilePlace(folder("in/link.txt")).open()
+        close(named)
+    }
+
+    @Test func optionsOfAFolderAreNoLink() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("in/plain.txt", "plain")
+        let elsewhere = try folder.write("elsewhere.yaml", "leave_out: [plain.txt]")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder("in/forage.yaml"), withDestinationPath: elsewhere)
+        let writer = try CorpusWriter.open(creatingAt: folder("c.forage"))
+        #expect(throws: CorpusError.self) { try writer.ingest([folder("in")]) }
+        #expect(try writer.ingest([folder("in")], options: IngestOptions(followsLinks: true)).added == 0)
     }
 
     /// A file that is made shorter while it is in use is an error of the request that reads it.

@@ -20,6 +20,50 @@ import Text
         }.joined()
     }
 
+    /// Tables of one folder all count from 1: none takes the place of another's rows, now or when one of them changes.
+    @Test func filesWithTheSameIDsKeepTheirRecords() throws {
+        try folder.write("in/orders.csv", "id,item\n1,lamp\n2,oar\n")
+        try folder.write("in/parts.csv", "id,name\n1,wick\n2,blade\n2,again\n")
+        let writer = try writer()
+        let first = try writer.ingest([folder("in")])
+        #expect(first.added == 4 && first.bad == 1 && first.notes.count == 1, "\(first.notes)")
+        func ids() throws -> [String: String] {
+            let reader = try writer.publish()
+            var found: [String: String] = [:]
+            for id in ["1", "2", "3", "parts:1", "parts:2", "orders:1"] {
+                found[id] = try reader.document(id: id)?.text
+            }
+            return found
+        }
+        let expected = ["1": "id: 1\nitem: lamp", "2": "id: 2\nitem: oar", "parts:1": "id: 1\nname: wick"]
+        #expect(try ids().merging(expected) { $1 } == ids())
+        #expect(try ids()["parts:2"] == "id: 2\nname: blade")
+        try folder.write("in/parts.csv", "id,name\n1,wick\n2,blades\n")
+        let second = try writer.ingest([folder("in")])
+        #expect(second.replaced == 1 && second.deleted == 0 && second.added == 0)
+        #expect(try ids()["2"] == "id: 2\nitem: oar" && ids()["parts:2"] == "id: 2\nname: blades")
+        try folder.write("in/orders.csv", "id,item\n1,lamps\n2,oar\n")
+        #expect(try writer.ingest([folder("in")]).replaced == 1)
+        #expect(try ids()["1"] == "id: 1\nitem: lamps" && ids().count == 4)
+        // A file of its own with the same ids brings newer states of the same documents.
+        let newer = try folder.write("newer.csv", "id,item\n1,lantern\n")
+        #expect(try writer.ingest([newer]).replaced == 1)
+    }
+
+    @Test func whatIsLeftOutNowIsTakenOut() throws {
+        try folder.write("in/a.txt", "one")
+        try folder.write("in/drafts/b.txt", "two")
+        try folder.write("in/drafts/c.txt", "three")
+        let writer = try writer()
+        #expect(try writer.ingest([folder("in")]).added == 3)
+        try folder.write("in/forage.yaml", "leave_out: [drafts]")
+        let summary = try writer.ingest([folder("in")])
+        #expect(summary.deleted == 2)
+        #expect(try writer.committedDocumentCount == 1)
+        try folder.write("in/forage.yaml", "leave_out: []")
+        #expect(try writer.ingest([folder("in")]).added == 2)
+    }
+
     @Test func jsonLinesInAllShapes() throws {
         let file = try folder.write(
             "in.jsonl",

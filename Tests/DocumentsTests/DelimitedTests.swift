@@ -117,4 +117,18 @@ import Testing
             #expect(Array(found.dropFirst()) == table)
         }
     }
+
+    /// Signs that rarely divide columns, and lines above a table of two columns.
+    @Test(arguments: [
+        ("id^name^price\n1^Lamp^3.5\n2^Oar^4\n", ["id", "name", "price"]),
+        ("id~name~note\n1~Lamp~brass, old\n2~Oar~ash, new\n", ["id", "name", "note"]),
+        ("# made by a tool\n# in 2020\nid,name\n1,Lamp\n2,Oar\n3,Sail\n", ["id", "name"]),
+        ("note\nat 10:30\nsee a: b\n", ["note"]), ("id,\n1,Lamp\n2,Oar\n3,Mast\n", ["id", "column 2"]),
+    ])
+    func dialectsAsTheyCome(_ text: String, _ header: [String]) throws {
+        let dialect = try Array(text.utf8).withUnsafeBufferPointer {
+            try DelimitedDialect(head: $0, delimiter: UInt8(ascii: ","), isWhole: true)
+        }
+        #expect(dialect.header == header)
+    }
 }

@@ -8,6 +8,16 @@ import Testing
 @testable import Documents
 
 @Suite struct FileFormatTests {
+    @Test func numbersInCellsAreWhatTheyShow() {
+        for code in ["yyyy-mm-dd", "d. mmmm", "[$-407]d/m/yyyy h:mm", "\\d d"] {
+            #expect(Workbook.format(code) == .date)
+        }
+        for code in ["h:mm", "[h]:mm:ss", "mm:ss", "hh:mm AM/PM"] { #expect(Workbook.format(code) == .time) }
+        for code in ["0.00", "#,##0 \"h\"", "General", "0%", "[Red]0", "@", "#,##0.00 [$h]"] {
+            #expect(Workbook.format(code) == .plain, "\(code)")
+        }
+    }
+
     @Test func pdfKeepsColumnsTablesAndPages() throws {
         let reading = try read(testFile("report.pdf"), name: "report.pdf")
         let document = try #require(reading.documents.first)

@@ -68,7 +68,7 @@ import Testing
             (.json, " [ {\"a\":\"]}\\\"\"} , [1,2],\n3 \"x\" ] ", ["{\"a\":\"]}\\\"\"}", "[1,2]", "3", "\"x\""]),
             (
                 .mailbox, "From a\nSubject: x\n\nHi\n\nFrom b\nSubject: y\n\nFrom here\n",
-                ["Subject: x\n\nHi\n", "Subject: y\n"]
+                ["Subject: x\n\nHi\n", "Subject: y\n\nFrom here\n"]
             ),
         ]
         for (cut, text, expected) in texts {

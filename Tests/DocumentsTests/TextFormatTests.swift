@@ -14,6 +14,96 @@ import Testing
             "a\n".textLines() == ["a"] && "".textLines().isEmpty && "\r\n\r\n".textLines(omittingEmpty: true).isEmpty)
         #expect(Array("a\r\nb\n".utf8).textLines().map { Array($0) } == [Array("a".utf8), Array("b".utf8)])
         #expect("a\r\nb\rc".withUnixLineEnds() == "a\nb\nc")
+        #expect("\r".withUnixLineEnds() == "\n" && "é\r\n\r\r\n".withUnixLineEnds() == "é\n\n\n")
+    }
+
+    /// Bytes that mark a format may also begin a text, or be spoken of in one.
+    @Test(arguments: [
+        "BMW sold more cars than ever in 2019, and the works in Dingolfing made most of them.",
+        "A file that begins with %PDF- is a PDF, says the standard.", "MZ is how a program of DOS begins.",
+        "RIFF files have chunks, and so on for a while.",
+    ])
+    func aTextAboutAFormatIsAText(_ text: String) throws {
+        #expect(try read(text, name: "note.txt").documents.map(\.text) == [text])
+    }
+
+    /// Texts of one byte a letter, whose encoding nothing names.
+    @Test(arguments: [
+        ("ISO-8859-1", "Größe und Farbe können für jeden Käufer geändert werden, außer für große Straßenschilder."),
+        ("ISO-8859-1", "L'été dernier, à la fenêtre de l'hôtel, le père était très élégant et même gai."),
+        ("ISO-8859-1", "El niño también compró más peras en el año pasado, según la señora."),
+        ("WINDOWS-1252", "På kvällen är det för mörkt att gå över ån, säger många människor."),
+        ("ISO-8859-2", "Nie wiadomo, że także część książek była już sprzedana, być może wśród innych."),
+        ("WINDOWS-1250", "Říkali, že při příštím měření může být výsledek také jiný než před rokem."),
+        ("ISO-8859-2", "A gyerekek közül több is azt mondta, hogy ők később szeretnének új könyvet."),
+    ])
+    func encodingsOfEuropeAreToldApart(_ encoding: String, _ text: String) throws {
+        let name = text.hasPrefix("Nie") || text.hasPrefix("A gy") ? "ISO-8859-2" : encoding
+        let encodings: [String: String.Encoding] = [
+            "ISO-8859-1": .isoLatin1, "WINDOWS-1252": .windowsCP1252, "ISO-8859-2": .isoLatin2,
+            "WINDOWS-1250": .windowsCP1250,
+        ]
+        let bytes = try #require(text.data(using: try #require(encodings[name])))
+        #expect(try read(Array(bytes), name: "note.txt").documents.map(\.text) == [text])
+    }
+
+    /// JSON with comments, values in a row on one line, and lines that were taken out of a list.
+    @Test func jsonAsPeopleWriteIt() throws {
+        let commented = try read("// note\n{\"title\": \"A\", /* x */ \"text\": \"alpha\",}\n", name: "a.json")
+        #expect(commented.documents.map(\.text) == ["alpha"] && commented.notes.count == 1)
+        let row = try read(#"{"title":"A","text":"alpha"}{"title":"B","text":"beta"}"#, name: "a.json")
+        #expect(row.documents.map(\.text) == ["alpha", "beta"])
+        let lines = try read("{\"text\":\"a\"},\n{\"text\":\"b\"}, \n{\"text\":\"c\"}\n", name: "a.jsonl")
+        #expect(lines.documents.map(\.text) == ["a", "b", "c"] && lines.problems.isEmpty)
+    }
+
+    /// A paragraph that begins with "From" is no new message.
+    @Test func mailboxesAreCutAtEnvelopes() throws {
+        let box = """
+            From a@x.org Mon Jan  1 10:00:00 2024
+            From: a@x.org
+            Subject: one
+
+            Hello,
+
+            From here we go: to the harbour.
+            It is far.
+
+            From b@x.org Tue Jan  2 10:00:00 2024
+            From: b@x.org
+            Subject: two
+
+            Bye.
+
+            """
+        let reading = try read(box, name: "a.mbox")
+        #expect(reading.documents.map(\.title) == ["one", "two"] && reading.problems.isEmpty)
+        #expect(reading.documents[0].text.contains("It is far."))
+        // However the bytes arrive.
+        for size in [1, 7, 64] {
+            let source = try RecordSource(
+                DrippingStream(Array(box.utf8), size: size), format: .mbox, id: "a", options: ReadingOptions())
+            var buffer: [UInt8] = []
+            var count = 0
+            while try source.reader.next(into: &buffer) != nil { count += 1 }
+            #expect(count == 2)
+        }
+    }
+
+    @Test func richTextKeepsWhatUnrtfWouldLose() throws {
+        let text = #"{\rtf1\ansi\uc1 K\u246?ln, \u352\'8akoda, {\uc0 \u233 t\u233 } \u-10179?\u-8704? end}"#
+        let plain = RichText.withHexReplacements(Array(text.utf8))
+        #expect(
+            String(decoding: plain, as: UTF8.self)
+                == #"{\rtf1\ansi\uc1 K\u246\'3fln, \u352\'3fkoda, {\uc0 \u233\'3ft\u233\'3f} \u-10179\'3f\u-8704\'3f end}"#
+        )
+        #expect(RichText.joined("a&#55357;&#56832;b&#233;&#55357;") == "a&#128512;b&#233;&#55357;")
+        for cut in 0..<text.utf8.count { _ = RichText.withHexReplacements(Array(text.utf8.prefix(cut))) }
+        guard ExternalProgram.find("unrtf") != nil else {
+            #expect(throws: DocumentError.self) { try read(text, name: "a.rtf") }
+            return
+        }
+        #expect(try read(text, name: "a.rtf").documents.first?.text == "Köln, Škoda, été 😀 end")
     }
 
     // After readmeio/rdme #1492: front matter of files saved on Windows.

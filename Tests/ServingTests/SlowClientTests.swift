@@ -57,6 +57,40 @@ import Testing
         }
     }
 
+    /// A client whose body is refused sees why, though it sends all of it first and asked for the connection's end.
+    @Test func aRefusedBodyIsAnsweredWhileItComes() async throws {
+        var options = ServerOptions(port: 0)
+        options.limits.bodyBytes = 1 << 20
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
+            let client = try RawClient(port: server.port)
+            let size = 24 << 20
+            client.send(
+                "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(size)\r\n\r\n")
+            let piece = [UInt8](repeating: 32, count: 1 << 20)
+            // A thread of its own, because sending blocks.
+            await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    for _ in 0..<(size / piece.count) where !client.send(piece) { break }
+                    continuation.resume()
+                }
+            }
+            #expect(await client.status() == 413)
+        }
+    }
+
+    /// Many clients that do nothing make room for one that asks.
+    @Test func idleClientsMakeRoom() async throws {
+        var options = ServerOptions(port: 0)
+        options.limits.connections = 16
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
+            let idle = try (0..<48).map { _ in try RawClient(port: server.port) }
+            let client = try RawClient(port: server.port)
+            client.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(await client.status(seconds: 20) == 200)
+            withExtendedLifetime(idle) {}
+        }
+    }
+
     @Test func headersAreBounded() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let client = try RawClient(port: server.port)

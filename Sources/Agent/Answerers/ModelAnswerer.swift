@@ -49,7 +49,9 @@ public struct ModelAnswerer: Answerer {
     ) async throws -> Answer {
         // A model in this process copies a number without fault, a long id seldom.
         let isNumbered = context.modelCapabilities?.parameters != nil
-        return try await answer(question, from: evidence, random: context.random, isNumbered: isNumbered) {
+        return try await answer(
+            question, from: evidence, random: context.random, salt: context.fenceSalt, isNumbered: isNumbered
+        ) {
             try await context.respond(to: $0, purpose: "answer")
         }
     }
@@ -66,11 +68,11 @@ public struct ModelAnswerer: Answerer {
     }
 
     private func answer(
-        _ question: Question, from evidence: Evidence, random: SplitMix64, isNumbered: Bool,
+        _ question: Question, from evidence: Evidence, random: SplitMix64, salt: UInt64 = 0, isNumbered: Bool,
         respond: (ModelRequest) async throws -> ModelResponse
     ) async throws -> Answer {
         var random = random
-        let fence = Fence(seed: random.next(), call: "answer")
+        let fence = Fence(seed: random.next(), salt: salt, call: "answer")
         var options = options
         options.seed = options.seed ?? random.next() >> 11
         // Instructions of a policy's own hold for every question.

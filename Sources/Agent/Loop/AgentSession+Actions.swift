@@ -27,12 +27,14 @@ extension AgentSession {
 
     private func context(for component: String, closing: Bool = false) -> StepContext {
         let state = seen
-        return StepContext(
+        var context = StepContext(
             corpus: environment.corpus, tools: environment.tools, modelCapabilities: environment.model?.capabilities,
             modelName: environment.model?.name ?? "",
             random: SplitMix64(seed: state.header.seed, stream: XXH64.hash(component, seed: UInt64(state.step))),
             embed: environment.embed,
             respond: { requests, purpose in try await self.respond(requests, purpose: purpose, closing: closing) })
+        context.fenceSalt = state.header.fenceSalt
+        return context
     }
 
     private func assess() async throws {
@@ -186,7 +188,7 @@ extension AgentSession {
         if context.hasModel, answer.label != .none {
             do {
                 let request = shape.request(
-                    state.question, answer, state.evidence, fence: Fence(seed: state.header.seed, call: "shape"),
+                    state.question, answer, state.evidence, fence: state.header.fence("shape"),
                     tokens: 768)
                 let response = try await context.respond(to: request, purpose: "shape")
                 if let value = response.completions.first.flatMap({ shape.read($0.message.content) }) {

@@ -48,11 +48,13 @@ public actor AgentSession {
     /// A new session.
     /// - Parameters:
     ///   - seed: seeds every random choice.
+    ///   - fenceSalt: makes the markers of the fences unpredictable (`SessionHeader.fenceSalt`); it is kept with the
+    ///     session, so that it is replayed exactly. Default 0: they follow from the seed.
     ///   - budget: replaces the strategy's.
     ///   - id: replaces the id that is derived from the question, the seed and what the session runs with.
     public init(
         _ question: Question, strategy: Strategy, environment: AgentEnvironment, store: any EventStore,
-        seed: UInt64 = 0, budget: Budget? = nil, id: String? = nil
+        seed: UInt64 = 0, fenceSalt: UInt64 = 0, budget: Budget? = nil, id: String? = nil
     ) {
         let environment = environment.equipped(for: strategy)
         var header = SessionHeader(
@@ -63,6 +65,7 @@ public actor AgentSession {
             budget: budget ?? strategy.budget, prices: strategy.rules.prices, tools: environment.tools.names)
         let digits = String(XXH64.hash(header.json.serialized()), radix: 16)
         header.session = id ?? String(repeating: "0", count: 16 - digits.count) + digits
+        header.fenceSalt = fenceSalt
         self.init(header: header, strategy: strategy, environment: environment, store: store, offset: 0)
     }
 

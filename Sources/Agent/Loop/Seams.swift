@@ -101,6 +101,8 @@ public struct StepContext: Sendable {
     public var modelName: String
     /// A generator of this component's own in this step.
     public var random: SplitMix64
+    /// The session's salt of fences (`SessionHeader.fenceSalt`).
+    public var fenceSalt: UInt64 = 0
     /// Makes vectors of texts, for similarities; nil without an encoder.
     public var embed: (@Sendable ([String]) async throws -> [[Float]])?
     /// Whether the gate ended retrieval because the answer is certain: then a model may answer from what it knows.

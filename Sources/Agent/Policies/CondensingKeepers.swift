@@ -168,7 +168,7 @@ public struct SentenceKeeper: EvidenceKeeper {
         if context.hasModel, pairs.count > facts {
             let list = pairs.enumerated().map { "\($0 + 1). \(items[$1.item].title): \($1.text)" }.joined(
                 separator: "\n")
-            let fence = Fence(seed: context.random.state, call: "sentences")
+            let fence = Fence(seed: context.random.state, salt: context.fenceSalt, call: "sentences")
             var options = SamplingOptions(temperature: 0, maxTokens: 32)
             if context.modelCapabilities?.constraints == true {
                 let number = (1...pairs.count).map { "\"\($0)\"" }.joined(separator: " | ")

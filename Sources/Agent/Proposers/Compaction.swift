@@ -51,7 +51,7 @@ enum Compaction {
                 )
             }
         }
-        let fence = Fence(seed: state.header.seed, call: "summary\(count)")
+        let fence = state.header.fence("summary\(count)")
         let request = ModelRequest(
             messages: [
                 ChatMessage(role: .system, content: instructions + "\n\n" + Fence.note),

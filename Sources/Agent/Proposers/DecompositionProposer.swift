@@ -142,7 +142,7 @@ public struct DecompositionProposer: ActionProposer {
         }
         var random = context.random
         let requests = questions.map { question in
-            let fence = Fence(seed: random.next(), call: question)
+            let fence = Fence(seed: random.next(), salt: context.fenceSalt, call: question)
             return ModelRequest(
                 messages: [
                     ChatMessage(

@@ -131,7 +131,7 @@ struct MenuTurn {
     }
 
     private func messages(_ links: [Link]) async -> [ChatMessage] {
-        let fence = Fence(seed: state.header.seed, call: "menu\(state.step)")
+        let fence = state.header.fence("menu\(state.step)")
         let passages = EvidencePrompt.list(state.evidence, limit: shown, characters: characters)
         var text = fence.wrap(passages, source: "the evidence") + "\n\nQuestion: " + state.question.text
         let tried = state.actions.compactMap { action -> String? in

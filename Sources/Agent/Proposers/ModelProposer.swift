@@ -181,16 +181,16 @@ enum ConversationPrompt {
         ]
         if trim > 0, !state.evidence.isEmpty {
             // The evidence stays when results go, so that nothing that an answer cites is lost.
-            let fence = Fence(seed: state.header.seed, call: "evidence")
+            let fence = state.header.fence("evidence")
             messages[1].content +=
                 "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }
         if let summary {
-            let fence = Fence(seed: state.header.seed, call: "summary")
+            let fence = state.header.fence("summary")
             messages[1].content += "\n\nFound so far, in short:\n" + fence.wrap(summary.text, source: "earlier results")
         }
         // Where a policy took something else than the model's turn, the model is shown what came of it.
-        let fence = Fence(seed: state.header.seed, call: "instead")
+        let fence = state.header.fence("instead")
         let instead =
             state.evidence.isEmpty
             ? "" : " This was read instead:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")

@@ -219,7 +219,7 @@ enum ModelText {
         var content = request
         var system = instructions
         if let evidence, !evidence.isEmpty {
-            let fence = Fence(seed: random.next(), call: purpose)
+            let fence = Fence(seed: random.next(), salt: context.fenceSalt, call: purpose)
             content = fence.wrap(EvidencePrompt.list(evidence, limit: 8), source: "the evidence") + "\n\n" + request
             system += "\n\n" + Fence.note
         }

@@ -126,7 +126,7 @@ public struct TagProposer: ActionProposer {
             text = ""
         }
         if trim > 0, !state.evidence.isEmpty, let last = messages.indices.last {
-            let fence = Fence(seed: state.header.seed, call: "evidence")
+            let fence = state.header.fence("evidence")
             messages[last].content +=
                 "\n\nKept so far:\n" + fence.wrap(EvidencePrompt.list(state.evidence), source: "the evidence")
         }

@@ -184,7 +184,7 @@ public struct GateMeasure: Sendable, Hashable {
         _ state: AgentState, _ context: StepContext, samples: Int, temperature: Double
     ) -> ModelRequest {
         var random = context.random
-        let fence = Fence(seed: random.next(), call: "uncertainty")
+        let fence = Fence(seed: random.next(), salt: context.fenceSalt, call: "uncertainty")
         var content = "Question: " + state.question.text
         if !state.evidence.isEmpty {
             content =

@@ -77,7 +77,7 @@ public struct SampleSimilarity: Sendable, Hashable {
         }
         var pairs: [(Int, Int)] = []
         for i in distinct.indices { for j in distinct.indices where i != j { pairs.append((i, j)) } }
-        let fence = Fence(seed: context.random.state, call: "entailment")
+        let fence = Fence(seed: context.random.state, salt: context.fenceSalt, call: "entailment")
         var options = SamplingOptions(temperature: 0, maxTokens: 4)
         if context.modelCapabilities?.constraints == true { options.constraint = .choices(["yes", "no", "unclear"]) }
         let requests = pairs.map { [options] i, j in

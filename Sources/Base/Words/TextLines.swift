@@ -57,14 +57,14 @@ extension StringProtocol {
     }
 
     /// Whether a byte of ASCII is in the text.
-    fileprivate func holds(_ byte: UInt8) -> Bool {
+    public func holds(_ byte: UInt8) -> Bool {
         utf8.withContiguousStorageIfAvailable { $0.firstIndex(of: byte, from: 0) != nil } ?? utf8.contains(byte)
     }
 }
 
 extension UnsafeBufferPointer<UInt8> {
     /// The first place of a byte from an index on.
-    fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+    public func firstIndex(of byte: UInt8, from start: Int) -> Int? {
         guard let base = baseAddress, start < count else { return nil }
         guard let found = memchr(base + start, Int32(byte), count - start) else { return nil }
         return UnsafeRawPointer(found) - UnsafeRawPointer(base)

@@ -16,11 +16,15 @@ final class BatchCommitter: @unchecked Sendable {
     private var summary: IngestSummary
     /// What the sources that are being read gave so far, by their rows.
     private var gave: [Int64: (documents: Int, problems: Int)] = [:]
+    /// Sources of which it was said that their ids got a name before them.
+    private var scoped: Set<Int64> = []
 
-    init(writer: CorpusWriter, summary: IngestSummary) throws {
+    /// - Parameter present: the rows of the sources that are there and were read before.
+    init(writer: CorpusWriter, summary: IngestSummary, present: Set<Int64>) throws {
         self.writer = writer
         self.summary = summary
         inserter = DocumentInserter(fields: try writer.read { try DocumentInserter.fields($0) })
+        inserter.present = present
     }
 
     /// Waits for the commit that is under way.
@@ -101,7 +105,13 @@ final class BatchCommitter: @unchecked Sendable {
         var place = reader.place
         if case .records = reader.kind { place += ":\(record.line)" }
         do {
-            switch try inserter.insert(db, document, source: source.row, run: source.run) {
+            inserter.present.insert(source.row)
+            let scope = source.source.isStandardInput ? nil : reader.scope
+            let (outcome, id) = try inserter.insert(db, document, source: source.row, run: source.run, scope: scope)
+            if id != document.id, scoped.insert(source.row).inserted {
+                counts.note(reader.place, "other files have the same ids: here they are \"\(id)\" and so on")
+            }
+            switch outcome {
             case .inserted: counts.added += 1
             case .replaced: counts.replaced += 1
             case .unchanged: counts.unchanged += 1

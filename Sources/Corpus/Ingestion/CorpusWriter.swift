@@ -128,7 +128,7 @@ public final class CorpusWriter: Sendable {
             for (document, path) in prepared {
                 let source = try sources[path] ?? DocumentInserter.sourceID(db, path: path)
                 sources[path] = source
-                if try inserter.insert(db, document, source: source, run: 0) != .unchanged { changed += 1 }
+                if try inserter.insert(db, document, source: source, run: 0).outcome != .unchanged { changed += 1 }
             }
             if changed > 0 { try db.countChange() }
             return changed

@@ -8,6 +8,9 @@ import GRDB
 struct DocumentInserter {
     enum Outcome { case inserted, replaced, unchanged, duplicate }
 
+    /// The sources that are there beside the one that a document comes from: what they gave is not replaced by others.
+    var present: Set<Int64> = []
+
     /// The fields that the corpus has.
     private(set) var fields: Set<String>
 
@@ -30,9 +33,37 @@ struct DocumentInserter {
     }
 
     /// Inserts a document, or replaces the one of the same id when its content differs.
-    /// - Parameter run: the ingestion run; the same id twice in one run (above 0) with another content is a
-    ///   `duplicate` and not stored.
-    mutating func insert(_ db: Database, _ document: PreparedDocument, source: Int64, run: Int64) throws -> Outcome {
+    /// - Parameters:
+    ///   - run: the ingestion run; the same id twice in one run (above 0) with another content is a `duplicate` and not
+    ///     stored.
+    ///   - scope: what stands before the id, with a colon, where another source that is `present` has it already: tables in
+    ///     one folder all count from 1. Nil for none.
+    /// - Returns: with the id that the document has in the end.
+    mutating func insert(
+        _ db: Database, _ document: PreparedDocument, source: Int64, run: Int64, scope: String? = nil
+    ) throws -> (outcome: Outcome, id: String) {
+        if let scope, let other = try owner(db, document.id), other.source != source, present.contains(other.source) {
+            if other.hash == Int64(bitPattern: document.hash) { return (.unchanged, document.id) }
+            var own = document
+            own.id = "\(scope):\(document.id)"
+            guard own.id.utf8.count <= PreparedDocument.idLimit else { return (.duplicate, document.id) }
+            if let second = try owner(db, own.id), second.source != source, present.contains(second.source) {
+                return (.duplicate, document.id)
+            }
+            return (try store(db, own, source: source, run: run), own.id)
+        }
+        return (try store(db, document, source: source, run: run), document.id)
+    }
+
+    /// Whose a document is, and the hash of its content.
+    private func owner(_ db: Database, _ id: String) throws -> (source: Int64, hash: Int64)? {
+        let find = try db.cachedStatement(sql: "SELECT source, hash FROM documents WHERE id = ?")
+        return try Row.fetchOne(find, arguments: [id]).map { ($0[0], $0[1]) }
+    }
+
+    private mutating func store(
+        _ db: Database, _ document: PreparedDocument, source: Int64, run: Int64
+    ) throws -> Outcome {
         try addFields(db, document.fieldNames)
         let hash = Int64(bitPattern: document.hash)
         if try put(db, document, hash: hash, source: source, run: run) { return .inserted }

@@ -37,10 +37,13 @@ struct FolderOptions: Sendable {
     init() {}
 
     /// Reads the file in a folder, when there is one.
-    /// - Throws: `CorpusError` `badArgument` that names what was not understood.
-    init(folder: String) throws {
+    /// - Throws: `CorpusError` `badArgument` that names what was not understood, or a link where none are followed.
+    init(folder: String, followsLinks: Bool) throws {
         let path = folder + "/" + Self.fileName
         guard FileSystem.status(path) != nil else { return }
+        guard followsLinks || !FolderFile.isLink(path) else {
+            throw CorpusError(.badArgument, "\(path) is a link; say --follow-links to read it")
+        }
         do {
             guard case .object(let members) = try YAMLReader.read(file: path) else {
                 throw CorpusError(.badArgument, "\(path): expected names with values")

@@ -29,6 +29,13 @@ struct FileReader: Sendable {
     var format: SourceFormat
     /// The id of the file.
     var id: String
+    /// What stands before ids that other files have too: the file's name without its ending.
+    var scope: String {
+        let name = id.split(separator: "/").last.map(String.init) ?? id
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
+        return String(name[..<dot])
+    }
+
     /// The file in messages: its path, and the place inside of an archive.
     var place: String
 }
@@ -125,7 +132,7 @@ struct IngestBatch: Sendable {
                 reading = try parser.read(bytes, line: record.line, number: record.number)
             case .whole(let documents):
                 let content: DocumentReader.Content =
-                    record.range.map { .bytes(Array(buffer[$0])) } ?? .file(sources[record.source].source.path)
+                    record.range.map { .bytes(Array(buffer[$0])) } ?? .file(sources[record.source].source.place)
                 reading = try documents.read(content, format: reader.format, id: reader.id)
             }
             outcome.notes = reading.notes

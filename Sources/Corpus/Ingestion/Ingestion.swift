@@ -67,7 +67,12 @@ private struct Ingestion {
         }
         summary.filesIgnored = list.ignored
         bytesTotal = list.sources.contains(where: \.isStandardInput) ? nil : list.sources.reduce(0) { $0 + $1.size }
-        committer = try BatchCommitter(writer: writer, summary: summary)
+        let paths = Set(list.sources.map(\.path))
+        let present = try writer.read { db in
+            try Row.fetchAll(db, sql: "SELECT id, path FROM sources").filter { paths.contains($0[1]) }
+                .map { $0[0] as Int64 }
+        }
+        committer = try BatchCommitter(writer: writer, summary: summary, present: Set(present))
     }
 
     mutating func run(progress: (IngestProgress) -> Void, isCancelled: () -> Bool) throws -> IngestSummary {
@@ -143,8 +148,9 @@ private struct Ingestion {
             let sameTime = old[2] == source.modified
             if old[6] == true {
                 if sameTime { return nil }
-                if let hash = old[3] as Int64?,
-                    try FileChecksum.of(path: source.path).checksum == UInt64(bitPattern: hash)
+                // What cannot be read now is set aside when it is.
+                if let hash = old[3] as Int64?, let sum = try? checksum(source),
+                    sum == UInt64(bitPattern: hash)
                 {
                     try writer.write {
                         try $0.execute(
@@ -185,7 +191,7 @@ private struct Ingestion {
         isCancelled: () -> Bool
     ) throws -> Bool {
         let source = active.source
-        let file = try FileStream(path: source.path)
+        let file = try FileStream(source.place)
         let head = try PeekedStream(file, count: 1 << 16)
         let format = source.format ?? Self.format(name: source.name, head)
         guard let format else {
@@ -213,7 +219,10 @@ private struct Ingestion {
     }
 
     private func checksum(_ source: SourceList.Source) throws -> UInt64? {
-        source.size > 0 ? try FileChecksum.of(path: source.path).checksum : nil
+        guard source.size > 0 else { return nil }
+        let file = try FileStream(source.place)
+        try file.passOver()
+        return file.contentHash
     }
 
     private static func format(name: String, _ head: PeekedStream) -> SourceFormat? {
@@ -236,7 +245,7 @@ private struct Ingestion {
             guard place == active.source.path, !active.source.isStandardInput else {
                 throw DocumentError("Parquet inside of another file is not read; unpack it first")
             }
-            let rows = try ParquetStream(path: place)
+            let rows = try ParquetStream(active.source.place)
             let whole = try readRecords(
                 rows, active, name: name, place: place, format: .jsonl, counted: .parquet, resume: nil,
                 progress: progress,
@@ -267,11 +276,12 @@ private struct Ingestion {
         isCancelled: () -> Bool
     ) throws -> Bool {
         let path = active.source.path
+        let origin = active.source.place
         let isFile = place == path && !active.source.isStandardInput
         let opened = try RecordSource(
             stream, format: format, id: name, options: active.source.reading,
             resume: resume.map { resume in
-                (resume.position, resume.line, { try FileStream(path: path, offset: $0) as any ByteStream })
+                (resume.position, resume.line, { try FileStream(origin, offset: $0) as any ByteStream })
             })
         if let note = opened.note { summary.note(place, note) }
         summary.kinds[counted, default: IngestSummary.Kind()].files += 1
@@ -304,7 +314,7 @@ private struct Ingestion {
         _ active: ActiveSource, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
         let path = active.source.path
-        let archive = try Archive(path: path, limits: active.source.reading.limits)
+        let archive = try Archive(active.source.place, limits: active.source.reading.limits)
         while let member = try archive.next() {
             let name =
                 archive.isSingle
@@ -378,17 +388,21 @@ private struct Ingestion {
         batch.finishes.append(IngestBatch.Finish(source: index, afterRecord: batch.records.count, hash: hash))
     }
 
-    /// Deletes the documents of files that are gone from the folders that were read.
+    /// Deletes the documents of files that are gone from the folders that were read, or that are left out now.
     private func deleteGoneSources() throws -> Int {
         let present = Set(list.sources.map(\.path))
+        let leftOut = Set(list.leftOut)
+        func isLeftOut(_ path: String) -> Bool {
+            leftOut.contains(path) || path.indices.contains { path[$0] == "/" && leftOut.contains(String(path[...$0])) }
+        }
         guard !list.folders.isEmpty else { return 0 }
         return try writer.write { db in
             var deleted = 0
             for row in try Row.fetchAll(db, sql: "SELECT id, path FROM sources ORDER BY id") {
                 let path: String = row[1]
-                // A file that is there and was left out this time is not gone.
+                // A file that is there and was not looked for this time is not gone.
                 guard list.folders.contains(where: { path.hasPrefix($0) }), !present.contains(path),
-                    FileSystem.status(path) == nil
+                    FileSystem.status(path) == nil || isLeftOut(path)
                 else { continue }
                 let id: Int64 = row[0]
                 try db.execute(

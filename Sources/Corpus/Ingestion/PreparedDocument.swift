@@ -37,7 +37,7 @@ struct PreparedDocument: Sendable {
     }
 
     private static func withoutNul(_ text: String) -> String {
-        guard text.utf8.contains(0) else { return text }
+        guard text.holds(0) else { return text }
         var clean = String.UnicodeScalarView()
         clean.append(contentsOf: text.unicodeScalars.lazy.map { $0 == "\0" ? "\u{FFFD}" : $0 })
         return String(clean)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Documents
 import Foundation
 
@@ -9,6 +10,8 @@ struct SourceList {
     struct Source: Sendable {
         /// The path as the user wrote it, with the rest of the way below a folder; `-` for standard input.
         var path: String
+        /// How it is opened.
+        var place: FilePlace
         /// The name below what the user named: what ids of documents are made of.
         var name: String
         /// The format that the user or `forage.yaml` says.
@@ -25,7 +28,7 @@ struct SourceList {
             let fields = reading.fields
             let names = [fields.id ?? "", fields.title ?? "", fields.text?.joined(separator: ",") ?? ""]
             return
-                "2 \(format?.rawValue ?? "") \(reading.encoding ?? "") \(names.joined(separator: " ")) \(fields.leftOut.sorted().joined(separator: ","))"
+                "3 \(format?.rawValue ?? "") \(reading.encoding ?? "") \(names.joined(separator: " ")) \(fields.leftOut.sorted().joined(separator: ","))"
         }
     }
 
@@ -35,6 +38,8 @@ struct SourceList {
     /// Types that folders declare for fields.
     private(set) var types: [(name: String, type: FieldType)] = []
     private(set) var ignored = 0
+    /// Files and folders that a `forage.yaml` leaves out; folders with a closing slash.
+    private(set) var leftOut: [String] = []
     private var seen: Set<String> = []
     /// Folders on the way, by device and number, so that links cannot lead in circles.
     private var visited: Set<[UInt64]> = []
@@ -45,7 +50,8 @@ struct SourceList {
         self.options = options
         for input in inputs {
             if input == "-" {
-                sources.append(source("-", name: "stdin", FolderOptions.Entry(), size: 0, modified: 0))
+                sources.append(
+                    source(FilePlace("-"), name: "stdin", FolderOptions.Entry(), size: 0, modified: 0))
                 continue
             }
             guard let status = FileSystem.status(input) else { throw CorpusError.system("read", input) }
@@ -53,12 +59,14 @@ struct SourceList {
                 let root = input == "/" || !input.hasSuffix("/") ? input : String(input.dropLast())
                 folders.append(root + "/")
                 let name = root.split(separator: "/").last.map(String.init) ?? root
-                let folder = try FolderOptions(folder: root)
+                let folder = try FolderOptions(folder: root, followsLinks: options.followsLinks)
                 types += folder.types
-                try addFolder(root, prefix: name == "." || name == ".." ? "" : name + "/", below: "", folder, depth: 0)
+                try addFolder(
+                    root, of: root, prefix: name == "." || name == ".." ? "" : name + "/", below: "", folder, depth: 0)
             } else if status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFIFO {
                 add(
-                    input, name: input.split(separator: "/").last.map(String.init) ?? input, FolderOptions.Entry(),
+                    FilePlace(input), name: input.split(separator: "/").last.map(String.init) ?? input,
+                    FolderOptions.Entry(),
                     status)
             } else {
                 throw CorpusError(.badInput, "\(input) is neither a file nor a folder")
@@ -67,7 +75,7 @@ struct SourceList {
     }
 
     private mutating func addFolder(
-        _ folder: String, prefix: String, below: String, _ rules: FolderOptions, depth: Int
+        _ folder: String, of root: String, prefix: String, below: String, _ rules: FolderOptions, depth: Int
     ) throws {
         guard depth < 64 else {
             ignored += 1
@@ -86,40 +94,41 @@ struct SourceList {
         for name in names {
             let path = folder + "/" + name
             guard !SourceNames.isLeftOut(name), !rules.leavesOut(below + name) else {
-                if name != FolderOptions.fileName { ignored += 1 }
+                if name != FolderOptions.fileName {
+                    ignored += 1
+                    if rules.leavesOut(below + name) { leftOut += [path, path + "/"] }
+                }
                 continue
             }
-            guard options.followsLinks || !Self.isLink(path), let status = FileSystem.status(path) else {
+            guard options.followsLinks || !FolderFile.isLink(path), let status = FileSystem.status(path) else {
                 ignored += 1
                 continue
             }
             if status.st_mode & S_IFMT == S_IFDIR {
                 // A corpus inside the folder is no source.
                 guard !name.hasSuffix(".forage") else { continue }
-                try addFolder(path, prefix: prefix + name + "/", below: below + name + "/", rules, depth: depth + 1)
+                try addFolder(
+                    path, of: root, prefix: prefix + name + "/", below: below + name + "/", rules, depth: depth + 1)
             } else if status.st_mode & S_IFMT == S_IFREG {
-                add(path, name: prefix + name, rules.entry(for: below + name), status)
+                // What is a file now may be a link when it is opened.
+                let place = options.followsLinks ? FilePlace(path) : FilePlace(below + name, beneath: root)
+                add(place, name: prefix + name, rules.entry(for: below + name), status)
             } else {
                 ignored += 1
             }
         }
     }
 
-    private static func isLink(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
-    }
-
-    private mutating func add(_ path: String, name: String, _ entry: FolderOptions.Entry, _ status: stat) {
-        guard seen.insert(path).inserted else { return }
+    private mutating func add(_ place: FilePlace, name: String, _ entry: FolderOptions.Entry, _ status: stat) {
+        guard seen.insert(place.path).inserted else { return }
         sources.append(
             source(
-                path, name: name, entry, size: Int(status.st_size),
+                place, name: name, entry, size: Int(status.st_size),
                 modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)))
     }
 
     private func source(
-        _ path: String, name: String, _ entry: FolderOptions.Entry, size: Int, modified: Int64
+        _ place: FilePlace, name: String, _ entry: FolderOptions.Entry, size: Int, modified: Int64
     ) -> Source {
         var reading = ReadingOptions()
         reading.encoding = options.encoding ?? entry.encoding
@@ -130,7 +139,8 @@ struct SourceList {
         reading.limits.documentBytes = options.lineLimit
         reading.helper = options.pdfHelper
         return Source(
-            path: path, name: name, format: options.format ?? entry.format, reading: reading, size: size,
+            path: place.path, place: place, name: name, format: options.format ?? entry.format, reading: reading,
+            size: size,
             modified: modified)
     }
 }

@@ -26,8 +26,19 @@ enum BinaryKind {
             }
         }
         if bytes.count >= 8, bytes[4..<8].elementsEqual("ftyp".utf8) { return "a film or picture (MPEG-4)" }
-        for mark in marks where bytes.starts(with: mark.bytes) { return mark.name }
+        for mark in marks where bytes.starts(with: mark.bytes) {
+            // Two letters may begin a text.
+            if mark.bytes == Array("BM".utf8), !isBitmap(bytes) { continue }
+            return mark.name
+        }
         return "binary data"
+    }
+
+    /// Whether the header of a bitmap follows its two letters: four bytes that are zero, and a header of a known size.
+    private static func isBitmap(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard bytes.count >= 26 else { return false }
+        return bytes[6..<10].allSatisfy { $0 == 0 } && [12, 40, 52, 56, 64, 108, 124].contains(bytes[14])
+            && bytes[15..<18].allSatisfy { $0 == 0 }
     }
 
     /// Whether the bytes are a picture that character recognition can read.

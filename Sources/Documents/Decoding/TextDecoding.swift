@@ -90,8 +90,14 @@ package struct TextEncoding: Sendable, Hashable {
             "WINDOWS-1255", "ISO-8859-8", "WINDOWS-1256", "ISO-8859-6", "TIS-620", "WINDOWS-874":
             // A script of its own fills its texts; a few odd bytes among Latin letters are accents.
             return high > letters / 2 ? name : western
-        case "WINDOWS-1250", "ISO-8859-2": return high * 50 > letters ? name : western
-        default: return western
+        case "WINDOWS-1250", "ISO-8859-2":
+            return EuropeanEncoding.isCentral(head, as: name) ? name : western
+        default:
+            // Its guesses among the encodings of Europe are worth little: Polish has been taken for Baltic, and for Western.
+            for central in ["WINDOWS-1250", "ISO-8859-2"] where EuropeanEncoding.isCentral(head, as: central) {
+                return central
+            }
+            return western
         }
     }
 }

@@ -11,7 +11,7 @@ struct PDFDocument: ~Copyable {
     /// Where a PDF comes from.
     enum Source {
         case bytes([UInt8])
-        case file(String)
+        case file(FilePlace)
     }
 
     private let pdf: OpaquePointer
@@ -28,12 +28,7 @@ struct PDFDocument: ~Copyable {
         switch source {
         case .bytes(let bytes):
             opened = bytes.withUnsafeBytes { $0.baseAddress.flatMap { forage_pdf_open($0, bytes.count, &status) } }
-        case .file(let path):
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else {
-                throw DocumentError("it cannot be read: \(String(cString: strerror(errno)))")
-            }
-            opened = forage_pdf_open_descriptor(descriptor, &status)
+        case .file(let place): opened = forage_pdf_open_descriptor(try place.open(), &status)
         }
         guard let opened else {
             throw DocumentError(

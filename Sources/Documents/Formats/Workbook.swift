@@ -9,7 +9,7 @@ struct Workbook {
     private(set) var properties: JSONObject = [:]
     private var sharedTexts: [String] = []
     /// For each cell format whether it shows a date.
-    private var showsDate: [Bool] = []
+    private var formats: [CellFormat] = []
     /// Days between Excel's day 0 and 1970-01-01.
     private var epoch = 25_569.0
 
@@ -60,31 +60,42 @@ struct Workbook {
 
     private mutating func readFormats(_ parts: PackageParts) throws {
         guard let reader = try parts.reader("xl/styles.xml") else { return }
-        var custom: [Int: Bool] = [:]
+        var custom: [Int: CellFormat] = [:]
         var isInFormats = false
         while let event = reader.next() {
             switch event {
             case .start("numFmt", _):
                 if let id = reader.attribute("numFmtId").flatMap({ Int($0) }), let code = reader.attribute("formatCode")
                 {
-                    custom[id] = Self.isDateFormat(code)
+                    custom[id] = Self.format(code)
                 }
             case .start("cellXfs", let isEmpty): isInFormats = !isEmpty
             case .end("cellXfs"): isInFormats = false
             case .start("xf", _) where isInFormats:
                 let id = reader.attribute("numFmtId").flatMap { Int($0) } ?? 0
-                let isBuiltIn = (14...17).contains(id) || id == 22 || (27...31).contains(id) || (50...58).contains(id)
-                showsDate.append(custom[id] ?? isBuiltIn)
+                formats.append(custom[id] ?? Self.builtIn(id))
             default: break
             }
         }
     }
 
-    /// Whether a number format shows a day: it has a year or a day in it outside of quotes and brackets.
-    static func isDateFormat(_ code: String) -> Bool {
+    /// What a number in a cell stands for.
+    enum CellFormat { case plain, date, time }
+
+    private static func builtIn(_ id: Int) -> CellFormat {
+        switch id {
+        case 14...17, 22, 27...31, 50...58: return .date
+        case 18...21, 45...47: return .time
+        default: return .plain
+        }
+    }
+
+    /// What a number format shows, outside of quotes: a date where it has a year or a day in it, a time where it has hours
+    /// or seconds alone.
+    static func format(_ code: String) -> CellFormat {
         var isQuoted = false
         var isBracketed = false
-        var hasDay = false
+        var found = CellFormat.plain
         var escaped = false
         for character in code.lowercased() {
             if escaped {
@@ -94,14 +105,21 @@ struct Workbook {
             switch character {
             case "\\": escaped = true
             case "\"": isQuoted.toggle()
-            case "[" where !isQuoted: isBracketed = true
-            case "]" where !isQuoted: isBracketed = false
-            case "y" where !isQuoted && !isBracketed, "d" where !isQuoted && !isBracketed: hasDay = true
-            case "#", "0", "?": if !isQuoted && !isBracketed && !hasDay { return false }
+            case _ where isQuoted: break
+            case "[": isBracketed = true
+            case "]": isBracketed = false
+            case "y" where !isBracketed, "d" where !isBracketed: found = .date
+            // Hours beyond a day stand in brackets; colours and countries do, too.
+            case "h" where found == .plain && (!isBracketed || code.lowercased().contains("[h")),
+                "s" where found == .plain && !isBracketed:
+                found = .time
+            case "#" where !isBracketed && found == .plain, "0" where !isBracketed && found == .plain,
+                "?" where !isBracketed && found == .plain:
+                return .plain
             default: break
             }
         }
-        return hasDay
+        return found
     }
 
     private func read(_ reader: XMLPull, name: String) -> Sheet {
@@ -146,9 +164,21 @@ struct Workbook {
         case "e": return ""  // #N/A and the like say that there is no value
         default:
             guard let number = Double(raw.trimmed()), number.isFinite else { return raw.trimmed() }
-            if showsDate.indices.contains(format), showsDate[format] { return date(number) ?? raw }
+            switch formats.indices.contains(format) ? formats[format] : .plain {
+            case .plain: break
+            case .date: return date(number) ?? raw
+            case .time: return Self.time(number) ?? raw
+            }
             return Int(exactly: number).map { String($0) } ?? "\(number)"
         }
+    }
+
+    /// A part of a day, or hours beyond it, as hours, minutes and seconds.
+    private static func time(_ days: Double) -> String? {
+        guard days >= 0, days < 100_000 else { return nil }
+        let seconds = Int((days * 86_400).rounded())
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
     }
 
     /// Excel's days since 1900 or 1904 as ISO 8601.

@@ -37,7 +37,7 @@ package struct DocumentReader: Sendable {
     /// Where a file's bytes are.
     package enum Content {
         case bytes([UInt8])
-        case file(String)
+        case file(FilePlace)
     }
 
     /// Formats that are read from the disk piece by piece, so that their size costs no memory.
@@ -89,15 +89,15 @@ package struct DocumentReader: Sendable {
     private func bytes(of content: Content) throws -> [UInt8] {
         switch content {
         case .bytes(let bytes): return bytes
-        case .file(let path):
-            return try PeekedStream(FileStream(path: path), count: 1).all(limit: options.limits.documentBytes)
+        case .file(let place):
+            return try PeekedStream(FileStream(place), count: 1).all(limit: options.limits.documentBytes)
         }
     }
 
     private func archive(_ content: Content) throws(DocumentError) -> Archive {
         switch content {
         case .bytes(let bytes): return try Archive(bytes, limits: options.limits)
-        case .file(let path): return try Archive(path: path, limits: options.limits)
+        case .file(let place): return try Archive(place, limits: options.limits)
         }
     }
 
@@ -107,6 +107,7 @@ package struct DocumentReader: Sendable {
         switch format {
         case .eml: try readMessage(bytes, id: id, name: name, depth: depth, into: &reading)
         case .picture: try readPicture(bytes, id: id, name: name, into: &reading)
+        case .rtf: reading.documents = [try RichText.read(bytes, id: id, name: name, limits: options.limits)]
         case .archive, .mbox, .jsonl, .csv, .tsv:
             try readStream(bytes, format: format, id: id, depth: depth, into: &reading)
         case .xml:
@@ -175,8 +176,17 @@ package struct DocumentReader: Sendable {
                     parsing: text, limits: JSONLimits(bytes: options.limits.documentBytes, isLenient: true))
             } catch {
                 // Objects one after the other are no JSON text, but a stream of records.
-                try readStream(Array(text.utf8), format: .json, id: id, depth: depth, into: &reading)
-                return
+                var stream = Reading()
+                try readStream(Array(text.utf8), format: .json, id: id, depth: depth, into: &stream)
+                // With comments, and commas at the end of lists, as people write settings.
+                guard stream.documents.isEmpty, let meant = Self.commented(text) else {
+                    reading.documents += stream.documents
+                    reading.problems += stream.problems
+                    reading.notes += stream.notes
+                    return
+                }
+                reading.notes.append("it is no strict JSON; it was read as it was meant")
+                value = meant
             }
             var problems: [String] = []
             reading.documents = ValueDocuments.read(
@@ -185,6 +195,12 @@ package struct DocumentReader: Sendable {
         default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
         }
         // An empty page or note is a document all the same: its title may be what is looked for.
+    }
+
+    /// JSON that has comments and the like in it, as its writer meant it.
+    private static func commented(_ text: String) -> JSONValue? {
+        let value = LenientJSON.read(text, limits: JSONLimits(depth: 64, bytes: 4 << 20))?.value
+        return value?.object != nil || value?.array != nil ? value : nil
     }
 
     private func readYAML(_ text: String, id: String, name: String, into reading: inout Reading) {
@@ -258,8 +274,8 @@ package struct DocumentReader: Sendable {
             reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
             return
         }
-        if case .file(let path) = content,
-            !(try PeekedStream(FileStream(path: path), count: 2).head.starts(with: [0x50, 0x4B]))
+        if case .file(let place) = content,
+            !(try PeekedStream(FileStream(place), count: 2).head.starts(with: [0x50, 0x4B]))
         {
             reading.documents = [try FlatOpenDocument.read(bytes(of: content), id: id, name: name)]
             return
@@ -283,7 +299,7 @@ package struct DocumentReader: Sendable {
             let source: PDFDocument.Source =
                 switch content {
                 case .bytes(let bytes): .bytes(bytes)
-                case .file(let path): .file(path)
+                case .file(let place): .file(place)
                 }
             let pdf = try PDFDocument(source, limits: options.limits)
             reading.documents = [try pdf.read(id: id, name: name, notes: &reading.notes)]

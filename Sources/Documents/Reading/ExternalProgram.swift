@@ -21,11 +21,25 @@ enum ExternalProgram {
         return folders.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
+    /// What a program has as its standard input.
+    enum Input {
+        case bytes([UInt8])
+        /// An open file, which is closed here.
+        case descriptor(Int32)
+    }
+
     /// - Returns: nil when the program cannot be started.
     static func run(
-        _ path: String, _ arguments: [String], input: [UInt8] = [], outputLimit: Int, seconds: Int
+        _ path: String, _ arguments: [String], input: Input = .bytes([]), outputLimit: Int, seconds: Int
     ) -> Result? {
         var pipes: [[Int32]] = []
+        var bytes: [UInt8] = []
+        var file: Int32 = -1
+        switch input {
+        case .bytes(let given): bytes = given
+        case .descriptor(let descriptor): file = descriptor
+        }
+        defer { if file >= 0 { close(file) } }
         for _ in 0..<3 {
             var pair: [Int32] = [0, 0]
             guard pipe(&pair) == 0 else {
@@ -39,7 +53,7 @@ enum ExternalProgram {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, pipes[0][0], 0)
+        posix_spawn_file_actions_adddup2(&actions, file >= 0 ? file : pipes[0][0], 0)
         posix_spawn_file_actions_adddup2(&actions, pipes[1][1], 1)
         posix_spawn_file_actions_adddup2(&actions, pipes[2][1], 2)
         var attributes = posix_spawnattr_t()
@@ -62,7 +76,7 @@ enum ExternalProgram {
             return nil
         }
         let result = talk(
-            process, input: input, to: pipes[0][1], from: pipes[1][0], errors: pipes[2][0], outputLimit: outputLimit,
+            process, input: bytes, to: pipes[0][1], from: pipes[1][0], errors: pipes[2][0], outputLimit: outputLimit,
             seconds: seconds)
         return result
     }
@@ -151,10 +165,13 @@ struct CharacterRecognition {
         let options = ["-f", "\(page)", "-l", "\(page)", "-r", "300", "-gray", "-scale-to", "3600"]
         let rendered: ExternalProgram.Result?
         switch source {
-        case .file(let path):
-            rendered = ExternalProgram.run(renderer, options + [path], outputLimit: 64 << 20, seconds: 60)
+        case .file(let place):
+            guard let descriptor = try? place.open() else { return nil }
+            rendered = ExternalProgram.run(
+                renderer, options + ["/dev/stdin"], input: .descriptor(descriptor), outputLimit: 64 << 20, seconds: 60)
         case .bytes(let bytes):
-            rendered = ExternalProgram.run(renderer, options + ["-"], input: bytes, outputLimit: 64 << 20, seconds: 60)
+            rendered = ExternalProgram.run(
+                renderer, options + ["-"], input: .bytes(bytes), outputLimit: 64 << 20, seconds: 60)
         }
         guard let rendered, rendered.status == 0, !rendered.output.isEmpty else { return nil }
         return lines(ofPicture: rendered.output)
@@ -164,7 +181,7 @@ struct CharacterRecognition {
     func lines(ofPicture bytes: [UInt8]) -> [String]? {
         guard
             let read = ExternalProgram.run(
-                tesseract, ["stdin", "stdout"], input: bytes, outputLimit: 4 << 20, seconds: 120),
+                tesseract, ["stdin", "stdout"], input: .bytes(bytes), outputLimit: 4 << 20, seconds: 120),
             read.status == 0
         else { return nil }
         let lines = String(decoding: read.output, as: UTF8.self).textLines().map { $0.trimmed() }

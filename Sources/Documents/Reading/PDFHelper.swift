@@ -11,10 +11,12 @@ package enum PDFHelper {
         _ content: DocumentReader.Content, id: String, helper: [String], limits: ReadingLimits
     ) throws(DocumentError) -> Reading {
         var arguments = Array(helper.dropFirst()) + ["--id", id]
-        var input: [UInt8] = []
+        var input = ExternalProgram.Input.bytes([])
         switch content {
-        case .bytes(let bytes): input = bytes
-        case .file(let path): arguments += ["--path", path]
+        case .bytes(let bytes): input = .bytes(bytes)
+        case .file(let place):
+            arguments += ["--path", "-"]
+            input = .descriptor(try place.open())
         }
         guard let program = helper.first,
             // OCR has four times the time of the rest; its own limits end it sooner.
@@ -56,8 +58,8 @@ package enum PDFHelper {
         setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &time)
         do {
             let content: DocumentReader.Content =
-                try path.map { .file($0) }
-                ?? .bytes(PeekedStream(FileStream(path: "-"), count: 1).all(limit: 16 * limits.documentBytes))
+                try path.map { .file(FilePlace($0)) }
+                ?? .bytes(PeekedStream(FileStream(FilePlace("-")), count: 1).all(limit: 16 * limits.documentBytes))
             let reading = try DocumentReader(ReadingOptions()).read(content, format: .pdf, id: id)
             let documents = reading.documents.map { document -> JSONValue in
                 [

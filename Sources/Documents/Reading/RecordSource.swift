@@ -208,16 +208,28 @@ package struct RecordParser: Sendable {
             value = try JSONValue(parsing: bytes, limits: limits)
         } catch {
             // A line of another encoding among lines of UTF-8.
-            guard error.message == "the string is not valid UTF-8",
+            if error.message == "the string is not valid UTF-8",
                 let again = try? JSONValue(parsing: TextDecoding.lenient(bytes), limits: limits)
-            else { throw DocumentError("expected a JSON object: \(error)") }
-            value = again
+            {
+                value = again
+            } else if let again = Self.withoutComma(bytes).flatMap({ try? JSONValue(parsing: $0, limits: limits) }) {
+                value = again
+            } else {
+                throw DocumentError("expected a JSON object: \(error)")
+            }
         }
         switch value {
         case .object(let members): return try mapper.document(members, place: place)
         case .string(let text): return try mapper.document(["text": .string(text)], place: place)
         default: throw DocumentError("expected a JSON object, found \(value.typeName)")
         }
+    }
+
+    /// A line of a list of objects that was written one a line, without the comma at its end; nil when there is none.
+    private static func withoutComma(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
+        let end = bytes.lastIndex { $0 > 32 }
+        guard let end, bytes[end] == UInt8(ascii: ",") else { return nil }
+        return UnsafeBufferPointer(rebasing: bytes[..<end])
     }
 
     /// Takes back the mark that mailboxes put before lines beginning with "From ".

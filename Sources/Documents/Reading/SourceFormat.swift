@@ -30,6 +30,8 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     case code
     /// PDF.
     case pdf
+    /// Rich Text Format, through the program unrtf where it is installed.
+    case rtf
     /// Word (Office Open XML).
     case docx
     /// PowerPoint (Office Open XML).
@@ -77,7 +79,8 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
                 .code,
                 "swift c h cc cpp cxx hpp hh m mm py pyi rb rs go java kt kts scala clj cljs hs ml mli fs cs vb js mjs cjs ts tsx jsx php pl pm lua r jl sh bash zsh fish ps1 bat cmd sql css scss sass less vue svelte dart ex exs erl hrl elm nim zig v sv vhd asm s f f90 pas ada lisp el scm rkt tcl awk sed cmake mk gradle groovy tf proto graphql dockerfile"
             ),
-            (.pdf, "pdf"), (.docx, "docx docm dotx"), (.pptx, "pptx pptm ppsx potx"), (.xlsx, "xlsx xlsm xltx"),
+            (.pdf, "pdf"), (.rtf, "rtf"), (.docx, "docx docm dotx"), (.pptx, "pptx pptm ppsx potx"),
+            (.xlsx, "xlsx xlsm xltx"),
             (.opendocument, "odt ott odp otp ods ots fodt"), (.epub, "epub"), (.eml, "eml"), (.mbox, "mbox mbx"),
             (.notebook, "ipynb"), (.parquet, "parquet pq"), (.picture, "png jpg jpeg tif tiff bmp"),
             (.archive, "zip tar tgz gz bz2 tbz tbz2 xz txz zst tzst lz4 7z"),
@@ -93,8 +96,13 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     ///   - isWhole: whether `head` is all of it.
     package static func detect(name: String, head: UnsafeBufferPointer<UInt8>, isWhole: Bool) -> SourceFormat? {
         let named = SourceFormat(path: name)
-        // PDFs may have some bytes before their mark.
-        if UnsafeBufferPointer(rebasing: head.prefix(1024)).contains(Array("%PDF-".utf8)) { return .pdf }
+        // PDFs may have some bytes before their mark; a text may speak of the mark.
+        let start = UnsafeBufferPointer(rebasing: head.prefix(1024))
+        let pdf = Array("%PDF-".utf8)
+        if start.drop(while: { $0 <= 32 || $0 >= 0x80 }).starts(with: pdf) || (named == .pdf && start.contains(pdf)) {
+            return .pdf
+        }
+        if start.drop(while: { $0 <= 32 || $0 >= 0x80 }).starts(with: Array("{\\rtf".utf8)) { return .rtf }
         if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
             return package(named: named, head)
         }
@@ -108,7 +116,7 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         if BinaryKind.isPicture(head) { return .picture }
         // What needs its own marks has none of them.
         let binaryFormats: Set<SourceFormat> = [
-            .pdf, .docx, .pptx, .xlsx, .epub, .parquet, .picture, .archive,
+            .pdf, .rtf, .docx, .pptx, .xlsx, .epub, .parquet, .picture, .archive,
         ]
         guard TextEncoding.detect(head, isWhole: isWhole) != nil else {
             return nil
@@ -182,6 +190,7 @@ enum JSONShape {
         // A first line that closes what it opens is a record of its own.
         let line = bytes.prefix { $0 != 10 }
         var depth = 0
+        var isClosed = false
         var isQuoted = false
         var isEscaped = false
         for byte in line {
@@ -192,8 +201,11 @@ enum JSONShape {
             } else if byte == UInt8(ascii: "\"") {
                 isQuoted.toggle()
             } else if !isQuoted {
+                // Several values on one line are a stream of values.
+                if isClosed, byte == UInt8(ascii: "{") { return .json }
                 if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { depth += 1 }
                 if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") { depth -= 1 }
+                isClosed = depth == 0
             }
         }
         // One object alone may be a wrapping around many records; a name that says lines is believed.

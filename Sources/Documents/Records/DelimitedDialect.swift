@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 /// What the first lines of a file of separated values tell: the delimiter, where the table begins, and its columns.
 package struct DelimitedDialect: Sendable, Hashable {
     package var grammar: DelimitedGrammar
@@ -57,7 +59,13 @@ package struct DelimitedDialect: Sendable, Hashable {
         let widths = rows.map { row in row.fields.lastIndex { !$0.trimmed().isEmpty }.map { $0 + 1 } ?? 0 }
         let common = Self.mode(widths.dropFirst(min(3, widths.count - 1)))
         var first = 0
-        if common > 2, rows.count > 3 {
+        let alone = rows.prefix { $0.fields.count == 1 }.count
+        if common == 2, rows.count > 3, alone > 0, alone < 10,
+            widths[alone...].count(where: { $0 == 2 }) * 10 > (widths.count - alone) * 8
+        {
+            // Lines without any delimiter, above a table of two columns.
+            first = alone
+        } else if common > 2, rows.count > 3 {
             first = widths.prefix(10).firstIndex { $0 * 2 > common } ?? 0
             if first > 0, widths[..<first].contains(where: { $0 > 1 }) { first = 0 }
         }
@@ -76,7 +84,8 @@ package struct DelimitedDialect: Sendable, Hashable {
         in head: UnsafeBufferPointer<UInt8>, from start: Int, lineEnd: UInt8, named: UInt8?, isWhole: Bool
     ) -> UInt8? {
         var best: (byte: UInt8, score: Double)?
-        for byte in [named, UInt8(ascii: ","), 9, UInt8(ascii: ";"), UInt8(ascii: "|")].compactMap({ $0 }) {
+        let rare = [UInt8(ascii: "^"), UInt8(ascii: "~"), UInt8(ascii: ":"), UInt8(ascii: "#")]
+        for byte in [named, UInt8(ascii: ","), 9, UInt8(ascii: ";"), UInt8(ascii: "|")].compactMap({ $0 }) + rare {
             let grammar = DelimitedGrammar(delimiter: byte, lineEnd: lineEnd)
             var counts: [Int] = []
             var at = start
@@ -91,6 +100,8 @@ package struct DelimitedDialect: Sendable, Hashable {
             let common = mode(counts[...])
             let share = Double(counts.count { $0 == common }) / Double(counts.count)
             guard common > 1 else { continue }
+            // Signs that also stand in texts: only where every line has them, and no other sign divides the lines so.
+            if rare.contains(byte), share < 1 || counts.count < 3 || (best.map { $0.score > 0.9 } ?? false) { continue }
             // The delimiter of the name is preferred where the header has it.
             let bonus = byte == named && header > 1 ? 1.0 : 0
             let score = share + bonus + min(Double(common), 20) / 100

@@ -178,12 +178,3 @@ package struct DelimitedGrammar: Sendable, Hashable {
         return TextDecoding.lenient(plain).withUnixLineEnds()
     }
 }
-
-extension UnsafeBufferPointer<UInt8> {
-    /// The first place of a byte from an index on.
-    func firstIndex(of byte: UInt8, from start: Int) -> Int? {
-        guard let base = baseAddress, start < count else { return nil }
-        guard let found = memchr(base + start, Int32(byte), count - start) else { return nil }
-        return UnsafeRawPointer(found) - UnsafeRawPointer(base)
-    }
-}

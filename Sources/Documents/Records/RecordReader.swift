@@ -276,17 +276,29 @@ package final class RecordReader {
             }
             start = end + 1
         }
-        let mark = Array("From ".utf8)
         var place = start
         while let end = bytes.firstIndex(of: 10, from: place) {
             let next = end + 1
-            if !ended, next + mark.count > bytes.count { return nil }
             let isBlank = end == place || (end == place + 1 && bytes[place] == 13)
-            if isBlank, bytes[min(next, bytes.count)...].starts(with: mark) {
-                return Found(content: start..<place, next: next)
+            if isBlank {
+                guard let isNext = beginsMessage(bytes, at: next) else { return nil }
+                if isNext { return Found(content: start..<place, next: next) }
             }
             place = next
         }
         return ended ? Found(content: start..<bytes.count, next: bytes.count) : nil
+    }
+
+    /// Whether a message begins at a place: a line with `From `, and a header in the line below it. A
+    /// paragraph that begins with the word has none. Nil when more bytes are needed to tell.
+    private func beginsMessage(_ bytes: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool? {
+        let mark = Array("From ".utf8)
+        guard start + mark.count <= bytes.count else { return ended ? false : nil }
+        guard bytes[start...].starts(with: mark) else { return false }
+        guard let end = bytes.firstIndex(of: 10, from: start) else { return ended ? false : nil }
+        guard let last = bytes.firstIndex(of: 10, from: end + 1) ?? (ended ? bytes.count : nil) else { return nil }
+        let header = bytes[(end + 1)..<last]
+        guard let colon = header.firstIndex(of: UInt8(ascii: ":")), colon > header.startIndex else { return false }
+        return header[..<colon].allSatisfy { $0 > 32 && $0 < 127 }
     }
 }

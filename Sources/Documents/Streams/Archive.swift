@@ -40,6 +40,8 @@ package final class Archive {
 
     private let handle: OpaquePointer
     private let held: [UInt8]
+    /// The open file; -1 for bytes in memory.
+    private let descriptor: Int32
     private let limits: ReadingLimits
     private let packedSize: Int
     private var unpacked = 0
@@ -48,25 +50,34 @@ package final class Archive {
     package private(set) var isSingle = false
 
     /// Opens a file.
-    package convenience init(path: String, limits: ReadingLimits) throws(DocumentError) {
+    package convenience init(_ place: FilePlace, limits: ReadingLimits) throws(DocumentError) {
+        let descriptor = try place.open()
         var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw DocumentError("it cannot be read: \(String(cString: strerror(errno)))")
+        guard fstat(descriptor, &status) == 0 else {
+            let reason = String(cString: strerror(errno))
+            close(descriptor)
+            throw DocumentError("it cannot be read: \(reason)")
         }
-        try self.init(held: [], packedSize: Int(status.st_size), limits: limits)
-        guard archive_read_open_filename(handle, path, 1 << 17) == ARCHIVE_OK else { throw failure("open") }
+        try self.init(held: [], descriptor: descriptor, packedSize: Int(status.st_size), limits: limits)
+        guard archive_read_open_fd(handle, descriptor, 1 << 17) == ARCHIVE_OK else { throw failure("open") }
     }
 
     /// Opens bytes in memory.
     package convenience init(_ bytes: [UInt8], limits: ReadingLimits) throws(DocumentError) {
-        try self.init(held: bytes, packedSize: bytes.count, limits: limits)
+        try self.init(held: bytes, descriptor: -1, packedSize: bytes.count, limits: limits)
         // The array is kept as long as the handle, and an array that nobody changes does not move.
         let opened = held.withUnsafeBytes { archive_read_open_memory(handle, $0.baseAddress, $0.count) }
         guard opened == ARCHIVE_OK else { throw failure("open") }
     }
 
-    private init(held: [UInt8], packedSize: Int, limits: ReadingLimits) throws(DocumentError) {
-        guard let handle = archive_read_new() else { throw DocumentError("there is no memory to unpack it") }
+    private init(
+        held: [UInt8], descriptor: Int32, packedSize: Int, limits: ReadingLimits
+    ) throws(DocumentError) {
+        guard let handle = archive_read_new() else {
+            if descriptor >= 0 { close(descriptor) }
+            throw DocumentError("there is no memory to unpack it")
+        }
+        self.descriptor = descriptor
         self.handle = handle
         self.held = held
         self.packedSize = packedSize
@@ -80,7 +91,10 @@ package final class Archive {
         archive_read_support_format_raw(handle)
     }
 
-    deinit { archive_read_free(handle) }
+    deinit {
+        archive_read_free(handle)
+        if descriptor >= 0 { close(descriptor) }
+    }
 
     private func failure(_ action: String) -> DocumentError {
         let reason = archive_error_string(handle).map { String(cString: $0) } ?? "unknown reason"

@@ -14,20 +14,16 @@ package protocol ByteStream: AnyObject {
 package final class FileStream: ByteStream {
     private static let pieceSize = 1 << 20
     private let descriptor: Int32
-    private let path: String
     private var hash: UInt64?
     private var piece: [UInt8] = []
     private var at = 0
 
     /// - Parameters:
-    ///   - path: the file; `-` is standard input.
+    ///   - place: the file.
     ///   - offset: where to begin.
     /// - Throws: `DocumentError` when the file cannot be opened.
-    package init(path: String, offset: Int = 0) throws(DocumentError) {
-        self.path = path
-        // Without blocking: the other side of a pipe may never come. Regular files do not mind.
-        descriptor = path == "-" ? dup(0) : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw DocumentError("it cannot be read: \(String(cString: strerror(errno)))") }
+    package init(_ place: FilePlace, offset: Int = 0) throws(DocumentError) {
+        descriptor = try place.open()
         hash = offset == 0 ? 0 : nil
         if offset > 0, lseek(descriptor, off_t(offset), SEEK_SET) < 0 {
             let reason = String(cString: strerror(errno))
@@ -50,6 +46,11 @@ package final class FileStream: ByteStream {
         piece.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[at..<(at + count)])) }
         at += count
         return count
+    }
+
+    /// Reads what is left for its hash alone.
+    package func passOver() throws {
+        repeat { try fill() } while !piece.isEmpty
     }
 
     private func fill() throws {

@@ -15,7 +15,7 @@ package final class ParquetStream: ByteStream {
             if isinstance(value, bytes): return value.decode("utf-8", "replace")
             return str(value)
         write = sys.stdout.write
-        for batch in parquet.ParquetFile(sys.argv[1]).iter_batches(batch_size=1024):
+        for batch in parquet.ParquetFile(sys.stdin.buffer).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 write(json.dumps(row, default=plain, ensure_ascii=False) + "\\n")
         """
@@ -25,7 +25,7 @@ package final class ParquetStream: ByteStream {
     private let errors = Pipe()
 
     /// - Throws: `DocumentError` when Python or pyarrow is not installed.
-    package init(path: String) throws {
+    package init(_ place: FilePlace) throws {
         guard let python = ProcessInfo.processInfo.environment["FORAGE_PYTHON"] ?? ExternalProgram.find("python3")
         else {
             throw DocumentError("Parquet needs Python's pyarrow, and python3 is not installed")
@@ -35,11 +35,12 @@ package final class ParquetStream: ByteStream {
             throw DocumentError("Parquet needs Python's pyarrow, which \(python) does not have (pip install pyarrow)")
         }
         process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = ["-c", Self.script, path.hasPrefix("-") ? "./" + path : path]
+        process.arguments = ["-c", Self.script]
         process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONIOENCODING": "utf-8"]) { $1 }
         process.standardOutput = output
         process.standardError = errors
-        process.standardInput = FileHandle.nullDevice
+        // The file that was opened is the one that is read, whatever its path leads to by then.
+        process.standardInput = FileHandle(fileDescriptor: try place.open(), closeOnDealloc: true)
         do { try process.run() } catch { throw DocumentError("Python cannot be started: \(error)") }
     }
 

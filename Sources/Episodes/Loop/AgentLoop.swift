@@ -267,7 +267,7 @@ public struct AgentLoop: Sendable {
         }
         if output.isError, !record.invocation.callID.isEmpty { wasRefused = true }
         if let last = state.conversation.indices.last, !record.invocation.callID.isEmpty {
-            let fence = Fence(seed: state.header.seed, call: id)
+            let fence = state.header.fence(id)
             state.conversation[last].replies[record.invocation.callID] =
                 output.isError
                 ? Fence.neutralised(output.text) : fence.wrap(output.text, source: record.invocation.tool)

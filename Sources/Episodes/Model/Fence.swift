@@ -14,8 +14,9 @@ public struct Fence: Sendable, Hashable {
     public let marker: String
 
     /// The fence of a call, the same whenever the session is replayed.
-    public init(seed: UInt64, call: String) {
-        var random = SplitMix64(seed: seed, stream: XXH64.hash(call))
+    /// - Parameter salt: what makes the marker unpredictable where the seed is not (`SessionHeader.fenceSalt`).
+    public init(seed: UInt64, salt: UInt64 = 0, call: String) {
+        var random = SplitMix64(seed: seed ^ salt, stream: XXH64.hash(call))
         let digits = String(random.next() & 0xFFFF_FFFF_FFFF, radix: 16)
         marker = String(repeating: "0", count: 12 - digits.count) + digits
     }

@@ -77,6 +77,9 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
     /// The policy's name and the fingerprint of its file and weights.
     public var policy: Fingerprint
     public var seed: UInt64
+    /// What the markers of the session's fences are made of, beside the seed: a number that no document can know, or 0
+    /// where the seed was chosen and the session must come out the same again.
+    public var fenceSalt: UInt64 = 0
     public var budget: Budget
     /// What the model costs: what was spent is counted by it, here and wherever the events are read.
     public var prices: ModelPrice
@@ -121,6 +124,9 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
         guard let seed = UInt64(try json.requiredString("seed"), radix: 16) else {
             throw JSONError(message: "\"seed\" must be a hexadecimal number")
         }
+        guard let salt = UInt64(json["fence"]?.string ?? "0", radix: 16) else {
+            throw JSONError(message: "\"fence\" must be a hexadecimal number")
+        }
         self.init(
             session: "",
             question: Question(
@@ -132,7 +138,11 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
                 promptPerMillion: json["prices"]?["prompt"]?.double ?? 0,
                 completionPerMillion: json["prices"]?["completion"]?.double ?? 0),
             tools: try json.requiredArray("tools").compactMap(\.string))
+        fenceSalt = salt
     }
+
+    /// The fence of a call of this session.
+    public func fence(_ call: String) -> Fence { Fence(seed: seed, salt: fenceSalt, call: call) }
 
     public var json: JSONValue {
         func object(_ fingerprint: Fingerprint) -> JSONValue {
@@ -147,6 +157,7 @@ public struct SessionHeader: Sendable, Hashable, JSONRepresentable {
         members["model"] = object(model)
         members["policy"] = object(policy)
         members["seed"] = .string(String(seed, radix: 16))
+        if fenceSalt != 0 { members["fence"] = .string(String(fenceSalt, radix: 16)) }
         members["budget"] = budget.json
         if prices != ModelPrice() {
             members["prices"] = [

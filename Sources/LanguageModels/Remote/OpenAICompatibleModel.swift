@@ -261,6 +261,9 @@ public final class OpenAICompatibleModel: LanguageModel {
 
     // MARK: One exchange
 
+    /// What no error repeats.
+    private var secrets: [String] { [configuration.apiKey].compactMap { $0 } }
+
     private func exchange(
         _ prepared: PreparedRequest, _ request: ModelRequest, attempt: Int, seconds: Double,
         _ onEvent: @Sendable (ModelStreamEvent) -> Void
@@ -284,7 +287,7 @@ public final class OpenAICompatibleModel: LanguageModel {
         }
         var reader = ReplyStream(
             samples: prepared.body["n"]?.int ?? 1, model: configuration.model, toolNames: request.tools.map(\.name),
-            maxTokens: request.options.maxTokens)
+            maxTokens: request.options.maxTokens, secrets: secrets)
         let hasText = prepared.dialect == nil
         return try await withTaskCancellationHandler {
             do {
@@ -355,7 +358,8 @@ public final class OpenAICompatibleModel: LanguageModel {
     ) throws -> ModelResponse {
         let type = response.headers["content-type"]
         if response.status == 200, reader.isPage || ServerRefusal.isPage(reader.plain, contentType: type) {
-            let page = ServerRefusal.visible(String(decoding: reader.plain.prefix(4096), as: UTF8.self))
+            let page = EndpointKey.hiding(
+                secrets, in: ServerRefusal.visible(String(decoding: reader.plain.prefix(4096), as: UTF8.self)))
             let words = page.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(80)
             throw remember(
                 .unavailable("\(base)/chat/completions answers with a web page (\"\(words)\"), not as a model does"))
@@ -367,11 +371,12 @@ public final class OpenAICompatibleModel: LanguageModel {
             return answer
         }
         if (300..<400).contains(response.status) {
-            let place = response.headers["location"].map { " to \($0.prefix(200))" } ?? ""
+            let place =
+                response.headers["location"].map { " to \(EndpointKey.hiding(secrets, in: $0).prefix(200))" } ?? ""
             throw remember(.unavailable("\(base)/chat/completions is elsewhere: status \(response.status)\(place)"))
         }
         throw refused(
-            ServerRefusal(status: response.status, body: reader.plain),
+            ServerRefusal(status: response.status, body: reader.plain, secrets: secrets),
             retryAfter: response.headers["retry-after"].flatMap(Self.seconds(retryAfter:)))
     }
 

@@ -15,12 +15,15 @@ struct ReplyStream {
 
     private let samples: Int
     private let model: String
+    private let secrets: [String]
     private var events = ServerSentEventParser()
     private var reply: ChatCompletionReply
     private(set) var plain: [UInt8] = []
     private var form: Form?
 
-    init(samples: Int, model: String, toolNames: [String], maxTokens: Int) {
+    /// - Parameter secrets: what errors must not repeat.
+    init(samples: Int, model: String, toolNames: [String], maxTokens: Int, secrets: [String] = []) {
+        self.secrets = secrets
         self.samples = samples
         self.model = model
         reply = ChatCompletionReply(toolNames: toolNames, maxTokens: maxTokens)
@@ -82,7 +85,8 @@ struct ReplyStream {
         } catch {
             guard case .refused(let status, _) = error else { throw error }
             let inner = ServerRefusal(
-                status: (400..<600).contains(status) ? status : 400, body: Array(json.serialized().utf8))
+                status: (400..<600).contains(status) ? status : 400, body: Array(json.serialized().utf8),
+                secrets: secrets)
             throw InnerRefusal(refusal: inner)
         }
     }

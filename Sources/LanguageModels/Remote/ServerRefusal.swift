@@ -2,6 +2,7 @@
 
 import Base
 import Foundation
+import Net
 import OrderedCollections
 import Text
 
@@ -20,10 +21,11 @@ package struct ServerRefusal: Sendable, Hashable {
     private var locations: Set<String> = []
     private var body: JSONValue?
 
-    package init(status: Int, body: [UInt8]) {
+    /// - Parameter secrets: keys, which a server may repeat in its error; they are replaced before anything is taken from it.
+    package init(status: Int, body: [UInt8], secrets: [String] = []) {
         self.status = status
-        let raw = String(decoding: body.prefix(64 << 10), as: UTF8.self)
-        var json = try? JSONValue(parsing: Array(body.prefix(64 << 10)))
+        let raw = EndpointKey.hiding(secrets, in: String(decoding: body.prefix(64 << 10), as: UTF8.self))
+        var json = try? JSONValue(parsing: raw)
         // Some wrap the error in a list, or put another server's error as text into their own.
         if let first = json?.array?.first { json = first }
         self.body = json
@@ -31,7 +33,9 @@ package struct ServerRefusal: Sendable, Hashable {
         let found =
             error["message"]?.string ?? error.string ?? json?["message"]?.string ?? json?["error_message"]?.string
             ?? json?["msg"]?.string ?? Self.details(json) ?? (json == nil ? Self.visible(raw) : error.serialized())
-        message = String(found.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(300))
+        message = String(
+            EndpointKey.hiding(secrets, in: found).split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(
+                300))
         parameter = (error["param"]?.string ?? "").lowercased()
         code = [error["code"], error["type"], error["status"], json?["type"], json?["code"]]
             .compactMap { $0?.string?.lowercased() }.joined(separator: " ")

@@ -218,7 +218,7 @@ public struct TokenTrajectory: Sendable {
             case .toolCalled(let record): calls.append(record)
             case .toolReturned(let id, let output):
                 guard let record = calls.first(where: { $0.id == id }) else { continue }
-                let fence = Fence(seed: header.seed, call: id)
+                let fence = header.fence(id)
                 let text =
                     output.isError
                     ? Fence.neutralised(output.text) : fence.wrap(output.text, source: record.invocation.tool)

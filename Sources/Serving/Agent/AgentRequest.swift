@@ -23,7 +23,7 @@ struct AgentRequest: Sendable {
     var earlier: [(isUser: Bool, text: String)] = []
     /// What system messages say.
     var instructions = ""
-    var seed: UInt64
+    var seed: UInt64?
     var streams: Bool
     var user: String?
     /// The JSON Schema of the answer; nil for prose.
@@ -79,7 +79,7 @@ struct AgentRequest: Sendable {
         self.model = model
         corpus = json["corpus"]?.string
         question = ""
-        seed = json["seed"]?.int.map { UInt64(bitPattern: Int64($0)) } ?? 0
+        seed = json["seed"]?.int.map { UInt64(bitPattern: Int64($0)) }
         streams = json["stream"]?.bool ?? false
         user = json["user"]?.string
         func number(_ name: String, _ range: ClosedRange<Double>) throws(ServiceError) -> Double? {

@@ -34,12 +34,13 @@ final class AgentRuns: Sendable {
     /// Starts a session.
     /// - Parameters:
     ///   - question: with the conversation that it belongs to.
+    ///   - seed: seeds every random choice, the markers of the fences too; nil: 0, and markers that nobody can know.
     ///   - sampling: how the client wants the model to sample.
     ///   - isKept: whether the session is stored.
     ///   - thread: of one thread only one session runs at a time; nil for none.
     /// - Throws: `ServiceError`: 429 when too many run, 409 when the thread is busy.
     func start(
-        _ question: Question, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64,
+        _ question: Question, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64?,
         sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil
     ) throws(ServiceError) -> Run {
         let id = Self.makeID()
@@ -49,7 +50,8 @@ final class AgentRuns: Sendable {
         }
         let session = AgentSession(
             question, strategy: strategy, environment: environment,
-            store: isKept ? service.sessions : InMemoryEventStore(), seed: seed, id: id)
+            store: isKept ? service.sessions : InMemoryEventStore(), seed: seed ?? 0,
+            fenceSalt: seed == nil ? UInt64.random(in: .min ... .max) : 0, id: id)
         return try state.withLock { state throws(ServiceError) in
             guard !state.isDraining else {
                 throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)

@@ -168,7 +168,7 @@ extension ForageServer {
         let run = try agents.start(
             try await FollowUp(model: service.model).question(question, in: dialogue), strategy: strategy,
             corpus: corpus,
-            seed: UInt64(json["seed"]?.int ?? 0 < 0 ? 0 : json["seed"]?.int ?? 0))
+            seed: json["seed"]?.int.map { UInt64(max(0, $0)) })
         return Response.json(["id": .string(run.session.id)], status: .created)
     }
 

@@ -107,19 +107,20 @@ final class Connections: Sendable {
         open.withLock { $0[ObjectIdentifier(channel as AnyObject)] }
     }
 
-    /// Closes the connection that does least for longest, so that another client has room: one without a request, else
-    /// one whose request has been coming for a second or more. Those that are being answered stay.
-    func closeIdlest() {
+    /// Closes the connections that do least for longest, so that other clients have room: those without a request, else
+    /// those whose request has been coming for a second or more. Those that are being answered stay.
+    /// - Parameter most: how many are closed at most; whoever opens many at once must not keep others out for as long as
+    ///   it takes to close them one by one.
+    func closeIdlest(_ most: Int) {
         let all = open.withLock { Array($0.values) }
-        var idlest: (connection: Connection, activity: Connection.Activity, since: NIODeadline)?
         let recent = NIODeadline.now() - .seconds(1)
-        for connection in all {
+        let idle = all.compactMap { connection -> (Connection, Connection.Activity, NIODeadline)? in
             let (activity, since) = connection.activity
-            guard activity < .working, since < recent else { continue }
-            if let found = idlest, (found.activity, found.since) <= (activity, since) { continue }
-            idlest = (connection, activity, since)
+            return activity < .working && since < recent ? (connection, activity, since) : nil
         }
-        idlest?.connection.channel.close(promise: nil)
+        for (connection, _, _) in idle.sorted(by: { ($0.1, $0.2) < ($1.1, $1.2) }).prefix(max(1, most)) {
+            connection.channel.close(promise: nil)
+        }
     }
 
     /// Ends all that are left, with the work that is done for them.

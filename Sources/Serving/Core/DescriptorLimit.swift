@@ -41,7 +41,7 @@ enum DescriptorLimit {
     }
 }
 
-/// Accepts connections up to a number; at that number the idlest one makes room.
+/// Accepts connections up to a number; at that number the idlest make room, an eighth of all at a time.
 struct BoundedConnections: AvailableConnectionsDelegate {
     let most: Int
     let connections: Connections
@@ -57,7 +57,7 @@ struct BoundedConnections: AvailableConnectionsDelegate {
 
     func isAcceptingNewConnections() -> Bool {
         if count < most { return true }
-        connections.closeIdlest()
+        connections.closeIdlest(most / 8)
         return false
     }
 }

@@ -10,12 +10,17 @@ struct Housekeeping: Service {
 
     func run() async throws {
         await withGracefulShutdownHandler {
-            var turn = 0
+            var reaped = ContinuousClock.now - .seconds(15)
             while !Task.isCancelled, !Task.isShuttingDownGracefully {
-                if turn % 15 == 0 { server.environments.reap() }
-                turn += 1
-                if server.connections.count >= mostConnections { server.connections.closeIdlest() }
-                do { try await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) } } catch { break }
+                if ContinuousClock.now - reaped >= .seconds(15) {
+                    server.environments.reap()
+                    reaped = .now
+                }
+                let isFull = server.connections.count >= mostConnections
+                if isFull { server.connections.closeIdlest(mostConnections / 8) }
+                // Whoever waits to be let in waits for the next look.
+                let pause = Duration.milliseconds(isFull ? 100 : 1000)
+                do { try await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) } } catch { break }
             }
             await server.drain()
         } onGracefulShutdown: {

@@ -48,7 +48,7 @@ public struct ServerOptions: Sendable {
         /// The largest header, and the largest sum of headers, in bytes. Default 16 KiB.
         public var headerBytes = 16 << 10
         /// Connections that are open at the same time; fewer where the system allows the process fewer files. At that
-        /// number the one that is idle for longest makes room for the next. Default 8,192.
+        /// number those that are idle for longest make room for others. Default 8,192.
         public var connections = 8192
         /// The largest answer, in bytes; a request for more is refused. Default 32 MiB.
         public var responseBytes = 32 << 20

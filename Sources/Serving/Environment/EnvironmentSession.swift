@@ -82,7 +82,8 @@ struct EnvironmentSession: Sendable {
         store = InMemoryEventStore()
         session = AgentSession(
             Question(question, id: task?.id ?? ""), strategy: strategy,
-            environment: service.environment(searched), store: store, seed: given ?? 0)
+            environment: service.environment(searched), store: store, seed: given ?? 0,
+            fenceSalt: given == nil ? UInt64.random(in: .min ... .max) : 0)
     }
 
     private static func question(

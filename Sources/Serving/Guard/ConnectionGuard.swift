@@ -12,6 +12,8 @@ import Text
 /// - `Upgrade` is for a WebSocket at `/ws` alone; any other, such as `h2c`, is ignored, as RFC 9110 allows.
 /// - A head must have come `seconds` after the connection was free, its body `seconds` after the head, however they drip;
 ///   while an answer is written, some of it must go out in every `seconds`.
+/// - A client that is answered before it has sent its whole body is read to the end of it: closed at once, or no longer
+///   read, it would never see the answer.
 final class ConnectionGuard: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -26,6 +28,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case webSocket
         /// A request was refused: nothing after it counts.
         case refused
+        /// The last answer is out, and the rest of its request's body is dropped as it comes.
+        case discarding
     }
 
     private let server: ForageServer
@@ -43,6 +47,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var pendingWrites = 0
     private var lastProgress = NIODeadline.now()
     private var closesAfterAnswer = false
+    /// The bytes of a body that are still dropped for its client to see the answer.
+    private var discardable = 64 << 20
     private var clock: Scheduled<Void>?
 
     init(server: ForageServer, connection: Connection) {
@@ -67,6 +73,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         switch mode {
         case .webSocket: return context.fireChannelRead(data)
         case .refused: return
+        case .discarding: return discard(unwrapInboundIn(data), context)
         case .http, .upgrading: break
         }
         switch unwrapInboundIn(data) {
@@ -78,6 +85,33 @@ final class ConnectionGuard: ChannelDuplexHandler {
             if mode == .upgrading { mode = .webSocket }
             context.fireChannelRead(data)
         }
+    }
+
+    private func discard(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
+        case .head: break
+        case .body(let buffer):
+            discardable -= buffer.readableBytes
+            if discardable < 0 { context.close(promise: nil) }
+        case .end: context.close(promise: nil)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        // Nobody behind this handler asks for more.
+        if mode == .discarding { context.read() }
+    }
+
+    /// What stands behind has nothing more to say; the client may still be sending.
+    func close(context: ChannelHandlerContext, mode how: CloseMode, promise: EventLoopPromise<Void>?) {
+        if how == .output, mode == .http, receivingSince != nil {
+            mode = .discarding
+            context.close(mode: how, promise: promise)
+            context.read()
+            return
+        }
+        context.close(mode: how, promise: promise)
     }
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {

@@ -177,7 +177,7 @@ extension MCPServer {
             let corpus = arguments["corpus"]?.string
             run = try agents.start(
                 Question(question), strategy: service.strategy(named: arguments["policy"]?.string, over: corpus),
-                corpus: service.corpus(named: corpus), seed: 0)
+                corpus: service.corpus(named: corpus), seed: nil)
         } catch {
             return Self.errorResult(error.message)
         }

@@ -8,11 +8,16 @@ import Text
 /// Filters and aggregates by going through all documents.
 extension InMemoryCorpus {
     public func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet {
-        try Task.checkCancellation()
+        try expression.checkCost()
         let words = try TextAnalyzer(.plain)
         let candidates = documents?.ordinals ?? Array(0..<DocumentOrdinal(self.documents.count))
-        return OrdinalSet(
-            ascending: candidates.filter { Int($0) < self.documents.count && matches(expression, Int($0), words) })
+        var found: [DocumentOrdinal] = []
+        for (index, ordinal) in candidates.enumerated() where Int(ordinal) < self.documents.count {
+            // As the scans of a folder: whoever asked may be gone.
+            if index % 256 == 0 { try Task.checkCancellation() }
+            if matches(expression, Int(ordinal), words) { found.append(ordinal) }
+        }
+        return OrdinalSet(ascending: found)
     }
 
     private func matches(_ expression: FilterExpression, _ index: Int, _ words: TextAnalyzer) -> Bool {

@@ -29,6 +29,16 @@ struct HostileFileTests {
         }
     }
 
+    /// A file that becomes shorter under a running model is an error of the request, never the end of the process.
+    @Test func aModelWhoseFileBecomesShorterSaysSo() async throws {
+        let file = try TemporaryFile(TinyModel().writer().encoded())
+        let model = try LocalModel(path: file.path, options: .init(threads: 1, cacheBytes: 1 << 20))
+        #expect(truncate(file.path, 0) == 0)
+        await #expect(throws: LanguageModelError.self) {
+            _ = try await model.complete(prompt: [1, 2, 3], options: SamplingOptions(temperature: 0, maxTokens: 4))
+        }
+    }
+
     @Test func flippedBytesNeverTrap() throws {
         var random = SplitMix64(seed: 21)
         let bytes = TinyModel().writer().encoded()

@@ -89,6 +89,24 @@ import Text
         #expect("\(String(describing: error))".contains("sk-secret") == false)
     }
 
+    /// A server that repeats the key in its error, wherever, does not get it shown.
+    @Test(arguments: [
+        (#"{"error":{"message":"Incorrect API key provided: sk-secret."}}"#, "401 Unauthorized"),
+        ("Bearer sk-secret is wrong \(String(repeating: "x", count: 400))", "403 Forbidden"),
+        (#"{"detail":[{"loc":["header"],"msg":"sk-secret"}]}"#, "422 Unprocessable"),
+        (#"{"error":"sk-\u0073ecret"}"#, "500 Oops"), ("<html><body>sk-secret is not known</body></html>", "200 OK"),
+        (#"{"error":{"code":401,"message":"sk-secret"}}"#, "200 OK"),
+    ])
+    func noErrorRepeatsTheKey(body: String, status: String) async throws {
+        let server = try FakeChatServer { _, _ in FakeChatServer.json(body, status: status) }
+        defer { server.stop() }
+        let said = Mutex("")
+        let error = await #expect(throws: LanguageModelError.self) {
+            try await model(server).respond(to: Self.hello) { event in said.withLock { $0 += "\(event)" } }
+        }
+        #expect(!String(describing: error).contains("sk-secret") && !said.withLock { $0 }.contains("sk-secret"))
+    }
+
     @Test func reportsAStreamThatIsCutOffEveryTime() async throws {
         let server = try FakeChatServer { _, _ in
             FakeChatServer.stream([#"{"choices":[{"index":0,"delta":{"content":"half an ans"}}]}"#])

@@ -76,6 +76,7 @@ extension LocalModel {
                 throw CancellationError()
             }
             if let failure { throw failure }
+            try checkWhole()
             return (results.compactMap { $0 }, cached)
         } onCancel: {
             control.cancel()
@@ -150,6 +151,7 @@ extension LocalModel {
                 if left == 0 { break }
             }
             guard left == 0 else { throw CancellationError() }
+            try checkWhole()
             return zip(scores, targets).map { ContinuationScore(logProbability: $0, tokenCount: $1.count) }
         } onCancel: {
             control.cancel()

@@ -44,6 +44,7 @@ public final class LocalModel: ContinuationScoring {
     let bos: Int32?
     let addsBOS: Bool
     let vocabularyTrie: VocabularyTrie
+    private let weights: ModelWeights
     let constraints = ConstraintCache()
     let guessesFromContext: Bool
 
@@ -65,6 +66,7 @@ public final class LocalModel: ContinuationScoring {
             throw LanguageModelError.unavailable(
                 "the tokenizer has \(tokenizer.count) tokens, the model \(configuration.vocabulary)")
         }
+        self.weights = weights
         self.configuration = configuration
         self.name = name ?? files.name
         fingerprint = files.fingerprint
@@ -81,6 +83,14 @@ public final class LocalModel: ContinuationScoring {
             contextLength: context, parameters: configuration.parameters)
         engine = InferenceEngine(
             pass: try ForwardPass(weights: weights, threads: options.threads, cacheBytes: options.cacheBytes))
+        try checkWhole()
+    }
+
+    /// Refuses what was computed from a file that became shorter meanwhile.
+    func checkWhole() throws {
+        guard !weights.isTorn else {
+            throw LanguageModelError.unavailable("the model's file became shorter while it was in use")
+        }
     }
 
     deinit { engine.stop() }

@@ -10,9 +10,10 @@ import Text
 /// A model of float weights in a folder: `config.json`, `tokenizer.json`, `*.safetensors`.
 enum SafetensorsModel {
     /// Keeps the mapped files alive.
-    private final class Owner {
+    private final class Owner: MappedWeights {
         let files: [SafetensorsFile]
         init(_ files: [SafetensorsFile]) { self.files = files }
+        var isTorn: Bool { files.contains(where: \.isTorn) }
     }
 
     static func open(_ folder: String) throws -> ModelFiles {

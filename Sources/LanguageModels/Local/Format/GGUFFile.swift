@@ -7,7 +7,7 @@ import CKernels
 ///
 /// Layout (little-endian): magic `GGUF`, version, tensor count, metadata count, metadata pairs, tensor descriptions,
 /// padding to `general.alignment` (default 32), tensor data.
-public final class GGUFFile: Sendable {
+public final class GGUFFile: MappedWeights {
     /// A metadata value.
     public enum Value: Sendable, Hashable {
         case integer(Int)
@@ -70,6 +70,9 @@ public final class GGUFFile: Sendable {
         self.metadata = metadata
         tensors = try reader.tensors(count: header.tensorCount, alignment: reader.alignment(metadata))
     }
+
+    /// Whether the file became shorter while it was in use.
+    var isTorn: Bool { file.isTorn }
 
     /// The bytes of a tensor; valid as long as the file object lives.
     func bytes(of tensor: Tensor) -> UnsafeRawBufferPointer {

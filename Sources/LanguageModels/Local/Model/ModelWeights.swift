@@ -35,6 +35,12 @@ struct LayerWeights {
     }
 }
 
+/// The mapped files of a model.
+protocol MappedWeights: AnyObject, Sendable {
+    /// Whether one became shorter while it was in use: what it lost reads as zeros.
+    var isTorn: Bool { get }
+}
+
 /// All weights of a model. The matrices point into mapped files, which `owner` keeps alive.
 ///
 /// `@unchecked Sendable`: nothing changes after `init`, and the files are mapped read-only.
@@ -46,11 +52,11 @@ final class ModelWeights: @unchecked Sendable {
     let layers: [LayerWeights]
     /// Divisors of the rotation's frequencies (Llama 3.1), or empty.
     let ropeFactors: [Float]
-    let owner: AnyObject
+    let owner: any MappedWeights
 
     init(
         configuration: ModelConfiguration, embeddings: WeightMatrix, outputNorm: [Float], output: WeightMatrix,
-        layers: [LayerWeights], ropeFactors: [Float], owner: AnyObject
+        layers: [LayerWeights], ropeFactors: [Float], owner: any MappedWeights
     ) {
         self.configuration = configuration
         self.embeddings = embeddings
@@ -60,6 +66,9 @@ final class ModelWeights: @unchecked Sendable {
         self.ropeFactors = ropeFactors
         self.owner = owner
     }
+
+    /// Whether a file became shorter while it was in use: what was computed since may be wrong.
+    var isTorn: Bool { owner.isTorn }
 }
 
 extension GGUFFile {

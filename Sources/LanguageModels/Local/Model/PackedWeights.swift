@@ -4,13 +4,15 @@ import Base
 import CKernels
 
 /// The memory of a model's panels, and the files that the rest of its weights lie in.
-private final class PanelMemory {
+///
+/// `@unchecked Sendable`: the panels are written before anyone else knows of them, and only read afterwards.
+private final class PanelMemory: MappedWeights, @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     private let bytes: Int
-    private let files: AnyObject
+    private let files: any MappedWeights
 
     /// - Throws: `LanguageModelError` when there is not as much memory.
-    init(bytes: Int, files: AnyObject) throws {
+    init(bytes: Int, files: any MappedWeights) throws {
         guard let base = forage_lm_panel_memory(bytes) else {
             throw LanguageModelError.unavailable("no memory for the model's \(bytes >> 20) MiB of weights")
         }
@@ -18,6 +20,8 @@ private final class PanelMemory {
         self.bytes = bytes
         self.files = files
     }
+
+    var isTorn: Bool { files.isTorn }
 
     deinit { forage_lm_panel_memory_free(base, bytes) }
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Foundation
+
+/// Where a source file is, and how far it is trusted: one that the user named is opened as it stands, one that was found
+/// in a folder is opened beneath that folder, without following links.
+package struct FilePlace: Sendable, Hashable {
+    /// The whole path, for messages; `-` is standard input.
+    package let path: String
+    /// The folder that the file was found in, and its name below it; nil for a file that the user named.
+    private let found: Found?
+
+    private struct Found: Sendable, Hashable {
+        let folder: String
+        let name: String
+    }
+
+    /// A file that the user named, or whose links are to be followed.
+    package init(_ path: String) {
+        self.path = path
+        found = nil
+    }
+
+    /// A file that was found in a folder.
+    /// - Parameter name: the way from the folder to the file.
+    package init(_ name: String, beneath folder: String) {
+        path = folder + "/" + name
+        found = Found(folder: folder, name: name)
+    }
+
+    /// Opens the file for reading; the caller closes the descriptor.
+    /// - Throws: `DocumentError` for what cannot be opened: in a folder also a link, and what is no regular file.
+    package func open() throws(DocumentError) -> Int32 {
+        if let found {
+            do { return try FolderFile.open(found.name, beneath: found.folder, .reading) } catch {
+                throw DocumentError("it cannot be read: \(error.reason)")
+            }
+        }
+        let descriptor = path == "-" ? fcntl(0, F_DUPFD_CLOEXEC, 3) : Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw DocumentError("it cannot be read: \(String(cString: strerror(errno)))") }
+        return descriptor
+    }
+}
