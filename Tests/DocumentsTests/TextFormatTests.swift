@@ -43,7 +43,8 @@ import Testing
             "ISO-8859-1": .isoLatin1, "WINDOWS-1252": .windowsCP1252, "ISO-8859-2": .isoLatin2,
             "WINDOWS-1250": .windowsCP1250,
         ]
-        let bytes = try #require(text.data(using: try #require(encodings[name])))
+        let kind = try #require(encodings[name])
+        let bytes = try #require(text.data(using: kind))
         #expect(try read(Array(bytes), name: "note.txt").documents.map(\.text) == [text])
     }
 
