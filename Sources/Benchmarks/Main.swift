@@ -13,7 +13,8 @@ import COpenBLAS
             LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, ReadersBenchmark.self,
             AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
-            ToolCallBenchmark.self, EvalKillBenchmark.self, TrainingStepBenchmark.self, IngestBenchmark.self,
+            ToolCallBenchmark.self, SampledCallBenchmark.self, EvalKillBenchmark.self, TrainingStepBenchmark.self,
+            IngestBenchmark.self,
             PDFBenchmark.self,
         ])
 
