@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import LanguageModels
 import OrderedCollections
 import Text
-import Tools
+public import Tools
 
 /// Splits a question into sub-questions and gives each to an agent of its own: proposers of the policy's choosing, which see
 /// that sub-question and what its own calls found, within a budget of its own. Agents whose sub-questions do not depend on
