@@ -25,6 +25,44 @@ struct ReaderBenchmark: AsyncParsableCommand {
     @Option(help: "The most candidates that the model scores.") var candidates = 60
     @Flag(help: "Leave the free writing out.") var choiceOnly = false
     @Option(help: "A span reader's weights: its spans are the candidates.") var reader: String?
+    @Option(help: "The most passages of a question.") var passages = 10
+    @Option(help: "How many examples stand in the prompt.") var examples = 4
+    @Flag(help: "Put the question before the passages as well.") var asksFirst = false
+    @Option(help: "Write every candidate with its features here, as JSON lines, and answer nothing.") var dump: String?
+
+    private func dump(_ answerer: EvidenceAnswerer, to path: String) async throws {
+        FileManager.default.createFile(atPath: path, contents: nil)
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        defer { try? file.close() }
+        for item in try ReaderMeasurement.items(questions: questions, corpus: corpus, skip: 0, count: count) {
+            var item = item
+            item.passages = Array(item.passages.prefix(passages))
+            let start = wallSeconds()
+            let response = try await answerer.model.respond(to: answerer.request(item.question, item.passages)) { _ in }
+            let raw = response.completions.first?.message.content ?? ""
+            let drafted = wallSeconds()
+            let short = EvidenceAnswerer.short(raw)
+            let answer = try await answerer.answer(item.question, passages: item.passages, written: short)
+            let line: JSONValue = [
+                "question": .string(item.question), "gold": .array(item.gold.map(JSONValue.string)),
+                "titles": .array(item.passages.map { .string($0.title) }), "raw": .string(raw),
+                "short": .string(short), "draft_f1": .number(ReaderMeasurement.scores(short, item).f1),
+                "prompt": .integer(response.usage.promptTokens), "cached": .integer(response.usage.cachedTokens),
+                "draft_seconds": .number(drafted - start), "seconds": .number(wallSeconds() - start),
+                "candidates": .array(
+                    answer.ranked.map { ranked in
+                        [
+                            "text": .string(ranked.candidate.text),
+                            "passage": ranked.candidate.passage.map { .integer($0) } ?? .null,
+                            "features": .array(ranked.candidate.features.map(JSONValue.number)),
+                            "f1": .number(ReaderMeasurement.scores(ranked.candidate.text, item).f1),
+                            "em": .number(ReaderMeasurement.scores(ranked.candidate.text, item).exactMatch),
+                        ]
+                    }),
+            ]
+            try file.write(contentsOf: Data((line.serialized() + "\n").utf8))
+        }
+    }
 
     func run() async throws {
         guard let path = ModelStore().resolve(model) else { throw ValidationError("there is no model \(model)") }
@@ -35,6 +73,8 @@ struct ReaderBenchmark: AsyncParsableCommand {
             proposer = try SpanReader(weights: reader, model: folder).proposer()
         }
         var answerer = EvidenceAnswerer(model: model, proposer: proposer, mostCandidates: candidates)
+        answerer.prompt = .init(asksFirst: asksFirst, examples: examples)
+        if let dump { return try await dump(answerer, to: dump) }
         if let training {
             var choices: [[ReaderMeasurement.Choice]] = []
             for item in try ReaderMeasurement.items(questions: training, corpus: corpus, skip: 0, count: fitted) {

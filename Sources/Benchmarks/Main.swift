@@ -13,8 +13,8 @@ import COpenBLAS
             LinkBenchmark.self, FusionBenchmark.self, FilterBenchmark.self, KillBenchmark.self, ReadersBenchmark.self,
             AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
-            ToolCallBenchmark.self, DecodeBenchmark.self, GuessBenchmark.self, EvalKillBenchmark.self,
-            TrainingStepBenchmark.self, IngestBenchmark.self,
+            ToolCallBenchmark.self, SampledCallBenchmark.self, DecodeBenchmark.self, GuessBenchmark.self,
+            EvalKillBenchmark.self, TrainingStepBenchmark.self, IngestBenchmark.self,
             PDFBenchmark.self,
         ])
 

@@ -8,6 +8,9 @@
 static const unsigned char policies_adaptive_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/adaptive.yaml"
 };
+static const unsigned char policies_agents_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/agents.yaml"
+};
 static const unsigned char policies_assisted_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/assisted.yaml"
 };
@@ -100,6 +103,7 @@ static const unsigned char tools_semantic_search_yaml[] __attribute__((aligned(6
 
 static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/adaptive.yaml", policies_adaptive_yaml),
+    BUNDLED("Policies/agents.yaml", policies_agents_yaml),
     BUNDLED("Policies/assisted.yaml", policies_assisted_yaml),
     BUNDLED("Policies/baleen.yaml", policies_baleen_yaml),
     BUNDLED("Policies/clues.yaml", policies_clues_yaml),

@@ -17,11 +17,14 @@ import Tools
     static let question = "In which country is the company headquartered that publishes First for Women?"
 
     static let withModel = [
-        "react", "search-r1", "r1-searcher", "search-o1", "ircot", "golden", "baleen", "decompose", "clues", "hyde",
+        "react", "search-r1", "r1-searcher", "search-o1", "ircot", "golden", "baleen", "decompose", "agents", "clues",
+        "hyde",
         "feedback", "jargon", "rewrite", "corpus", "adaptive", "tree-search", "single-shot", "hops",
     ]
     static let withoutModel = [
-        "golden", "baleen", "decompose", "clues", "feedback", "jargon", "corpus", "tree-search", "single-shot", "hops",
+        "golden", "baleen", "decompose", "agents", "clues", "feedback", "jargon", "corpus", "tree-search",
+        "single-shot",
+        "hops",
     ]
 
     /// What the recorded model said: enough for every strategy to take all its turns.

@@ -22,7 +22,7 @@ import Tools
     static let question = "In which country is the company headquartered that publishes First for Women?"
 
     @Test(arguments: [
-        "hops", "single-shot", "golden", "baleen", "decompose", "clues", "feedback", "jargon", "tree-search",
+        "hops", "single-shot", "golden", "baleen", "decompose", "agents", "clues", "feedback", "jargon", "tree-search",
     ])
     func runsWithoutAModel(_ name: String) async throws {
         let (answer, events) = try await World.run(

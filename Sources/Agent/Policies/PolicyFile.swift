@@ -129,7 +129,7 @@ public struct PolicyFile: Sendable, Hashable {
         for key in ["name", "description", "model", "tools", "training"] { _ = reader.value(key) }
         var proposers: [any ActionProposer] = []
         for component in try reader.components("proposers") {
-            proposers.append(try registry.make(component, from: registry.proposers, self))
+            proposers.append(try registry.proposer(component, self))
         }
         guard !proposers.isEmpty else { throw reader.error("proposers", "expected at least one proposer") }
         let policy = try reader.component("policy", default: "ordered").map {

@@ -72,7 +72,8 @@ public struct DecompositionProposer: ActionProposer {
         // What was searched in the last step is answered now.
         let searched = Set(state.notes.filter { $0.kind == "searched" }.compactMap { Int($0.key) })
         let open = plan.filter { searched.contains($0.number) && answers[$0.number] == nil }
-        for (question, answer) in zip(open, try await answer(open.map { $0.filled(answers) }, state, context)) {
+        let asked = open.map { (question: $0.filled(answers), evidence: state.evidence) }
+        for (question, answer) in zip(open, try await Self.answer(asked, using: context)) {
             answers[question.number] = answer
             notes.append(Note(kind: "sub_answer", key: String(question.number), text: answer))
         }
@@ -103,7 +104,7 @@ public struct DecompositionProposer: ActionProposer {
         return Proposal([CandidateAction(.call(calls), proposer: name, reason: reason, score: 1)], notes: notes)
     }
 
-    private func makePlan(_ state: AgentState, _ context: StepContext) async throws -> [SubQuestion] {
+    func makePlan(_ state: AgentState, _ context: StepContext) async throws -> [SubQuestion] {
         let texts: [String]
         if context.hasModel {
             let text = try await ModelText.ask(
@@ -129,11 +130,15 @@ public struct DecompositionProposer: ActionProposer {
         return [question]
     }
 
-    private func answer(_ questions: [String], _ state: AgentState, _ context: StepContext) async throws -> [String] {
+    /// The shortest answer of each question from its evidence: the model's, asked for all at the same time, or without a model
+    /// the best-supported name.
+    static func answer(
+        _ questions: [(question: String, evidence: Evidence)], using context: StepContext
+    ) async throws -> [String] {
         guard !questions.isEmpty else { return [] }
         guard context.hasModel else {
-            return questions.map { question in
-                let words = EvidenceWords(question: question, items: state.evidence.ranking)
+            return questions.map { question, evidence in
+                let words = EvidenceWords(question: question, items: evidence.ranking)
                 let sentence = words.bestSentence()?.text ?? ""
                 let asked = EvidenceWords.terms(question)
                 let names = NameSpotter().distinctNames(in: sentence)
@@ -141,7 +146,7 @@ public struct DecompositionProposer: ActionProposer {
             }
         }
         var random = context.random
-        let requests = questions.map { question in
+        let requests = questions.map { question, evidence in
             let fence = Fence(seed: random.next(), salt: context.fenceSalt, call: question)
             return ModelRequest(
                 messages: [
@@ -150,7 +155,7 @@ public struct DecompositionProposer: ActionProposer {
                         content: "Answer from the passages with the shortest phrase, and nothing else. " + Fence.note),
                     ChatMessage(
                         role: .user,
-                        content: fence.wrap(EvidencePrompt.list(state.evidence, limit: 8), source: "the evidence")
+                        content: fence.wrap(EvidencePrompt.list(evidence, limit: 8), source: "the evidence")
                             + "\n\nQuestion: " + question),
                 ], toolChoice: .none, options: SamplingOptions(temperature: 0, maxTokens: 48))
         }

@@ -130,7 +130,7 @@ public struct EndpointEncoder: TextEncoder {
                     wait = min(named, 60)
                 }
             } catch let error as HTTPError {
-                guard case .transport = error, attempt < options.retries else { throw error }
+                guard error.mayPass, attempt < options.retries else { throw error }
             }
             attempt += 1
             try await Task.sleep(for: .seconds(wait))

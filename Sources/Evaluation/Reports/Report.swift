@@ -119,13 +119,17 @@ public struct Report: Sendable {
     private var outcomes: Section {
         Section(
             title: "Outcomes",
-            note: "Wrong, limit, error and incomplete are different things: errors and incomplete runs have no score.",
-            header: ["configuration", "questions", "runs", "right", "wrong"] + RunStatus.allCases.map(\.rawValue),
+            note: """
+                Wrong, limit, error and incomplete are different things: errors and incomplete runs have no score. \
+                Unsupported are the answers, right or wrong, that nothing which was found bears out.
+                """,
+            header: ["configuration", "questions", "runs", "right", "wrong", "unsupported"]
+                + RunStatus.allCases.map(\.rawValue),
             rows: summaries.map { summary in
                 let scored = (summary.statuses[.answered] ?? 0) + (summary.statuses[.limit] ?? 0)
                 return [
                     summary.configuration.description, String(summary.questions), String(summary.runs),
-                    String(scored - summary.wrong), String(summary.wrong),
+                    String(scored - summary.wrong), String(summary.wrong), String(summary.unsupported),
                 ] + RunStatus.allCases.map { String(summary.statuses[$0] ?? 0) }
             })
     }

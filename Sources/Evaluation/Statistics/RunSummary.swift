@@ -45,6 +45,8 @@ public struct RunSummary: Sendable {
     public var statuses: OrderedDictionary<RunStatus, Int>
     /// Scored records whose answer is not right.
     public var wrong: Int
+    /// Scored records with an answer that nothing which was found supports.
+    public var unsupported: Int
     /// Each measure's mean over questions, the seeds of a question averaged first, with its interval. Unscored records are
     /// left out: a crash is not a wrong answer; `statuses` says how many there are.
     public var means: OrderedDictionary<String, MeanInterval>
@@ -71,6 +73,7 @@ public struct RunSummary: Sendable {
         for status in RunStatus.allCases { statuses[status] = records.count { $0.outcome.status == status } }
         let scored = records.filter(\.isScored)
         wrong = scored.count { !$0.isRight }
+        unsupported = scored.count { $0.outcome.unsupported && !$0.outcome.refused }
         means = [:]
         for measure in RunSummary.measures(of: records) {
             let values = RunSummary.byQuestion(scored, measure).values.elements
@@ -147,7 +150,7 @@ public struct RunSummary: Sendable {
             "model": .string(configuration.model), "runs": .integer(runs), "questions": .integer(questions),
             "statuses": .object(
                 JSONObject(uniqueKeysWithValues: statuses.map { ($0.key.rawValue, JSONValue.integer($0.value)) })),
-            "wrong": .integer(wrong),
+            "wrong": .integer(wrong), "unsupported": .integer(unsupported),
         ]
         var measures: JSONObject = [:]
         for (name, mean) in means {

@@ -94,7 +94,21 @@ public struct EvidenceAnswerer: Sendable {
     /// The names of a candidate's features.
     public static let featureNames = CandidateFinder.featureNames
 
+    /// How the question and the passages are put to the model.
+    public struct Prompt: Sendable, Hashable {
+        /// Whether the question stands before the passages too: what comes after it is read for it.
+        public var asksFirst: Bool
+        /// How many of the made-up examples stand before it.
+        public var examples: Int
+
+        public init(asksFirst: Bool = false, examples: Int = 4) {
+            self.asksFirst = asksFirst
+            self.examples = examples
+        }
+    }
+
     public let model: LocalModel
+    public var prompt = Prompt()
     public var weights: Weights
     /// Finds the candidates; nil for the rules of `CandidateFinder`.
     public var proposer: Proposer?
@@ -124,8 +138,8 @@ public struct EvidenceAnswerer: Sendable {
         let candidates = try await candidates(question, passages, written: written)
         guard !candidates.isEmpty else { return Answer(text: "", citations: [], confidence: 0, ranked: [], tokens: 0) }
         let texts = candidates.map { model.tokenizer.encode($0.text) }
-        let withEvidence = try model.promptTokens(for: Self.conversation(question, passages))
-        let without = try model.promptTokens(for: Self.conversation(question, []))
+        let withEvidence = try model.promptTokens(for: Self.conversation(question, passages, prompt))
+        let without = try model.promptTokens(for: Self.conversation(question, [], prompt))
         let given = try await model.score(continuations: texts, after: withEvidence)
         let alone = try await model.score(continuations: texts, after: without)
         var ranked: [Ranked] = []
@@ -213,20 +227,22 @@ public struct EvidenceAnswerer: Sendable {
 
     /// The prompt, with examples of the form that is wanted, which stay the same from question to question and are computed
     /// once. No control token comes of a passage's text, so that a passage can win no more than the place of an answer.
-    public static func conversation(_ question: String, _ passages: [Passage]) -> [ChatMessage] {
+    public static func conversation(
+        _ question: String, _ passages: [Passage], _ prompt: Prompt = Prompt()
+    ) -> [ChatMessage] {
         var messages = [ChatMessage(role: .system, content: instructions)]
-        for example in examples {
-            messages.append(ChatMessage(role: .user, content: asked(example.question, example.passages)))
+        for example in examples.prefix(prompt.examples) {
+            messages.append(ChatMessage(role: .user, content: asked(example.question, example.passages, prompt)))
             messages.append(ChatMessage(role: .assistant, content: example.answer))
         }
-        messages.append(ChatMessage(role: .user, content: asked(question, passages)))
+        messages.append(ChatMessage(role: .user, content: asked(question, passages, prompt)))
         return messages
     }
 
     /// The request for the model's own short answer.
     public func request(_ question: String, _ passages: [Passage]) -> ModelRequest {
         ModelRequest(
-            messages: Self.conversation(question, cut(passages)), toolChoice: .none,
+            messages: Self.conversation(question, cut(passages), prompt), toolChoice: .none,
             options: SamplingOptions(temperature: 0, maxTokens: 32, stop: ["\n"]))
     }
 
@@ -245,12 +261,13 @@ public struct EvidenceAnswerer: Sendable {
         a number, a place, a few words, or yes or no.
         """
 
-    private static func asked(_ question: String, _ passages: [Passage]) -> String {
+    private static func asked(_ question: String, _ passages: [Passage], _ prompt: Prompt) -> String {
         var text = ""
         for (index, passage) in passages.enumerated() {
             text += "[\(index + 1)] \(passage.title): \(passage.text)\n"
         }
         if !passages.isEmpty { text = "Passages:\n" + text + "\n" }
+        if prompt.asksFirst, !passages.isEmpty { text = "Question: " + question + "\n\n" + text }
         return text + "Question: " + question
     }
 

@@ -11,7 +11,7 @@ import Text
 /// A model behind an OpenAI-compatible `/v1/chat/completions` endpoint (OpenAI, vLLM, llama.cpp's server, SGLang, Ollama …).
 ///
 /// Replies are streamed. 408, 409, 429 and 5xx, transport failures and replies that were cut off are retried with jittered
-/// exponential back-off and the server's `Retry-After`; quotas, sign-in pages and everything else are reported at once. A
+/// exponential back-off and the server's `Retry-After`; an address where nothing has ever answered is tried once more; quotas, sign-in pages and everything else are reported at once. A
 /// server that refuses a part of the protocol is asked in another form, and asked so from then on (`ServerProfile`). One
 /// deadline owns the whole call. Cancelling the task closes the socket.
 public final class OpenAICompatibleModel: LanguageModel {
@@ -59,6 +59,9 @@ public final class OpenAICompatibleModel: LanguageModel {
     private let learned = Mutex(ServerProfile())
     /// A failure that another call at once would only repeat, with the time until which it is believed.
     private let recentFailure = Mutex<(error: LanguageModelError, until: ContinuousClock.Instant)?>(nil)
+
+    /// Whether the server has ever answered anything.
+    private let hasAnswered = Atomic<Bool>(false)
 
     /// How long a refusal of every request (a used-up quota, a wrong key, a sign-in page) is believed, in seconds.
     private static let failureMemory = 10.0
@@ -161,7 +164,9 @@ public final class OpenAICompatibleModel: LanguageModel {
                 onEvent(.retrying(attempt: attempt, after: 0, reason: "the server \(departure)"))
             } catch let failure as RetryableFailure {
                 attempt += 1
-                guard attempt <= configuration.retries else {
+                // A server that answered before may be starting again; one that never did is not there.
+                let isAbsent = failure.isUnreachable && !hasAnswered.load(ordering: .relaxed)
+                guard attempt <= (isAbsent ? min(1, configuration.retries) : configuration.retries) else {
                     throw remember(
                         .exhaustedRetries(attempts: attempt, last: failure.reason), isTransport: failure.isTransport)
                 }
@@ -181,6 +186,8 @@ public final class OpenAICompatibleModel: LanguageModel {
         var reason: String
         var retryAfter: Double?
         var isTransport = false
+        /// Nothing answers at the address.
+        var isUnreachable = false
     }
 
     /// A refusal that another form of the request may avoid.
@@ -297,6 +304,7 @@ public final class OpenAICompatibleModel: LanguageModel {
                     }
                 }
                 let response = try await transfer.value
+                hasAnswered.store(true, ordering: .relaxed)
                 try Task.checkCancellation()
                 var answer = try finish(response, &reader, shows: hasText, onEvent)
                 if let dialect = prepared.dialect {
@@ -404,6 +412,8 @@ public final class OpenAICompatibleModel: LanguageModel {
     private func translate(_ error: HTTPError, _ request: ModelRequest) throws -> any Error {
         switch error {
         case .transport(let reason): return RetryableFailure(reason: reason, isTransport: true)
+        case .unreachable(let reason):
+            return RetryableFailure(reason: reason, isTransport: true, isUnreachable: true)
         case .timedOut: return LanguageModelError.timedOut(seconds: request.options.timeout)
         case .tooLarge, .invalidRequest, .addressRefused: return LanguageModelError.malformedReply("\(error)")
         }

@@ -121,6 +121,7 @@ final class CurlTransfer: @unchecked Sendable {
     private var body: [UInt8] = []
     private var received = 0
     private var failure: HTTPError?
+    private var started = ContinuousClock.now
 
     private static let nextID = Atomic<UInt64>(1)
 
@@ -132,6 +133,7 @@ final class CurlTransfer: @unchecked Sendable {
 
     func makeHandle() -> UnsafeMutableRawPointer? {
         guard let handle = forage_curl_easy_init() else { return nil }
+        started = .now
         // The transfer outlives the handle: the loop keeps it in `active` until after `free`.
         let context = Unmanaged.passUnretained(self).toOpaque()
         var ok = true
@@ -246,7 +248,14 @@ final class CurlTransfer: @unchecked Sendable {
         switch code {
         case CURLE_OK:
             return .success(HTTPResponse(status: status, headers: headers, body: body))
+        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST:
+            return .failure(HTTPError.unreachable(String(cString: forage_curl_easy_strerror(code))))
         case CURLE_OPERATION_TIMEDOUT:
+            // The limits of connecting, of silence and of the whole end in one code; only the first comes this early.
+            let elapsed = (ContinuousClock.now - started) / .seconds(1)
+            if status == 0, elapsed < min(request.timeout, request.idleTimeout ?? .infinity) - 0.5 {
+                return .failure(HTTPError.unreachable("no connection within \(request.connectTimeout) s"))
+            }
             return .failure(HTTPError.timedOut(seconds: request.timeout))
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return .failure(HTTPError.invalidRequest("the URL must be http://… or https://…"))

@@ -52,16 +52,27 @@ public struct HTTPResponse: Sendable, Hashable {
 /// Why an exchange gave no response. No case holds a header or a body that was sent.
 public enum HTTPError: Error, Sendable, Hashable, CustomStringConvertible {
     case invalidRequest(String)
-    /// The connection could not be made or broke: DNS, TCP, TLS, or a body cut short.
+    /// The connection broke: TCP, TLS, or a body cut short.
     case transport(String)
+    /// Nothing answers at the address: an unknown host, a refused connection, or none within the time to connect.
+    case unreachable(String)
     case timedOut(seconds: Double)
     case tooLarge(limit: Int)
     case addressRefused(String)
+
+    /// Whether another try may go better.
+    public var mayPass: Bool {
+        switch self {
+        case .transport, .unreachable: return true
+        case .invalidRequest, .timedOut, .tooLarge, .addressRefused: return false
+        }
+    }
 
     public var description: String {
         switch self {
         case .invalidRequest(let reason): return "invalid HTTP request: \(reason)"
         case .transport(let reason): return "HTTP transport failed: \(reason)"
+        case .unreachable(let reason): return "no HTTP connection: \(reason)"
         case .timedOut(let seconds): return "no complete HTTP response within \(seconds) s"
         case .tooLarge(let limit): return "the HTTP response is larger than \(limit) bytes"
         case .addressRefused(let host): return "connecting to \(host) is refused: it is a private or local address"

@@ -151,8 +151,10 @@ struct LocalReferenceTests {
 private final class WidenedWeights {
     let weights: ModelWeights
 
-    private final class Owner {
+    private final class Owner: MappedWeights, @unchecked Sendable {
+        // Written while the weights are made, before anyone else knows of them.
         var matrices: [UnsafeMutablePointer<Float>] = []
+        var isTorn: Bool { false }
         deinit { matrices.forEach { $0.deallocate() } }
     }
 

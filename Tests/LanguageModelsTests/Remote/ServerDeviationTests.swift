@@ -337,6 +337,31 @@ import Text
         }
     }
 
+    /// An address where nothing ever answered is tried once more and then given up; a server that did answer may be starting
+    /// again, and is waited for.
+    @Test func knowsADeadServerSoon() async throws {
+        func tries(_ model: OpenAICompatibleModel) async -> Int {
+            let pauses = Mutex(0)
+            await #expect(throws: LanguageModelError.self) {
+                try await model.respond(to: Self.request) { event in
+                    if case .retrying = event { pauses.withLock { $0 += 1 } }
+                }
+            }
+            return pauses.withLock { $0 }
+        }
+        let dead = try FakeChatServer([])
+        dead.stop()
+        #expect(await tries(try Self.model(dead, retries: 4)) == 1)
+        let unknown = try OpenAICompatibleModel(
+            .init(baseURL: "http://no-such-host.invalid/v1", model: "m", retries: 4, firstPause: 0.01))
+        #expect(await tries(unknown) == 1)
+        let restarting = try FakeChatServer { _, _ in Self.done }
+        let model = try Self.model(restarting, retries: 3)
+        _ = try await model.respond(to: Self.request) { _ in }
+        restarting.stop()
+        #expect(await tries(model) == 3)
+    }
+
     @Test func retriesARateEvenWhenItIsCalledAQuota() async throws {
         let server = try FakeChatServer { number, _ in
             number == 0
