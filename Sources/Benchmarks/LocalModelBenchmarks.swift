@@ -30,8 +30,8 @@ struct ReaderBenchmark: AsyncParsableCommand {
     @Flag(help: "Put the question before the passages as well.") var asksFirst = false
     @Option(help: "Write every candidate with its features here, as JSON lines, and answer nothing.") var dump: String?
 
-    private func dump(_ answerer: EvidenceAnswerer, to path: String) async throws {
-        FileManager.default.createFile(atPath: path, contents: nil)
+    private func writeFeatures(_ answerer: EvidenceAnswerer, to path: String) async throws {
+        try Data().write(to: URL(fileURLWithPath: path))
         let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
         defer { try? file.close() }
         for item in try ReaderMeasurement.items(questions: questions, corpus: corpus, skip: 0, count: count) {
@@ -74,7 +74,7 @@ struct ReaderBenchmark: AsyncParsableCommand {
         }
         var answerer = EvidenceAnswerer(model: model, proposer: proposer, mostCandidates: candidates)
         answerer.prompt = .init(asksFirst: asksFirst, examples: examples)
-        if let dump { return try await dump(answerer, to: dump) }
+        if let dump { return try await writeFeatures(answerer, to: dump) }
         if let training {
             var choices: [[ReaderMeasurement.Choice]] = []
             for item in try ReaderMeasurement.items(questions: training, corpus: corpus, skip: 0, count: fitted) {
