@@ -13,7 +13,8 @@ import TensorMath
 enum ActionFeatures {
     static let kindNames = [
         "is-keep", "is-first-search", "is-name-search", "is-clause-search", "is-next-keyword", "is-next-semantic",
-        "is-links", "is-next-all", "is-top-links", "is-filter", "is-scoped-search", "is-other-call", "is-answer", "is-give-up",
+        "is-links", "is-next-all", "is-top-links", "is-filter", "is-scoped-search", "is-other-call", "is-answer",
+        "is-give-up",
     ]
     static let stateNames = [
         "first-keep", "second-keep", "third-keep", "later-keep", "coverage", "lookups-spent", "rankings-agree",
