@@ -11,8 +11,14 @@ public protocol Reranker: Sendable {
     var name: String { get }
     /// Identifies what makes the scores: configuration and weights.
     var fingerprint: String { get }
+    /// How its scores and the ranking that it was given become one. Default: its scores alone.
+    var mixture: RerankMixture { get }
     /// Scores passages.
     func scores(query: String, passages: [(title: String, text: String)]) async throws -> [Float]
+}
+
+extension Reranker {
+    public var mixture: RerankMixture { RerankMixture(share: 1) }
 }
 
 /// The rerankers that policies, `search --rerank` and the server's `/rerank` can name.

@@ -43,7 +43,9 @@ public struct ReaderMaterial: Sendable {
     /// The folder's name.
     public let name: String
     public let passages: [ReaderPassage]
-    let items: [Item]
+    var items: [Item]
+    /// The most questions that it gives to an epoch of training.
+    public var most = 1500
     private let lexical: LexicalNegatives
 
     /// How many questions there are.
@@ -54,16 +56,21 @@ public struct ReaderMaterial: Sendable {
     /// - Parameters:
     ///   - part: `train` or `dev`; a folder with one file `questions.jsonl` is read whole.
     ///   - language: Only questions whose `lang` is this, where they have one.
+    ///   - steps: Also what the set says about the way to an answer: the steps of decompositions and evidence triples as
+    ///     questions of their own, and the facts that a yes or no rests on as a passage.
     /// - Throws: `LearningDataError` naming file and line.
-    public init(folder: String, part: String = "train", language: String? = "en") throws {
+    public init(folder: String, part: String = "train", language: String? = "en", steps: Bool = false) throws {
         name = URL(fileURLWithPath: folder).lastPathComponent
         var numbers: [String: Int] = [:]
+        var ids: [String] = []
+        var learned = Set<StepQuestions.Step>()
         var passages: [ReaderPassage] = []
         try Self.lines(folder + "/corpus.jsonl") { json in
             guard let id = json["id"]?.string, let text = json["text"]?.string else {
                 throw JSONError(message: "a passage needs \"id\" and \"text\"")
             }
             numbers[id] = passages.count
+            ids.append(id)
             passages.append(ReaderPassage(title: json["title"]?.string ?? "", text: text))
         }
         var items: [Item] = []
@@ -79,8 +86,28 @@ public struct ReaderMaterial: Sendable {
             let gold = known("supporting").filter { seen.insert($0).inserted }
             let context = known("context").filter { seen.insert($0).inserted }
             let answers = (json["answers"]?.array ?? []).compactMap(\.string)
+            if steps {
+                let own = gold.map { (id: ids[$0], title: passages[$0].title, text: passages[$0].text) }
+                for step in StepQuestions.all(of: json, passages: own) {
+                    guard let passage = numbers[step.passage], learned.insert(step).inserted else { continue }
+                    items.append(
+                        Item(
+                            question: step.question, answers: [step.answer], gold: [passage],
+                            context: (gold + context).filter { $0 != passage }, isAnswerable: true))
+                }
+            }
             // A question with only some of its gold passages cannot be answered from them.
             let isComplete = json["complete"]?.bool ?? true
+            if steps, gold.isEmpty || !isComplete, let facts = json["facts"]?.array, !facts.isEmpty, !answers.isEmpty {
+                passages.append(
+                    ReaderPassage(
+                        title: json["term"]?.string ?? "", text: facts.compactMap(\.string).joined(separator: " ")))
+                items.append(
+                    Item(
+                        question: question, answers: answers, gold: [passages.count - 1], context: [],
+                        isAnswerable: true))
+                return
+            }
             guard isComplete, !gold.isEmpty || (answers.isEmpty && !context.isEmpty) else { return }
             items.append(
                 Item(
@@ -90,6 +117,13 @@ public struct ReaderMaterial: Sendable {
         self.passages = passages
         self.items = items
         lexical = LexicalNegatives(passages.map(\.full))
+    }
+
+    /// Every second question, from the first (0) or the second (1) on.
+    public func half(_ which: Int) -> ReaderMaterial {
+        var half = self
+        half.items = items.indices.filter { $0 % 2 == which }.map { items[$0] }
+        return half
     }
 
     private static func lines(_ path: String, _ read: (JSONValue) throws -> Void) throws {
@@ -150,7 +184,9 @@ public struct ReaderMaterial: Sendable {
     /// Draws an example: gold passages and distractors in a random order; now and then with the passages taken out that
     /// hold the answer.
     ///
-    /// - Parameter withheld: How often the evidence is taken out.
+    /// - Parameters:
+    ///   - distractors: Passages beside the gold ones.
+    ///   - withheld: How often the evidence is taken out.
     func example(_ index: Int, distractors: Int, withheld: Double, using generator: inout SplitMix64) -> ReaderExample {
         let item = items[index]
         guard item.isAnswerable else {
@@ -160,10 +196,13 @@ public struct ReaderMaterial: Sendable {
         }
         var chosen = item.gold.prefix(4).map { (passage: $0, isGold: true) }
         var isAnswerable = true
-        let isShort = item.answers.allSatisfy { !["yes", "no"].contains($0.lowercased()) }
-        let withholds = generator.uniform() < withheld && isShort
+        let isPolar = item.answers.contains { ["yes", "no"].contains($0.lowercased()) }
+        let withholds = generator.uniform() < withheld
         chosen += negatives(index, count: distractors + (withholds ? 1 : 0), using: &generator).map { ($0, false) }
-        if withholds {
+        if withholds, isPolar {
+            chosen.removeAll { $0.isGold }
+            isAnswerable = false
+        } else if withholds {
             let keys = item.answers.map { " " + TitleNormalizer.key(for: $0) + " " }
             chosen.removeAll { place in
                 let text = " " + TitleNormalizer.key(for: passages[place.passage].full) + " "

@@ -19,6 +19,8 @@ public struct ReaderRun: Sendable {
     public var start: String?
     /// Steps between checkpoints.
     public var interval = 50
+    /// Ends the run after so many seconds, whatever the step; the learning rate falls to zero by then. nil counts steps.
+    public var seconds: Double?
 
     public init(training: ReaderTraining, model: String, out: String) {
         self.training = training
@@ -43,52 +45,93 @@ public struct ReaderRun: Sendable {
         let base = try DifferentiableBERT(folder: model)
         // In integers, as the reader will read.
         let fast = try BERTEncoder(folder: model, precision: .int8, threads: training.threads)
-        var state: ReaderTraining.State
-        var best = -1.0
-        if FileManager.default.fileExists(atPath: checkpoint) {
-            state = try training.resume(base, from: checkpoint)
-            best = try SafetensorsFile(path: checkpoint).metadata["best"].flatMap(Double.init) ?? -1
-            report("goes on at step \(state.step) of \(training.steps)")
-        } else {
-            state = training.start(
-                base, heads: try start.map { try training.heads(of: $0, dimension: base.shape.width) })
-        }
+        var (state, best, spent) = try opened(base, report)
+        let begun = Date().addingTimeInterval(-spent)
         var (losses, count) = (0.0, 0.0)
-        while state.step < training.steps {
+        var isOver = state.step >= training.steps
+        while !isOver {
             try Task.checkCancellation()
-            losses += try training.step(&state, draw(sets, step: state.step), model: base, fast: fast)
+            spent = Date().timeIntervalSince(begun)
+            losses += try training.step(
+                &state, draw(sets, step: state.step), model: base, fast: fast, progress: seconds.map { spent / $0 })
             count += 1
-            guard state.step % interval == 0 || state.step == training.steps else { continue }
+            isOver =
+                state.step >= training.steps || seconds.map { Date().timeIntervalSince(begun) >= $0 } ?? false
+            guard isOver || state.step % interval == 0 else { continue }
             let scores = try training.scores(state, held, model: base, fast: fast)
             let f1 = scores.f1.reduce(0, +) / Double(max(1, scores.f1.count))
             report(
                 String(
-                    format: "step %d of %d: loss %.4f, F1 of %d held-out questions %.4f", state.step, training.steps,
+                    format: "step %d, %.0f s: loss %.4f, F1 of %d held-out questions %.4f", state.step, spent,
                     losses / count, scores.f1.count, f1))
             (losses, count) = (0, 0)
             if f1 >= best {
                 best = f1
-                try training.write(
-                    state, model: base, to: out,
-                    notes: [
-                        "encoder": try BERTEncoder.weightsFingerprint(folder: model), "seed": String(training.seed),
-                        "longest": String(training.longest), "step": String(state.step),
-                        "tune": training.tuning?.description ?? "heads",
-                    ])
+                try write(state, base)
             }
-            try training.checkpoint(state, to: checkpoint, best: best)
+            if !isOver { try training.checkpoint(state, to: checkpoint, best: best, seconds: spent) }
         }
         try? FileManager.default.removeItem(atPath: checkpoint)
     }
 
-    /// The examples of a step: each set as often as it has questions, large ones as if they had 1,000.
-    func draw(_ sets: [ReaderMaterial], step: Int) -> [ReaderExample] {
-        var generator = SplitMix64(seed: training.seed, stream: 0xD4A7 &+ UInt64(step))
-        let weights = sets.map { Float(min($0.count, 1000)) }
-        return (0..<training.batch).map { _ in
-            sets[generator.index(weights: weights)].draw(
-                distractors: training.distractors, withheld: training.withheld, using: &generator)
+    /// The state to start from: a checkpoint's, or a new one.
+    private func opened(
+        _ base: DifferentiableBERT, _ report: (String) -> Void
+    ) throws -> (state: ReaderTraining.State, best: Double, seconds: Double) {
+        guard FileManager.default.fileExists(atPath: checkpoint) else {
+            let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width) }
+            return (training.start(base, heads: heads), -1, 0)
         }
+        let notes = try SafetensorsFile(path: checkpoint).metadata
+        let state = try training.resume(base, from: checkpoint)
+        report("goes on at step \(state.step) of \(training.steps)")
+        return (state, notes["best"].flatMap(Double.init) ?? -1, notes["seconds"].flatMap(Double.init) ?? 0)
+    }
+
+    private func write(_ state: ReaderTraining.State, _ base: DifferentiableBERT) throws {
+        try training.write(
+            state, model: base, to: out,
+            notes: [
+                "encoder": try BERTEncoder.weightsFingerprint(folder: model), "seed": String(training.seed),
+                "longest": String(training.longest), "step": String(state.step),
+                "tune": training.tuning?.description ?? "heads",
+            ])
+    }
+
+    /// The examples of a step: in an epoch every question comes once, those of a large set as many as it may give, others
+    /// each time.
+    func draw(_ sets: [ReaderMaterial], step: Int) throws -> [ReaderExample] {
+        let shares = sets.map { min($0.count, $0.most) }
+        let total = max(1, shares.reduce(0, +))
+        var orders: [Int: [(set: Int, index: Int)]] = [:]
+        var chosen: [(number: Int, set: Int, index: Int)] = []
+        for number in (step * training.batch)..<((step + 1) * training.batch) {
+            let (epoch, place) = number.quotientAndRemainder(dividingBy: total)
+            let order = orders[epoch] ?? order(sets, shares, epoch: epoch)
+            orders[epoch] = order
+            if order.indices.contains(place) { chosen.append((number, order[place].set, order[place].index)) }
+        }
+        let numbers = chosen
+        return try Parallel.map(numbers.count) { place in
+            let (number, set, index) = numbers[place]
+            var generator = SplitMix64(seed: training.seed, stream: 0xD4A7 &+ UInt64(number))
+            // As many on average, now none and now twice as many: evidence comes in all sizes.
+            let distractors = generator.integer(below: 2 * training.distractors + 1)
+            return sets[set].example(
+                index, distractors: distractors, withheld: training.withheld, using: &generator)
+        }
+    }
+
+    private func order(_ sets: [ReaderMaterial], _ shares: [Int], epoch: Int) -> [(set: Int, index: Int)] {
+        var generator = SplitMix64(seed: training.seed, stream: 0xE70C &+ UInt64(epoch))
+        var all: [(set: Int, index: Int)] = []
+        for (number, set) in sets.enumerated() {
+            var indices = Array(0..<set.count)
+            generator.shuffle(&indices)
+            all += indices.prefix(shares[number]).map { (number, $0) }
+        }
+        generator.shuffle(&all)
+        return all
     }
 
     /// Fits the confidence of the written reader on held-out questions, half of them with their evidence taken out, and

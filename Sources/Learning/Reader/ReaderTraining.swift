@@ -22,7 +22,7 @@ public struct ReaderTraining: Sendable {
     public var encoderRate: Float = 2e-4
     /// Weight decay of AdamW.
     public var weightDecay: Float = 0.05
-    /// Passages beside the gold ones.
+    /// Passages beside the gold ones, on average.
     public var distractors = 1
     /// How often the evidence is taken out of an example.
     public var withheld = 0.15
@@ -30,7 +30,9 @@ public struct ReaderTraining: Sendable {
     public var relevanceWeight: Float = 0.5
     /// Tokens of a question and a passage together at most.
     public var longest = 192
-    /// Examples worked on at once.
+    /// Examples of a step that are computed together on one tape; parts of that many go to different cores.
+    public var together = 4
+    /// Parts worked on at once.
     public var threads = 2
     public var seed: UInt64 = 1
 
@@ -73,7 +75,8 @@ public struct ReaderTraining: Sendable {
         return Prepared(
             layout: layout, tokens: tokens, encodings: encodings,
             targets: isPolar || !example.isAnswerable ? [] : layout.targets(answers: example.answers),
-            isYes: isPolar ? wanted == "yes" : nil, isAnswerable: example.isAnswerable, relevance: example.relevance)
+            isYes: isPolar && example.isAnswerable ? wanted == "yes" : nil, isAnswerable: example.isAnswerable,
+            relevance: example.relevance)
     }
 
     /// Starts a run.
@@ -92,38 +95,53 @@ public struct ReaderTraining: Sendable {
 
     /// One step on some examples.
     ///
-    /// - Parameter fast: The fast encoder over the same base weights, for the blocks below.
+    /// - Parameters:
+    ///   - fast: The fast encoder over the same base weights, for the blocks below.
+    ///   - progress: How much of the run is done, 0 ..< 1, for the learning rate; nil counts steps.
     /// - Returns: The mean loss.
     public func step(
-        _ state: inout State, _ examples: [ReaderExample], model: DifferentiableBERT, fast: BERTEncoder
+        _ state: inout State, _ examples: [ReaderExample], model: DifferentiableBERT, fast: BERTEncoder,
+        progress: Double? = nil
     ) throws -> Double {
         let prepared = try Parallel.map(examples.count) { prepare(examples[$0], fast.tokenizer) }
             .filter { !$0.tokens.ids.isEmpty }
         guard !prepared.isEmpty else { return 0 }
         let first = firstLayer(model)
-        let lower = try fast.states(of: prepared.flatMap(\.encodings), layers: first)
+        let lower = first > 0 ? try fast.states(of: prepared.flatMap(\.encodings), layers: first) : []
         var starts = [0]
         for item in prepared { starts.append(starts[starts.count - 1] + item.encodings.count) }
         let network = ReaderNetwork(dimension: model.shape.width)
         let (heads, encoder, step) = (state.heads, state.encoder, state.step)
         let scale = 1 / Float(prepared.count)
-        let result = GradientWork.sum(parts: prepared.count, threads: threads) { part in
-            let item = prepared[part]
+        let parts = Self.divided(prepared.map(\.tokens.count), into: (prepared.count + together - 1) / together)
+        let result = GradientWork.sum(parts: parts.count, threads: threads) { part in
+            let items = parts[part]
             let tape = Tape()
             let headVariables = heads.variables(on: tape)
             let encoderVariables = encoder.variables(on: tape)
-            let rows = lower[starts[part]..<starts[part + 1]].flatMap { $0 }
-            let states = Matrix(rows: item.tokens.count, columns: model.shape.width, elements: rows)
+            var tokens = TokenBatch()
+            for item in items { tokens.append(prepared[item].tokens) }
+            let rows = lower.isEmpty ? [] : items.flatMap { lower[starts[$0]..<starts[$0 + 1]].flatMap { $0 } }
+            let states = Matrix(
+                rows: lower.isEmpty ? 0 : tokens.count, columns: model.shape.width, elements: rows)
             let noise = SplitMix64(seed: seed &+ UInt64(step), stream: UInt64(part)).seeded
             let read: Variable
             if let tuning {
                 read = model.states(
-                    of: item.tokens, weights: model.weights(encoder, encoderVariables, tuning, on: tape),
-                    lower: (states, first), dropout: EncoderDropout(rate: 0.1, seed: noise))
+                    of: tokens, weights: model.weights(encoder, encoderVariables, tuning, on: tape),
+                    lower: first > 0 ? (states, first) : nil, dropout: EncoderDropout(rate: 0.1, seed: noise))
             } else {
                 read = tape.constant(states)
             }
-            let loss = self.loss(network, read, item, headVariables, noise: noise) * scale
+            var row = 0
+            var losses: [Variable] = []
+            for item in items {
+                let count = prepared[item].tokens.count
+                let own = items.count == 1 ? read : read.rows(at: Array(row..<(row + count)))
+                losses.append(loss(network, own, prepared[item], headVariables, noise: noise &+ UInt64(item)) * scale)
+                row += count
+            }
+            let loss = Variable.joinedRows(losses).sum()
             return (
                 Double(loss.scalar),
                 tape.gradients(of: loss, for: headVariables.variables + encoderVariables.variables)
@@ -131,7 +149,8 @@ public struct ReaderTraining: Sendable {
         }
         var gradients = result.gradients
         GradientNorm.clip(&gradients, to: 1)
-        let rate = LearningRateSchedule.linear(peak: 1, warmUp: max(1, steps / 20), steps: steps).rate(at: step)
+        let schedule = LearningRateSchedule.linear(peak: 1, warmUp: max(1, steps / 20), steps: steps)
+        let rate = progress.map { Float(min(1, 20 * ($0 + 0.002)) * max(0, 1 - $0)) } ?? schedule.rate(at: step)
         let count = heads.values.count
         state.headAdam.update(
             &state.heads, gradients: Array(gradients.prefix(count)), learningRate: rate * headRate)
@@ -139,6 +158,16 @@ public struct ReaderTraining: Sendable {
             &state.encoder, gradients: Array(gradients.dropFirst(count)), learningRate: rate * encoderRate)
         state.step += 1
         return result.loss
+    }
+
+    /// Deals things of several sizes into parts of nearly the same size, large ones first, back and forth.
+    static func divided(_ sizes: [Int], into count: Int) -> [[Int]] {
+        var parts = [[Int]](repeating: [], count: max(1, count))
+        for (place, index) in sizes.indices.sorted(by: { (-sizes[$0], $0) < (-sizes[$1], $1) }).enumerated() {
+            let (round, column) = place.quotientAndRemainder(dividingBy: parts.count)
+            parts[round % 2 == 0 ? column : parts.count - 1 - column].append(index)
+        }
+        return parts.filter { !$0.isEmpty }
     }
 
     /// Minus the log of the probability that falls on the right candidates or on none, yes or no, and each passage's
@@ -151,13 +180,15 @@ public struct ReaderTraining: Sendable {
         var losses: [Variable] = []
         let count = item.layout.places.count
         let targets = item.isAnswerable ? item.targets : [count]
+        let logs = output.logits.segmentedLogSoftmax(offsets: [0, count + 1])
         if item.isYes == nil, !targets.isEmpty {
-            let logs = output.logits.segmentedLogSoftmax(offsets: [0, count + 1]).elements(at: targets)
-            losses.append(-(logs.exp().sum() + 1e-8).log())
+            losses.append(-(logs.elements(at: targets).exp().sum() + 1e-8).log())
         }
         if let isYes = item.isYes {
             losses.append(
                 output.yes.binaryCrossEntropy(targets: Matrix(rows: 1, columns: 1, filledWith: isYes ? 1 : 0)))
+            // Which candidate does not matter, but that there is an answer does.
+            if count > 0 { losses.append(-(logs.elements(at: Array(0..<count)).exp().sum() + 1e-8).log()) }
         }
         if let relevance = item.relevance {
             let targets = Matrix(column: relevance.map { $0 ? 1 : 0 })
@@ -188,15 +219,15 @@ public struct ReaderTraining: Sendable {
         let rows = try Parallel.map(examples.count) { number -> (Double, Double, Double) in
             let example = examples[number]
             let item = prepare(example, fast.tokenizer)
-            let lower = try fast.states(of: item.encodings, layers: first).flatMap { $0 }
-            var states = Matrix(rows: item.tokens.count, columns: width, elements: lower)
+            let lower = first > 0 ? try fast.states(of: item.encodings, layers: first).flatMap { $0 } : []
+            var states = Matrix(rows: lower.count / width, columns: width, elements: lower)
             if let tuning {
                 let tape = Tape(records: false)
                 states =
                     model.states(
                         of: item.tokens,
                         weights: model.weights(encoder, encoder.variables(on: tape), tuning, on: tape),
-                        lower: (states, first)
+                        lower: first > 0 ? (states, first) : nil
                     ).value
             }
             let text = SpanReader.best(network.read(states, item.layout, heads), item.layout).text
@@ -221,10 +252,14 @@ public struct ReaderTraining: Sendable {
 
     /// Writes all that a run needs to go on.
     ///
-    /// - Parameter best: The best score so far.
-    public func checkpoint(_ state: State, to path: String, best: Double = -1) throws {
+    /// - Parameters:
+    ///   - best: The best score so far.
+    ///   - seconds: The time spent so far.
+    public func checkpoint(_ state: State, to path: String, best: Double = -1, seconds: Double = 0) throws {
         var writer = SafetensorsWriter(
-            metadata: ["step": String(state.step), "steps": String(steps), "best": String(best)])
+            metadata: [
+                "step": String(state.step), "steps": String(steps), "best": String(best), "seconds": String(seconds),
+            ])
         state.heads.add(to: &writer, prefix: "heads.")
         state.encoder.add(to: &writer, prefix: "encoder.")
         state.headAdam.add(to: &writer, names: state.heads.names, prefix: "heads.adam.")

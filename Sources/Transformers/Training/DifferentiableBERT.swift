@@ -24,6 +24,14 @@ public struct TokenBatch: Sendable, Hashable {
         starts.append(self.ids.count)
     }
 
+    /// Adds the texts of another batch.
+    public mutating func append(_ other: TokenBatch) {
+        let before = ids.count
+        ids += other.ids
+        types += other.types
+        starts += other.starts.dropFirst().map { $0 + before }
+    }
+
     /// Tokens.
     public var count: Int { ids.count }
     /// Texts.

@@ -6,30 +6,15 @@ public import TensorMath
 
 /// Gradients of a batch computed in parts, each on its own tape, on several threads.
 public enum GradientWork {
-    /// What threads add to. `@unchecked Sendable`: touched under the lock only.
-    private final class Sums: @unchecked Sendable {
-        let lock = Mutex<Void>(())
-        var parts: [Int: (loss: Double, gradients: [Matrix])] = [:]
-        var next = 0
-        var loss = 0.0
-        var total: [Matrix]?
+    /// What the parts gave. `@unchecked Sendable`: written under the lock.
+    private final class Parts: @unchecked Sendable {
+        private let lock = Mutex<Void>(())
+        private(set) var values: [(loss: Double, gradients: [Matrix])?]
 
-        /// Adds the parts that are there in their order, so that sums do not depend on which thread was first.
-        func add(_ part: Int, _ loss: Double, _ gradients: [Matrix]) {
-            lock.withLock { _ in
-                parts[part] = (loss, gradients)
-                while let ready = parts.removeValue(forKey: next) {
-                    self.loss += ready.loss
-                    if total == nil {
-                        total = ready.gradients
-                    } else {
-                        for index in ready.gradients.indices {
-                            total?[index].add(ready.gradients[index])
-                        }
-                    }
-                    next += 1
-                }
-            }
+        init(count: Int) { values = Array(repeating: nil, count: count) }
+
+        func set(_ part: Int, _ value: (loss: Double, gradients: [Matrix])) {
+            lock.withLock { _ in values[part] = value }
         }
     }
 
@@ -45,7 +30,7 @@ public enum GradientWork {
     public static func sum(
         parts: Int, threads: Int, _ body: @escaping (Int) -> (loss: Double, gradients: [Matrix])
     ) -> (loss: Double, gradients: [Matrix]) {
-        let sums = Sums()
+        let done = Parts(count: parts)
         let work = Work(body: body)
         let count = max(1, min(threads, parts))
         let taken = Atomic<Int>(0)
@@ -53,11 +38,38 @@ public enum GradientWork {
             while true {
                 let part = taken.add(1, ordering: .relaxed).oldValue
                 guard part < parts else { return }
-                let result = work.body(part)
-                sums.add(part, result.loss, result.gradients)
+                done.set(part, work.body(part))
             }
         }
-        return (sums.loss, sums.total ?? [])
+        let results = done.values.compactMap { $0 }
+        return (results.reduce(0) { $0 + $1.loss }, added(results.map(\.gradients), threads: count))
+    }
+
+    /// The sums of the parts' gradients, in the parts' order whichever thread was first; each tensor by one thread.
+    private static func added(_ parts: [[Matrix]], threads: Int) -> [Matrix] {
+        guard let first = parts.first else { return [] }
+        let sums = Sums(first)
+        let taken = Atomic<Int>(0)
+        DispatchQueue.concurrentPerform(iterations: threads) { _ in
+            while true {
+                let index = taken.add(1, ordering: .relaxed).oldValue
+                guard index < first.count else { return }
+                var sum = first[index]
+                for part in parts.dropFirst() { sum.add(part[index]) }
+                sums.set(index, sum)
+            }
+        }
+        return sums.values
+    }
+
+    /// `@unchecked Sendable`: written under the lock.
+    private final class Sums: @unchecked Sendable {
+        private let lock = Mutex<Void>(())
+        private(set) var values: [Matrix]
+
+        init(_ values: [Matrix]) { self.values = values }
+
+        func set(_ index: Int, _ value: Matrix) { lock.withLock { _ in values[index] = value } }
     }
 }
 
