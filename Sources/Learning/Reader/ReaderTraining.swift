@@ -182,13 +182,13 @@ public struct ReaderTraining: Sendable {
         let targets = item.isAnswerable ? item.targets : [count]
         let logs = output.logits.segmentedLogSoftmax(offsets: [0, count + 1])
         if item.isYes == nil, !targets.isEmpty {
-            losses.append(-(logs.elements(at: targets).exp().sum() + 1e-8).log())
+            losses.append(-Self.logSum(logs.elements(at: targets)))
         }
         if let isYes = item.isYes {
             losses.append(
                 output.yes.binaryCrossEntropy(targets: Matrix(rows: 1, columns: 1, filledWith: isYes ? 1 : 0)))
             // Which candidate does not matter, but that there is an answer does.
-            if count > 0 { losses.append(-(logs.elements(at: Array(0..<count)).exp().sum() + 1e-8).log()) }
+            if count > 0 { losses.append(-Self.logSum(logs.elements(at: Array(0..<count)))) }
         }
         if let relevance = item.relevance {
             let targets = Matrix(column: relevance.map { $0 ? 1 : 0 })
@@ -196,6 +196,12 @@ public struct ReaderTraining: Sendable {
         }
         guard !losses.isEmpty else { return output.yes.sum() * 0 }
         return Variable.joinedRows(losses).sum()
+    }
+
+    /// The log of the sum of exponentials, from the largest on, so that an improbable answer still has a gradient.
+    private static func logSum(_ logs: Variable) -> Variable {
+        let largest = logs.value.elements.max() ?? 0
+        return (logs + -largest).exp().sum().log() + largest
     }
 
     // MARK: - Measuring
