@@ -3,6 +3,7 @@
 import ArgumentParser
 import Base
 import Corpus
+import Encoders
 import Foundation
 import OrderedCollections
 import Postgres
@@ -116,14 +117,41 @@ struct SearchCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "By both, fused by reciprocal rank.")
         @OptionGroup var options: Options
         @Flag(help: "Re-rank the best 100 by late interaction; the corpus needs token vectors.") var late = false
+        @Option(
+            help: ArgumentHelp(
+                "Re-rank the best 50 by a model that reads query and passage together: reader.",
+                valueName: "name"))
+        var rerank: String?
+
+        func validate() throws {
+            if late, rerank != nil { throw ValidationError("give --late or --rerank, not both") }
+        }
 
         func run() async throws {
             if !late, try await options.searchDatabase(.hybrid) { return }
             let corpus = try await LocalCorpus(path: options.corpus)
+            if let rerank { return try options.show(try await reranked(by: rerank, corpus), from: corpus) }
             var hits = try await corpus.hybridSearch(
                 options.query, limit: late ? max(100, options.limit) : options.limit)
             if late { hits = try await corpus.rerank(hits.map(\.ordinal), by: options.query, limit: options.limit) }
             try options.show(hits, from: corpus)
+        }
+
+        /// The best of the fused search in the order that a reranker gives them, with its scores.
+        private func reranked(by name: String, _ corpus: LocalCorpus) async throws -> [ScoredPassage] {
+            guard let reranker = try AnswererDefaults.rerankers.reranker(name) else {
+                throw ValidationError(
+                    "--rerank \(name): there is no such reranker, or what it needs is not at hand "
+                        + "(known: \(AnswererDefaults.rerankers.names.joined(separator: ", ")); `forage model pull minilm`)"
+                )
+            }
+            let hits = try await corpus.hybridSearch(options.query, limit: max(50, options.limit))
+            let passages = try corpus.reader.passages(at: hits.map(\.ordinal))
+            let scores = try await reranker.scores(
+                query: options.query, passages: passages.map { (title: $0.title, text: $0.text) })
+            return reranker.mixture.order(scores).prefix(options.limit).map {
+                ScoredPassage(ordinal: hits[$0].ordinal, score: scores[$0])
+            }
         }
     }
 }

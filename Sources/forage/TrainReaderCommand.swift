@@ -18,17 +18,21 @@ struct TrainReaderCommand: AsyncParsableCommand {
         discussion: """
             Each data folder holds corpus.jsonl and questions.train.jsonl, whose questions name their gold passages or, \
             where they have no answer, the passages to look at (\"context\"); the questions of questions.dev.jsonl judge \
-            the reader. A folder given with --extra only adds questions to learn from. A run that was stopped goes on \
-            when the same command is given again.
+            the reader. A folder given with --extra only adds questions to learn from. Steps of decompositions, evidence \
+            triples and the facts behind a yes or no are learned from as well. A run that was stopped goes on when the \
+            same command is given again.
             """)
 
-    @Option(name: .long, help: "A folder with a data set; may be given more than once.")
+    @Option(
+        name: .long, help: "A folder with a data set, :N behind it for at most N questions an epoch; may be repeated.")
     var data: [String]
 
-    @Option(name: .long, help: "A folder whose questions are learned from and not judged; may be given more than once.")
+    @Option(name: .long, help: "A folder whose questions are learned from and not judged, :N as with --data.")
     var extra: [String] = []
 
-    @Option(name: .long, help: "A folder whose development questions choose the best state and calibrate.")
+    @Option(
+        name: .long,
+        help: "A folder whose development questions calibrate; of one that is judged too, every second does either.")
     var held: [String] = []
 
     @Option(name: .long, help: "The encoder: a name in the model folder, or a path.")
@@ -43,10 +47,25 @@ struct TrainReaderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The file to write the weights to.")
     var out = "Policies/reader.safetensors"
 
-    @Option(name: .long, help: "Steps of sixteen examples.")
+    @Option(name: .long, help: "Steps; 0 only calibrates and scores the reader that lies at --out.")
     var steps = 600
 
-    @Option(name: .long, help: "Examples worked on at once.")
+    @Option(name: .long, help: "Ends the training after so many minutes, the learning rate falling to zero by then.")
+    var minutes: Double?
+
+    @Option(name: .long, help: "Examples of a step.")
+    var batch = 16
+
+    @Option(name: .long, help: "Passages without the answer beside the gold ones of an example.")
+    var distractors = 1
+
+    @Option(name: .long, help: "The highest learning rate of the encoder's weights.")
+    var rate: Float = 2e-4
+
+    @Option(name: .long, help: "Tokens of a question and a passage together at most.")
+    var longest = 192
+
+    @Option(name: .long, help: "Cores to use.")
     var threads = 2
 
     @Option(name: .long, help: "The seed.")
@@ -54,7 +73,12 @@ struct TrainReaderCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
-        guard steps > 0, threads > 0 else { throw ValidationError("--steps and --threads must be at least 1") }
+        guard steps >= 0, threads > 0, batch > 0, distractors >= 0, longest >= 32 else {
+            throw ValidationError("--threads and --batch must be at least 1, --longest at least 32")
+        }
+        guard rate > 0, rate < 1, minutes ?? 1 > 0 else {
+            throw ValidationError("--rate must lie between 0 and 1, --minutes above 0")
+        }
         guard tune == "heads" || Tuning(tune) != nil else {
             throw ValidationError("--tune \(tune): expected full, top:LAYERS, lora:RANK, lora:RANK:LAYERS or heads")
         }
@@ -68,22 +92,28 @@ struct TrainReaderCommand: AsyncParsableCommand {
             throw ValidationError("there is no encoder '\(encoder)': run `forage model pull \(encoder)`")
         }
         BLAS.threads = 1
-        let sets = try (data + extra).map { try ReaderMaterial(folder: $0) }
-        let heldSets = try held.map { try ReaderMaterial(folder: $0, part: "dev") }
-        for set in sets { say("\(set.name): \(set.count) training questions") }
+        let sets = try (data + extra).map { entry in
+            let (path, most) = Self.divided(entry)
+            var set = try ReaderMaterial(folder: path, steps: true)
+            set.most = most ?? set.most
+            return set
+        }
+        let judged = Set(data.map { Self.divided($0).path })
+        let heldSets = try held.map { path in
+            let set = try ReaderMaterial(folder: path, part: "dev")
+            return judged.contains(path) ? set.half(0) : set
+        }
+        for set in sets { say("\(set.name): \(set.count) questions to learn from, at most \(set.most) an epoch") }
         guard sets.contains(where: { $0.count > 0 }) else {
             throw ValidationError("the data sets have no training questions")
         }
-        var training = ReaderTraining(tuning: Tuning(tune), steps: steps)
-        training.threads = threads
-        training.seed = seed
-        var run = ReaderRun(training: training, model: folder, out: out)
-        run.start = start
+        let run = self.run(in: folder)
         let say = say
-        let chosen = run
-        try await chosen.train(on: sets, held: heldSets.flatMap { Array($0.goldExamples.prefix(100)) }) { say($0) }
+        if steps > 0 {
+            try await run.train(on: sets, held: heldSets.flatMap { Array($0.goldExamples.prefix(60)) }) { say($0) }
+        }
         let trained = Date()
-        let reader = try await chosen.calibrate(on: heldSets.isEmpty ? sets : heldSets)
+        let reader = try await run.calibrate(on: heldSets.isEmpty ? sets : heldSets)
         let table = try await judge(reader)
         let card = """
             # reader
@@ -117,11 +147,35 @@ struct TrainReaderCommand: AsyncParsableCommand {
         say("wrote \(out) and \(name).md")
     }
 
+    /// A folder and the most questions behind its last colon.
+    private static func divided(_ entry: String) -> (path: String, most: Int?) {
+        guard let colon = entry.lastIndex(of: ":"), let most = Int(entry[entry.index(after: colon)...]), most > 0
+        else { return (entry, nil) }
+        return (String(entry[..<colon]), most)
+    }
+
+    private func run(in folder: String) -> ReaderRun {
+        var training = ReaderTraining(tuning: Tuning(tune), steps: steps)
+        training.threads = threads
+        training.seed = seed
+        training.batch = batch
+        training.distractors = distractors
+        training.encoderRate = rate
+        training.longest = longest
+        // As many parts as cores, where there are examples for them.
+        training.together = max(1, min(4, batch / threads))
+        var run = ReaderRun(training: training, model: folder, out: out)
+        run.start = start
+        run.seconds = minutes.map { 60 * $0 }
+        return run
+    }
+
     /// Scores the reader on the development questions of the data folders.
     private func judge(_ reader: SpanReader) async throws -> (reading: String, trust: String) {
         var result = (reading: "", trust: "")
-        for path in data {
-            let set = try ReaderMaterial(folder: path, part: "dev")
+        for path in data.map({ Self.divided($0).path }) {
+            let whole = try ReaderMaterial(folder: path, part: "dev")
+            let set = held.contains(path) ? whole.half(1) : whole
             var (f1, exact): ([Double], [Double]) = ([], [])
             for example in set.goldExamples {
                 let answer = try await reader.answer(

@@ -49,6 +49,48 @@ import Testing
         #expect(value(.listKL, [5, 3, 2], [list]).1.allSatisfy { abs($0) < 1e-5 })
     }
 
+    @Test func oneRelevantPassageMakesTheDisjointLossInfoNCE() {
+        let one = RankingLoss.List(range: 0..<3, relevant: [1])
+        #expect(abs(value(.disjoint, [1, 2, -1], [one]).0 - value(.infoNCE, [1, 2, -1], [one]).0) < 1e-5)
+        // A weak one among several relevant passages is forgiven.
+        let two = RankingLoss.List(range: 0..<3, relevant: [1, 2])
+        #expect(value(.disjoint, [0, 5, -5], [two]).0 < 0.02 && value(.infoNCE, [0, 5, -5], [two]).0 > 2)
+    }
+
+    @Test func onlyTheMannWhitneyLossComparesQuestions() {
+        let lists = [
+            RankingLoss.List(range: 0..<2, relevant: [0]), RankingLoss.List(range: 2..<4, relevant: [0]),
+        ]
+        let (level, raised): ([Float], [Float]) = ([2, 0, 2, 0], [2, 0, 7, 5])
+        #expect(abs(value(.infoNCE, level, lists).0 - value(.infoNCE, raised, lists).0) < 1e-5)
+        #expect(value(.mannWhitney, raised, lists).0 > value(.mannWhitney, level, lists).0 + 0.5)
+        // Divided by log 2 it is at least the share of pairs in the wrong order: here one of four.
+        #expect(value(.mannWhitney, raised, lists).0 / log(2) >= 0.25)
+    }
+
+    @Test func swapsHighUpWeighMost() {
+        // The pairs of the gold passage with the ranks 1 and 5 are 1/2 and 1/2 - 1/5 apart.
+        let list = RankingLoss.List(range: 0..<5, relevant: [1])
+        let scores: [Float] = [4, 3, 2, 1, 0]
+        let expected = zip([Float(1), -1, -2, -3], [Float(0.5), 1 / 6, 0.25, 0.3]).reduce(Float(0)) {
+            $0 + log(1 + exp($1.0)) * $1.1
+        }
+        #expect(abs(value(.lambda, scores, [list]).0 - expected) < 1e-5)
+    }
+
+    @Test func plackettLuceIsTheProbabilityOfTheOrder() {
+        let list = RankingLoss.List(range: 0..<3, relevant: [], teacher: [0, 2, 1])
+        let weights = [Float(0.5), 1, -1].map { exp($0) }
+        let first = weights[1] / weights.reduce(0, +), second = weights[2] / (weights[0] + weights[2])
+        #expect(abs(value(.plackettLuce, [0.5, 1, -1], [list]).0 + log(first * second)) < 1e-5)
+    }
+
+    @Test func theTeachersScoresAreWhatIsRegressedTo() {
+        let list = RankingLoss.List(range: 0..<3, relevant: [], teacher: [0, 2, 1])
+        #expect(value(.meanSquared, [0, 2, 1], [list]).0 == 0)
+        #expect(abs(value(.meanSquared, [1, 2, 1], [list]).0 - 1.0 / 3) < 1e-6)
+    }
+
     @Test(arguments: RankingLoss.all.map(\.name)) func gradientsEqualFiniteDifferences(_ name: String) throws {
         let loss = try #require(RankingLoss.named(name))
         let scores: [Float] = [0.3, -0.6, 1.1, 0.2, 0.9, -0.4, 0.5]
@@ -70,7 +112,7 @@ import Testing
         for loss in RankingLoss.all {
             let list = RankingLoss.List(range: 0..<2, relevant: [])
             let (value, gradient) = value(loss, [1, 2], [list])
-            #expect(value == 0 && gradient == [0, 0])
+            #expect(value == 0 && gradient == [0, 0], "\(loss.name)")
         }
         #expect(RankingLoss.named("none") == nil)
     }

@@ -253,6 +253,36 @@ import Text
         #expect(!never.isAnswerable && never.passages.count == 1)
     }
 
+    @Test func stepsOfAnAnswerAreQuestionsOfTheirOwn() throws {
+        let line = try JSONValue(
+            parsing: Array(
+                """
+                {"decomposition":[{"question":"Green >> performer","answer":"Steve","supporting":"p1"},
+                {"question":"Who married #1?","answer":"Miquette","supporting":"p2"},
+                {"question":"Where is #2 from?","answer":"Paris","supporting":null}],
+                "evidences":[["The Day (film)","director","Ann Lee"],["The Day","country","Chile"],["a","b"]]}
+                """.utf8))
+        let passages = [(id: "p3", title: "The Day (film)", text: "The Day is a film by Ann Lee.")]
+        let steps = StepQuestions.all(of: line, passages: passages)
+        #expect(
+            steps.map(\.question) == [
+                "What is the performer of Green?", "Who married Steve?", "What is the director of The Day (film)?",
+            ])
+        #expect(steps.map(\.answer) == ["Steve", "Miquette", "Ann Lee"])
+        #expect(steps.map(\.passage) == ["p1", "p2", "p3"])
+        // The passage about the film does not name a country: no step can be read off it.
+        #expect(!steps.contains { $0.answer == "Chile" || $0.answer == "Paris" })
+        #expect(StepQuestions.all(of: .object([:]), passages: passages).isEmpty)
+    }
+
+    @Test func partsAreOfNearlyTheSameSize() {
+        let sizes = [9, 1, 5, 5, 2, 8, 3, 7]
+        let parts = ReaderTraining.divided(sizes, into: 4)
+        #expect(parts.flatMap { $0 }.sorted() == Array(sizes.indices))
+        #expect(parts.allSatisfy { $0.reduce(0) { $0 + sizes[$1] } == 10 })
+        #expect(ReaderTraining.divided([4], into: 3) == [[0]])
+    }
+
     @Test func likelihoodPaysWhatEachPassageAdds() async throws {
         let question = LearningQuestion(id: "q", text: "Which river?", answers: ["Ostra"])
         let episode = try SmallWorld.episode(Array(SmallWorld.passages().prefix(2)), question: question)
