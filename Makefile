@@ -23,7 +23,7 @@ test: setup
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel 2>&1 | tee "$$log" \
 	    || { status=$$?; echo; echo "What failed:"; grep -A 4 -E "✘|Fatal error|Illegal|error:" "$$log"; exit $$status; }
-	python3 Tests/Attack/attack.py .build/debug/ForageCommand --build debug --seconds 60
+	python3 Tests/Attack/attack.py .build/debug/forage --build debug --seconds 60
 
 # From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
 demo: build
