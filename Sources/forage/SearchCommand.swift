@@ -138,7 +138,7 @@ struct SearchCommand: AsyncParsableCommand {
         }
 
         /// The best of the fused search in the order that a reranker gives them, with its scores.
-        private func reranked(by name: String, _ corpus: LocalCorpus) async throws -> [ScoredPassage] {
+        private func reranked(by name: String, _ corpus: LocalCorpus) async throws -> [Search.ScoredPassage] {
             guard let reranker = try AnswererDefaults.rerankers.reranker(name) else {
                 throw ValidationError(
                     "--rerank \(name): there is no such reranker, or what it needs is not at hand "
@@ -150,7 +150,7 @@ struct SearchCommand: AsyncParsableCommand {
             let scores = try await reranker.scores(
                 query: options.query, passages: passages.map { (title: $0.title, text: $0.text) })
             return reranker.mixture.order(scores).prefix(options.limit).map {
-                ScoredPassage(ordinal: hits[$0].ordinal, score: scores[$0])
+                Search.ScoredPassage(ordinal: hits[$0].ordinal, score: scores[$0])
             }
         }
     }

@@ -3,6 +3,7 @@
 import Base
 import Foundation
 import TensorMath
+import OrderedCollections
 import Testing
 import Text
 
