@@ -2,8 +2,8 @@
 
 import Base
 import Foundation
-import TensorMath
 import OrderedCollections
+import TensorMath
 import Testing
 import Text
 
