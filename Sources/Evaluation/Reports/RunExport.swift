@@ -91,50 +91,8 @@ public enum RunExport {
                 group.map(\.key.seed).sorted().enumerated().map { ($0.element, $0.offset + 1) },
                 uniquingKeysWith: { a, _ in a })
         }
-        let samples = own.map { record -> JSONValue in
-            var scores: JSONObject = [:]
-            for (measure, value) in record.scores {
-                scores[measure] = ["value": .number(value), "answer": .string(record.outcome.answer)]
-            }
-            var members: JSONObject = [
-                "id": .string(record.key.question),
-                "epoch": .integer(epochs[record.key.question]?[record.key.seed] ?? 1),
-                "input": .string(record.question), "target": .array(record.gold.map(JSONValue.string)),
-                "messages": .array(
-                    [["role": "user", "content": .string(record.question)]] + toolMessages(trace(record.key)) + [
-                        ["role": "assistant", "content": .string(record.outcome.answer)]
-                    ]),
-                "output": [
-                    "model": .string(record.key.model),
-                    "choices": [
-                        [
-                            "message": ["role": "assistant", "content": .string(record.outcome.answer)],
-                            "stop_reason": "stop",
-                        ]
-                    ],
-                ],
-                "scores": .object(scores),
-                "metadata": [
-                    "type": .string(record.type), "cited": .array(record.outcome.cited.map(JSONValue.string)),
-                    "kept": .array(record.outcome.kept.map(JSONValue.string)), "blame": .string(record.blame.rawValue),
-                ],
-                "events": [],
-            ]
-            if record.outcome.status == .limit {
-                let isTime = record.outcome.stop == "deadline" || record.outcome.stop.contains("seconds")
-                members["limit"] = [
-                    "type": isTime ? "time" : "custom", "limit": 0, "reason": .string(record.outcome.stop),
-                ]
-            }
-            if !record.isScored {
-                // The reader wants all three; there is no stack to show.
-                members["error"] = [
-                    "message": .string("\(record.outcome.status.rawValue): \(record.outcome.error)"), "traceback": "",
-                    "traceback_ansi": "",
-                ]
-            }
-            members["total_time"] = .number(record.outcome.seconds)
-            return .object(members)
+        let samples = own.map { record in
+            sample(record, epoch: epochs[record.key.question]?[record.key.seed] ?? 1, trace: trace(record.key))
         }
         // One a configuration: logs with one id count as one.
         let id = String(XXH64.hash("\(name)\n\(created)\n\(summary.configuration)"), radix: 16)
@@ -168,5 +126,52 @@ public enum RunExport {
             "stats": ["started_at": .string(created), "completed_at": .string(created), "model_usage": [:]],
             "samples": .array(samples),
         ]
+    }
+
+    /// One sample of such a log.
+    private static func sample(_ record: RunRecord, epoch: Int, trace: [JSONValue]) -> JSONValue {
+        var scores: JSONObject = [:]
+        for (measure, value) in record.scores {
+            scores[measure] = ["value": .number(value), "answer": .string(record.outcome.answer)]
+        }
+        var members: JSONObject = [
+            "id": .string(record.key.question),
+            "epoch": .integer(epoch),
+            "input": .string(record.question), "target": .array(record.gold.map(JSONValue.string)),
+            "messages": .array(
+                [["role": "user", "content": .string(record.question)]] + toolMessages(trace) + [
+                    ["role": "assistant", "content": .string(record.outcome.answer)]
+                ]),
+            "output": [
+                "model": .string(record.key.model),
+                "choices": [
+                    [
+                        "message": ["role": "assistant", "content": .string(record.outcome.answer)],
+                        "stop_reason": "stop",
+                    ]
+                ],
+            ],
+            "scores": .object(scores),
+            "metadata": [
+                "type": .string(record.type), "cited": .array(record.outcome.cited.map(JSONValue.string)),
+                "kept": .array(record.outcome.kept.map(JSONValue.string)), "blame": .string(record.blame.rawValue),
+            ],
+            "events": [],
+        ]
+        if record.outcome.status == .limit {
+            let isTime = record.outcome.stop == "deadline" || record.outcome.stop.contains("seconds")
+            members["limit"] = [
+                "type": isTime ? "time" : "custom", "limit": 0, "reason": .string(record.outcome.stop),
+            ]
+        }
+        if !record.isScored {
+            // The reader wants all three; there is no stack to show.
+            members["error"] = [
+                "message": .string("\(record.outcome.status.rawValue): \(record.outcome.error)"), "traceback": "",
+                "traceback_ansi": "",
+            ]
+        }
+        members["total_time"] = .number(record.outcome.seconds)
+        return .object(members)
     }
 }

@@ -9,6 +9,7 @@ import Text
 extension InMemoryCorpus {
     public func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet {
         try expression.checkCost()
+        for field in expression.fields.sorted() { _ = try schema.requiredType(of: field) }
         let words = try TextAnalyzer(.plain)
         let candidates = documents?.ordinals ?? Array(0..<DocumentOrdinal(self.documents.count))
         var found: [DocumentOrdinal] = []
