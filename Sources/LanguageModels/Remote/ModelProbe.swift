@@ -214,7 +214,11 @@ public struct ModelProbe: Sendable {
         do {
             onFinding(try await body())
         } catch let error as LanguageModelError {
-            onFinding(Finding(ability, false, "\(error)"))
+            // No answer in time says nothing of what the server can.
+            var can: Bool? = false
+            if case .timedOut = error { can = nil }
+            if case .exhaustedRetries = error { can = nil }
+            onFinding(Finding(ability, can, "\(error)"))
         }
     }
 
