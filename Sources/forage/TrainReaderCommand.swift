@@ -209,7 +209,7 @@ private struct ReaderTrust: CustomStringConvertible {
     /// nil where there are not both kinds of questions, or the reader was not calibrated.
     init?(_ reader: SpanReader, _ observations: [ReaderConfidence.Observation]) {
         let judged = observations.compactMap { seen in
-            reader.probabilities(seen).map { (held: $0.answerable, is: seen.isAnswerable) }
+            reader.confidence.map { (held: $0.probabilities(seen.signs).answerable, is: seen.isAnswerable) }
         }
         guard let threshold = reader.confidence?.threshold,
             let area = CalibrationMetrics.areaUnderROC(confidence: judged.map(\.held), correct: judged.map(\.is))

@@ -206,7 +206,7 @@ import Text
             let isAnswerable = number % 2 == 0
             let sign = (isAnswerable ? 1 : -1) + Float(generator.gaussian())
             return ReaderConfidence.Observation(
-                signs: [1, sign, 0, sign, 0, 0, 0, 0, 0, 0], isAnswerable: isAnswerable, isRight: number % 4 == 0)
+                signs: ["a": Double(sign), "b": Double(sign)], isAnswerable: isAnswerable, isRight: number % 4 == 0)
         }
         let confidence = ReaderConfidence(observations, refusals: 0.1)
         let judged = observations.map { (confidence.probabilities($0.signs), $0) }
@@ -214,8 +214,8 @@ import Text
         #expect(refused <= 11)
         // Calibrated: the mean probability is the share that was right.
         #expect(abs(judged.reduce(0) { $0 + $1.0.correct } / 200 - 0.25) < 0.03)
-        #expect(confidence.probabilities([1, 3, 0, 3, 0, 0, 0, 0, 0, 0]).answerable > 0.9)
-        #expect(confidence.probabilities([1, -3, 0, -3, 0, 0, 0, 0, 0, 0]).answerable < 0.1)
+        #expect(confidence.probabilities(["a": 3, "b": 3]).answerable > 0.9)
+        #expect(confidence.probabilities(["a": -3, "b": -3]).answerable < 0.1)
     }
 
     @Test func aRerankerThatDoesNotHelpGetsNoShare() {

@@ -17,6 +17,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -80,16 +81,19 @@ def main():
     args = parser.parse_args()
     if args.llama:
         return llama(args)
+    # What llama.cpp logs goes to a file: in a pipe that nobody reads it would stop for good after 64 KB.
+    log = tempfile.TemporaryFile("w+")
     peer = subprocess.Popen(
         [sys.executable, __file__, *sys.argv[1:], "--llama"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True)
+        stderr=log, text=True)
     rounds = []
     for _ in range(args.rounds):
         peer.stdin.write("\n")
         peer.stdin.flush()
         line = next((line for line in peer.stdout if line.startswith("ROUND ")), None)
         if line is None:
-            sys.exit("llama.cpp gave no figures: " + (peer.communicate()[1] or "").strip()[-400:])
+            log.seek(0)
+            sys.exit("llama.cpp gave no figures: " + log.read().strip()[-400:])
         rounds.append((forage(args), json.loads(line[6:])))
         print(json.dumps({"forage": rounds[-1][0], "llama.cpp": rounds[-1][1]}), flush=True)
     peer.stdin.close()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
-import OrderedCollections
+public import OrderedCollections
 import Text
 
 /// An answer with the passages that it rests on.
@@ -36,6 +36,8 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
     public var confidence: Double?
     /// Whether something that was found supports the answer; decided after the fact, whoever wrote it.
     public var isSupported = true
+    /// What the answerer saw of its evidence, by name: what its confidence was computed from, or can be fitted on.
+    public var signs: OrderedDictionary<String, Double> = [:]
 
     public init(
         text: String, short: String? = nil, label: Label, answerer: String, citations: [Citation] = [],
@@ -61,6 +63,7 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
             citations: try (json["citations"]?.array ?? []).map(Citation.init(json:)),
             confidence: json["confidence"]?.double)
         isSupported = json["supported"]?.bool ?? true
+        for (name, value) in json["signs"]?.object ?? [:] { signs[name] = value.double }
     }
 
     public var json: JSONValue {
@@ -71,6 +74,10 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
         members["citations"] = .array(citations.map(\.json))
         if let confidence { members["confidence"] = .number(confidence) }
         if !isSupported { members["supported"] = false }
+        if !signs.isEmpty {
+            members["signs"] = .object(
+                JSONObject(uniqueKeysWithValues: signs.map { ($0.key, JSONValue.number($0.value)) }))
+        }
         return .object(members)
     }
 }

@@ -29,6 +29,8 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
     public var isAnswerable: Bool
     /// Graded judgments by passage id, for retrieval measures; empty when `supporting` is all there is.
     public var judgments: [String: Int]
+    /// The ids of documents that its corpus must not show while it is asked: what makes it unanswerable. Default: none.
+    public var withheld: [String] = []
     /// Further fields of the source, kept as they were.
     public var extra: JSONObject
 
@@ -56,6 +58,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
 
     static let knownKeys: Set<String> = [
         "id", "question", "answers", "supporting", "supporting_facts", "type", "hops", "answerable", "judgments",
+        "withheld",
     ]
 
     public init(json: JSONValue) throws {
@@ -78,6 +81,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
             id: id, text: text, answers: answers, supporting: try EvalQuestion.texts(json, "supporting"),
             supportingFacts: try EvalQuestion.facts(json["supporting_facts"]), type: type, hops: json["hops"]?.int,
             isAnswerable: answerable, judgments: judgments, extra: extra)
+        withheld = try EvalQuestion.texts(json, "withheld")
     }
 
     public var json: JSONValue {
@@ -87,6 +91,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
         ]
         if let hops { members["hops"] = .integer(hops) }
         if !isAnswerable { members["answerable"] = false }
+        if !withheld.isEmpty { members["withheld"] = .array(withheld.map(JSONValue.string)) }
         if !supportingFacts.isEmpty {
             members["supporting_facts"] = .array(
                 supportingFacts.map { [.string($0.title), .integer($0.sentence)] })

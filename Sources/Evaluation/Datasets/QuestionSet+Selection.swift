@@ -53,6 +53,22 @@ extension QuestionSet {
         return result
     }
 
+    /// Takes the evidence of a share of the questions away: their gold passages are withheld from them, and a refusal is the
+    /// right reply. Which, is drawn by the hash of their text; those without gold passages stay as they are.
+    public func withholding(_ share: Double, seed: UInt64) -> QuestionSet {
+        var result = self
+        for index in questions.indices {
+            let gold = questions[index].relevance.filter { $0.value > 0 }.keys.sorted()
+            guard !gold.isEmpty, Double(Self.draw(questions[index], ~seed) >> 11) * 0x1p-53 < share else { continue }
+            result.questions[index].withheld = gold
+            result.questions[index].supporting = []
+            result.questions[index].supportingFacts = []
+            result.questions[index].judgments = [:]
+            result.questions[index].isAnswerable = false
+        }
+        return result
+    }
+
     /// Splits the questions by the hash of their text: equal texts fall on the same side, and adding questions moves none.
     /// - Parameter share: the share of the second part, 0...1.
     public func split(second share: Double, seed: UInt64) -> (first: QuestionSet, second: QuestionSet) {

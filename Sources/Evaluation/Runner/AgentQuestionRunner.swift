@@ -62,8 +62,10 @@ public struct AgentQuestionRunner: QuestionRunner {
             throw DatasetError(file: key.policy, message: "the suite has no such policy")
         }
         let store = InMemoryEventStore()
+        let shown =
+            question.withheld.isEmpty ? corpus : try await WithheldCorpus(corpus, without: question.withheld)
         let environment = AgentEnvironment(
-            corpus: corpus, tools: try policyTools[key.policy].map { try tools.selecting($0) } ?? tools,
+            corpus: shown, tools: try policyTools[key.policy].map { try tools.selecting($0) } ?? tools,
             model: models[key.model], embed: embed)
         // One stream of draws a question: with one for all, a seed would be lucky or unlucky on every question alike, and
         // the questions of a run would not be independent, as its statistics take them to be.
@@ -87,6 +89,7 @@ public struct AgentQuestionRunner: QuestionRunner {
         outcome.refused = answer.label == .none
         outcome.unsupported = !answer.isSupported
         outcome.confidence = answer.confidence
+        outcome.signs = answer.signs
         // Gold names documents: passages of one document count once, at the place of the best.
         var kept: OrderedDictionary<String, String> = [:]
         for item in state.evidence.ranking {

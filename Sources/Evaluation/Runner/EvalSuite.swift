@@ -13,6 +13,7 @@ import Text
 ///     corpus: hotpot.forage            # a corpus folder, or passages as JSON Lines
 ///     questions:
 ///       - {file: questions.dev.jsonl, format: forage, limit: 100, sample_seed: 1, name: hotpotqa, benchmark: hotpotQA}
+///                                      # withhold: 0.5 takes the gold passages of half of them out of the corpus
 ///     policies: [single-shot, hops]    # names, or paths of policy files
 ///     models: [none]                   # none, or {name, scripted: file}, {name, recorded: file},
 ///                                      # {name, url, model, key_env}, {name, local: folder or file}
@@ -32,6 +33,8 @@ public struct EvalSuite: Sendable {
         public var sampleSeed: UInt64
         public var name: String?
         public var benchmark: AnswerBenchmark?
+        /// The share of the questions whose gold passages are hidden from them, so that a refusal is right. Default: 0.
+        public var withhold = 0.0
     }
 
     /// How a model is had.
@@ -135,7 +138,7 @@ public struct EvalSuite: Sendable {
                     Questions(file: within(file), format: nil, limit: nil, sampleSeed: 1, name: nil, benchmark: nil))
                 continue
             }
-            try check(entry, ["file", "format", "limit", "sample_seed", "name", "benchmark"], place)
+            try check(entry, ["file", "format", "limit", "sample_seed", "name", "benchmark", "withhold"], place)
             guard let file = entry["file"]?.string else { throw error("\(place).file must be a path") }
             var format: DatasetFormat?
             if let text = entry["format"]?.string {
@@ -155,11 +158,17 @@ public struct EvalSuite: Sendable {
                     )
                 }
             }
-            questions.append(
-                Questions(
-                    file: within(file), format: format, limit: entry["limit"]?.int,
-                    sampleSeed: UInt64(max(0, entry["sample_seed"]?.int ?? 1)), name: entry["name"]?.string,
-                    benchmark: benchmark))
+            var set = Questions(
+                file: within(file), format: format, limit: entry["limit"]?.int,
+                sampleSeed: UInt64(max(0, entry["sample_seed"]?.int ?? 1)), name: entry["name"]?.string,
+                benchmark: benchmark)
+            if let given = entry["withhold"] {
+                guard let share = given.double, (0...1).contains(share) else {
+                    throw error("\(place).withhold must be a share from 0 to 1")
+                }
+                set.withhold = share
+            }
+            questions.append(set)
         }
         guard !questions.isEmpty else { throw error("questions must be a file or a list of files") }
         policies = (content["policies"]?.array ?? []).compactMap(\.string).map {
@@ -190,6 +199,7 @@ public struct EvalSuite: Sendable {
             if let name = entry.name { set.name = name }
             if let benchmark = entry.benchmark { set.benchmark = benchmark }
             if let limit = entry.limit { set = set.sample(limit, seed: entry.sampleSeed) }
+            set = set.withholding(entry.withhold, seed: entry.sampleSeed)
             while !seen.insert(set.name).inserted { set.name += "-2" }
             return set
         }

@@ -64,6 +64,8 @@ public struct RunOutcome: Sendable, Hashable {
     public var unsupported = false
     /// The agent's confidence, 0...1.
     public var confidence: Double?
+    /// What the answerer saw of its evidence, by name; what a confidence is fitted on.
+    public var signs: OrderedDictionary<String, Double> = [:]
     /// Passage ids: cited by the answer, best first.
     public var cited: [String]
     /// Kept as evidence, best first.
@@ -154,6 +156,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
             completionTokens: out["completion_tokens"]?.int ?? 0, cost: out["cost"]?.double ?? 0,
             seconds: out["seconds"]?.double ?? 0, error: out["error"]?.string ?? "", verdict: out["verdict"]?.bool)
         outcome.unsupported = out["unsupported"]?.bool ?? false
+        for (name, value) in out["signs"]?.object ?? [:] { outcome.signs[name] = value.double }
         scores = [:]
         for (measure, value) in json["scores"]?.object ?? [:] { scores[measure] = value.double }
         blame = json["blame"]?.string.flatMap(Blame.init(rawValue:)) ?? .unknown
@@ -171,6 +174,10 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
         if outcome.refused { out["refused"] = true }
         if outcome.unsupported { out["unsupported"] = true }
         if let confidence = outcome.confidence { out["confidence"] = .number(confidence) }
+        if !outcome.signs.isEmpty {
+            out["signs"] = .object(
+                JSONObject(uniqueKeysWithValues: outcome.signs.map { ($0.key, JSONValue.number($0.value)) }))
+        }
         out["cited"] = list(outcome.cited)
         out["kept"] = list(outcome.kept)
         out["retrieved"] = list(outcome.retrieved)

@@ -1,84 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+public import OrderedCollections
 import TensorMath
 
 /// How sure the reader may be, fitted on questions that it was not trained on: whether the passages hold the answer at
-/// all, and whether the answer that it found is right. Two logistic models over a few signs (Platt's scaling with more
+/// all, and whether the answer that it found is right. Two logistic models over named signs (Platt's scaling with more
 /// than one input; Kamath et al. 2020 for abstention under another field's questions).
+///
+/// Each sign is measured from its mean in steps of its spread, so that one that is missing counts as the mean.
 public struct ReaderConfidence: Sendable, Hashable {
-    /// Weights for the signs, the first of which is always 1.
+    /// The signs, by name, with their mean and their spread where it was fitted.
+    let names: [String]
+    let means: [Float]
+    let spreads: [Float]
+    /// The constant and the weight of each sign.
     var answerable: [Float]
     var correct: [Float]
     /// Below this probability that the passages hold the answer, nothing is answered.
     public var threshold: Float
 
-    /// The signs, in order.
-    static let signs = [
-        "one", "not none", "relevance", "score", "coverage", "second", "yes or no", "sentence", "passage", "names",
-    ]
-
+    /// What a reading says of itself.
     static func signs(
         _ reading: Reading, _ layout: ReaderLayout, _ best: (text: String, place: ReaderLayout.Place?, score: Double)
-    ) -> [Float] {
-        func logit(_ p: Float) -> Float {
-            let p = min(max(p, 1e-4), 1 - 1e-4)
+    ) -> OrderedDictionary<String, Double> {
+        func logit(_ p: Float) -> Double {
+            let p = Double(min(max(p, 1e-4), 1 - 1e-4))
             return log(p / (1 - p))
         }
+        func bounded(_ value: Float?) -> Double { Double(min(max(value ?? -6, -6), 6)) }
         let relevance = reading.relevance.sorted(by: >)
-        let top = relevance.first ?? -6
         return [
-            1, logit(1 - reading.none), min(max(top, -6), 6), logit(Float(best.score)), 4 * layout.coverage - 2,
-            min(max(relevance.count > 1 ? relevance[1] : top, -6), 6), layout.isYesNo ? 1 : 0,
-            4 * (best.place?.sentenceCover ?? 0.5) - 2, 4 * (best.place?.passageCover ?? 0.5) - 2,
-            4 * layout.nameCoverage - 2,
+            "not none": logit(1 - reading.none), "relevance": bounded(relevance.first),
+            "second relevance": bounded(relevance.count > 1 ? relevance[1] : relevance.first),
+            "score": logit(Float(best.score)), "coverage": Double(layout.coverage),
+            "yes or no": layout.isYesNo ? 1 : 0, "sentence": Double(best.place?.sentenceCover ?? 0.5),
+            "passage": Double(best.place?.passageCover ?? 0.5), "names": Double(layout.nameCoverage),
+            "titled names": Double(layout.titledNames),
         ]
     }
 
     /// The probability that the passages hold the answer, and that the answer is right.
-    func probabilities(_ signs: [Float]) -> (answerable: Double, correct: Double) {
-        func value(_ weights: [Float]) -> Double {
-            let sum = zip(weights, signs).reduce(Float(0)) { $0 + $1.0 * $1.1 }
-            return 1 / (1 + exp(-Double(sum)))
+    public func probabilities(_ signs: OrderedDictionary<String, Double>) -> (answerable: Double, correct: Double) {
+        let values = names.indices.map { index in
+            signs[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
         }
-        return (value(answerable), value(correct))
+        return (Self.probability(answerable, values), Self.probability(correct, values))
+    }
+
+    private static func step(_ value: Float, _ mean: Float, _ spread: Float) -> Float {
+        min(max((value - mean) / spread, -4), 4)
+    }
+
+    private static func probability(_ weights: [Float], _ values: [Float]) -> Double {
+        let sum = zip(weights.dropFirst(), values).reduce(weights[0]) { $0 + $1.0 * $1.1 }
+        return 1 / (1 + exp(-Double(sum)))
     }
 
     /// What was seen on one held-out question.
     public struct Observation: Sendable {
-        var signs: [Float]
+        public var signs: OrderedDictionary<String, Double>
         /// Whether the passages hold the answer.
         public var isAnswerable: Bool
         /// Whether the answer that was found is right.
         public var isRight: Bool
+
+        public init(signs: OrderedDictionary<String, Double>, isAnswerable: Bool, isRight: Bool) {
+            self.signs = signs
+            self.isAnswerable = isAnswerable
+            self.isRight = isRight
+        }
     }
 
     /// Fits both models; the threshold is the highest that refuses at most a share of the answerable questions.
     ///
     /// - Parameter refusals: That share. Default: 0.08.
     public init(_ observations: [Observation], refusals: Double = 0.08) {
-        answerable = Self.fit(observations.map { ($0.signs, $0.isAnswerable) })
-        correct = Self.fit(observations.map { ($0.signs, $0.isAnswerable && $0.isRight) })
+        let names = Array(observations.reduce(into: OrderedSet<String>()) { $0.formUnion($1.signs.keys) })
+        var (means, spreads): ([Float], [Float]) = ([], [])
+        for name in names {
+            let values = observations.compactMap { $0.signs[name] }
+            let mean = values.reduce(0, +) / Double(max(1, values.count))
+            let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, values.count))
+            means.append(Float(mean))
+            spreads.append(Float(max(square.squareRoot(), 1e-3)))
+        }
+        let rows = observations.map { seen in
+            names.indices.map { index in
+                seen.signs[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
+            }
+        }
+        self.names = names
+        self.means = means
+        self.spreads = spreads
+        answerable = Self.fit(zip(rows, observations).map { ($0, $1.isAnswerable) }, count: names.count)
+        correct = Self.fit(
+            zip(rows, observations).map { ($0, $1.isAnswerable && $1.isRight) }, count: names.count)
         threshold = 0
         let kept = observations.filter(\.isAnswerable).map { probabilities($0.signs).answerable }.sorted()
         if !kept.isEmpty { threshold = Float(kept[min(kept.count - 1, Int(refusals * Double(kept.count)))]) }
     }
 
-    /// Logistic regression by gradient descent, with a small squared penalty.
-    private static func fit(_ rows: [(signs: [Float], isTrue: Bool)]) -> [Float] {
-        var weights = [Float](repeating: 0, count: signs.count)
+    /// Logistic regression by gradient descent with momentum and a small squared penalty.
+    private static func fit(_ rows: [(values: [Float], isTrue: Bool)], count: Int) -> [Float] {
+        var weights = [Float](repeating: 0, count: count + 1)
         guard !rows.isEmpty else { return weights }
         var memory = weights
-        for _ in 0..<2000 {
-            var gradient = weights.map { 1e-3 * $0 }
-            for (signs, isTrue) in rows {
-                let sum = zip(weights, signs).reduce(Float(0)) { $0 + $1.0 * $1.1 }
-                let error = (1 / (1 + exp(-sum)) - (isTrue ? 1 : 0)) / Float(rows.count)
-                for index in signs.indices { gradient[index] += error * signs[index] }
+        for _ in 0..<1000 {
+            var gradient = weights.map { 2e-3 * $0 }
+            for (values, isTrue) in rows {
+                let error = (Float(probability(weights, values)) - (isTrue ? 1 : 0)) / Float(rows.count)
+                gradient[0] += error
+                for index in values.indices { gradient[index + 1] += error * values[index] }
             }
             for index in weights.indices {
                 memory[index] = 0.9 * memory[index] + gradient[index]
-                weights[index] -= 0.05 * memory[index]
+                weights[index] -= 0.1 * memory[index]
             }
         }
         return weights
@@ -86,8 +123,14 @@ public struct ReaderConfidence: Sendable, Hashable {
 
     // MARK: - Files
 
+    /// The metadata key of a reader's file that names the signs, one a line.
+    private static let key = "confidence_signs"
+
     /// Adds the fitted numbers to a reader's file.
     func add(to writer: inout SafetensorsWriter) {
+        writer.metadata[Self.key] = names.joined(separator: "\n")
+        writer.add("confidence.means", shape: [means.count], means)
+        writer.add("confidence.spreads", shape: [spreads.count], spreads)
         writer.add("confidence.answerable", shape: [answerable.count], answerable)
         writer.add("confidence.correct", shape: [correct.count], correct)
         writer.add("confidence.threshold", shape: [1], [threshold])
@@ -97,15 +140,19 @@ public struct ReaderConfidence: Sendable, Hashable {
     ///
     /// - Throws: `SafetensorsError`.
     init?(file: SafetensorsFile) throws {
-        guard file.contains("confidence.threshold") else { return nil }
+        guard file.contains("confidence.threshold"), let listed = file.metadata[Self.key] else { return nil }
+        names = listed.split(separator: "\n").map(String.init)
+        means = try file.floats(named: "confidence.means")
+        spreads = try file.floats(named: "confidence.spreads")
         answerable = try file.floats(named: "confidence.answerable")
         correct = try file.floats(named: "confidence.correct")
         let stored = try file.floats(named: "confidence.threshold")
-        guard answerable.count == Self.signs.count, correct.count == Self.signs.count, stored.count == 1,
-            (answerable + correct + stored).allSatisfy(\.isFinite)
+        guard means.count == names.count, spreads.count == names.count, answerable.count == names.count + 1,
+            correct.count == names.count + 1, stored.count == 1, spreads.allSatisfy({ $0 > 0 }),
+            (means + spreads + answerable + correct + stored).allSatisfy(\.isFinite)
         else {
             throw SafetensorsError.mismatch(
-                path: file.path, name: "confidence", reason: "expected \(Self.signs.count) finite numbers")
+                path: file.path, name: "confidence", reason: "expected finite numbers for \(names.count) signs")
         }
         threshold = stored[0]
     }
@@ -130,11 +177,6 @@ extension SpanReader {
                     isAnswerable: example.isAnswerable, isRight: isRight(best.text, example.answers)))
         }
         return result
-    }
-
-    /// The calibrated probabilities of an observation: that the passages hold the answer, and that the answer is right.
-    public func probabilities(_ observation: ReaderConfidence.Observation) -> (answerable: Double, correct: Double)? {
-        confidence?.probabilities(observation.signs)
     }
 
     /// Writes a copy of a reader's file with a fitted confidence in it.

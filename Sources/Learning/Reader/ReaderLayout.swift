@@ -36,6 +36,8 @@ struct ReaderLayout: Sendable {
     let sought: [String]
     /// The share of the question's names and numbers that the passages hold; 1 where it has none.
     let nameCoverage: Float
+    /// The share of them that stand in a passage's title; 1 where the question has none.
+    let titledNames: Float
     /// The rows of each passage's tokens, and of the question's beside it.
     let passages: [Range<Int>]
     let questions: [Range<Int>]
@@ -94,6 +96,10 @@ struct ReaderLayout: Sendable {
             word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
         }.map(\.element.stem)
         nameCoverage = names.isEmpty ? 1 : Float(names.count { held.contains($0) }) / Float(names.count)
+        let stems = names.isEmpty ? [] : titles.map { title in Set(ReaderText(title).words.map(\.stem)) }
+        titledNames =
+            names.isEmpty
+            ? 1 : Float(names.count { name in stems.contains { $0.contains(name) } }) / Float(names.count)
         sought = asked.text.words.filter(\.isContent).map { String(decoding: asked.text.bytes[$0.utf8], as: UTF8.self) }
         passages = pairs.map(\.all)
         questions = pairs.map(\.question)

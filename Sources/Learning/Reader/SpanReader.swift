@@ -3,6 +3,7 @@
 import Base
 public import Encoders
 import Foundation
+public import OrderedCollections
 import TensorMath
 import Text
 import Transformers
@@ -23,6 +24,8 @@ public struct SpanAnswer: Sendable, Hashable {
     public var isAnswerable = true
     /// The question's content words: what was looked for.
     public var sought: [String] = []
+    /// What the reading says of itself, by name: what a confidence is fitted on.
+    public var signs: OrderedDictionary<String, Double> = [:]
 
     /// What an answer says about itself.
     public init(text: String, passage: Int?, range: Range<Int>?, score: Double) {
@@ -117,8 +120,15 @@ public struct SpanReader: Sendable {
         answer.sought = layout.sought
         // Passages that hold no content word of the question are only what the search put first.
         answer.isAnswerable = layout.sought.isEmpty || layout.coverage > 0
+        answer.signs = ReaderConfidence.signs(reading, layout, found)
+        return judged(answer)
+    }
+
+    /// An answer with the confidence that its signs give it, where the reader was calibrated.
+    func judged(_ answer: SpanAnswer) -> SpanAnswer {
         guard let confidence else { return answer }
-        let judged = confidence.probabilities(ReaderConfidence.signs(reading, layout, found))
+        var answer = answer
+        let judged = confidence.probabilities(answer.signs)
         answer.confidence = judged.correct
         answer.isAnswerable = answer.isAnswerable && judged.answerable >= Double(confidence.threshold)
         return answer

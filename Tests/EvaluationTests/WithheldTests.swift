@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Corpus
+import Testing
+import Tools
+
+@testable import Evaluation
+
+/// A question whose gold passages are taken out of its corpus.
+@Suite struct WithheldTests {
+    private static let passages = [
+        EvalPassage(id: "tide", title: "Tide mill", text: "A tide mill is driven by the tide.", metadata: ["year": 1620]),
+        EvalPassage(id: "wind", title: "Windmill", text: "A windmill is driven by the wind.", metadata: ["year": 1700]),
+        EvalPassage(id: "mill", title: "Mill", text: "A mill grinds grain; a tide mill and a windmill are mills.",
+            metadata: ["year": 1500]),
+    ]
+
+    @Test func nothingShowsWithheldDocuments() async throws {
+        let whole = try EvalCorpus.inMemory(Self.passages, name: "mills")
+        let corpus = try await WithheldCorpus(whole, without: ["tide", "no such id"])
+        let found = try await corpus.search(.keyword, query: "tide mill", limit: 1, within: nil)
+        #expect(found.map(\.id) == ["mill"])
+        #expect(try await whole.search(.keyword, query: "tide mill", limit: 1, within: nil).map(\.id) == ["tide"])
+        #expect(try await corpus.passages(withID: "tide").isEmpty)
+        let old = FilterExpression.compare(field: "year", .less, .integer(1650))
+        #expect(try await corpus.filter(old, among: nil).count == 1)
+        #expect(try await whole.filter(old, among: nil).count == 2)
+        let mill = try #require(try await whole.passages(withID: "mill").first)
+        #expect(try await corpus.linkedPassages(from: mill.ordinal, limit: 5).map(\.id) == ["wind"])
+        #expect(corpus.fingerprint != whole.fingerprint)
+    }
+
+    @Test func aShareOfTheQuestionsLosesItsEvidence() {
+        let questions = (0..<400).map {
+            EvalQuestion(id: "q\($0)", text: "Question \($0)?", answers: ["a"], supporting: $0 < 300 ? ["p\($0)"] : [])
+        }
+        let set = QuestionSet(name: "s", questions: questions, benchmark: .hotpotQA)
+        let half = set.withholding(0.5, seed: 1)
+        let robbed = half.questions.filter { !$0.withheld.isEmpty }
+        #expect((110...190).contains(robbed.count))
+        #expect(robbed.allSatisfy { !$0.isAnswerable && $0.supporting.isEmpty && $0.withheld.count == 1 })
+        #expect(half.questions.suffix(100) == questions.suffix(100))
+        #expect(set.withholding(0, seed: 1).questions == questions)
+        #expect(half.questions == set.withholding(0.5, seed: 1).questions)
+        #expect(throws: Never.self) { try EvalQuestion(json: robbed[0].json) == robbed[0] }
+    }
+}
