@@ -58,8 +58,14 @@ struct TrainCorpusQuestionsCommand: AsyncParsableCommand {
             for score in scores where !score.right.isEmpty {
                 let exact = PolicyScores.estimate(score.right)
                 let time = score.seconds > 0 ? String(format: "%.1f", score.seconds * 1000) : "–"
-                print("\(score.name)\t\(kind)\t\(score.right.count) questions\texact \(exact)\t\(time) ms")
-                table += "| \(score.name) | \(kind) | \(score.right.count) | \(exact) | \(time) |\n"
+                let passed = score.accepted.isEmpty ? "–" : String(Int(score.accepted.reduce(0, +)))
+                let both = zip(score.right, score.accepted).map { $0 * $1 }.reduce(0, +)
+                let rightPassed = score.accepted.isEmpty ? "–" : String(Int(both))
+                print(
+                    "\(score.name)\t\(kind)\t\(score.right.count) questions\texact \(exact)\tpass \(passed)\tright of these \(rightPassed)\t\(time) ms"
+                )
+                table +=
+                    "| \(score.name) | \(kind) | \(score.right.count) | \(exact) | \(passed) | \(rightPassed) | \(time) |\n"
             }
         }
         var taken = ""
@@ -79,15 +85,15 @@ struct TrainCorpusQuestionsCommand: AsyncParsableCommand {
             | --- | --- |
             | Command | `\(TrainPolicyCommand.command)` |
             | Data | \(outcome.trained) training questions; for \(String(format: "%.1f", outcome.covered * 100)) % the grammar has a program that gives the answer |
-            | Weights | \(outcome.weights), and the gate |
+            | Weights | \(outcome.weights), and the gate, with its threshold at \(String(format: "%.2f", outcome.threshold)) |
             | Seed | \(seed) |
             | Cost | \(Int(Date().timeIntervalSince(begun))) s |
 
             Exact answers, lists as sets; 95 % bootstrap intervals. Tables and fields of the development questions are not those
             of the training questions.
 
-            | set | part | questions | exact | ms a question |
-            | --- | --- | --- | --- | --- |
+            | set | part | questions | exact | pass the gate | right of these | ms a question |
+            | --- | --- | --- | --- | --- | --- | --- |
             \(table)
             Questions about single passages, asked over the last collection of records:
 

@@ -67,13 +67,24 @@ enum Fleet {
         #expect(
             Fleet.run(
                 .groupExtreme([], 0, .value, .mean(1), isDescending: true, count: 1, givesMeasure: false)) == ["Ada"])
-        #expect(Fleet.run(.groupsWhere([], 0, .greaterOrEqual, 2, givesCount: false)) == ["Ada", "Bo"])
-        #expect(Fleet.run(.groupsWhere([], 0, .less, 2, givesCount: true)) == ["1"])
+        #expect(Fleet.run(.groupsWhere([], 0, .count, .greaterOrEqual, 2, givesCount: false)) == ["Ada", "Bo"])
+        #expect(Fleet.run(.groupsWhere([], 0, .count, .less, 2, givesCount: true)) == ["1"])
         #expect(Fleet.run(.statistic(.sum, .filter(bo), 1)) == ["39"])
         #expect(Fleet.run(.statistic(.range, .filter([]), 1)) == ["23"])
         #expect(Fleet.run(.distinct(.filter([]), 0, .value)) == ["3"])
         #expect(Fleet.run(.distinct(.filter([]), 2, .year)) == ["3"])
         #expect(Fleet.run(.meanPerGroup([], 0, .value)) == ["2"])
+    }
+
+    @Test func setsHeldAgainstEachOther() {
+        #expect(Fleet.run(.shared(ada, bo, 1, isNegated: false, givesCount: false)) == ["30"])
+        #expect(Fleet.run(.shared(ada, bo, 1, isNegated: true, givesCount: false)) == ["12"])
+        #expect(Fleet.run(.shared([], bo, 1, isNegated: true, givesCount: true)) == ["3"])
+        #expect(Fleet.run(.groupsWhere([], 0, .distinct(1), .less, 2, givesCount: false)) == ["Cyn"])
+        #expect(
+            Fleet.run(
+                .groupExtreme([], 0, .value, .distinct(1), isDescending: true, count: 1, givesMeasure: false))
+                == ["Ada", "Bo"])
     }
 
     @Test func arithmeticAndComparison() {

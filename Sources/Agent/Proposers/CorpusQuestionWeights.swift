@@ -10,6 +10,9 @@ import Text
 /// The trained scorer of programs, as `forage train corpus-questions` writes it.
 public struct CorpusQuestionWeights: Sendable {
     let values: ProgramWeights
+    /// The least confidence at which running the program served training's left-out questions best; 0.5 where the file says
+    /// none.
+    public let threshold: Double
     /// Identifies the weights.
     public let fingerprint: String
 
@@ -31,6 +34,11 @@ public struct CorpusQuestionWeights: Sendable {
             dense[at] = score
         }
         values = ProgramWeights(scores: dense, gate: try file.floats(named: "gate"))
+        let written = file.metadata["threshold"].flatMap { Double($0) } ?? 0.5
+        guard (0...1).contains(written) else {
+            throw SafetensorsError.malformed(path: path, reason: "the threshold is \(written), expected 0 to 1")
+        }
+        threshold = written
         var hash = SHA256()
         for list in [places, scores, values.gate] { list.withUnsafeBytes { hash.update($0) } }
         fingerprint = "corpus-questions/" + hash.finalizeHex().prefix(16)

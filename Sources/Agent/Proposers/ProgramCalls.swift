@@ -43,7 +43,7 @@ struct ProgramCalls {
         case .values(let set, _), .periods(let set, _, _), .count(let set), .distinct(let set, _, _), .exists(let set),
             .statistic(_, let set, _):
             return rows(set)
-        case .groupExtreme, .groupsWhere, .meanPerGroup, .constant, .every: return true
+        case .groupExtreme, .groupsWhere, .shared, .meanPerGroup, .constant, .every: return true
         case .arithmetic(_, let left, let right), .compare(let left, _, let right):
             return isExpressible(left) && isExpressible(right)
         }
@@ -72,8 +72,11 @@ struct ProgramCalls {
             addGroups(
                 addRows(.filter(filter)), column, period, measure: measure, isDescending: isDescending,
                 limit: max(count, 5))
-        case .groupsWhere(let filter, let column, _, _, _):
-            addGroups(addRows(.filter(filter)), column, .value, limit: 50)
+        case .groupsWhere(let filter, let column, let measure, _, _, _):
+            addGroups(addRows(.filter(filter)), column, .value, measure: measure, limit: 50)
+        case .shared(let first, let second, let column, _, _):
+            addGroups(addRows(.filter(first)), column, .value, limit: 50)
+            addGroups(addRows(.filter(second)), column, .value, limit: 50)
         case .meanPerGroup(let filter, let column, let period): addMean(filter, column, period)
         case .constant: break
         case .arithmetic(_, let left, let right), .compare(let left, _, let right):
@@ -183,6 +186,7 @@ struct ProgramCalls {
         case .count: measured = ["op": "count", "as": "measure"]
         case .sum(let other): measured = ["op": "sum", "field": field(other), "as": "measure"]
         case .mean(let other): measured = ["op": "mean", "field": field(other), "as": "measure"]
+        case .distinct(let other): measured = ["op": "distinct", "field": field(other), "as": "measure"]
         }
         let order: JSONValue = ["by": "measure", "order": .string(isDescending ? "descending" : "ascending")]
         calls.append(

@@ -101,10 +101,10 @@ extension StrategyRegistry {
         },
         "corpus": { options, file in
             let name = try options.string("weights", default: CorpusQuestionWeights.standardName)
+            let weights = try CorpusQuestionWeights.find(name, beside: file.directory)
             return CorpusQuestionProposer(
-                options: try sampling(&options, maxTokens: 400),
-                weights: try CorpusQuestionWeights.find(name, beside: file.directory),
-                confidence: try options.double("confidence", default: 0.5, in: 0...1),
+                options: try sampling(&options, maxTokens: 400), weights: weights,
+                confidence: try options.double("confidence", default: weights?.threshold ?? 0.5, in: 0...1),
                 searches: try options.bool("searches", default: true))
         },
         "tree": { options, _ in

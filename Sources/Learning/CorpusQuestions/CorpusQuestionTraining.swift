@@ -52,6 +52,8 @@ public struct CorpusQuestionTraining: Sendable {
         public var weights: Int
         /// Left-out collections of records, each read by a reader that was trained on the others.
         public var leftOut: [Score]
+        /// The confidence from which on a reading is run.
+        public var threshold: Double
         /// The development questions.
         public var development: [Score]
         /// Passage questions, by how many the gate took for questions about the whole.
@@ -102,7 +104,8 @@ public struct CorpusQuestionTraining: Sendable {
                     for (place, question) in questions.enumerated() where place % collections.count == turn {
                         let mentions = material.collections[collection]?.mentions(in: question) ?? [:]
                         let reading = reader.read(question, mentions: mentions)
-                        examples.append(ReadingGate.Example(features: reading.gateFeatures, isRight: false))
+                        examples.append(
+                            ReadingGate.Example(features: reading.gateFeatures, isRight: false, isWhole: false))
                     }
                 }
             }
@@ -110,12 +113,15 @@ public struct CorpusQuestionTraining: Sendable {
         say("training on all")
         var weights = trainer.train(prepared.compactMap { $0 })
         weights.gate = ReadingGate.fit(examples)
-        try write(weights, to: path)
+        let threshold = ReadingGate.threshold(examples, weights: weights.gate)
+        say("threshold \(threshold)")
+        try write(weights, threshold, to: path)
         return Outcome(
             trained: questions.count, covered: Double(prepared.count { $0 != nil }) / Double(questions.count),
             weights: weights.scores.count { $0 != 0 }, leftOut: leftOut,
-            development: material.development.map { score($0.name, $0.questions, weights, material) },
-            passages: passageScores(weights, material))
+            threshold: threshold,
+            development: material.development.map { score($0.name, $0.questions, weights, threshold, material) },
+            passages: passageScores(weights, threshold, material))
     }
 
     /// Into how many parts the collections are cut to train the gate.
@@ -140,7 +146,8 @@ public struct CorpusQuestionTraining: Sendable {
     }
 
     private func score(
-        _ name: String, _ questions: [TableQuestion], _ weights: ProgramWeights, _ material: Material
+        _ name: String, _ questions: [TableQuestion], _ weights: ProgramWeights, _ threshold: Double,
+        _ material: Material
     ) -> Score {
         var score = Score(name: name, right: [], accepted: [], seconds: 0)
         let begun = ContinuousClock.now
@@ -148,7 +155,7 @@ public struct CorpusQuestionTraining: Sendable {
             let reader = QuestionReader(index: material.indexes[question.table], weights: weights)
             let (reading, isRight) = judge(question, reader)
             score.right.append(isRight ? 1 : 0)
-            score.accepted.append((reading.confidence ?? 1) >= 0.5 ? 1 : 0)
+            score.accepted.append((reading.confidence ?? 1) >= threshold ? 1 : 0)
         }
         let elapsed = ContinuousClock.now - begun
         score.seconds =
@@ -157,21 +164,23 @@ public struct CorpusQuestionTraining: Sendable {
         return score
     }
 
-    private func passageScores(_ weights: ProgramWeights, _ material: Material) -> [Score] {
+    private func passageScores(_ weights: ProgramWeights, _ threshold: Double, _ material: Material) -> [Score] {
         guard let table = material.collections.keys.max() else { return [] }
         let reader = QuestionReader(index: material.indexes[table], weights: weights)
         return material.passages.filter { $0.name.hasSuffix("dev") }.map { name, questions in
             let accepted = questions.map { question in
                 let mentions = material.collections[table]?.mentions(in: question) ?? [:]
-                return (reader.read(question, mentions: mentions).confidence ?? 0) >= 0.5 ? 1.0 : 0
+                return (reader.read(question, mentions: mentions).confidence ?? 0) >= threshold ? 1.0 : 0
             }
             return Score(name: name, right: [], accepted: accepted, seconds: 0)
         }
     }
 
-    private func write(_ weights: ProgramWeights, to path: String) throws {
+    private func write(_ weights: ProgramWeights, _ threshold: Double, to path: String) throws {
         let places = weights.scores.indices.filter { weights.scores[$0] != 0 }
-        var writer = SafetensorsWriter(metadata: ["features": ProgramWeights.version, "seed": String(seed)])
+        var writer = SafetensorsWriter(metadata: [
+            "features": ProgramWeights.version, "seed": String(seed), "threshold": String(format: "%.2f", threshold),
+        ])
         writer.add("places", shape: [places.count], places.map { Float($0) })
         writer.add("scores", shape: [places.count], places.map { weights.scores[$0] })
         writer.add("gate", shape: [weights.gate.count], weights.gate)

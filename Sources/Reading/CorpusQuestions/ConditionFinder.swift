@@ -36,7 +36,7 @@ struct ConditionFinder {
         var found: [ClauseCandidate] = []
         for link in links.values { found += valueClauses(link) }
         for number in links.numbers { found += numberClauses(number) }
-        found += numberRanges()
+        found += numberRanges() + decades()
         found += dateClauses()
         found += booleanClauses() + missingClauses() + mentionClauses()
         found = found.map(nearField)
@@ -76,7 +76,8 @@ struct ConditionFinder {
     private static let negations = WordList(
         """
         not no without except excluding besides non never neither nor didn doesn don isn wasn aren weren
-        hasn haven cannot minus outside excluded nobody none
+        hasn haven cannot minus outside excluded nobody none arent isnt wasnt werent dont didnt doesnt hasnt
+        havent hadnt wont cant neither unlike
         """)
 
     /// The place of a negation before a span, near enough to bear on it.
@@ -135,8 +136,11 @@ struct ConditionFinder {
 
     /// The comparison that the words around a number say, and the words themselves.
     func comparison(around span: Range<Int>) -> (CorpusProgram.Comparison, UInt64)? {
-        let before = [word(span.lowerBound - 3), word(span.lowerBound - 2), word(span.lowerBound - 1)]
-        func mask(_ count: Int) -> UInt64 { (max(0, span.lowerBound - count)..<span.lowerBound).mask }
+        // "after the year 2000"
+        var start = span.lowerBound
+        while start > 0, start > span.lowerBound - 2, ["year", "the"].contains(word(start - 1)) { start -= 1 }
+        let before = [word(start - 3), word(start - 2), word(start - 1)]
+        func mask(_ count: Int) -> UInt64 { (max(0, start - count)..<span.lowerBound).mask }
         if before[2] == "than" {
             if before[0] == "no" || before[0] == "not" {
                 if Self.more.contains(before[1]) { return (.lessOrEqual, mask(3)) }
@@ -233,6 +237,22 @@ struct ConditionFinder {
         return found
     }
 
+    /// "the 1950s", where years are numbers.
+    private func decades() -> [ClauseCandidate] {
+        links.dates.filter(\.isDecade).flatMap { phrase -> [ClauseCandidate] in
+            guard let year = phrase.year.map(Double.init) else { return [] }
+            return columns.indices.filter { columns[$0].kind == .number && columns[$0].isOrdered }.flatMap { column in
+                bothWays(
+                    ClauseCandidate(
+                        conditions: [
+                            ProgramCondition(
+                                column: column,
+                                test: .range(low: year, includesLow: true, high: year + 10, includesHigh: false))
+                        ], kind: .numberRange, mask: phrase.span.mask, span: phrase.span, quality: 1.6))
+            }
+        }
+    }
+
     // MARK: Dates
 
     private func dateClauses() -> [ClauseCandidate] {
@@ -307,6 +327,10 @@ struct ConditionFinder {
             }
             if word(at - 3) == "no" || word(at - 3) == "not" { cue = cue == "after" ? "until" : "since" }
         }
+        if word(at - 3) == "on", further == "or", cue == "after" || cue == "before" {
+            cue = cue == "after" ? "since" : "until"
+            words = (max(0, at - 3)..<at).mask
+        }
         switch cue {
         case "before": return (.range(low: nil, includesLow: false, high: start, includesHigh: false), words, true)
         case "after", "following", "past":
@@ -326,23 +350,62 @@ struct ConditionFinder {
 
     // MARK: Others
 
-    private func booleanClauses() -> [ClauseCandidate] {
-        links.fields.filter { columns[$0.column].kind == .boolean && $0.match >= .prefix }.flatMap { link in
-            let values = columns[link.column]
-            return [1.0, 0.0].flatMap { wanted -> [ClauseCandidate] in
-                let codes = values.numbers.indices.filter { values.numbers[$0] == wanted }.map { UInt32($0 + 1) }
-                let isNegated = negation(before: link.span) != nil
-                guard !codes.isEmpty, (wanted == 1) != isNegated || (wanted == 1) else { return [] }
-                return [
+    /// "unpaid" says that "paid" is not so; words of opposite sense do as well.
+    private func oppositeClauses() -> [ClauseCandidate] {
+        tokens.indices.flatMap { at -> [ClauseCandidate] in
+            let text = tokens[at].text
+            return columns.indices.filter { columns[$0].kind == .boolean }.flatMap { column -> [ClauseCandidate] in
+                let names = Set(index.profiles[column].nameTokens.map(\.stem))
+                let stripped = ["un", "non", "in", "dis"].filter {
+                    text.hasPrefix($0) && text.utf8.count > $0.utf8.count + 2
+                }
+                .map { WordForms.stem(String(text.dropFirst($0.utf8.count))) }
+                let pair = Self.opposites.first { $0.contains(tokens[at].stem) }
+                guard !names.contains(tokens[at].stem),
+                    stripped.contains(where: names.contains) || pair.map({ !$0.isDisjoint(with: names) }) ?? false
+                else { return [] }
+                let values = columns[column].numbers
+                let span = at..<(at + 1)
+                return bothWays(
                     ClauseCandidate(
-                        conditions: [ProgramCondition(column: link.column, test: .isIn(codes))], kind: .boolean,
-                        mask: link.span.mask, span: link.span, quality: 1.2, isNegated: wanted == 0)
-                ]
+                        conditions: [
+                            ProgramCondition(
+                                column: column,
+                                test: .isIn(values.indices.filter { values[$0] == 0 }.map { UInt32($0 + 1) }))
+                        ], kind: .boolean, mask: span.mask, span: span, quality: 1.2, isNegated: true))
             }
         }
     }
 
-    private static let lacks = WordList("without no missing lack lacks lacking unknown empty unnamed any")
+    private static let opposites: [Set<String>] = [
+        "passed failed", "won lost", "available unavailable", "public private", "public confidential", "open closed",
+        "read unread",
+        "enabled disabled", "accepted rejected", "approved rejected", "included excluded", "free paid", "new used",
+        "indoor outdoor", "alive dead", "internal external", "visible hidden", "full empty", "remote onsite",
+    ].map { Set($0.split(separator: " ").map { WordForms.stem(String($0)) }) }
+
+    private func booleanClauses() -> [ClauseCandidate] {
+        oppositeClauses()
+            + links.fields.filter { columns[$0.column].kind == .boolean && $0.match >= .prefix }.flatMap { link in
+                let values = columns[link.column]
+                return [1.0, 0.0].flatMap { wanted -> [ClauseCandidate] in
+                    let codes = values.numbers.indices.filter { values.numbers[$0] == wanted }.map { UInt32($0 + 1) }
+                    let isNegated = negation(before: link.span) != nil
+                    guard !codes.isEmpty, (wanted == 1) != isNegated || (wanted == 1) else { return [] }
+                    return [
+                        ClauseCandidate(
+                            conditions: [ProgramCondition(column: link.column, test: .isIn(codes))], kind: .boolean,
+                            mask: link.span.mask, span: link.span, quality: 1.2, isNegated: wanted == 0)
+                    ]
+                }
+            }
+    }
+
+    private static let lacks = WordList(
+        """
+        without no missing lack lacks lacking unknown empty unnamed any not never nobody dont doesnt didnt isnt arent
+        hasnt havent wasnt werent
+        """)
 
     /// "without an author", "with no author": rows that have no value.
     private func missingClauses() -> [ClauseCandidate] {
@@ -427,69 +490,5 @@ struct ConditionFinder {
         }
         if gap.isEmpty, tokens[right.span.lowerBound].followsComma { return (false, 0) }
         return nil
-    }
-}
-
-/// Words that a question asks the documents' texts to mention: a quotation, or what stands after "mention", "about" and
-/// the like.
-package struct TextMention: Sendable, Hashable {
-    package var phrase: String
-    var span: Range<Int>
-    var mask: UInt64
-    var isQuoted: Bool
-
-    /// The phrases of a question, in order, at most four.
-    package static func phrases(in question: String) -> [String] {
-        find(in: Array(WordForms.tokens(question).prefix(62))).map(\.phrase)
-    }
-
-    /// The words of a text, as phrases have them.
-    package static func words(in text: String) -> [String] { WordForms.tokens(text).map(\.text) }
-
-    private static let cues = WordList(
-        """
-        mention mentions mentioning mentioned about contain contains containing word discuss discusses
-        discussing cover covers covering concerning regarding
-        """)
-
-    static func find(in tokens: [QuestionToken]) -> [TextMention] {
-        var found: [TextMention] = []
-        var at = 0
-        while at < tokens.count, found.count < 4 {
-            if let quotation = tokens[at].quotation {
-                var end = at
-                while end < tokens.count, tokens[end].quotation == quotation { end += 1 }
-                found.append(mention(tokens, at..<end, isQuoted: true))
-                at = end
-                continue
-            }
-            if Self.cues.contains(tokens[at].text) {
-                var start = at + 1
-                while start < tokens.count,
-                    ["the", "a", "an", "word", "words", "term", "phrase"].contains(tokens[start].text)
-                {
-                    start += 1
-                }
-                var end = start
-                while end < tokens.count, end - start < 4, !tokens[end].followsComma || end == start,
-                    tokens[end].quotation == nil,
-                    !WordForms.function.contains(tokens[end].text) || tokens[end].isCapitalised
-                {
-                    end += 1
-                }
-                if start < end {
-                    found.append(mention(tokens, start..<end, isQuoted: false))
-                    at = end
-                    continue
-                }
-            }
-            at += 1
-        }
-        return found
-    }
-
-    private static func mention(_ tokens: [QuestionToken], _ span: Range<Int>, isQuoted: Bool) -> TextMention {
-        TextMention(
-            phrase: tokens[span].map(\.text).joined(separator: " "), span: span, mask: span.mask, isQuoted: isQuoted)
     }
 }

@@ -45,6 +45,8 @@ package indirect enum CorpusProgram: Sendable, Hashable {
         case count
         case sum(Int)
         case mean(Int)
+        /// How many different values of another column.
+        case distinct(Int)
     }
     package enum Comparison: String, Sendable, Hashable {
         case less = "<", lessOrEqual = "<=", equal = "==", greaterOrEqual = ">=", greater = ">"
@@ -62,8 +64,11 @@ package indirect enum CorpusProgram: Sendable, Hashable {
     /// The groups with the greatest (or least) measure; for one, all that tie. Or the measure itself.
     case groupExtreme(
         ProgramFilter, Int, ProgramPeriod, GroupMeasure, isDescending: Bool, count: Int, givesMeasure: Bool)
-    /// The groups whose number of rows compares so with a number; or how many groups.
-    case groupsWhere(ProgramFilter, Int, Comparison, Double, givesCount: Bool)
+    /// The groups whose measure compares so with a number; or how many groups.
+    case groupsWhere(ProgramFilter, Int, GroupMeasure, Comparison, Double, givesCount: Bool)
+    /// The values of a column among the rows of the first filter that are also among those of the second; negated, those
+    /// that are not. Or how many.
+    case shared(ProgramFilter, ProgramFilter, Int, isNegated: Bool, givesCount: Bool)
     /// Rows a group on average.
     case meanPerGroup(ProgramFilter, Int, ProgramPeriod)
     /// A number that the question names.

@@ -266,9 +266,14 @@ package enum DateReading {
         return phrase.interval(inYear: 2000)?.start
     }
 
-    /// Seconds since 1970 of a date in ISO 8601, its zone taken for UTC; nil for anything else.
+    /// Seconds since 1970 of a date in ISO 8601 (of a month, its first day), its zone taken for UTC; nil for anything else.
     package static func iso(_ text: String) -> Double? {
         let bytes = Array(text.utf8.prefix(11))
+        if bytes.count == 7, bytes[4] == 45, let year = Int(text.prefix(4)), let month = Int(text.suffix(2)),
+            (1...12).contains(month)
+        {
+            return Double(DatePhrase.dayNumber(year, month, 1)) * 86_400
+        }
         guard bytes.count >= 10, bytes[4] == 45, bytes[7] == 45,
             bytes.count == 10 || bytes[10] == 84 || bytes[10] == 32,
             let year = Int(text.prefix(4)), let month = Int(text.dropFirst(5).prefix(2)),

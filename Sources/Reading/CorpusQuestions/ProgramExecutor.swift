@@ -162,13 +162,17 @@ struct ProgramExecutor {
         case .groupExtreme(
             let filter, let column, let period, let measure, let isDescending, let count, let givesMeasure):
             return groupExtreme(rows(filter).rows, column, period, measure, isDescending, count, givesMeasure)
-        case .groupsWhere(let filter, let column, let comparison, let number, let givesCount):
-            let totals = totals(rows(filter).rows, column, .value)
-            let matching = totals.counts.indices.filter {
-                totals.counts[$0] > 0 && Self.holds(Double(totals.counts[$0]), comparison, number)
+        case .groupsWhere(let filter, let column, let measure, let comparison, let number, let givesCount):
+            let matching = measured(rows(filter).rows, column, .value, measure).filter {
+                Self.holds($0.value, comparison, number)
             }
             if givesCount { return .number(Double(matching.count)) }
-            return .values(column: column, codes: matching.map { UInt32($0 + 1) })
+            return .values(column: column, codes: matching.map { UInt32($0.key) })
+        case .shared(let first, let second, let column, let isNegated, let givesCount):
+            let others = Set(distinctCodes(rows(second).rows, column))
+            let codes = distinctCodes(rows(first).rows, column).filter { others.contains($0) != isNegated }
+            if givesCount { return .number(Double(codes.count)) }
+            return .values(column: column, codes: codes)
         case .meanPerGroup(let filter, let column, let period):
             let totals = totals(rows(filter).rows, column, period)
             let groups = totals.counts.count { $0 > 0 }
@@ -308,23 +312,7 @@ struct ProgramExecutor {
         _ rows: [Int], _ column: Int, _ period: ProgramPeriod, _ measure: CorpusProgram.GroupMeasure,
         _ isDescending: Bool, _ count: Int, _ givesMeasure: Bool
     ) -> Denotation {
-        let other: Int?
-        switch measure {
-        case .count: other = nil
-        case .sum(let column), .mean(let column): other = column
-        }
-        let totals = totals(rows, column, period, of: other)
-        let keys = grouping(column, period).keys
-        var measured: [(key: Int, value: Double)] = []
-        for group in totals.counts.indices where totals.counts[group] > 0 {
-            switch measure {
-            case .count: measured.append((keys[group], Double(totals.counts[group])))
-            case .sum where totals.numbers[group] > 0: measured.append((keys[group], totals.sums[group]))
-            case .mean where totals.numbers[group] > 0:
-                measured.append((keys[group], totals.sums[group] / Double(totals.numbers[group])))
-            case .sum, .mean: break
-            }
-        }
+        var measured = measured(rows, column, period, measure)
         measured.sort { a, b in
             if a.value == b.value { return a.key < b.key }
             return isDescending ? a.value > b.value : a.value < b.value
@@ -334,6 +322,41 @@ struct ProgramExecutor {
         let chosen = count == 1 ? measured.prefix { $0.value == best.value } : measured.prefix(count)
         if period == .value { return .values(column: column, codes: chosen.map { UInt32($0.key) }) }
         return .texts(chosen.map { Self.name($0.key, period) })
+    }
+
+    /// The measure of each group that has one, in the order of the groups.
+    private mutating func measured(
+        _ rows: [Int], _ column: Int, _ period: ProgramPeriod, _ measure: CorpusProgram.GroupMeasure
+    ) -> [(key: Int, value: Double)] {
+        let keys = grouping(column, period).keys
+        var other: Int?
+        switch measure {
+        case .count: break
+        case .distinct(let counted):
+            let groups = grouping(column, period).groupOfCode
+            let (values, others) = (table.columns[column], table.columns[counted])
+            var seen: [Int: Set<UInt32>] = [:]
+            for row in rows {
+                let codes = others.allCodes(ofRow: row)
+                for code in values.allCodes(ofRow: row) where groups[Int(code)] >= 0 {
+                    seen[groups[Int(code)], default: []].formUnion(codes)
+                }
+            }
+            return seen.keys.sorted().map { (keys[$0], Double(seen[$0]?.count ?? 0)) }
+        case .sum(let column), .mean(let column): other = column
+        }
+        let totals = totals(rows, column, period, of: other)
+        var measured: [(key: Int, value: Double)] = []
+        for group in totals.counts.indices where totals.counts[group] > 0 {
+            switch measure {
+            case .count: measured.append((keys[group], Double(totals.counts[group])))
+            case .sum where totals.numbers[group] > 0: measured.append((keys[group], totals.sums[group]))
+            case .mean where totals.numbers[group] > 0:
+                measured.append((keys[group], totals.sums[group] / Double(totals.numbers[group])))
+            case .sum, .mean, .distinct: break
+            }
+        }
+        return measured
     }
 
     static func holds(_ a: Double, _ comparison: CorpusProgram.Comparison, _ b: Double) -> Bool {

@@ -5,7 +5,7 @@
 /// for tables that were never seen.
 struct ProgramFeatures {
     /// Features are hashed into this many places.
-    static let space = 1 << 18
+    static let space = 1 << 19
 
     let links: QuestionLinks
     let index: TableIndex
@@ -24,6 +24,12 @@ struct ProgramFeatures {
     private let isPlural: Bool
     private let questionStems: Set<String>
     private let orderedColumns: Int
+    /// The first word after "how many", "which" or "list" that says what is asked for.
+    private let headPlace: Int
+    /// The best link that a column has with that word.
+    private let headMatch: UInt64
+    /// The word that says which end of an order is meant.
+    private let degreePlace: Int?
 
     init(links: QuestionLinks, index: TableIndex, clauses: [ClauseCandidate]) {
         self.links = links
@@ -51,6 +57,10 @@ struct ProgramFeatures {
             || after.contains { ["were", "are"].contains($0.text) }
         questionStems = Set(tokens.map(\.stem))
         orderedColumns = index.table.columns.count { $0.isOrdered }
+        headPlace = Self.head(of: tokens, after: questionPlace)
+        let head = headPlace
+        headMatch = UInt64(links.fields.filter { $0.span.contains(head) }.map(\.match.rawValue).max() ?? 0)
+        degreePlace = tokens.firstIndex { Self.isDegree($0.text) }
     }
 
     /// What sort of answer is asked for.
@@ -74,8 +84,32 @@ struct ProgramFeatures {
             }
         default: break
         }
-        if QuestionCues.auxiliaries.contains(tokens[0].text) { return 12 }
+        if QuestionCues.opensYesNo(tokens) { return 12 }
         return ["name", "list", "give", "show", "tell", "find"].contains(tokens[0].text) ? 13 : 14
+    }
+
+    private static let degrees = WordList(
+        """
+        most least more less fewest fewer first last top bottom best worst maximum minimum max min recent recently
+        earlier later initial final
+        """)
+
+    private static func isDegree(_ word: String) -> Bool {
+        degrees.contains(word) || (word.hasSuffix("est") && word.utf8.count > 4)
+    }
+
+    private static let modifiers = WordList(
+        "different distinct various unique separate individual other single common frequent whole number")
+
+    /// The place of the noun that a question asks for: no function word, no number, no superlative.
+    private static func head(of tokens: [QuestionToken], after place: Int) -> Int {
+        for at in tokens.indices where at >= place {
+            let token = tokens[at]
+            if WordForms.function.contains(token.text) || token.number != nil || isDegree(token.text) { continue }
+            if modifiers.contains(token.text) || (at == 0 && token.text == "count") { continue }
+            return at
+        }
+        return place
     }
 
     static func hash(of text: String) -> UInt64 {
@@ -94,6 +128,13 @@ struct ProgramFeatures {
         hash = (hash ^ c) &* 0xff51_afd7_ed55_8ccd
         hash ^= hash >> 31
         return UInt32(truncatingIfNeeded: hash & UInt64(space - 1))
+    }
+
+    /// Questions about records are not put as those about tables are: beside its common weight, each feature has one of its
+    /// own there (Daumé 2007, "Frustratingly Easy Domain Adaptation").
+    private func adapted(_ features: [UInt32]) -> [UInt32] {
+        guard !index.table.rowsAreOrdered else { return features }
+        return features + features.map { Self.feature(90, UInt64($0)) }
     }
 
     private func columnClass(_ column: Int) -> UInt64 {
@@ -162,7 +203,36 @@ struct ProgramFeatures {
         } else if candidate.count == 1, numbers & ~candidate.mask != 0 {
             found.append(Self.feature(61, operation))
         }
-        return found
+        asked(candidate, operation, direction, &found)
+        return adapted(found)
+    }
+
+    /// Whether the program gives what the question's noun asks for, at the end of the order that its words say.
+    private func asked(
+        _ candidate: ProgramCandidate, _ operation: UInt64, _ direction: UInt64, _ found: inout [UInt32]
+    ) {
+        var match: UInt64 = 0
+        if candidate.target >= 0 {
+            for link in links.fields where link.column == candidate.target && link.span.contains(headPlace) {
+                match = max(match, UInt64(link.match.rawValue))
+            }
+        }
+        let isTarget: UInt64 = candidate.target >= 0 ? 1 : 0
+        found.append(Self.feature(62, operation, match << 1 | isTarget, headMatch))
+        found.append(Self.feature(63, match << 1 | isTarget, headMatch, question))
+        let sort = columnClass(candidate.target)
+        found.append(Self.feature(64, match, headMatch, sort))
+        if headPlace < words.count, headMatch == 0 { found.append(Self.feature(65, words[headPlace], sort)) }
+        let hasOrder =
+            candidate.order >= 0 || candidate.isDescending || candidate.operation == .groupCount
+            || candidate.operation == .groupPeriods
+        guard hasOrder, let degreePlace else { return }
+        let measured = columnClass(candidate.order)
+        found.append(Self.feature(66, words[degreePlace], direction))
+        found.append(Self.feature(67, words[degreePlace], direction, measured))
+        if degreePlace + 1 < words.count {
+            found.append(Self.feature(68, words[degreePlace], words[degreePlace + 1], measured << 1 | direction))
+        }
     }
 
     private func coverage(_ candidate: ProgramCandidate, _ operation: UInt64, _ found: inout [UInt32]) {
@@ -335,6 +405,6 @@ struct ProgramFeatures {
             found.append(Self.feature(80, operation, Self.bucket(texts.count)))
         }
         if denotation.isEmpty { found.append(Self.feature(81, operation)) }
-        return found
+        return adapted(found)
     }
 }

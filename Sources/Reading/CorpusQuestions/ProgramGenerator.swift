@@ -10,6 +10,7 @@ struct ProgramCandidate: Sendable {
         case meanPerPeriod, differenceOfCounts, differenceOfValues, sumOfCounts, sumOfValues, percentChange, percentOf
         case compareCounts, compareValues, compareWithNumber, columnDifference, columnPercentChange, columnMean
         case columnSum, columnRatio
+        case sharedValues, sharedCount, groupDistinct, groupsWhereDistinct, percentOfAll, compareMean
     }
 
     var program: CorpusProgram
@@ -35,18 +36,18 @@ struct ProgramGenerator {
     let cues: QuestionCues
     private(set) var candidates: [ProgramCandidate] = []
 
-    private struct Filter {
+    struct Filter {
         var clauses: [Int]
         var conditions: ProgramFilter
         var mask: UInt64
         var quality: Double
     }
 
-    private var filters: [Filter] = []
-    private var targets: [Int] = []
-    private var orders: [Int] = []
-    private var groups: [Int] = []
-    private var dates: [Int] = []
+    var filters: [Filter] = []
+    var targets: [Int] = []
+    var orders: [Int] = []
+    var groups: [Int] = []
+    var dates: [Int] = []
 
     static let mostCandidates = 4000
 
@@ -159,7 +160,7 @@ struct ProgramGenerator {
         groups = Array(groups.prefix(7))
     }
 
-    private mutating func add(
+    mutating func add(
         _ program: CorpusProgram, _ operation: ProgramCandidate.Operator, _ filter: Filter, target: Int = -1,
         order: Int = -1, isDescending: Bool = false, count: Int = 0, mask: UInt64 = 0, also other: [Int] = []
     ) {
@@ -196,6 +197,9 @@ struct ProgramGenerator {
                     }
                 }
             }
+            if cues.asksPercent, !filter.clauses.isEmpty {
+                add(.arithmetic(.percentOf, .count(rows), .count(.filter([]))), .percentOfAll, filter)
+            }
             statistics(filter)
         }
         for filter in filters.prefix(12) {
@@ -207,6 +211,7 @@ struct ProgramGenerator {
             }
         }
         pairs()
+        if cues.asksShared { shared() }
         columnArithmetic()
     }
 
@@ -275,6 +280,13 @@ struct ProgramGenerator {
                                 filter.conditions, group, .value, .count, isDescending: isDescending, count: count,
                                 givesMeasure: false), .groupCount, filter, target: group, isDescending: isDescending,
                             count: count, mask: mask)
+                        for other in groups where other != group && links.field(other) != nil {
+                            add(
+                                .groupExtreme(
+                                    filter.conditions, group, .value, .distinct(other), isDescending: isDescending,
+                                    count: count, givesMeasure: false), .groupDistinct, filter, target: group,
+                                order: other, isDescending: isDescending, count: count, mask: mask)
+                        }
                         for measure in measures where measure != group && index.profiles[group].isCategory {
                             add(
                                 .groupExtreme(
@@ -318,18 +330,29 @@ struct ProgramGenerator {
                 || cues.words.contains("times") || number.value <= 3
             {
                 add(
-                    .groupsWhere(filter.conditions, group, comparison, number.value, givesCount: false), .groupsWhere,
-                    filter, target: group, mask: mask)
+                    .groupsWhere(filter.conditions, group, .count, comparison, number.value, givesCount: false),
+                    .groupsWhere, filter, target: group, mask: mask)
                 if cues.asksNumber {
                     add(
-                        .groupsWhere(filter.conditions, group, comparison, number.value, givesCount: true),
+                        .groupsWhere(filter.conditions, group, .count, comparison, number.value, givesCount: true),
                         .groupsWhereCount, filter, target: group, mask: mask)
+                }
+                for other in groups where other != group && links.field(other) != nil {
+                    add(
+                        .groupsWhere(
+                            filter.conditions, group, .distinct(other), comparison, number.value, givesCount: false),
+                        .groupsWhereDistinct, filter, target: group, order: other, mask: mask)
                 }
             }
             if cues.isYesNo {
+                let rows = RowSet.filter(filter.conditions)
                 add(
-                    .compare(.count(.filter(filter.conditions)), comparison, .constant(number.value)),
-                    .compareWithNumber, filter, mask: mask)
+                    .compare(.count(rows), comparison, .constant(number.value)), .compareWithNumber, filter, mask: mask)
+                for column in orders where cues.asksMean && index.table.columns[column].kind != .date {
+                    add(
+                        .compare(.statistic(.mean, rows, column), comparison, .constant(number.value)), .compareMean,
+                        filter, order: column, mask: mask)
+                }
             }
         }
     }
@@ -371,112 +394,6 @@ struct ProgramGenerator {
                 add(.values(rows, target), .valuesSame, filter, target: target, order: column)
             }
             if cues.asksNumber { add(.count(rows), .countExtreme, filter, order: column) }
-        }
-    }
-
-    /// Two sets that differ in one clause: differences, sums, comparisons.
-    private mutating func pairs() {
-        guard cues.asksDifference || cues.isYesNo || cues.asksTotal || cues.asksPercent else { return }
-        var done = 0
-        for left in clauses.indices {
-            for right in clauses.indices where left != right {
-                let (a, b) = (clauses[left], clauses[right])
-                guard a.span.mask & b.span.mask == 0, done < 40 else { continue }
-                let isSame = a.conditions.first?.column == b.conditions.first?.column
-                guard isSame || cues.isYesNo || cues.asksPercent else { continue }
-                done += 1
-                let contexts =
-                    [Filter(clauses: [], conditions: [], mask: 0, quality: 0)]
-                    + filters.prefix(10).filter {
-                        $0.clauses.count == 1 && $0.mask & (a.mask | b.mask) == 0
-                            && $0.conditions.first?.first?.column != a.conditions.first?.column
-                    }.prefix(2)
-                for context in contexts {
-                    pair(left, right, in: context, isSame: isSame)
-                }
-            }
-        }
-    }
-
-    private mutating func pair(_ left: Int, _ right: Int, in context: Filter, isSame: Bool) {
-        let (a, b) = (clauses[left], clauses[right])
-        let first = RowSet.filter(context.conditions + [a.conditions])
-        let second = RowSet.filter(context.conditions + [b.conditions])
-        let mask = a.mask | b.mask
-        func put(
-            _ program: CorpusProgram, _ operation: ProgramCandidate.Operator, order: Int = -1,
-            isDescending: Bool = false
-        ) {
-            add(
-                program, operation, context, order: order, isDescending: isDescending, mask: mask,
-                also: [left, right])
-        }
-        let isInOrder = a.span.lowerBound < b.span.lowerBound
-        if cues.isYesNo {
-            put(.compare(.count(first), .greater, .count(second)), .compareCounts, isDescending: isInOrder)
-            if isInOrder {
-                if !isSame { put(.every(context.conditions + [a.conditions], [b.conditions]), .every) }
-                put(.compare(.count(first), .equal, .count(second)), .compareCounts)
-            }
-        }
-        if cues.asksPercent, !isSame || a.quality > 0 {
-            put(
-                .arithmetic(
-                    .percentOf, .count(.filter(context.conditions + [a.conditions, b.conditions])), .count(second)),
-                .percentOf)
-        }
-        guard isSame else { return }
-        if isInOrder {
-            if cues.asksDifference {
-                // People ask how far apart two are; the sign is not part of that.
-                put(.arithmetic(.difference, .count(first), .count(second)), .differenceOfCounts)
-                put(.arithmetic(.difference, .count(second), .count(first)), .differenceOfCounts)
-            }
-            if cues.asksTotal { put(.arithmetic(.sum, .count(first), .count(second)), .sumOfCounts) }
-        }
-        for column in orders where column != a.conditions.first?.column {
-            let (x, y) = (CorpusProgram.values(first, column), CorpusProgram.values(second, column))
-            if cues.asksDifference {
-                put(.arithmetic(.difference, x, y), .differenceOfValues, order: column, isDescending: isInOrder)
-            }
-            if cues.asksPercent {
-                put(.arithmetic(.percentChange, x, y), .percentChange, order: column, isDescending: isInOrder)
-            }
-            if cues.asksTotal, isInOrder { put(.arithmetic(.sum, x, y), .sumOfValues, order: column) }
-            if cues.isYesNo {
-                put(.compare(x, .greater, y), .compareValues, order: column, isDescending: isInOrder)
-                if isInOrder { put(.compare(x, .equal, y), .compareValues, order: column) }
-            }
-        }
-    }
-
-    /// Arithmetic between two columns of the rows of a filter: "the change in sales from 2018 to 2019", a column a year.
-    private mutating func columnArithmetic() {
-        let named = orders.filter {
-            (links.field($0)?.match ?? .related) >= .part && index.table.columns[$0].kind != .date
-        }
-        guard named.count >= 2,
-            cues.asksDifference || cues.asksPercent || cues.asksMean || cues.asksTotal || cues.asksRatio
-        else { return }
-        for filter in filters.prefix(10) where !filter.clauses.isEmpty {
-            let rows = RowSet.filter(filter.conditions)
-            for left in named.prefix(5) {
-                for right in named.prefix(5) where left != right {
-                    let (x, y) = (CorpusProgram.values(rows, left), CorpusProgram.values(rows, right))
-                    let isInOrder =
-                        (links.field(left)?.span.lowerBound ?? 0) < (links.field(right)?.span.lowerBound ?? 0)
-                    func put(_ arithmetic: CorpusProgram.Arithmetic, _ operation: ProgramCandidate.Operator) {
-                        add(
-                            .arithmetic(arithmetic, x, y), operation, filter, target: left, order: right,
-                            isDescending: isInOrder)
-                    }
-                    if cues.asksDifference { put(.difference, .columnDifference) }
-                    if cues.asksPercent { put(.percentChange, .columnPercentChange) }
-                    if cues.asksRatio { put(.ratio, .columnRatio) }
-                    if isInOrder, cues.asksMean { put(.mean, .columnMean) }
-                    if isInOrder, cues.asksTotal { put(.sum, .columnSum) }
-                }
-            }
         }
     }
 }

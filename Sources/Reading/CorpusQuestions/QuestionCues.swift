@@ -17,13 +17,32 @@ struct QuestionCues: Sendable {
     var hasSuperlative = false
     var hasPlace = false
     var hasNeighbour = false
+    /// "both", "but never", "as well": two sets are held against each other.
+    var asksShared = false
+    /// The words that say so.
+    private(set) var sharedMask: UInt64 = 0
     var periods: Set<ProgramPeriod> = []
     /// Whole numbers from 2 to 50 that may say how many are wanted.
     var smallNumbers: [Int] = []
     private let tokens: [QuestionToken]
 
     static let auxiliaries = WordList(
-        "is are was were do does did has have had can could will would should")
+        """
+        is are was were do does did has have had can could will would should isnt arent wasnt werent doesnt dont
+        didnt hasnt havent
+        """)
+
+    private static let openers = WordList("so and but also hey hi ok okay well then please now")
+    private static let indefinite = WordList("any anyone anybody anything ever")
+    private static let shares = WordList("both never also but neither well")
+
+    /// "Did …", "So is …", "Anyone …": what begins a question for yes or no.
+    static func opensYesNo(_ tokens: [QuestionToken]) -> Bool {
+        guard let first = tokens.first?.text else { return false }
+        if auxiliaries.contains(first) || indefinite.contains(first) { return true }
+        guard openers.contains(first), tokens.count > 1 else { return false }
+        return auxiliaries.contains(tokens[1].text) || indefinite.contains(tokens[1].text)
+    }
 
     /// The mask of the words that say a number.
     func mask(ofNumber number: Int) -> UInt64 {
@@ -40,7 +59,7 @@ struct QuestionCues: Sendable {
         }
         let auxiliaries = Self.auxiliaries
         // "Did …?", or after a comma: "In 2023, did …?"
-        isYesNo = texts.first.map(auxiliaries.contains) ?? false
+        isYesNo = Self.opensYesNo(tokens) || all.contains("whether")
         for at in tokens.indices where tokens[at].followsComma && auxiliaries.contains(tokens[at].text) {
             isYesNo = true
         }
@@ -94,6 +113,8 @@ struct QuestionCues: Sendable {
             subsequent above below directly immediately consecutive right under came beside comes listed
             succeeded replaced then predecessor successor
             """)
+        for at in tokens.indices where Self.shares.contains(texts[at]) { sharedMask |= (at..<(at + 1)).mask }
+        asksShared = sharedMask != 0 || any("none without")
         if any("month months monthly") { periods.insert(.month) }
         if any("year years yearly annual annually") { periods.insert(.year) }
         if any("day days daily date dates") { periods.insert(.day) }

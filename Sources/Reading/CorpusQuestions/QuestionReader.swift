@@ -16,7 +16,7 @@ package struct ProgramWeights: Sendable {
 
     package static var featureSpace: Int { ProgramFeatures.space }
     /// Changes whenever features do.
-    package static let version = "1"
+    package static let version = "2"
 }
 
 /// A program that a question may mean, run and scored.

@@ -161,7 +161,8 @@ enum WordForms {
         down about per during while until since then both either neither can could will would should may
         might same such very too t didn doesn isn wasn aren weren please give tell list name show find
         number total average count first last next previous top ever else anybody anyone everything get got
-        among off without within whole entire altogether
+        among off without within whole entire altogether arent isnt wasnt werent dont didnt doesnt hasnt
+        havent hadnt wont cant
         """)
 
     /// The words of a field's name: split at everything that is no letter or digit, and where a capital follows a small
