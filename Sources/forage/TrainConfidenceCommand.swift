@@ -4,6 +4,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Learning
+import OrderedCollections
 import QualityMetrics
 
 /// `forage train confidence`: fits how sure the reader's answers may be, and when it says "not in this corpus", on finished

@@ -53,7 +53,8 @@ import Testing
 
     @Test func codesStayTextInYAML() throws {
         let value = try YAMLReader.read(
-            "zip: 01234\nneg: -007\nzero: 0\nhalf: 0.5\nn: 12\nplus: +3\nquoted: \"5\"\nver: 1.10.2\nexp: 1e3\n", name: "t")
+            "zip: 01234\nneg: -007\nzero: 0\nhalf: 0.5\nn: 12\nplus: +3\nquoted: \"5\"\nver: 1.10.2\nexp: 1e3\n",
+            name: "t")
         #expect(
             value
                 == .object([
@@ -74,7 +75,8 @@ import Testing
         // Aliases of aliases of aliases are more than anyone means.
         var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
         for level in 1..<9 {
-            bomb += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
+            bomb +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
         }
         #expect(throws: YAMLError.self) { try YAMLReader.read(bomb, name: "t") }
         #expect(throws: YAMLError.self) { try YAMLReader.read("? [a, b]\n: c\n", name: "t") }

@@ -9,19 +9,24 @@ import Text
 
 /// Numbers and dates as tables have them.
 @Suite struct WrittenValueTests {
-    @Test(arguments: [
-        ("12", 12), ("-3.5", -3.5), ("+7", 7), ("1,299.00", 1299), ("$1,234.50", 1234.5), ("$ 12", 12), ("12 €", 12),
-        ("EUR 5", 5), ("5 kr", 5), ("10%", 10), ("5.5 %", 5.5), ("(450.25)", -450.25), ("($12)", -12), ("−4", -4),
-        ("30-", -30), ("1'234.50", 1234.5), ("12,34,567", 1_234_567), ("2.5E-2", 0.025), ("-1.5e10", -1.5e10),
-        (".5", 0.5), ("１２３", 123), ("٤٢", 42), ("1\u{202F}000.5", 1000.5), ("0", 0), ("0.50", 0.5),
-    ] as [(String, Double)]) func aPointBeforeTheFraction(_ text: String, _ value: Double) {
+    @Test(
+        arguments: [
+            ("12", 12), ("-3.5", -3.5), ("+7", 7), ("1,299.00", 1299), ("$1,234.50", 1234.5), ("$ 12", 12),
+            ("12 €", 12),
+            ("EUR 5", 5), ("5 kr", 5), ("10%", 10), ("5.5 %", 5.5), ("(450.25)", -450.25), ("($12)", -12), ("−4", -4),
+            ("30-", -30), ("1'234.50", 1234.5), ("12,34,567", 1_234_567), ("2.5E-2", 0.025), ("-1.5e10", -1.5e10),
+            (".5", 0.5), ("１２３", 123), ("٤٢", 42), ("1\u{202F}000.5", 1000.5), ("0", 0), ("0.50", 0.5),
+        ] as [(String, Double)]) func aPointBeforeTheFraction(_ text: String, _ value: Double)
+    {
         #expect(NumberText.value(text) == .number(value), "\(text)")
     }
 
-    @Test(arguments: [
-        ("1.234,56", 1234.56), ("0,99", 0.99), ("12,5 %", 12.5), ("1 234,50", 1234.5), ("12.345,60 €", 12345.6),
-        ("1.500", 1500), ("-7,25", -7.25), ("1 500", 1500), ("10", 10), ("1'234,5", 1234.5), ("٣٫٥", 3.5),
-    ] as [(String, Double)]) func aCommaBeforeTheFraction(_ text: String, _ value: Double) {
+    @Test(
+        arguments: [
+            ("1.234,56", 1234.56), ("0,99", 0.99), ("12,5 %", 12.5), ("1 234,50", 1234.5), ("12.345,60 €", 12345.6),
+            ("1.500", 1500), ("-7,25", -7.25), ("1 500", 1500), ("10", 10), ("1'234,5", 1234.5), ("٣٫٥", 3.5),
+        ] as [(String, Double)]) func aCommaBeforeTheFraction(_ text: String, _ value: Double)
+    {
         #expect(NumberText.value(text, decimal: .comma) == .number(value) || text == "٣٫٥", "\(text)")
     }
 
@@ -74,8 +79,13 @@ import Text
         #expect(column(["1.500", "2.250"], beside: .comma) == RawColumn.Reading(type: .number, decimal: .comma))
         #expect(column(["1,5", "2.5", "3,25"]).type == .text)
         #expect(column(["5", "7", "NULL", "\\N", "N/A", "-", "#DIV/0!"]).type == .number)
-        #expect(column(["10%", "5.5%", "0%"]).type == .number)
-        #expect(column(["10%", "0.1", "0.2", "0.5"]).type == .number)
+        let percents = column(["10%", "5.5%", "0%"])
+        #expect(percents == RawColumn.Reading(type: .number, isPercents: true))
+        #expect(RawColumn.number(.text("10%"), percents) == .number(10))
+        // Beside 0.1 the number before a sign of percentage is another one.
+        let mixed = column(["10%", "0.1", "0.2", "0.5"])
+        #expect(mixed == RawColumn.Reading(type: .number))
+        #expect(RawColumn.number(.text("10%"), mixed) == nil && RawColumn.number(.text("0.1"), mixed) == .number(0.1))
         #expect(column(["1E5", "2E7", "3E1"]).type == .text)
         #expect(column(["1e3", "2.5E-2", "7"]).type == .number)
         #expect(column(["01234", "90210"]).type == .text)
@@ -95,9 +105,12 @@ import Text
         ("3 août 2021", "2021-08-03"), ("2024年1月31日", "2024-01-31"), ("2024년 1월 31일", "2024-01-31"),
         ("01.12.24", "2024-12-01"), ("05.06.87", "1987-06-05"), ("14-Mar-2022", "2022-03-14"),
         ("March 3rd, 2020", "2020-03-03"), ("1st of May 2020", "2020-05-01"), ("12 września 2023", "2023-09-12"),
-        ("1 maart 2024", "2024-03-01"), ("1 mei 2024", "2024-05-01"), ("Fri, 02 Feb 2024 10:11:12 +0100", "2024-02-02T09:11:12Z"),
+        ("1 maart 2024", "2024-03-01"), ("1 mei 2024", "2024-05-01"),
+        ("Fri, 02 Feb 2024 10:11:12 +0100", "2024-02-02T09:11:12Z"),
     ]) func datesOfManyLanguages(_ text: String, _ iso: String) {
-        #expect(DateParser.span(text)?.lowerBound == DateParser.span(iso)?.lowerBound && DateParser.span(iso) != nil, "\(text)")
+        #expect(
+            DateParser.span(text)?.lowerBound == DateParser.span(iso)?.lowerBound && DateParser.span(iso) != nil,
+            "\(text)")
     }
 
     @Test(arguments: ["1.2.10", "10.15.24", "31 Foo 2024", "de 2024", "5 March", "2024年13月1日", "1.2.3.4"])

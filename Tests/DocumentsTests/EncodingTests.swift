@@ -2,6 +2,7 @@
 
 import Base
 import Foundation
+import OrderedCollections
 import Testing
 
 @testable import Documents
@@ -15,7 +16,7 @@ import Testing
         return (value.object ?? [:]).reduce(into: [:]) { $0[$1.key] = $1.value.string }
     }()
 
-    @Test func thereAreFiles() { #expect(Self.expected.count == 12) }
+    @Test func thereAreFiles() { #expect(Self.expected.count == 11) }
 
     @Test(arguments: expected.keys.sorted()) func isReadAsItWasWritten(_ name: String) throws {
         let reading = try read(testFile("Encodings/\(name)"), name: name)

@@ -39,7 +39,9 @@ import Testing
         process.standardError = try FileHandle(forWritingTo: errors)
         process.standardInput = FileHandle.nullDevice
         // A home of its own: neither the models nor the configuration of this user count.
-        var own = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("FORAGE_") && $0.key != "XDG_CONFIG_HOME" }
+        var own = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("FORAGE_") && $0.key != "XDG_CONFIG_HOME"
+        }
         own["HOME"] = folder.path
         own["FORAGE_MODELS"] = folder.path + "/no-models"
         process.environment = own.merging(environment) { $1 }

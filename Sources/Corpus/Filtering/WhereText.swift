@@ -209,9 +209,10 @@ public enum WhereText {
 
         /// Takes the word for no value, without quotes.
         private mutating func takeNull() -> Bool {
-            guard keyword("null") || keyword("none") || keyword("missing") || keyword("empty") else { return false }
+            guard keyword("null") else { return false }
             // A value of several words may begin so.
-            if at + 1 < tokens.count, case .word(let next) = tokens[at + 1], !Self.keywords.contains(next.lowercased()) {
+            if at + 1 < tokens.count, case .word(let next) = tokens[at + 1], !Self.keywords.contains(next.lowercased())
+            {
                 return false
             }
             at += 1
@@ -226,7 +227,8 @@ public enum WhereText {
             let isOpen = (pattern.hasPrefix("%"), pattern.hasSuffix("%"))
             guard !inner.isEmpty, !inner.contains("%"), isOpen.0 == isOpen.1 else {
                 at = start
-                throw unexpected("\"%words%\" (like finds words anywhere in a text; matches finds the beginnings of words)")
+                throw unexpected(
+                    "\"%words%\" (like finds words anywhere in a text; matches finds the beginnings of words)")
             }
             return clause(isOpen.0 ? "contains" : "==", .string(String(inner)))
         }

@@ -195,14 +195,14 @@ final class ColumnsBuilder {
         switch reading.type {
         case .number, .numberList:
             // Whole numbers beyond 53 bits are kept as such, unless fractions stand beside them.
-            if let integers = Self.integers(raw, reading.decimal) {
+            if let integers = Self.integers(raw, reading) {
                 let (codes, values) = Self.rank(raw) {
-                    RawColumn.number($0, decimal: reading.decimal).flatMap(integers)
+                    RawColumn.number($0, reading).flatMap(integers)
                 }
                 try file.add("\(key).integers", values)
                 return (codes, values.count, [])
             }
-            let (codes, values) = Self.rank(raw) { RawColumn.number($0, decimal: reading.decimal)?.double }
+            let (codes, values) = Self.rank(raw) { RawColumn.number($0, reading)?.double }
             try file.add("\(key).numbers", values)
             return (codes, values.count, values)
         case .date:
@@ -231,7 +231,7 @@ final class ColumnsBuilder {
 
     /// How the column's numbers become 64-bit integers; nil where Doubles are exact enough, or some number is no integer.
     private static func integers(
-        _ raw: RawColumn, _ decimal: NumberText.Decimal
+        _ raw: RawColumn, _ reading: RawColumn.Reading
     ) -> ((MetadataValue) -> Int64?)? {
         func integer(_ value: MetadataValue) -> Int64? {
             switch value {
@@ -242,7 +242,7 @@ final class ColumnsBuilder {
         }
         var isLarge = false
         for index in 0..<raw.interner.count {
-            guard let number = RawColumn.number(raw.value(index), decimal: decimal) else { continue }
+            guard let number = RawColumn.number(raw.value(index), reading) else { continue }
             guard integer(number) != nil else { return nil }
             if case .integer = number { isLarge = true }
         }

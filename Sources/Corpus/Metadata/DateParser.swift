@@ -180,6 +180,12 @@ public enum DateParser {
             return MonthNames.number(of: name)
         }
 
+        /// The ending of a number in an order: 1st, 2nd, 3rd, 4th, 1er.
+        mutating func skipOrdinal() {
+            let start = at
+            if !["st", "nd", "rd", "th", "er"].contains(word()) { at = start }
+        }
+
         /// `of`, `de` and the like between the parts of a date.
         mutating func skipLinks() {
             skipSpace()
@@ -224,12 +230,7 @@ public enum DateParser {
             }
             if let day = digits(1...2) {
                 _ = take(UInt8(ascii: "."))
-                // 1st, 2nd, 3rd, 1er
-                if let byte = next, byte | 32 >= 97,
-                    ["st", "nd", "rd", "th", "er"].contains(where: { bytes[at...].starts(with: $0.utf8) })
-                {
-                    at += 2
-                }
+                skipOrdinal()
                 let isHyphenated = take(UInt8(ascii: "-"))
                 skipLinks()
                 guard let month = month() else { return nil }
@@ -244,6 +245,7 @@ public enum DateParser {
             skipLinks()
             if let year = digits(4...4) { return (year, month, 0) }
             guard let day = digits(1...2) else { return nil }
+            skipOrdinal()
             _ = take(UInt8(ascii: ","))
             skipSpace()
             guard let year = digits(4...4) else { return nil }

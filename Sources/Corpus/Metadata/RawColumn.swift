@@ -90,6 +90,8 @@ struct RawColumn {
         var order: DateOrder?
         /// The sign before the fraction of numbers.
         var decimal: NumberText.Decimal = .point
+        /// Whether its numbers are percentages; among others one cannot be compared, and is odd.
+        var isPercents = false
     }
 
     /// How the numbers in texts are written, by distinct values: with a decimal comma, with a decimal point, and so that
@@ -158,10 +160,11 @@ struct RawColumn {
         }
         // Codes such as 1E5 alone are no numbers; 10 % beside 0.1 cannot be compared.
         if bare == numeric, numbers == 0 { numeric = 0 }
-        if percents > 0, percents < numeric + numbers { numeric -= percents }
+        let isPercents = percents > 0 && percents == numeric + numbers
+        if !isPercents { numeric -= percents }
         if hasLists {
             let isNumbers = numbers > 0 && booleans == 0 && texts == numeric
-            return Reading(type: isNumbers ? .numberList : .textList, decimal: decimal)
+            return Reading(type: isNumbers ? .numberList : .textList, decimal: decimal, isPercents: isPercents)
         }
         if numbers + texts + booleans == 0 { return Reading(type: .text) }
         if numbers == 0, booleans > 0, texts == flags + answers { return Reading(type: .boolean) }
@@ -178,7 +181,7 @@ struct RawColumn {
             return Reading(type: .date, order: order)
         }
         if codes == 0, fitting > dates, isFew(texts - numeric + booleans, beside: fitting, isTyped: numbers > numeric) {
-            return Reading(type: .number, decimal: decimal)
+            return Reading(type: .number, decimal: decimal, isPercents: isPercents)
         }
         if numbers == 0, booleans == 0, isFew(texts - dates, beside: dates, isTyped: false) {
             return Reading(type: .date, order: order)
@@ -208,6 +211,15 @@ struct RawColumn {
         case .integer(let number): return String(number)
         case .boolean(let flag): return flag ? "true" : "false"
         }
+    }
+
+    /// A value of a column as a number.
+    static func number(_ value: Value, _ reading: Reading) -> MetadataValue? {
+        if case .text(let text) = value, !reading.isPercents, reading.type != .text, text.utf8.last == UInt8(ascii: "%")
+        {
+            return nil
+        }
+        return number(value, decimal: reading.decimal)
     }
 
     /// - Parameter decimal: the sign before fractions; nil goes by what the text itself says.

@@ -52,15 +52,26 @@ enum EuropeanEncoding {
     /// The encoding in which a text in bytes has most of the common words with letters of their own; nil where it reads as
     /// well, or better, as Western in Windows-1252.
     static func best(_ head: UnsafeBufferPointer<UInt8>) -> String? {
-        var best: (name: String, hits: Int)?
+        var best: (name: String, hits: Int, signs: Int)?
         for (names, words) in others {
             for name in names {
-                let hits = hits(head, name, words)
-                if hits > best?.hits ?? 0 { best = (name, hits) }
+                let (hits, signs) = (hits(head, name, words), signs(head, name))
+                // Encodings of the same letters differ in where some of them stand: the wrong one has signs there.
+                if hits > best?.hits ?? 0 || (hits > 0 && hits == best?.hits && signs < best?.signs ?? 0) {
+                    best = (name, hits, signs)
+                }
             }
         }
         guard let best, best.hits > hits(head, "WINDOWS-1252", westernWords) else { return nil }
         return best.name
+    }
+
+    /// How many characters beyond ASCII are no letters, and nothing that texts have between them.
+    private static func signs(_ head: UnsafeBufferPointer<UInt8>, _ name: String) -> Int {
+        guard let text = try? TextDecoding.transcoded(head, from: TextEncoding(name: name)) else { return .max }
+        return text.unicodeScalars.count {
+            $0.value >= 0x80 && !$0.properties.isAlphabetic && !"„“”‚‘’«»–—…€§°\u{A0}".unicodeScalars.contains($0)
+        }
     }
 
     private static func hits(_ head: UnsafeBufferPointer<UInt8>, _ name: String, _ words: Set<String>) -> Int {

@@ -169,7 +169,10 @@ final class CharacterConverter {
     /// Appends the UTF-8 of the bytes; a byte that cannot be read becomes U+FFFD.
     /// - Returns: how many bytes were used; less than all when they end within a character that goes on in the next.
     func convert(_ bytes: UnsafeBufferPointer<UInt8>, isLast: Bool, into output: inout [UInt8]) -> Int {
-        guard let base = bytes.baseAddress else { return 0 }
+        guard let base = bytes.baseAddress, !bytes.isEmpty else {
+            if isLast { flush(into: &output) }
+            return 0
+        }
         var input: UnsafeMutablePointer<CChar>? = UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(
             to: CChar.self)
         var left = bytes.count

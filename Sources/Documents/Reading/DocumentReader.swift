@@ -174,7 +174,11 @@ package struct DocumentReader: Sendable {
     ) throws {
         switch format {
         case .markdown: reading.documents = [MarkdownDocument.read(text, id: id, name: name, notes: &reading.notes)]
-        case .html: reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
+        case .html:
+            let page = try HTMLDocument.read(text, id: id, name: name)
+            // Pages that a script would write, and markup nested beyond what libxml2 reads.
+            if page.text.isEmpty, text.utf8.count > 500 { reading.notes.append("its markup shows no text") }
+            reading.documents = [page]
         case .rst: reading.documents = [PlainDocuments.restructured(text, id: id, name: name)]
         case .org: reading.documents = [PlainDocuments.org(text, id: id, name: name)]
         case .yaml: readYAML(text, id: id, name: name, into: &reading)
@@ -446,6 +450,7 @@ package struct DocumentReader: Sendable {
                 }
                 reading.documents += inner.documents
                 reading.problems += inner.problems
+                for note in inner.notes where !reading.notes.contains(note) { reading.notes.append(note) }
             } catch {
                 reading.problems.append(("\(record.line)", "\(error)"))
             }

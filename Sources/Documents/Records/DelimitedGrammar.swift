@@ -176,8 +176,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
     /// The text of a field.
     func text(_ field: Field, in bytes: UnsafeBufferPointer<UInt8>) -> String {
         let slice = bytes[field.range]
+        if hasEscapes, field.isQuoted { return TextDecoding.lenient(Self.unescaped(slice)).withUnixLineEnds() }
         guard field.hasDoubledQuotes else { return TextDecoding.lenient(slice).withUnixLineEnds() }
-        if hasEscapes { return TextDecoding.lenient(Self.unescaped(slice)).withUnixLineEnds() }
         var plain: [UInt8] = []
         plain.reserveCapacity(slice.count)
         var wasQuote = false

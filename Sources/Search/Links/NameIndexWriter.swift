@@ -90,7 +90,7 @@ struct NameIndexWriter {
     }
 
     private func forEachRun(_ words: TitleWords, _ body: (Name) -> Void) throws {
-        try reader.mapPassages(isCancelled: isCancelled) { ordinal, text in
+        try reader.mapPassages(isCancelled: isCancelled) { [reader] ordinal, text in
             let found = words.words(in: text)
             let document = reader.documentOrdinal(of: ordinal)
             return words.nameRuns(of: found, in: text).map { run in
