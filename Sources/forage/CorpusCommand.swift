@@ -53,7 +53,8 @@ struct CorpusCommand: AsyncParsableCommand {
                     "name": .string(field.name), "type": .string(field.type.rawValue),
                     "declared": .bool(field.isDeclared),
                     "documents": .integer(field.documentCount), "distinct": .integer(field.distinctCount),
-                    "odd": .integer(field.oddCount), "examples": .array(examples),
+                    "odd": .integer(field.oddCount), "decimal_comma": .bool(field.hasDecimalComma),
+                    "examples": .array(examples),
                 ]
             }
             let files = reader.manifest.files.values.sorted { $0.role < $1.role }.map { file -> JSONValue in
@@ -71,9 +72,10 @@ struct CorpusCommand: AsyncParsableCommand {
         }
 
         private func odd(_ field: MetadataField) -> String {
-            guard field.oddCount > 0 else { return "" }
+            let comma = field.hasDecimalComma ? "; written with decimal commas" : ""
+            guard field.oddCount > 0 else { return comma }
             return
-                "; \(field.oddCount) missing as no \(field.type.singular): \(field.oddExamples.joined(separator: ", "))"
+                "\(comma); \(field.oddCount) missing as no \(field.type.singular): \(field.oddExamples.joined(separator: ", "))"
         }
 
         private func shown(_ value: MetadataValue) -> String {

@@ -257,7 +257,12 @@ struct IndexCommand: AsyncParsableCommand {
             return
         }
         for remark in summary.notes.prefix(20) { note("note: \(remark)") }
-        if summary.notes.count > 20 { note("note: \(summary.notes.count - 20) more") }
+        if summary.noteCount > 20 {
+            note(
+                "note: \(summary.noteCount - 20) more; --json lists \(summary.noteCount > summary.notes.count ? "up to \(summary.notes.count)" : "them")"
+            )
+        }
+        for remark in Self.remarks(on: reader.columns.fields) { note("note: \(remark)") }
         report(setAside: summary)
         for (format, kind) in summary.kinds.sorted(by: {
             ($0.value.documents, $0.key.rawValue) > ($1.value.documents, $1.key.rawValue)
@@ -271,6 +276,21 @@ struct IndexCommand: AsyncParsableCommand {
         note(
             "\(shownOutput): \(counted(reader.documentCount, "document")), \(counted(reader.passageCount, "passage")) (\(changes)) in \(String(format: "%.1f", seconds)) s"
         )
+    }
+
+    /// What people should know of fields before they filter by them: how numbers were read, and what counts as missing.
+    static func remarks(on fields: [MetadataField]) -> [String] {
+        func list(_ names: [String]) -> String {
+            names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+        }
+        var remarks: [String] = []
+        let commas = fields.filter(\.hasDecimalComma).map(\.name)
+        if !commas.isEmpty { remarks.append("numbers with a decimal comma: \(list(commas))") }
+        let odd = fields.filter { $0.oddCount > 0 }.map {
+            "\($0.name) (\($0.oddCount): \($0.oddExamples.prefix(2).joined(separator: ", ")))"
+        }
+        if !odd.isEmpty { remarks.append("values that are not of their field's type count as missing: \(list(odd))") }
+        return remarks
     }
 
     /// Names what was set aside: each of the first, and how many more.

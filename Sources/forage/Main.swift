@@ -63,8 +63,9 @@ import Text
         } catch {
             // How to use a command is no answer to what went wrong while it ran.
             switch error {
+            // Help that was asked for comes as an error, too.
+            case _ where exitCode(for: error) == .success: exit(withError: error)
             case let code as ExitCode: exit(withError: code)
-            case is CleanExit: exit(withError: error)
             case is ValidationError: fail(message(for: error), code: .validationFailure)
             default: fail(message(for: error), code: .failure)
             }

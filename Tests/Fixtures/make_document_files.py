@@ -4,7 +4,7 @@
 Needs reportlab, python-docx, python-pptx, openpyxl, odfpy, ebooklib, pyarrow and Pillow. The files are committed, so that
 tests need none of these.
 """
-import datetime, gzip, io, os, tarfile, zipfile
+import datetime, gzip, io, json, os, tarfile, zipfile
 
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DocumentsTests", "Files")
 os.makedirs(folder, exist_ok=True)
@@ -204,5 +204,96 @@ def archives():
                 member.write(b"a" * (1 << 20))
 
 
-for make in [pdf, docx, pptx, xlsx, odf, epub, parquet, archives]:
+def office_details():
+    """What OfficeDetailTests reads: merged cells, comments, formulas without results, charts, notes, names in archives."""
+    import openpyxl
+    from openpyxl.comments import Comment
+
+    book = openpyxl.Workbook()
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    sheet = book.active
+    sheet.title = "Berths"
+    for row in [["Quay", "Ship", "Arrived", "Fee", "Note"],
+                ["North", "Alba", datetime.date(2024, 1, 31), 1234.5, None],
+                ["North", "Brig", datetime.date(2024, 2, 1), 99, '=HYPERLINK("https://example.org","papers")'],
+                ["South", "Cutter", None, "n/a", "#N/A"], ["Total", None, None, "=SUM(D2:D3)", None]]:
+        sheet.append(row)
+    for number in (2, 3):
+        sheet.cell(number, 3).number_format = "dd/mm/yyyy"
+    sheet.merge_cells("A2:A3")
+    sheet["B2"].comment = Comment("Leaves at dawn", "Bo")
+    book.save(path("berths.xlsx"))
+
+    from pptx import Presentation
+    from pptx.chart.data import CategoryChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+    from pptx.util import Inches
+
+    presentation = Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    slide.shapes.title.text = "Catch"
+    data = CategoryChartData()
+    data.categories = ["Spring", "Autumn"]
+    data.add_series("Herring", (12, 7.5))
+    data.add_series("Cod", (3, 4))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, Inches(1), Inches(2), Inches(5), Inches(4), data)
+    whole = io.BytesIO()
+    presentation.save(whole)
+    # Layouts and the workbook behind the chart are large, and not read.
+    unread = ("embeddings", "slideLayout", "slideMaster", "thumbnail", "printer")
+    with zipfile.ZipFile(path("catch.pptx"), "w", zipfile.ZIP_DEFLATED) as small:
+        for part in zipfile.ZipFile(whole).infolist():
+            if not any(word in part.filename for word in unread):
+                small.writestr(part.filename, zipfile.ZipFile(whole).read(part))
+
+    from odf.opendocument import OpenDocumentText
+    from odf.text import H, Note, NoteBody, NoteCitation, P
+
+    document = OpenDocumentText()
+    document.text.addElement(H(outlinelevel=1, text="Minutes"))
+    paragraph = P(text="The crane was sold")
+    note = Note(id="n1", noteclass="footnote")
+    note.addElement(NoteCitation(text="1"))
+    body = NoteBody()
+    body.addElement(P(text="To a museum in Narvik."))
+    body.addElement(P(text="For scrap value."))
+    note.addElement(body)
+    paragraph.addElement(note)
+    paragraph.addText(" in May.")
+    document.text.addElement(paragraph)
+    document.save(path("minutes.odt"))
+
+    with zipfile.ZipFile(path("names.zip"), "w") as archive:
+        archive.writestr("Größe/ångström.txt", "unicode name")
+        archive.writestr("plain.txt", "plain name")
+    plain = io.BytesIO()
+    with zipfile.ZipFile(plain, "w") as archive:
+        archive.writestr("GrXsse.txt", "pc name")
+    # A name in the character set of the first PC.
+    with open(path("names-cp437.zip"), "wb") as file:
+        file.write(plain.getvalue().replace(b"GrXsse.txt", b"Gr\x94sse.txt"))
+    cut = io.BytesIO()
+    with zipfile.ZipFile(cut, "w") as archive:
+        archive.writestr("a.txt", "first member")
+        archive.writestr("b.txt", "second member " * 50)
+    with open(path("cut.zip"), "wb") as file:
+        file.write(cut.getvalue()[:60])
+
+
+def encodings():
+    """The files of EncodingTests, from the texts in `Encodings/expected.json`; their names end in the encoding."""
+    names = {"1250": "cp1250", "1251": "cp1251", "1252": "cp1252", "1254": "cp1254", "1255": "cp1255", "1257": "cp1257",
+             "8859-2": "iso8859-2", "8859-7": "iso8859-7", "eucjp": "euc-jp", "utf8": "utf-8"}
+    with open(path("Encodings/expected.json"), encoding="utf-8") as file:
+        expected = json.load(file)
+    for name, text in expected.items():
+        encoded = text.encode(names[name.split(".")[0].split("-", 1)[1]])
+        if name.startswith("mended"):
+            encoded = encoded.replace("’".encode(), b"\x92")
+        with open(path("Encodings/" + name), "wb") as file:
+            file.write(encoded)
+
+
+
+for make in [pdf, docx, pptx, xlsx, odf, epub, parquet, archives, office_details, encodings]:
     make()

@@ -36,6 +36,37 @@ public enum TerminalText {
         return result + safe(String(rest))
     }
 
+    /// The text without the codes that colour it or move the cursor (ECMA-48 control sequences, and titles of windows), as
+    /// programs put them into their logs.
+    public static func withoutCodes(_ text: String) -> String {
+        guard text.holds(27) else { return text }
+        let bytes = Array(text.utf8)
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count)
+        var at = 0
+        while at < bytes.count {
+            guard bytes[at] == 27, at + 1 < bytes.count else {
+                output.append(bytes[at])
+                at += 1
+                continue
+            }
+            var end = at + 2
+            switch bytes[at + 1] {
+            case UInt8(ascii: "["):
+                // Parameters, and the letter that ends them.
+                while end < bytes.count, bytes[end] >= 0x20, bytes[end] < 0x40 { end += 1 }
+                end = end < bytes.count && bytes[end] < 0x7F ? end + 1 : end
+            case UInt8(ascii: "]"):
+                let limit = min(bytes.count, end + 256)
+                while end < limit, bytes[end] != 7, bytes[end] != 27, bytes[end] != 10 { end += 1 }
+                if end < bytes.count, bytes[end] == 7 { end += 1 }
+            default: end = at + 1
+            }
+            at = end
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
     private static let styles = ["\u{1B}[0m", "\u{1B}[1m", "\u{1B}[2m"]
 
     /// Whether a character is no text: controls of both sets, line and paragraph separators, and the marks, embeddings,

@@ -137,6 +137,11 @@ private struct Converter {
                 first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
                     || first == UInt8(ascii: ".") || (first >= UInt8(ascii: "0") && first <= UInt8(ascii: "9"))
             {
+                // A leading zero makes a code: a number would lose it.
+                let digits = text.utf8.drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+                if digits.count > 1, digits.allSatisfy({ $0 >= 48 && $0 < 58 }), digits.first == 48 {
+                    return .string(text)
+                }
                 if let value = Int(text) { return .integer(value) }
                 if text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let value = Double(text) {
                     return .number(value)

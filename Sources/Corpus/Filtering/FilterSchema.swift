@@ -75,7 +75,7 @@ public struct FilterSchema: Sendable, Hashable {
         case .number, .numberList:
             if case .integer(let number) = json { return .exact(Int64(number)) }
             if let number = json.double, number.isFinite { return .number(number == 0 ? 0 : number) }
-            if let number = json.string.flatMap({ RawColumn.number(.text($0)) }) { return number }
+            if let number = json.string.flatMap({ RawColumn.number(.text($0), decimal: nil) }) { return number }
             throw mismatch("a number")
         case .boolean:
             if let flag = json.bool { return .boolean(flag) }

@@ -12,12 +12,13 @@ import OrderedCollections
 /// clause     = field ("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "is" | "is not" | "contains") value
 ///            | field ["not"] "in" "(" value { "," value } ")"
 ///            | field ["not"] "between" value "and" value
-///            | field ["not"] "exists"
-///            | field "matches" value
+///            | field ["not"] "exists" | field "is" ["not"] "null"
+///            | field "matches" value | field ["not"] "like" "%words%"
 /// ```
 /// A value is words up to the next keyword, comma or parenthesis; in quotes (`"…"` or `'…'`, a backslash before a quote)
 /// it can hold anything. Fields with spaces stand in quotes too. Keywords are in any case. Dates, numbers and truth values
-/// need no quotes. `matches` looks for words in a text.
+/// need no quotes. `matches` looks for words in a text. `&&` and `||` are `and` and `or`, and the values of `in` may stand in
+/// square brackets.
 public enum WhereText {
     /// The condition in the JSON form of ``FilterExpression``; a text that is JSON already is read as it is.
     /// - Throws: `CorpusError` `badArgument` with the place and what was expected.
@@ -42,8 +43,20 @@ public enum WhereText {
     private static func tokens(_ text: String) throws -> [Token] {
         var tokens: [Token] = []
         var rest = text[...]
+        var isInBrackets = false
         while let first = rest.first {
             if first.isWhitespace {
+                rest.removeFirst()
+            } else if rest.hasPrefix("&&") || rest.hasPrefix("||") {
+                tokens.append(.word(first == "&" ? "and" : "or"))
+                rest = rest.dropFirst(2)
+            } else if first == "[", case .word(let word)? = tokens.last, word.lowercased() == "in" {
+                isInBrackets = true
+                tokens.append(.sign("("))
+                rest.removeFirst()
+            } else if first == "]", isInBrackets {
+                isInBrackets = false
+                tokens.append(.sign(")"))
                 rest.removeFirst()
             } else if first == "\"" || first == "'" {
                 var value = ""
@@ -71,9 +84,14 @@ public enum WhereText {
                 tokens.append(.sign(String(sign)))
                 rest = rest.dropFirst(sign.count)
             } else {
-                let word = rest.prefix { !$0.isWhitespace && !"(),=!<>\"".contains($0) }
-                tokens.append(.word(String(word)))
-                rest = rest.dropFirst(word.count)
+                var word = ""
+                while let next = rest.first, !next.isWhitespace, !"(),=!<>\"".contains(next),
+                    !(isInBrackets && next == "]"), !rest.hasPrefix("&&"), !rest.hasPrefix("||")
+                {
+                    word.append(next)
+                    rest.removeFirst()
+                }
+                tokens.append(.word(word))
             }
         }
         return tokens
@@ -172,13 +190,47 @@ public enum WhereText {
             if take("exists") { return clause("exists", nil) }
             if take("contains") { return clause("contains", try value()) }
             if take("matches") { return clause("match", .string(try words())) }
+            if take("like") { return try like(clause) }
             guard !isNegated else { throw unexpected("in, between, contains, exists or matches") }
-            if take("is") { return clause(take("not") ? "!=" : "==", try value()) }
+            if take("is") {
+                let isOther = take("not")
+                if takeNull() { return isOther ? clause("exists", nil) : ["not": clause("exists", nil)] }
+                return clause(isOther ? "!=" : "==", try value())
+            }
             guard at < tokens.count, case .sign(let sign) = tokens[at],
                 ["=", "==", "!=", "<>", "<", "<=", ">", ">="].contains(sign)
             else { throw unexpected("an operator (=, !=, <, <=, >, >=, in, between, contains, exists, matches)") }
             at += 1
+            if ["=", "==", "!=", "<>"].contains(sign), takeNull() {
+                return sign == "!=" || sign == "<>" ? clause("exists", nil) : ["not": clause("exists", nil)]
+            }
             return clause(sign, try value())
+        }
+
+        /// Takes the word for no value, without quotes.
+        private mutating func takeNull() -> Bool {
+            guard keyword("null") else { return false }
+            // A value of several words may begin so.
+            if at + 1 < tokens.count, case .word(let next) = tokens[at + 1], !Self.keywords.contains(next.lowercased())
+            {
+                return false
+            }
+            at += 1
+            return true
+        }
+
+        /// SQL's pattern, as far as the other operators can say it: words with a `%` on both sides, or none.
+        private mutating func like(_ clause: (String, JSONValue?) -> JSONValue) throws -> JSONValue {
+            let start = at
+            let pattern = try words()
+            let inner = pattern.dropFirst(pattern.hasPrefix("%") ? 1 : 0).dropLast(pattern.hasSuffix("%") ? 1 : 0)
+            let isOpen = (pattern.hasPrefix("%"), pattern.hasSuffix("%"))
+            guard !inner.isEmpty, !inner.contains("%"), isOpen.0 == isOpen.1 else {
+                at = start
+                throw unexpected(
+                    "\"%words%\" (like finds words anywhere in a text; matches finds the beginnings of words)")
+            }
+            return clause(isOpen.0 ? "contains" : "==", .string(String(inner)))
         }
 
         private mutating func field() throws -> String {

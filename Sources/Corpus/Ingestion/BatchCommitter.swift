@@ -58,6 +58,13 @@ final class BatchCommitter: @unchecked Sendable {
             func finishSources(before index: Int) throws {
                 while let finish = finishes.first, finish.afterRecord <= index {
                     let active = batch.sources[finish.source]
+                    let left = inserter.takeLeftOut(of: active.row)
+                    if !left.isEmpty {
+                        counts.note(
+                            active.source.path,
+                            "\(left.count) \(left.count == 1 ? "field is" : "fields are") beyond what a corpus keeps and cannot be filtered by, such as \"\(left.min() ?? "")\"; the texts have them"
+                        )
+                    }
                     let isSetAside =
                         gave.removeValue(forKey: active.row).map { $0.problems > 0 && $0.documents == 0 } ?? false
                     counts.deleted += try self.finish(db, active, hash: finish.hash, isSetAside: isSetAside)

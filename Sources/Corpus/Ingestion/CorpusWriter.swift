@@ -19,8 +19,10 @@ public final class CorpusWriter: Sendable {
     let queue: DatabaseQueue
     private let lock: WriterLock
 
-    /// The most metadata fields that a corpus can have.
-    public static let fieldLimit = 512
+    /// The most metadata fields that a corpus can have. What documents have beyond them stays in their texts alone.
+    public static let fieldLimit = 2048
+    /// The most fields that one source brings, so that a wide table leaves room for the fields of others.
+    static let fieldsOfSource = 1024
 
     /// Creates a corpus, or opens the one that is there.
     /// - Parameters:

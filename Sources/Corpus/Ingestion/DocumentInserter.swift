@@ -3,6 +3,7 @@
 import Base
 import Foundation
 import GRDB
+import OrderedCollections
 
 /// Puts documents into the database, inside a transaction of the caller's.
 struct DocumentInserter {
@@ -14,7 +15,15 @@ struct DocumentInserter {
     /// The fields that the corpus has.
     private(set) var fields: Set<String>
 
+    /// How many fields each source brought.
+    private var brought: [Int64: Int] = [:]
+    /// Fields that found no room, by the source that has them, until they are told.
+    private(set) var leftOut: [Int64: Set<String>] = [:]
+
     init(fields: Set<String>) { self.fields = fields }
+
+    /// The fields of a source that found no room, told once.
+    mutating func takeLeftOut(of source: Int64) -> Set<String> { leftOut.removeValue(forKey: source) ?? [] }
 
     static func fields(_ db: Database) throws -> Set<String> {
         Set(try String.fetchAll(db, sql: "SELECT name FROM fields"))
@@ -64,7 +73,7 @@ struct DocumentInserter {
     private mutating func store(
         _ db: Database, _ document: PreparedDocument, source: Int64, run: Int64
     ) throws -> Outcome {
-        try addFields(db, document.fieldNames)
+        let document = try withFields(db, document, source: source)
         let hash = Int64(bitPattern: document.hash)
         if try put(db, document, hash: hash, source: source, run: run) { return .inserted }
         let find = try db.cachedStatement(sql: "SELECT row, hash, run, source FROM documents WHERE id = ?")
@@ -102,20 +111,28 @@ struct DocumentInserter {
         return true
     }
 
-    private mutating func addFields(_ db: Database, _ names: [String]) throws {
-        for name in names where !fields.contains(name) {
-            guard fields.count < CorpusWriter.fieldLimit else {
-                throw CorpusError(
-                    .badInput,
-                    "metadata field \"\(name)\" is one too many: a corpus has at most \(CorpusWriter.fieldLimit)")
-            }
-            guard name.utf8.count <= 256 else {
-                throw CorpusError(
-                    .badInput, "a metadata field's name has \(name.utf8.count) bytes; at most 256 are accepted")
+    /// The document with the fields that the corpus has, or takes on with it. Its hash stays that of all it came with.
+    private mutating func withFields(
+        _ db: Database, _ document: PreparedDocument, source: Int64
+    ) throws -> PreparedDocument {
+        var left: Set<String> = []
+        for name in document.fieldNames where !fields.contains(name) {
+            guard fields.count < CorpusWriter.fieldLimit,
+                brought[source, default: 0] < CorpusWriter.fieldsOfSource, name.utf8.count <= 256
+            else {
+                left.insert(name)
+                continue
             }
             try db.execute(sql: "INSERT OR IGNORE INTO fields VALUES (?, NULL)", arguments: [name])
             fields.insert(name)
+            brought[source, default: 0] += 1
         }
+        guard !left.isEmpty, var metadata = try JSONValue(parsing: document.metadata).object else { return document }
+        leftOut[source, default: []].formUnion(left)
+        metadata.removeAll { left.contains($0.key) }
+        var kept = document
+        kept.metadata = JSONValue.object(metadata).serialized()
+        return kept
     }
 
     /// Deletes a document by id. Returns whether it was there.

@@ -82,6 +82,8 @@ public struct IngestSummary: Sendable, Hashable {
     public var kinds: [SourceFormat: Kind] = [:]
     /// What people should know of files that were read, at most 200: how the text was found, which encoding was guessed.
     public var notes: [SetAside] = []
+    /// How many notes there were in all.
+    public var noteCount = 0
     /// The bytes that were read.
     public var bytes = 0
     /// Whether the ingestion was cancelled before its end; the next one goes on from there.
@@ -102,7 +104,11 @@ public struct IngestSummary: Sendable, Hashable {
     }
 
     mutating func note(_ place: String, _ text: String) {
-        if notes.count < Self.notesLimit { notes.append(SetAside(place: place, reason: text)) }
+        let note = SetAside(place: place, reason: text)
+        // What is true of many records of a file is said once.
+        guard notes.last(where: { $0.place == place })?.reason != text else { return }
+        noteCount += 1
+        if notes.count < Self.notesLimit { notes.append(note) }
     }
 }
 

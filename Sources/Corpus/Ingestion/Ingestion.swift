@@ -113,6 +113,7 @@ private struct Ingestion {
         result.wasCancelled = cancelled
         for (format, kind) in summary.kinds { result.kinds[format, default: IngestSummary.Kind()].files += kind.files }
         result.kinds = result.kinds.filter { $0.value.documents > 0 || $0.value.files > 0 }
+        result.noteCount += summary.noteCount
         result.notes = Array((summary.notes + result.notes).prefix(IngestSummary.notesLimit))
         return result
     }

@@ -57,23 +57,50 @@ final class ColumnsBuilder {
         var fields: [JSONValue] = []
         // A declared field is there for filters to name, also while no document has it.
         for name in declared.keys.sorted() where indexes[name] == nil { columns.append((name, RawColumn())) }
+        let decimals = decimalsBeside(documentCount: documentCount)
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
-            let inferred = columns[index].raw.inferredType()
-            let type = declared[name] ?? inferred.type
+            var reading = columns[index].raw.inferred(beside: decimals[index])
+            reading.type = declared[name] ?? reading.type
             let number = fields.count
             let (distinct, odd) = try write(
-                columns[index].raw, type: type, order: inferred.order, as: "\(number)", documentCount: documentCount,
-                to: file)
+                columns[index].raw, reading, as: "\(number)", documentCount: documentCount, to: file)
+            let type = reading.type
+            let isComma = reading.decimal == .comma && (type == .number || type == .numberList)
             fields.append([
                 "name": .string(name), "type": .string(type.rawValue), "declared": .bool(declared[name] != nil),
-                "distinct": .integer(distinct), "odd": .integer(odd.count),
+                "distinct": .integer(distinct), "odd": .integer(odd.count), "decimal_comma": .bool(isComma),
                 "odd_examples": .array(odd.examples.map { .string($0) }),
             ])
             columns[index].raw = RawColumn()  // its memory is not needed any more
         }
         try file.add("fields", Array(JSONValue.array(fields).serialized().utf8))
         try file.finish()
+    }
+
+    /// What stands before the fractions of the numbers beside each column: those of the same documents. A column of
+    /// `1.500` and `2.250` says nothing of its own; beside prices of `12,50` they are thousands.
+    private func decimalsBeside(documentCount: Int) -> [NumberText.Decimal] {
+        let notations = columns.map { $0.raw.notation() }
+        var decimals = [NumberText.Decimal](repeating: .point, count: columns.count)
+        guard notations.contains(where: { $0.comma > 0 && $0.comma >= 9 * $0.point }) else { return decimals }
+        var hasComma = [Bool](repeating: false, count: documentCount)
+        var hasPoint = hasComma
+        for (column, notation) in zip(columns, notations) where notation.comma + notation.point > 0 {
+            for document in column.raw.documents {
+                if notation.comma >= 9 * notation.point {
+                    hasComma[Int(document)] = true
+                } else {
+                    hasPoint[Int(document)] = true
+                }
+            }
+        }
+        for (index, notation) in notations.enumerated() where notation.comma + notation.point == 0 {
+            let documents = columns[index].raw.documents
+            let commas = documents.count { hasComma[Int($0)] && !hasPoint[Int($0)] }
+            if commas > 0, commas * 2 > documents.count { decimals[index] = .comma }
+        }
+        return decimals
     }
 
     /// Values that a field's type does not have: how many, and a few of them.
@@ -93,10 +120,10 @@ final class ColumnsBuilder {
 
     /// Writes one field; returns the number of its distinct values, and what was no value of the type.
     private func write(
-        _ raw: RawColumn, type: FieldType, order: DateParser.Order?, as key: String, documentCount: Int,
-        to file: SectionFileWriter
+        _ raw: RawColumn, _ reading: RawColumn.Reading, as key: String, documentCount: Int, to file: SectionFileWriter
     ) throws -> (distinct: Int, odd: OddValues) {
-        let (finalCodes, distinct, floats) = try writeDictionary(raw, type: type, order: order, as: key, to: file)
+        let (finalCodes, distinct, floats) = try writeDictionary(raw, reading, as: key, to: file)
+        let type = reading.type
         let odd = OddValues(raw, codes: finalCodes)
         let isList = type == .textList || type == .numberList
         var codes = [UInt32](repeating: 0, count: isList ? 0 : documentCount)
@@ -163,21 +190,23 @@ final class ColumnsBuilder {
     /// Writes the sorted distinct values. Returns the code of each raw value (0 where it has no such type), the number
     /// of distinct values, and for numbers the values.
     private func writeDictionary(
-        _ raw: RawColumn, type: FieldType, order: DateParser.Order?, as key: String, to file: SectionFileWriter
+        _ raw: RawColumn, _ reading: RawColumn.Reading, as key: String, to file: SectionFileWriter
     ) throws -> (codes: [UInt32], distinct: Int, floats: [Double]) {
-        switch type {
+        switch reading.type {
         case .number, .numberList:
             // Whole numbers beyond 53 bits are kept as such, unless fractions stand beside them.
-            if let integers = Self.integers(raw) {
-                let (codes, values) = Self.rank(raw) { RawColumn.number($0).flatMap(integers) }
+            if let integers = Self.integers(raw, reading) {
+                let (codes, values) = Self.rank(raw) {
+                    RawColumn.number($0, reading).flatMap(integers)
+                }
                 try file.add("\(key).integers", values)
                 return (codes, values.count, [])
             }
-            let (codes, values) = Self.rank(raw) { RawColumn.number($0)?.double }
+            let (codes, values) = Self.rank(raw) { RawColumn.number($0, reading)?.double }
             try file.add("\(key).numbers", values)
             return (codes, values.count, values)
         case .date:
-            let (codes, values) = Self.rank(raw) { RawColumn.date($0, order) }
+            let (codes, values) = Self.rank(raw) { RawColumn.date($0, reading.order) }
             try file.add("\(key).dates", values)
             return (codes, values.count, [])
         case .boolean:
@@ -201,7 +230,9 @@ final class ColumnsBuilder {
     }
 
     /// How the column's numbers become 64-bit integers; nil where Doubles are exact enough, or some number is no integer.
-    private static func integers(_ raw: RawColumn) -> ((MetadataValue) -> Int64?)? {
+    private static func integers(
+        _ raw: RawColumn, _ reading: RawColumn.Reading
+    ) -> ((MetadataValue) -> Int64?)? {
         func integer(_ value: MetadataValue) -> Int64? {
             switch value {
             case .integer(let number): number
@@ -211,7 +242,7 @@ final class ColumnsBuilder {
         }
         var isLarge = false
         for index in 0..<raw.interner.count {
-            guard let number = RawColumn.number(raw.value(index)) else { continue }
+            guard let number = RawColumn.number(raw.value(index), reading) else { continue }
             guard integer(number) != nil else { return nil }
             if case .integer = number { isLarge = true }
         }

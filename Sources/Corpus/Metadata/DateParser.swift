@@ -3,8 +3,10 @@
 import Base
 
 /// Reads dates as they are commonly written: ISO 8601 (`2023-10-01`, `2023-10-01T12:30:00+02:00`, `20231001`),
-/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31/12/2023`, and of
-/// less precision `2023-10`, `October 2023`, `2023-Q4`, `2023`.
+/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31.12.23`,
+/// `31/12/2023`, `1. Oktober 2023`, `5 de marzo de 2024`, `2024年1月31日`, and of less precision `2023-10`, `October 2023`,
+/// `2023-Q4`, `2023`. Months may be named in English, German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish,
+/// Norwegian and Polish.
 ///
 /// Forms whose day and month cannot be told apart (`01/10/2023`) are read only where the order is known.
 public enum DateParser {
@@ -24,7 +26,9 @@ public enum DateParser {
         var scanner = Scanner(bytes: Array(text.utf8))
         scanner.skipSpace()
         if let whole = scanner.period() { return whole }
-        guard let date = scanner.iso() ?? scanner.slashedDate(order) ?? scanner.named() else { return nil }
+        guard let date = scanner.iso() ?? scanner.slashedDate(order) ?? scanner.han() ?? scanner.named() else {
+            return nil
+        }
         guard date.month >= 1, date.month <= 12 else { return nil }
         if date.day == 0 {
             scanner.skipSpace()
@@ -111,8 +115,13 @@ public enum DateParser {
         /// `31/12/2023` or with another mark between.
         mutating func slashes(mark: UInt8) -> (first: Int, second: Int, year: Int)? {
             let start = at
-            if let first = digits(1...2), take(mark), let second = digits(1...2), take(mark), let year = digits(4...4) {
-                return (first, second, year)
+            if let first = digits(1...2), take(mark), let second = digits(1...2), take(mark) {
+                let isPadded = at - start == 6
+                if let year = digits(4...4) { return (first, second, year) }
+                // A year of two digits only where the others have two as well: 1.2.10 is a version.
+                if isPadded, let year = digits(2...2), atEnd || next == 32 {
+                    return (first, second, year + (year < 69 ? 2000 : 1900))
+                }
             }
             at = start
             return nil
@@ -161,16 +170,49 @@ public enum DateParser {
             return String(decoding: bytes[start..<at].map { $0 | 32 }, as: UTF8.self)
         }
 
+        /// A month by its name, or by the beginning of it.
         mutating func month() -> Int? {
-            let names = [
-                "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-                "november", "december",
-            ]
-            let name = word()
-            guard name.utf8.count >= 3 else { return nil }
+            let start = at
+            while let byte = next, byte | 32 >= 97 && byte | 32 <= 122 || byte >= 0x80 { at += 1 }
+            guard at - start >= 3 else { return nil }
+            let name = String(decoding: bytes[start..<at], as: UTF8.self).lowercased()
             _ = take(UInt8(ascii: "."))
-            if name == "sept" { return 9 }
-            return names.firstIndex { $0 == name || (name.utf8.count == 3 && $0.hasPrefix(name)) }.map { $0 + 1 }
+            return MonthNames.number(of: name)
+        }
+
+        /// The ending of a number in an order: 1st, 2nd, 3rd, 4th, 1er.
+        mutating func skipOrdinal() {
+            let start = at
+            if !["st", "nd", "rd", "th", "er"].contains(word()) { at = start }
+        }
+
+        /// `of`, `de` and the like between the parts of a date.
+        mutating func skipLinks() {
+            skipSpace()
+            let start = at
+            if !["of", "de", "del", "di"].contains(word()) || next != 32 { at = start }
+            skipSpace()
+        }
+
+        /// `2024年1月31日`, `2024年1月`, and in Korean.
+        mutating func han() -> (year: Int, month: Int, day: Int)? {
+            let start = at
+            func sign(_ signs: [String], in scanner: inout Scanner) -> Bool {
+                for sign in signs where scanner.bytes[scanner.at...].starts(with: sign.utf8) {
+                    scanner.at += sign.utf8.count
+                    scanner.skipSpace()
+                    return true
+                }
+                return false
+            }
+            if let year = digits(4...4), sign(["年", "년"], in: &self), let month = digits(1...2),
+                sign(["月", "월"], in: &self)
+            {
+                guard let day = digits(1...2) else { return (year, month, 0) }
+                if sign(["日", "일"], in: &self) { return (year, month, day) }
+            }
+            at = start
+            return nil
         }
 
         /// `October 1, 2023`, `1 October 2023`, with an optional day of the week before.
@@ -187,18 +229,23 @@ public enum DateParser {
                 at = start
             }
             if let day = digits(1...2) {
-                skipSpace()
+                _ = take(UInt8(ascii: "."))
+                skipOrdinal()
+                let isHyphenated = take(UInt8(ascii: "-"))
+                skipLinks()
                 guard let month = month() else { return nil }
                 _ = take(UInt8(ascii: ","))
-                skipSpace()
+                if isHyphenated { _ = take(UInt8(ascii: "-")) }
+                skipLinks()
                 guard let year = digits(4...4) else { return nil }
                 return (year, month, day)
             }
             guard let month = month() else { return nil }
             _ = take(UInt8(ascii: ","))
-            skipSpace()
+            skipLinks()
             if let year = digits(4...4) { return (year, month, 0) }
             guard let day = digits(1...2) else { return nil }
+            skipOrdinal()
             _ = take(UInt8(ascii: ","))
             skipSpace()
             guard let year = digits(4...4) else { return nil }

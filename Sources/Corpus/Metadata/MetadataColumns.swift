@@ -20,11 +20,14 @@ public struct MetadataField: Sendable, Hashable {
     public var oddCount: Int
     /// A few of them.
     public var oddExamples: [String]
+    /// Whether its numbers were written with a comma before the fraction.
+    public var hasDecimalComma: Bool
 
     public init(
         name: String, type: FieldType, isDeclared: Bool, distinctCount: Int, documentCount: Int, oddCount: Int = 0,
-        oddExamples: [String] = []
+        oddExamples: [String] = [], hasDecimalComma: Bool = false
     ) {
+        self.hasDecimalComma = hasDecimalComma
         self.oddCount = oddCount
         self.oddExamples = oddExamples
         self.name = name
@@ -68,7 +71,8 @@ public final class MetadataColumns: Sendable {
                 MetadataField(
                     name: name, type: type, isDeclared: entry["declared"]?.bool ?? false, distinctCount: distinct,
                     documentCount: documentCount - column.count(ofCode: 0), oddCount: entry["odd"]?.int ?? 0,
-                    oddExamples: entry["odd_examples"]?.array?.compactMap(\.string) ?? []))
+                    oddExamples: entry["odd_examples"]?.array?.compactMap(\.string) ?? [],
+                    hasDecimalComma: entry["decimal_comma"]?.bool ?? false))
         }
         self.fields = fields
         self.columns = columns

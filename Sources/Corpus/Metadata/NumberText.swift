@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Documents
 
 /// Numbers as people write them, and their exact order.
@@ -7,11 +8,15 @@ enum NumberText {
     /// The largest magnitude up to which every whole number is a `Double`.
     static let exactLimit: Int64 = 1 << 53
 
+    /// The sign before a number's fraction; the other one groups thousands.
+    enum Decimal: Sendable, Hashable { case point, comma }
+
     /// What stands in a table for "no value".
     static let missingMarks: Set<String> = [
-        "", "-", "--", "—", "–", "?", ".", "n/a", "n.a.", "na", "nan", "none", "null", "nil", "unknown", "missing",
-        "tbd",
-        "tba", "#n/a", "not available", "not applicable",
+        "", "-", "--", "—", "–", "?", ".", "...", "…", "n/a", "n.a.", "n. a.", "na", "n/d", "n.d.", "nan", "none",
+        "null",
+        "<na>", "\\n", "nil", "unknown", "missing", "undefined", "tbd", "tba", "k.a.", "k. a.", "not available",
+        "not applicable", "#n/a", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!",
     ]
 
     /// Whether a text says that there is no value.
@@ -26,38 +31,10 @@ enum NumberText {
         return digits.first == 48 || Int64(text) == nil
     }
 
-    /// A number in its usual forms: `12`, `-3.5`, `1,299.00`, `$ 12`, `12 €`; nil for anything else, and for codes.
-    static func value(_ text: String) -> MetadataValue? {
-        guard text.utf8.count <= 32 else { return nil }
-        var digits = text.trimmed()[...]
-        let currencies: Set<Character> = ["$", "€", "£", "¥", "₹"]
-        if let first = digits.first, currencies.contains(first) {
-            digits = digits.dropFirst().drop { $0 == " " }
-        } else if let last = digits.last, currencies.contains(last) {
-            digits = digits.dropLast()
-            while digits.last == " " { digits = digits.dropLast() }
-        }
-        var body = digits.first == "-" || digits.first == "+" ? digits.dropFirst() : digits
-        guard let first = body.utf8.first, first >= 48, first < 58, let last = body.utf8.last, last >= 48, last < 58
-        else {
-            return nil
-        }
-        if body.contains(",") {
-            // Commas group thousands, all of them.
-            let whole = body.prefix { $0 != "." }
-            let groups = whole.split(separator: ",", omittingEmptySubsequences: false)
-            guard groups[0].count <= 3, groups.dropFirst().allSatisfy({ $0.count == 3 }) else { return nil }
-            body = (groups.joined() + body.dropFirst(whole.count))[...]
-        }
-        guard body.utf8.allSatisfy({ ($0 >= 48 && $0 < 58) || $0 == UInt8(ascii: ".") }), !isCode(String(body)),
-            body.count(where: { $0 == "." }) <= 1, !(body.hasPrefix("0") && body.count > 1 && !body.hasPrefix("0."))
-        else { return nil }
-        let sign = digits.first == "-" ? "-" : ""
-        if let integer = Int64(sign + body) { return .exact(integer) }
-        guard body.contains("."), body.utf8.count <= 20, let number = Double(sign + body), number.isFinite else {
-            return nil
-        }
-        return .number(number == 0 ? 0 : number)
+    /// A number in its usual forms: `12`, `-3.5`, `1,299.00`, `$ 12`, `12 €`, `5 %`, `(450.25)`, and with a decimal comma
+    /// `1.299,00` or `1 299,00`; nil for anything else, and for codes. The sign of a percentage or a currency is left out.
+    static func value(_ text: String, decimal: Decimal = .point) -> MetadataValue? {
+        WrittenNumber(text)?.value(decimal)
     }
 
     /// Whether a whole number is below another number, without rounding.
@@ -70,6 +47,176 @@ enum NumberText {
     }
 
     static func equals(_ a: Int64, _ b: Double) -> Bool { Int64(exactly: b) == a }
+}
+
+/// A number taken apart: its digits with the signs between them, and what stands around them.
+struct WrittenNumber {
+    /// Digits, points and commas.
+    private(set) var body: [UInt8] = []
+    private(set) var isNegative = false
+    private(set) var isPercent = false
+    /// Whether ordinary spaces group its digits, as they do in lists of numbers, too.
+    private(set) var hasSpaces = false
+    /// The power of ten behind an `e`, as written.
+    private(set) var exponent: Int?
+    /// Whether the power of ten has neither a fraction before it nor a sign, as a code such as `1E5` may.
+    private(set) var isBareExponent = false
+
+    /// The longest text that is looked at, in bytes.
+    private static let longest = 48
+    private static let currencies = [
+        "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "RMB", "INR", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "TRY",
+        "BRL", "AUD", "CAD", "NZD", "MXN", "ZAR", "KRW", "US$", "A$", "C$", "R$", "kr.", "kr", "zł", "Kč", "Ft", "Fr.",
+        "lei", "руб.", "€", "$", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₪", "฿", "元", "円", "원",
+    ]
+
+    /// - Returns: nil for what is no number in any notation.
+    init?(_ text: String) {
+        guard text.utf8.count <= Self.longest, text.utf8.contains(where: { $0 >= 48 && $0 < 58 || $0 >= 0x80 }) else {
+            return nil
+        }
+        var rest = text.trimmed()[...]
+        guard let first = rest.unicodeScalars.first, let last = rest.unicodeScalars.last else { return nil }
+        if !Self.isDigit(first) || !Self.isDigit(last) {
+            guard stripSigns(&rest) else { return nil }
+        }
+        var group: UInt8?
+        for scalar in rest.unicodeScalars {
+            switch scalar {
+            case "0"..."9", ".", ",": body.append(UInt8(scalar.value))
+            case "e", "E":
+                let power = rest[rest.index(after: rest.firstIndex { $0 == "e" || $0 == "E" } ?? rest.startIndex)...]
+                guard takePower(power) else { return nil }
+                guard group == nil else { return nil }
+                return
+            case "'", "’", "\u{A0}", "\u{202F}", "\u{2009}", " ":
+                let sign = scalar == " " ? UInt8(32) : scalar == "'" || scalar == "’" ? 39 : 1
+                guard group == nil || group == sign else { return nil }
+                group = sign
+                body.append(0)
+            case "٫": body.append(UInt8(ascii: "."))
+            case "٬": body.append(UInt8(ascii: ","))
+            default:
+                guard let digit = Self.digit(scalar) else { return nil }
+                body.append(48 + digit)
+            }
+        }
+        if group != nil {
+            guard Self.isGrouped(body) else { return nil }
+            hasSpaces = group == 32
+            body.removeAll { $0 == 0 }
+        }
+        if let first = body.first, first == UInt8(ascii: ".") || first == UInt8(ascii: ",") { body.insert(48, at: 0) }
+        guard let first = body.first, let last = body.last, first >= 48, last >= 48 else { return nil }
+    }
+
+    private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { digit(scalar) != nil }
+
+    /// The value of a decimal digit of any script.
+    private static func digit(_ scalar: Unicode.Scalar) -> UInt8? {
+        if scalar.value < 0x80 { return scalar.value >= 48 && scalar.value < 58 ? UInt8(scalar.value - 48) : nil }
+        guard scalar.properties.numericType == .decimal, let value = scalar.properties.numericValue else { return nil }
+        return UInt8(value)
+    }
+
+    /// Takes signs, currencies and the sign of a percentage off both ends. False when something else stands there.
+    private mutating func stripSigns(_ rest: inout Substring) -> Bool {
+        var isSigned = false
+        for _ in 0..<5 {
+            rest = rest.trimmed()[...]
+            if rest.hasPrefix("("), rest.hasSuffix(")"), rest.count > 2, !isSigned {
+                rest = rest.dropFirst().dropLast()
+                (isNegative, isSigned) = (true, true)
+            } else if let first = rest.first, "+-−".contains(first), !isSigned {
+                rest = rest.dropFirst()
+                (isNegative, isSigned) = (first != "+", true)
+            } else if rest.hasSuffix("-"), !isSigned {
+                // As accounting programs write debts.
+                rest = rest.dropLast()
+                (isNegative, isSigned) = (true, true)
+            } else if let last = rest.last, "%٪％".contains(last), !isPercent {
+                rest = rest.dropLast()
+                isPercent = true
+            } else if let sign = Self.currencies.first(where: { rest.hasPrefix($0) }) {
+                rest = rest.dropFirst(sign.count)
+            } else if let sign = Self.currencies.first(where: { rest.hasSuffix($0) }) {
+                rest = rest.dropLast(sign.count)
+            } else {
+                break
+            }
+            guard let first = rest.unicodeScalars.first, let last = rest.unicodeScalars.last else { return false }
+            if Self.isDigit(first), Self.isDigit(last) { return true }
+        }
+        guard let first = rest.unicodeScalars.first, let last = rest.unicodeScalars.last else { return false }
+        return (Self.isDigit(first) || first == "." || first == ",") && Self.isDigit(last)
+    }
+
+    /// The digits behind an `e`. The body before it is digits with one point at most.
+    private mutating func takePower(_ text: Substring) -> Bool {
+        guard text.utf8.count <= 4, let power = Int(text), abs(power) <= 308, let first = body.first, first >= 48,
+            !body.contains(UInt8(ascii: ",")), body.count(where: { $0 == UInt8(ascii: ".") }) <= 1
+        else { return false }
+        exponent = power
+        isBareExponent = !body.contains(UInt8(ascii: ".")) && text.first?.isNumber == true
+        return true
+    }
+
+    /// Whether marks (0) group the digits before any fraction in threes.
+    private static func isGrouped(_ body: [UInt8]) -> Bool {
+        let whole = body.prefix { $0 == 0 || $0 >= 48 }
+        guard !body[whole.endIndex...].contains(0) else { return false }
+        let groups = whole.split(separator: 0, omittingEmptySubsequences: false)
+        return (1...3).contains(groups[0].count) && groups.dropFirst().allSatisfy { $0.count == 3 }
+    }
+
+    /// What the number says of its notation: nil when either sign may stand before the fraction.
+    var decimal: NumberText.Decimal? {
+        guard exponent == nil else { return .point }
+        let (point, comma) = (UInt8(ascii: "."), UInt8(ascii: ","))
+        guard let last = body.lastIndex(where: { $0 < 48 }) else { return nil }
+        let sign = body[last]
+        let others = body[..<last].filter { $0 < 48 }
+        func other(_ sign: UInt8) -> NumberText.Decimal { sign == point ? .comma : .point }
+        if others.contains(where: { $0 != sign }) { return sign == comma ? .comma : .point }
+        // The same sign twice groups.
+        if !others.isEmpty { return other(sign) }
+        let whole = body[..<last]
+        if body.count - last - 1 != 3 || whole.count > 3 || whole.elementsEqual([48]) {
+            return sign == comma ? .comma : .point
+        }
+        return nil
+    }
+
+    /// The number in a notation; nil where it is none.
+    func value(_ decimal: NumberText.Decimal) -> MetadataValue? {
+        let (mark, separator): (UInt8, UInt8) =
+            decimal == .point ? (UInt8(ascii: "."), UInt8(ascii: ",")) : (UInt8(ascii: ","), UInt8(ascii: "."))
+        // Spaces between digits are of lists as well, and of telephones.
+        if hasSpaces, decimal == .point, !body.contains(mark) { return nil }
+        let whole = body.prefix { $0 != mark }
+        let fraction = body[whole.endIndex...].dropFirst()
+        guard fraction.allSatisfy({ $0 >= 48 }) else { return nil }
+        let groups = whole.split(separator: separator, omittingEmptySubsequences: false)
+        if groups.count > 1 {
+            guard (1...3).contains(groups[0].count), groups.last?.count == 3 else { return nil }
+            // Thousands, or the lakhs of India.
+            let middle = groups.dropFirst().dropLast()
+            guard middle.allSatisfy({ $0.count == 3 }) || (groups[0].count <= 2 && middle.allSatisfy { $0.count == 2 })
+            else { return nil }
+        }
+        let digits = String(decoding: groups.joined(), as: UTF8.self)
+        guard digits.utf8.count == 1 || digits.utf8.first != 48 else { return nil }
+        let sign = isNegative ? "-" : ""
+        if fraction.isEmpty, body.count == whole.count, exponent == nil {
+            return Int64(sign + digits).map { MetadataValue.exact($0) }
+        }
+        guard !fraction.isEmpty || exponent != nil, digits.utf8.count + fraction.count <= 32 else { return nil }
+        var written = sign + digits
+        if !fraction.isEmpty { written += "." + String(decoding: fraction, as: UTF8.self) }
+        if let exponent { written += "e\(exponent)" }
+        guard let number = Double(written), number.isFinite else { return nil }
+        return .number(number == 0 ? 0 : number)
+    }
 }
 
 extension MetadataValue {

@@ -83,43 +83,114 @@ struct RawColumn {
 
     // MARK: Types
 
-    /// The type of nearly all values, and how dates are read. Marks for "no value" (`N/A`) are of every type; a few other
+    /// What a column's values are taken for.
+    struct Reading: Hashable {
+        var type: FieldType
+        /// How dates such as `01/02/2024` are read.
+        var order: DateOrder?
+        /// The sign before the fraction of numbers.
+        var decimal: NumberText.Decimal = .point
+        /// Whether its numbers are percentages; among others one cannot be compared, and is odd.
+        var isPercents = false
+    }
+
+    /// How the numbers in texts are written, by distinct values: with a decimal comma, with a decimal point, and so that
+    /// either may be meant (`1.500`).
+    func notation() -> (comma: Int, point: Int, open: Int) {
+        var found = (comma: 0, point: 0, open: 0)
+        for index in 0..<interner.count {
+            guard let bytes = interner.withValue(index, { Self.mayHaveFraction($0) ? Array($0.dropLast()) : nil }),
+                let number = WrittenNumber(String(decoding: bytes, as: UTF8.self))
+            else { continue }
+            switch number.decimal {
+            case .comma? where number.value(.comma) != nil: found.comma += 1
+            case .point? where number.value(.point) != nil: found.point += 1
+            case nil where number.body.contains { $0 < 48 }: found.open += 1
+            default: break
+            }
+        }
+        return found
+    }
+
+    /// Whether an interned value is a short text with a digit and a point or a comma.
+    private static func mayHaveFraction(_ raw: UnsafeRawBufferPointer) -> Bool {
+        guard raw.last == 0, raw.count <= 49 else { return false }
+        return raw.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ".") }
+            && raw.contains { $0 >= 48 && $0 < 58 }
+    }
+
+    /// The type of nearly all values, and how they are read. Marks for "no value" (`N/A`) are of every type; a few other
     /// odd values make no column of texts: they are missing, and counted. Codes (`01234`) are never numbers.
-    func inferredType() -> (type: FieldType, order: DateOrder?) {
+    /// - Parameter decimal: what stands before fractions in the columns beside this one; its own values go before it.
+    func inferred(beside decimal: NumberText.Decimal = .point) -> Reading {
+        let written = notation()
+        // One value in ten may be a slip.
+        let isComma = written.comma == 0 ? written.point == 0 && decimal == .comma : written.comma >= 9 * written.point
+        let decimal = isComma ? NumberText.Decimal.comma : .point
         var (numbers, booleans, numeric, dates, flags, texts, codes) = (0, 0, 0, 0, 0, 0, 0)
+        var (percents, bare, years, answers) = (0, 0, 0, 0)
         let order = dateOrder()
         for index in 0..<interner.count {
             switch value(index) {
-            case .number, .integer: numbers += 1
+            case .number(let number):
+                numbers += 1
+                if Self.isYear(number) { years += 1 }
+            case .integer: numbers += 1
             case .boolean: booleans += 1
             case .text(let text):
                 if NumberText.isMissing(text) { continue }
                 texts += 1
-                if NumberText.value(text) != nil {
+                let number = WrittenNumber(text)
+                if let number, let value = number.value(decimal) {
                     numeric += 1
+                    if number.isPercent { percents += 1 }
+                    if number.isBareExponent { bare += 1 }
+                    if text.utf8.count == 4, value.double.map(Self.isYear) == true { years += 1 }
                 } else if NumberText.isCode(text) {
                     codes += 1
+                } else if DateParser.span(text, order: order) != nil {
+                    dates += 1
                 }
-                if DateParser.span(text, order: order) != nil, NumberText.value(text) == nil { dates += 1 }
-                if text == "true" || text == "false" { flags += 1 }
+                if ["true", "false"].contains(text) {
+                    flags += 1
+                } else if ["yes", "no"].contains(text.lowercased()) {
+                    answers += 1
+                }
             }
         }
+        // Codes such as 1E5 alone are no numbers; 10 % beside 0.1 cannot be compared.
+        if bare == numeric, numbers == 0 { numeric = 0 }
+        let isPercents = percents > 0 && percents == numeric + numbers
+        if !isPercents { numeric -= percents }
         if hasLists {
-            return (numbers > 0 && booleans == 0 && texts == numeric ? .numberList : .textList, nil)
+            let isNumbers = numbers > 0 && booleans == 0 && texts == numeric
+            return Reading(type: isNumbers ? .numberList : .textList, decimal: decimal, isPercents: isPercents)
         }
-        if numbers + texts + booleans == 0 { return (.text, nil) }
-        if numbers == 0, booleans > 0, texts == flags { return (.boolean, nil) }
-        if numbers == 0, booleans == 0, texts == flags { return (.boolean, nil) }
+        if numbers + texts + booleans == 0 { return Reading(type: .text) }
+        if numbers == 0, booleans > 0, texts == flags + answers { return Reading(type: .boolean) }
+        if numbers == 0, booleans == 0, texts == flags { return Reading(type: .boolean) }
         /// Whether so many odd values are few beside the others.
         func isFew(_ odd: Int, beside fitting: Int, isTyped: Bool) -> Bool {
             odd == 0 ? fitting > 0 : (odd == 1 && fitting >= 3) || odd * (isTyped ? 3 : 10) <= fitting
         }
         let fitting = numbers + numeric
-        if codes == 0, fitting > dates, isFew(texts - numeric + booleans, beside: fitting, isTyped: numbers > numeric) {
-            return (.number, nil)
+        // Bare years among dates are dates of less precision.
+        if dates > 0, years == fitting, booleans == 0, codes == 0,
+            isFew(texts + numbers - dates - years, beside: dates + years, isTyped: false)
+        {
+            return Reading(type: .date, order: order)
         }
-        if numbers == 0, booleans == 0, isFew(texts - dates, beside: dates, isTyped: false) { return (.date, order) }
-        return (.text, nil)
+        if codes == 0, fitting > dates, isFew(texts - numeric + booleans, beside: fitting, isTyped: numbers > numeric) {
+            return Reading(type: .number, decimal: decimal, isPercents: isPercents)
+        }
+        if numbers == 0, booleans == 0, isFew(texts - dates, beside: dates, isTyped: false) {
+            return Reading(type: .date, order: order)
+        }
+        return Reading(type: .text)
+    }
+
+    private static func isYear(_ number: Double) -> Bool {
+        number >= 1000 && number < 3000 && number == number.rounded(.down)
     }
 
     /// Whether dates with slashes have their day or their month first: what their values leave open to only one of them.
@@ -142,14 +213,28 @@ struct RawColumn {
         }
     }
 
-    static func number(_ value: Value) -> MetadataValue? {
+    /// A value of a column as a number.
+    static func number(_ value: Value, _ reading: Reading) -> MetadataValue? {
+        if case .text(let text) = value, !reading.isPercents, reading.type != .text, text.utf8.last == UInt8(ascii: "%")
+        {
+            return nil
+        }
+        return number(value, decimal: reading.decimal)
+    }
+
+    /// - Parameter decimal: the sign before fractions; nil goes by what the text itself says.
+    static func number(_ value: Value, decimal: NumberText.Decimal? = .point) -> MetadataValue? {
         switch value {
         case .number(let number): return .number(number)
         case .integer(let number): return .exact(number)
         case .boolean: return nil
         case .text(let text):
-            if let number = NumberText.value(text) { return number }
-            guard let number = Double(text.trimmed()), number.isFinite else { return nil }
+            let written = WrittenNumber(text)
+            if let number = written?.value(decimal ?? written?.decimal ?? .point) { return number }
+            guard written == nil || written?.exponent != nil, let number = Double(text.trimmed()), number.isFinite
+            else {
+                return nil
+            }
             return .number(number == 0 ? 0 : number)
         }
     }
@@ -173,7 +258,10 @@ struct RawColumn {
         case .text(let text):
             // A bare year is a date only where the column was declared to hold dates.
             return DateParser.span(text, order: order)?.lowerBound
-        case .number(let number): return Int64(exactly: number.rounded(.down))
+        case .number(let number):
+            if isYear(number) { return DateParser.span(String(Int(number)))?.lowerBound }
+            // Seconds since 1970, or thousandths of them, as JavaScript counts.
+            return Int64(exactly: (abs(number) >= 1e11 ? number / 1000 : number).rounded(.down))
         case .integer(let number): return number
         case .boolean: return nil
         }

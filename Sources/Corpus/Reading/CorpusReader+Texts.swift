@@ -162,6 +162,18 @@ extension CorpusReader {
         }
     }
 
+    /// Lets go of the memory that the texts of passages were mapped into, after they were read piece by piece.
+    package func releaseTexts(of range: Range<PassageOrdinal>) throws {
+        guard let last = range.last else { return }
+        let from = PassageTable.place(try entry(documentOrdinal(of: range.lowerBound)).address)
+        let to = PassageTable.place(try entry(documentOrdinal(of: last)).address)
+        // Documents of several segments, or in another order, are few and small.
+        guard from.segment == to.segment, from.offset < to.offset else { return }
+        let segment = segments[from.segment]
+        let start = segment.records.lowerBound
+        segment.file.file.release((start + from.offset)..<(start + to.offset))
+    }
+
     /// Streams passages in order as strings: ordinal, title, text.
     public func forEachPassageText(
         in range: Range<PassageOrdinal>, _ body: (PassageOrdinal, _ title: String, _ text: String) throws -> Void

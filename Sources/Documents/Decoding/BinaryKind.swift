@@ -18,6 +18,7 @@ enum BinaryKind {
     ]
 
     static func name(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+        if bytes.isEmpty { return "the file is empty" }
         if bytes.starts(with: Array("RIFF".utf8)), bytes.count >= 12 {
             switch String(decoding: bytes[8..<12], as: UTF8.self) {
             case "WEBP": return "a WebP picture"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Tells the one-byte encodings of Western and of Central Europe apart: they give the same bytes to other letters, and
+/// Tells the one-byte encodings of Western and Central Europe, of Turkish and of the Baltic apart: they give the same bytes to other letters, and
 /// every file is valid in all of them. What decides is common words that are spelled with such letters.
 enum EuropeanEncoding {
     private static let western = """
@@ -25,8 +25,22 @@ enum EuropeanEncoding {
         što već će može također više još kako između biti ljudi županije općina hrvatski riječi
         še že več ki lahko tudi ter kjer če članek šele morajo
         """
+    private static let turkish = """
+        için değil değildir olduğu çok şey şimdi kadar daha büyük küçük nasıl çünkü başka bütün diğer gibi göre hiç kişi
+        olduğunu olarak önce sonra şekilde türk türkiye üzerinde yıl yılında yıllık ışık dünya arasında tarafından hakkında
+        müşteri sözleşme şirket ödeme ürün iş iyi yeni kaldığı aldı aynı gün çalışma değer eğitim öğrenci görüş
+        """
+    private static let baltic = """
+        yra už iš taip pat kaip kad būti buvo gali šis šio metų lietuvos dėl nėra jų ją tačiau įmonės žmonių viešoji
+        ir būt tiek šī šajā kā arī tās pēc kas ļoti tikai vai līdz gadā latvijas uzņēmums cilvēku jābūt var
+        või üle õppe ettevõtte eesti kõik või mõned võib päev töö õigus
+        """
     private static let westernWords = words(of: western)
-    private static let centralWords = words(of: central)
+    /// The encodings that have the letters of a list of words.
+    private static let others: [(names: [String], words: Set<String>)] = [
+        (["WINDOWS-1250", "ISO-8859-2"], words(of: central)), (["WINDOWS-1254"], words(of: turkish)),
+        (["WINDOWS-1257"], words(of: baltic)),
+    ]
 
     private static func words(of list: String) -> Set<String> {
         Set(
@@ -35,11 +49,29 @@ enum EuropeanEncoding {
             })
     }
 
-    /// Whether a text in bytes reads as one of Central Europe in an encoding, and not as a Western one in Windows-1252.
-    /// - Parameter name: the encoding of Central Europe, as iconv knows it.
-    static func isCentral(_ head: UnsafeBufferPointer<UInt8>, as name: String) -> Bool {
-        let asCentral = hits(head, name, centralWords)
-        return asCentral > 0 && asCentral > hits(head, "WINDOWS-1252", westernWords)
+    /// The encoding in which a text in bytes has most of the common words with letters of their own; nil where it reads as
+    /// well, or better, as Western in Windows-1252.
+    static func best(_ head: UnsafeBufferPointer<UInt8>) -> String? {
+        var best: (name: String, hits: Int, signs: Int)?
+        for (names, words) in others {
+            for name in names {
+                let (hits, signs) = (hits(head, name, words), signs(head, name))
+                // Encodings of the same letters differ in where some of them stand: the wrong one has signs there.
+                if hits > best?.hits ?? 0 || (hits > 0 && hits == best?.hits && signs < best?.signs ?? 0) {
+                    best = (name, hits, signs)
+                }
+            }
+        }
+        guard let best, best.hits > hits(head, "WINDOWS-1252", westernWords) else { return nil }
+        return best.name
+    }
+
+    /// How many characters beyond ASCII are no letters, and nothing that texts have between them.
+    private static func signs(_ head: UnsafeBufferPointer<UInt8>, _ name: String) -> Int {
+        guard let text = try? TextDecoding.transcoded(head, from: TextEncoding(name: name)) else { return .max }
+        return text.unicodeScalars.count {
+            $0.value >= 0x80 && !$0.properties.isAlphabetic && !"„“”‚‘’«»–—…€§°\u{A0}".unicodeScalars.contains($0)
+        }
     }
 
     private static func hits(_ head: UnsafeBufferPointer<UInt8>, _ name: String, _ words: Set<String>) -> Int {

@@ -37,7 +37,7 @@ package struct TextEncoding: Sendable, Hashable {
         let head = UnsafeBufferPointer(rebasing: bytes.prefix(1 << 16))
         if head.contains(0) { return wide(head) }
         guard controlShare(head) < 0.05 else { return nil }
-        if isUTF8(bytes, isWhole: isWhole) { return TextEncoding(name: "UTF-8") }
+        if isUTF8(bytes, isWhole: isWhole) || BrokenUTF8.isMostly(head) { return TextEncoding(name: "UTF-8") }
         return TextEncoding(name: guessed(head))
     }
 
@@ -90,14 +90,9 @@ package struct TextEncoding: Sendable, Hashable {
             "WINDOWS-1255", "ISO-8859-8", "WINDOWS-1256", "ISO-8859-6", "TIS-620", "WINDOWS-874":
             // A script of its own fills its texts; a few odd bytes among Latin letters are accents.
             return high > letters / 2 ? name : western
-        case "WINDOWS-1250", "ISO-8859-2":
-            return EuropeanEncoding.isCentral(head, as: name) ? name : western
         default:
             // Its guesses among the encodings of Europe are worth little: Polish has been taken for Baltic, and for Western.
-            for central in ["WINDOWS-1250", "ISO-8859-2"] where EuropeanEncoding.isCentral(head, as: central) {
-                return central
-            }
-            return western
+            return EuropeanEncoding.best(head) ?? western
         }
     }
 }
@@ -129,6 +124,7 @@ package enum TextDecoding {
         if let marked = TextEncoding.marked(bytes), encoding == nil || marked.name == found.name { found = marked }
         let body = UnsafeBufferPointer(rebasing: bytes.dropFirst(found.markLength))
         if found.isUTF8, let text = String(validating: body, as: UTF8.self) { return (text.withUnixLineEnds(), found) }
+        if found.isUTF8 { return (BrokenUTF8.mended(body).withUnixLineEnds(), found) }
         return (try transcoded(body, from: found).withUnixLineEnds(), found)
     }
 
@@ -146,12 +142,14 @@ package enum TextDecoding {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// The text of a few bytes that are UTF-8, or else Windows-1252.
+    /// The text of a few bytes that are UTF-8, perhaps with a few that are not, or else Windows-1252.
     package static func lenient(_ bytes: some Collection<UInt8>) -> String {
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         let copy = Array(bytes)
         return copy.withUnsafeBufferPointer { buffer in
-            (try? transcoded(buffer, from: TextEncoding(name: "WINDOWS-1252"))) ?? String(decoding: copy, as: UTF8.self)
+            if BrokenUTF8.isMostly(buffer) { return BrokenUTF8.mended(buffer) }
+            return (try? transcoded(buffer, from: TextEncoding(name: "WINDOWS-1252")))
+                ?? String(decoding: copy, as: UTF8.self)
         }
     }
 }
@@ -171,7 +169,10 @@ final class CharacterConverter {
     /// Appends the UTF-8 of the bytes; a byte that cannot be read becomes U+FFFD.
     /// - Returns: how many bytes were used; less than all when they end within a character that goes on in the next.
     func convert(_ bytes: UnsafeBufferPointer<UInt8>, isLast: Bool, into output: inout [UInt8]) -> Int {
-        guard let base = bytes.baseAddress else { return 0 }
+        guard let base = bytes.baseAddress, !bytes.isEmpty else {
+            if isLast { flush(into: &output) }
+            return 0
+        }
         var input: UnsafeMutablePointer<CChar>? = UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(
             to: CChar.self)
         var left = bytes.count
@@ -196,6 +197,19 @@ final class CharacterConverter {
                 left -= 1
             }
         }
+        if isLast { flush(into: &output) }
         return bytes.count
+    }
+
+    /// Writes the character that the conversion holds back: some encodings wait for an accent that may follow.
+    private func flush(into output: inout [UInt8]) {
+        var piece = [CChar](repeating: 0, count: 64)
+        let made = piece.withUnsafeMutableBufferPointer { buffer -> Int in
+            var out = buffer.baseAddress
+            var room = buffer.count
+            _ = iconv(descriptor, nil, nil, &out, &room)
+            return buffer.count - room
+        }
+        output.append(contentsOf: piece[..<made].lazy.map { UInt8(bitPattern: $0) })
     }
 }

@@ -292,7 +292,9 @@ private struct HTMLPage {
             case "td", "th":
                 let cell = text(of: [inner], dropsNavigation: dropsNavigation)
                 if cell.utf8.count > 2000 { return nil }
-                rows.cell(cell)
+                let span = Self.attribute(inner, "rowspan").flatMap { Int($0) } ?? 1
+                let wide = Self.attribute(inner, "colspan").flatMap { Int($0) } ?? 1
+                rows.cell(cell, rows: min(max(span, 1), 1000), columns: min(max(wide, 1), 100))
                 cells += 1
                 nodes.skipChildren()
             default: break

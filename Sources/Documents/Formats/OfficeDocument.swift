@@ -104,6 +104,16 @@ enum OfficeDocument {
             if index > 0 { text.breakPage() }
             guard let slide = try parts.reader(path) else { continue }
             slideText(slide, into: &text, title: &title)
+            let related = try parts.relations(of: path).values.sorted()
+            for part in related where part.contains("/charts/chart") || part.contains("/diagrams/data") {
+                guard let reader = try parts.reader(part) else { continue }
+                text.breakLine(2)
+                if part.contains("chart") {
+                    ChartText.write(reader, to: &text)
+                } else {
+                    diagramText(reader, into: &text)
+                }
+            }
             for (_, notes) in try parts.relations(of: path) where notes.contains("notesSlide") {
                 guard let reader = try parts.reader(notes) else { continue }
                 text.breakLine(2)
@@ -116,6 +126,17 @@ enum OfficeDocument {
         metadata["title"] = nil
         metadata["slides"] = .integer(order.count)
         return SourceDocument(id: id, title: own ?? title ?? name, text: text.finish(), metadata: metadata)
+    }
+
+    /// The texts of a diagram, a line each.
+    private static func diagramText(_ reader: XMLPull, into text: inout MarkedText) {
+        while let event = reader.next() {
+            switch event {
+            case .start("p", _): text.breakLine()
+            case .start("t", false): text.append(reader.content(keepingSpace: true))
+            default: break
+            }
+        }
     }
 
     private static func slideText(_ reader: XMLPull, into text: inout MarkedText, title: inout String?) {

@@ -18,6 +18,8 @@ enum OpenDocument {
         var start = 0
         var pages = 0
         var repeated = 1
+        // Notes stand in the sentence that they are a note to.
+        var notes = 0
         while let event = reader.next() {
             switch event {
             case .start(let name, let isEmpty):
@@ -28,14 +30,16 @@ enum OpenDocument {
                 case "h":
                     text.breakLine(2)
                     start = text.builder.count
-                case "p": text.breakLine()
+                case "p": if notes > 0 { text.append(" ") } else { text.breakLine() }
                 case "list-item": text.breakLine()
                 case "s": text.append(" ")
                 case "tab": text.append(" ")
                 case "line-break": text.breakLine()
                 // Deleted text, comments, and a note's number.
                 case "tracked-changes", "annotation", "note-citation", "forms": if !isEmpty { _ = reader.content() }
-                case "note-body": text.append(" (")
+                case "note-body":
+                    text.append(" (")
+                    notes += isEmpty ? 0 : 1
                 case "table": text.beginTable()
                 case "table-cell", "covered-table-cell":
                     repeated = min(reader.attribute("number-columns-repeated").flatMap { Int($0) } ?? 1, 1)
@@ -49,8 +53,10 @@ enum OpenDocument {
                     let written = text.builder.text(after: start).collapsed()
                     if heading == nil, !written.isEmpty { heading = written }
                     text.breakLine(2)
-                case "p": text.breakLine(2)
-                case "note-body": text.append(")")
+                case "p": if notes == 0 { text.breakLine(2) }
+                case "note-body":
+                    text.append(")")
+                    notes -= 1
                 case "table-cell", "covered-table-cell": for _ in 0..<repeated { text.endCell() }
                 case "table-row": text.endRow()
                 case "table": text.endTable()

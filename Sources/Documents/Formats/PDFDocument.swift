@@ -75,7 +75,9 @@ struct PDFDocument: ~Copyable {
         for (field, property) in [
             ("author", FORAGE_PDF_AUTHOR), ("subject", FORAGE_PDF_SUBJECT), ("keywords", FORAGE_PDF_KEYWORDS),
         ] {
-            if let value = self.property(property) { metadata[field] = .string(value) }
+            // ReportLab's words for nothing.
+            let leftovers = ["anonymous", "(anonymous)", "unspecified", "(unspecified)"]
+            if let value = self.property(property), !leftovers.contains(value) { metadata[field] = .string(value) }
         }
         for (field, which) in [("created", Int32(0)), ("modified", 1)] {
             let seconds = forage_pdf_date(pdf, which)

@@ -8,6 +8,8 @@ struct Sheet {
     var name: String
     /// Rows that hold something: the number in the sheet, and the texts by column.
     var rows: [(number: Int, cells: [Int: String])] = []
+    /// Remarks beside cells.
+    var comments: [(row: Int, column: Int, text: String)] = []
 
     /// The documents of a sheet. A table with a header gives one for each row, anything else one for the sheet.
     /// - Parameter id: that of the sheet.
@@ -27,9 +29,15 @@ struct Sheet {
         let mapper = RecordMapper(
             fields, sample: body.prefix(100).map { record($0.cells) }, fallbackID: { "\(id):\($0)" })
         var documents: [SourceDocument] = []
+        let remarks = Dictionary(grouping: comments) { $0.row }
         for row in body {
             do throws(DocumentError) {
-                documents.append(try mapper.document(record(row.cells), place: row.number))
+                var document = try mapper.document(record(row.cells), place: row.number)
+                for comment in remarks[row.number] ?? [] {
+                    let column = zip(names.map(\.key), unique).first { $0.0 == comment.column }?.1
+                    document.text += "\nComment\(column.map { " on \($0)" } ?? ""): \(comment.text)"
+                }
+                documents.append(document)
             } catch {
                 problems.append("\(id):\(row.number): \(error.message)")
             }
@@ -50,7 +58,8 @@ struct Sheet {
             for column in columns { table.cell(row.cells[column] ?? "") }
             table.endRow()
         }
-        return [SourceDocument(id: id, title: title, text: table.text())]
+        let remarks = comments.map { "\nComment: \($0.text)" }.joined()
+        return [SourceDocument(id: id, title: title, text: table.text() + remarks)]
     }
 
     private static func line(_ cells: [Int: String]) -> String {

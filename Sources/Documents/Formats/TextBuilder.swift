@@ -71,9 +71,31 @@ struct TableText {
     private var rows: [[String]] = []
     private var row: [String] = []
 
+    /// Cells of rows above that reach down: by column, what they hold and for how many rows more.
+    private var reaching: [Int: (text: String, rows: Int)] = [:]
+
     mutating func cell(_ text: String) { row.append(text.collapsed()) }
 
+    /// A cell that may stand in several rows, which then all have its text, and be as wide as several columns.
+    mutating func cell(_ text: String, rows count: Int, columns: Int) {
+        takeReaching()
+        let text = text.collapsed()
+        for column in 0..<columns {
+            if count > 1 { reaching[row.count] = (column == 0 ? text : "", count) }
+            row.append(column == 0 ? text : "")
+        }
+    }
+
+    /// The cells that reach into the row at this place.
+    private mutating func takeReaching() {
+        while let above = reaching[row.count], above.rows > 0 { row.append(above.text) }
+    }
+
     mutating func endRow() {
+        if !row.isEmpty {
+            takeReaching()
+            reaching = reaching.compactMapValues { $0.rows > 1 ? ($0.text, $0.rows - 1) : nil }
+        }
         if row.contains(where: { !$0.isEmpty }) { rows.append(row) }
         row = []
     }

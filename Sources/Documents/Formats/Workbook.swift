@@ -12,6 +12,8 @@ struct Workbook {
     private var formats: [CellFormat] = []
     /// Days between Excel's day 0 and 1970-01-01.
     private var epoch = 25_569.0
+    /// Formulas that no program has worked out: their cells are empty.
+    private(set) var formulasWithoutValue = 0
 
     /// - Throws: `DocumentError` for what is no workbook.
     init(_ archive: Archive, limits: ReadingLimits) throws {
@@ -36,7 +38,11 @@ struct Workbook {
         try readFormats(parts)
         for (name, path) in found {
             guard let reader = try parts.reader(path) else { continue }
-            sheets.append(read(reader, name: name))
+            var sheet = read(reader, name: name)
+            for (_, part) in try parts.relations(of: path) where part.contains("comments") {
+                if let reader = try parts.reader(part) { Self.readComments(reader, into: &sheet) }
+            }
+            sheets.append(sheet)
         }
         properties = try parts.properties("docProps/core.xml")
     }
@@ -122,7 +128,18 @@ struct Workbook {
         return found
     }
 
-    private func read(_ reader: XMLPull, name: String) -> Sheet {
+    /// What people wrote beside cells.
+    private static func readComments(_ reader: XMLPull, into sheet: inout Sheet) {
+        while let event = reader.next() {
+            guard case .start("comment", false) = event, let place = reader.attribute("ref"),
+                let column = column(place), let row = Int(place.drop { !$0.isNumber })
+            else { continue }
+            let text = reader.content().collapsed()
+            if !text.isEmpty, sheet.comments.count < 100_000 { sheet.comments.append((row, column, text)) }
+        }
+    }
+
+    private mutating func read(_ reader: XMLPull, name: String) -> Sheet {
         var sheet = Sheet(name: name)
         var row: [Int: String] = [:]
         var number = 0
@@ -130,6 +147,7 @@ struct Workbook {
         var kind = ""
         var format = 0
         var cells = 0
+        var formula = ""
         while let event = reader.next() {
             switch event {
             case .start("row", _):
@@ -140,11 +158,15 @@ struct Workbook {
                 column = reader.attribute("r").flatMap { Self.column($0) } ?? column + 1
                 kind = reader.attribute("t") ?? "n"
                 format = reader.attribute("s").flatMap { Int($0) } ?? 0
+                formula = ""
             case .start("v", false):
                 let text = value(reader.content(keepingSpace: true), kind: kind, format: format)
                 if !text.isEmpty { row[column] = text }
             case .start("t", false): row[column, default: ""] += reader.content(keepingSpace: true)
-            case .start("f", false): _ = reader.content()
+            case .start("f", false): formula = reader.content()
+            case .end("c") where !formula.isEmpty && row[column] == nil && kind != "e":
+                if let label = Self.label(ofLink: formula) { row[column] = label } else { formulasWithoutValue += 1 }
+            case .start("mergeCell", _): Self.merge(reader.attribute("ref") ?? "", in: &sheet)
             case .end("row"):
                 if !row.isEmpty { sheet.rows.append((number, row)) }
                 cells += row.count
@@ -154,6 +176,28 @@ struct Workbook {
             }
         }
         return sheet
+    }
+
+    /// What a link shows whose formula was never worked out: `HYPERLINK("address", "label")`; nil for other formulas.
+    private static func label(ofLink formula: String) -> String? {
+        guard formula.hasPrefix("HYPERLINK("), formula.hasSuffix(")") else { return nil }
+        let texts = formula.split(separator: "\"", omittingEmptySubsequences: false)
+        guard texts.count == 3 || texts.count == 5 else { return nil }
+        return String(texts[texts.count - 2])
+    }
+
+    /// A value that stands once for several rows is that of each of them.
+    private static func merge(_ range: String, in sheet: inout Sheet) {
+        let ends = range.split(separator: ":")
+        guard ends.count == 2, let left = column(String(ends[0])), column(String(ends[1])) == left,
+            let first = Int(ends[0].drop { !$0.isNumber }), let last = Int(ends[1].drop { !$0.isNumber }),
+            first < last, let start = sheet.rows.firstIndex(where: { $0.number == first }),
+            let value = sheet.rows[start].cells[left]
+        else { return }
+        for index in (start + 1)..<sheet.rows.count {
+            guard sheet.rows[index].number <= last else { return }
+            if sheet.rows[index].cells[left] == nil { sheet.rows[index].cells[left] = value }
+        }
     }
 
     private func value(_ raw: String, kind: String, format: Int) -> String {

@@ -67,6 +67,12 @@ package struct DocumentReader: Sendable {
         case .xlsx:
             let book = try Workbook(archive(content), limits: options.limits)
             addSheets(book.sheets, id: id, title: book.properties["title"]?.string ?? name, into: &reading)
+            let empty = book.formulasWithoutValue
+            if empty > 0 {
+                reading.notes.append(
+                    "\(empty) \(empty == 1 ? "formula has" : "formulas have") no stored result, and \(empty == 1 ? "its cell is" : "their cells are") empty; save the file once in a spreadsheet program"
+                )
+            }
         case .opendocument: try readOpenDocument(content, id: id, name: name, into: &reading)
         case .epub:
             let parts = try PackageParts(archive(content), limits: options.limits, isWanted: EPUBDocument.isWanted)
@@ -141,7 +147,10 @@ package struct DocumentReader: Sendable {
         }
         let (text, found) = try decoded.get()
         if !found.isUTF8, options.encoding == nil { reading.notes.append("read as \(found.name)") }
-        return text
+        if found.isUTF8, bytes.withUnsafeBufferPointer({ String(validating: $0, as: UTF8.self) == nil }) {
+            reading.notes.append("some of its bytes are no UTF-8; they were read as Windows-1252")
+        }
+        return text.holds(27) ? TerminalText.withoutCodes(text) : text
     }
 
     /// The encoding that an HTML page declares, unless its bytes are UTF-8 anyway.
@@ -165,7 +174,11 @@ package struct DocumentReader: Sendable {
     ) throws {
         switch format {
         case .markdown: reading.documents = [MarkdownDocument.read(text, id: id, name: name, notes: &reading.notes)]
-        case .html: reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
+        case .html:
+            let page = try HTMLDocument.read(text, id: id, name: name)
+            // Pages that a script would write, and markup nested beyond what libxml2 reads.
+            if page.text.isEmpty, text.utf8.count > 500 { reading.notes.append("its markup shows no text") }
+            reading.documents = [page]
         case .rst: reading.documents = [PlainDocuments.restructured(text, id: id, name: name)]
         case .org: reading.documents = [PlainDocuments.org(text, id: id, name: name)]
         case .yaml: readYAML(text, id: id, name: name, into: &reading)
@@ -192,6 +205,10 @@ package struct DocumentReader: Sendable {
             reading.documents = ValueDocuments.read(
                 value, id: id, name: name, fields: options.fields, problems: &problems)
             reading.problems += problems.map { ("", $0) }
+            if reading.documents.isEmpty, problems.isEmpty { reading.notes.append("it holds no records and no text") }
+        case .text where id.lowercased().hasSuffix(".toml"):
+            let value = try? TOMLReader.read(text)
+            reading.documents = [Self.settings(value ?? .null, text: text, id: id, name: name)]
         default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
         }
         // An empty page or note is a document all the same: its title may be what is looked for.
@@ -214,7 +231,7 @@ package struct DocumentReader: Sendable {
                     reading.documents += ValueDocuments.read(
                         value, id: own, name: name, fields: options.fields, problems: &problems)
                 } else if values.count == 1 {
-                    reading.documents.append(SourceDocument(id: own, title: name, text: text.trimmed()))
+                    reading.documents.append(Self.settings(value, text: text, id: own, name: name))
                 } else {
                     reading.documents += ValueDocuments.read(
                         value, id: own, name: name, fields: options.fields, problems: &problems)
@@ -226,6 +243,25 @@ package struct DocumentReader: Sendable {
             reading.notes.append("it is no YAML that can be read (\(error)); it was taken as text")
             reading.documents = [SourceDocument(id: id, title: name, text: text.trimmed())]
         }
+    }
+
+    /// A file of settings: its text as it was written, what it says at its top level as fields, and its title.
+    private static func settings(_ value: JSONValue, text: String, id: String, name: String) -> SourceDocument {
+        var document = SourceDocument(id: id, title: name, text: text.trimmed())
+        for (field, value) in value.object ?? [:] where document.metadata.count < 64 {
+            if ["title", "name"].contains(field.lowercased()), let title = value.string, !title.trimmed().isEmpty {
+                document.title = title.collapsed()
+                continue
+            }
+            if RecordMapper.textNames.contains(field.lowercased()) { continue }
+            let elements = value.array ?? [value]
+            let isPlain = elements.allSatisfy { $0.object == nil && $0.array == nil && !$0.isNull }
+            guard isPlain, !elements.isEmpty, elements.allSatisfy({ ($0.string?.utf8.count ?? 0) <= 200 }) else {
+                continue
+            }
+            document.metadata[field] = value
+        }
+        return document
     }
 
     private func readXML(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
@@ -247,12 +283,26 @@ package struct DocumentReader: Sendable {
         } else {
             var problems: [String] = []
             // Feeds wrap their entries once more.
-            let inner = value["channel"] ?? value
+            var inner = value["channel"] ?? value
+            if ["rss", "feed", "RDF"].contains(root) { inner = Self.withoutMarkup(inner, name: name) }
             reading.documents = ValueDocuments.read(
                 inner, id: id, name: name, fields: options.fields, problems: &problems)
             reading.problems += problems.map { ("", $0) }
         }
         guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
+    }
+
+    /// A feed whose entries are HTML in texts, as the text that it shows.
+    private static func withoutMarkup(_ value: JSONValue, name: String) -> JSONValue {
+        switch value {
+        case .object(let members): return .object(members.mapValues { withoutMarkup($0, name: name) })
+        case .array(let elements): return .array(elements.map { withoutMarkup($0, name: name) })
+        case .string(let text)
+        where text.contains("</") || text.contains("/>") || text.contains("<br") || text.contains("<p>"):
+            guard let page = try? HTMLDocument.read(text, id: "", name: ""), !page.text.isEmpty else { return value }
+            return .string(page.text)
+        default: return value
+        }
     }
 
     // MARK: Packages
@@ -400,6 +450,7 @@ package struct DocumentReader: Sendable {
                 }
                 reading.documents += inner.documents
                 reading.problems += inner.problems
+                for note in inner.notes where !reading.notes.contains(note) { reading.notes.append(note) }
             } catch {
                 reading.problems.append(("\(record.line)", "\(error)"))
             }

@@ -190,7 +190,8 @@ package struct RecordParser: Sendable {
         var reading = Reading()
         switch kind {
         case .delimited(let parser): reading.documents = [try parser.document(bytes, line: line)]
-        case .json(let mapper, let byLine): reading.documents = [try json(bytes, mapper, place: byLine ? line : number)]
+        case .json(let mapper, let byLine):
+            try json(bytes, mapper, place: byLine ? line : number, into: &reading)
         case .message:
             var message = Array(bytes)
             Self.unquoteFromLines(&message)
@@ -199,9 +200,9 @@ package struct RecordParser: Sendable {
         return reading
     }
 
-    private func json(_ bytes: UnsafeBufferPointer<UInt8>, _ mapper: RecordMapper, place: Int) throws(DocumentError)
-        -> SourceDocument
-    {
+    private func json(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ mapper: RecordMapper, place: Int, into reading: inout Reading
+    ) throws(DocumentError) {
         let value: JSONValue
         let limits = JSONLimits(bytes: options.limits.documentBytes, isLenient: true)
         do {
@@ -214,15 +215,39 @@ package struct RecordParser: Sendable {
                 value = again
             } else if let again = Self.withoutComma(bytes).flatMap({ try? JSONValue(parsing: $0, limits: limits) }) {
                 value = again
+            } else if let again = Self.meant(bytes) {
+                value = again
+                reading.notes.append("some of its records are no strict JSON; they were read as they were meant")
+            } else if bytes.first(where: { $0 > 32 }) != UInt8(ascii: "{") {
+                throw DocumentError("expected a JSON object, found \(TextDecoding.lenient(bytes.prefix(40)).trimmed())")
             } else {
                 throw DocumentError("expected a JSON object: \(error)")
             }
         }
         switch value {
-        case .object(let members): return try mapper.document(members, place: place)
-        case .string(let text): return try mapper.document(["text": .string(text)], place: place)
+        case .object(let members):
+            guard !ExportedRecord.isBulkAction(members) else {
+                reading.notes.append("lines of Elasticsearch's bulk format that only say what to do were left out")
+                return
+            }
+            reading.documents.append(try mapper.document(members, place: place))
+        case .string(let text):
+            reading.documents.append(try mapper.document(["text": .string(text)], place: place))
         default: throw DocumentError("expected a JSON object, found \(value.typeName)")
         }
+    }
+
+    /// A record as programs other than JSON writers put it down: Python's dictionaries, commas at the end, comments. Nil
+    /// for what is cut off, or would have to be guessed.
+    private static func meant(_ bytes: UnsafeBufferPointer<UInt8>) -> JSONValue? {
+        guard bytes.first(where: { $0 > 32 }) == UInt8(ascii: "{"), bytes.count <= 1 << 18,
+            let read = LenientJSON.read(TextDecoding.lenient(bytes)), read.value.object != nil
+        else { return nil }
+        let harmless: Set = [
+            "a comment", "a comma too many", "single quotes", "a Python literal", "a Python tuple",
+            "a name without quotes", "an unknown escape", "a number written oddly",
+        ]
+        return read.repairs.allSatisfy { harmless.contains($0) } ? read.value : nil
     }
 
     /// A line of a list of objects that was written one a line, without the comma at its end; nil when there is none.
@@ -274,8 +299,15 @@ struct DelimitedParser: Sendable {
         var record = JSONObject(minimumCapacity: header.count)
         for (index, name) in header.enumerated() {
             let value = index < fields.count ? fields[index] : ""
-            record[name] = value.isEmpty ? .null : .string(value)
+            let plain = Self.trimmed(value)
+            record[name] = plain.isEmpty ? .null : .string(plain)
         }
         return record
+    }
+
+    /// Spaces around a value are of the file's layout.
+    private static func trimmed(_ value: String) -> String {
+        guard let first = value.utf8.first, let last = value.utf8.last, first <= 32 || last <= 32 else { return value }
+        return value.trimmed()
     }
 }

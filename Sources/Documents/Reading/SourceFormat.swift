@@ -118,9 +118,10 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         let binaryFormats: Set<SourceFormat> = [
             .pdf, .rtf, .docx, .pptx, .xlsx, .epub, .parquet, .picture, .archive,
         ]
-        guard TextEncoding.detect(head, isWhole: isWhole) != nil else {
+        if head.isEmpty, let named, binaryFormats.contains(named) || [.csv, .tsv, .eml, .mbox].contains(named) {
             return nil
         }
+        guard TextEncoding.detect(head, isWhole: isWhole) != nil else { return nil }
         if let named, !binaryFormats.contains(named), named != .opendocument || head.contains(Array("<office:".utf8)) {
             return named == .text || named == .json || named == .jsonl ? byContent(head, named: named) : named
         }
@@ -151,6 +152,8 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
             if let named { return named }
         }
         if start.hasPrefix("<!doctype html") || start.hasPrefix("<html") { return .html }
+        // A log of which every line is an object.
+        if named == .text, start.hasPrefix("{"), JSONShape.areLines(head) { return .jsonl }
         guard named == nil else { return named ?? .text }
         if start.hasPrefix("<?xml") { return .xml }
         if start.hasPrefix("from "),
@@ -181,6 +184,15 @@ package enum JSONValueStream {
 
 /// Tells JSON lines from JSON of other shapes.
 enum JSONShape {
+    /// Whether the first lines, two or more, are JSON objects each.
+    static func areLines(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
+        let lines = head.prefix(1 << 14).textLines(omittingEmpty: true)
+        // The last one may be cut off.
+        let whole = head.count > 1 << 14 ? lines.dropLast() : lines[...]
+        guard whole.count >= 2 else { return false }
+        return whole.prefix(20).allSatisfy { (try? JSONValue(parsing: Array($0)))?.object != nil }
+    }
+
     static func of(_ head: UnsafeBufferPointer<UInt8>, isNamedLines: Bool) -> SourceFormat? {
         let bytes = head.drop { $0 == 32 || ($0 >= 9 && $0 <= 13) || [0xEF, 0xBB, 0xBF].contains($0) }
         guard let first = bytes.first else { return .jsonl }

@@ -40,21 +40,19 @@ package struct DelimitedDialect: Sendable, Hashable {
         if !isForced {
             chosen = Self.delimiter(in: head, from: start, lineEnd: lineEnd, named: chosen, isWhole: isWhole)
         }
-        var grammar = DelimitedGrammar(delimiter: chosen ?? UInt8(ascii: ","), lineEnd: lineEnd)
-        var rows: [(start: Int, line: Int, fields: [String])] = []
-        var at = start
-        var line = startLines
-        while rows.count < Self.sampleLines, at < head.count,
-            let end = grammar.recordEnd(head, from: at, isLast: isWhole)
-        {
-            let record = UnsafeBufferPointer(rebasing: head[at..<end])
-            if record.contains(where: { $0 > 32 }) {
-                rows.append((at, line, grammar.fields(record).map { grammar.text($0, in: record) }))
-            }
-            line += 1 + record.reduce(0) { $0 + ($1 == lineEnd ? 1 : 0) }
-            at = end + 1
+        // A delimiter that no line has cuts nothing: a table of one column.
+        var grammar = DelimitedGrammar(delimiter: chosen ?? Self.noDelimiter, lineEnd: lineEnd)
+        var rows = Self.rows(head, grammar, from: start, line: startLines, isWhole: isWhole)
+        if Self.holdsEscapedQuotes(head) {
+            var escaping = grammar
+            escaping.hasEscapes = true
+            let others = Self.rows(head, escaping, from: start, line: startLines, isWhole: isWhole)
+            if Self.unevenShare(others) < Self.unevenShare(rows) { (grammar, rows) = (escaping, others) }
         }
-        guard !rows.isEmpty else { throw DocumentError("it has no header line within its first \(head.count) bytes") }
+        guard !rows.isEmpty else {
+            throw DocumentError(
+                isWhole ? "it is empty" : "it has no header line within its first \(head.count) bytes")
+        }
         // Titles and notes above the table have fewer fields than most rows.
         let widths = rows.map { row in row.fields.lastIndex { !$0.trimmed().isEmpty }.map { $0 + 1 } ?? 0 }
         let common = Self.mode(widths.dropFirst(min(3, widths.count - 1)))
@@ -79,6 +77,45 @@ package struct DelimitedDialect: Sendable, Hashable {
         self.grammar = grammar
     }
 
+    /// The unit separator of ASCII, which texts do not have.
+    private static let noDelimiter: UInt8 = 0x1F
+
+    private typealias Row = (start: Int, line: Int, fields: [String])
+
+    /// The first rows, as a grammar cuts them.
+    private static func rows(
+        _ head: UnsafeBufferPointer<UInt8>, _ grammar: DelimitedGrammar, from start: Int, line: Int, isWhole: Bool
+    ) -> [Row] {
+        var rows: [Row] = []
+        var at = start
+        var line = line
+        while rows.count < sampleLines, at < head.count, let end = grammar.recordEnd(head, from: at, isLast: isWhole) {
+            let record = UnsafeBufferPointer(rebasing: head[at..<end])
+            if record.contains(where: { $0 > 32 }) {
+                rows.append((at, line, grammar.fields(record).map { grammar.text($0, in: record) }))
+            }
+            line += 1 + record.reduce(0) { $0 + ($1 == grammar.lineEnd ? 1 : 0) }
+            at = end + 1
+        }
+        return rows
+    }
+
+    /// Whether a quote with a backslash before it stands within the first lines.
+    private static func holdsEscapedQuotes(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
+        var at = 0
+        while let found = head.firstIndex(of: DelimitedGrammar.quote, from: at) {
+            if found > 0, head[found - 1] == UInt8(ascii: "\\") { return true }
+            at = found + 1
+        }
+        return false
+    }
+
+    /// The share of rows that are not as wide as most.
+    private static func unevenShare(_ rows: [Row]) -> Double {
+        guard let first = rows.first?.fields.count else { return 1 }
+        return Double(rows.count { $0.fields.count != first }) / Double(rows.count)
+    }
+
     /// The candidate that most lines have the same number of times.
     private static func delimiter(
         in head: UnsafeBufferPointer<UInt8>, from start: Int, lineEnd: UInt8, named: UInt8?, isWhole: Bool
@@ -100,6 +137,8 @@ package struct DelimitedDialect: Sendable, Hashable {
             let common = mode(counts[...])
             let share = Double(counts.count { $0 == common }) / Double(counts.count)
             guard common > 1 else { continue }
+            // Commas of sentences below a name of one column.
+            if header == 1, byte != 9, isProse(head, from: start, delimiter: byte) { continue }
             // Signs that also stand in texts: only where every line has them, and no other sign divides the lines so.
             if rare.contains(byte), share < 1 || counts.count < 3 || (best.map { $0.score > 0.9 } ?? false) { continue }
             // The delimiter of the name is preferred where the header has it.
@@ -107,7 +146,21 @@ package struct DelimitedDialect: Sendable, Hashable {
             let score = share + bonus + min(Double(common), 20) / 100
             if best.map({ score > $0.score }) ?? true { best = (byte, score) }
         }
-        return best?.byte ?? named
+        if let best { return best.byte }
+        let end = head.firstIndex(of: lineEnd, from: start) ?? head.count
+        return named.flatMap { head[min(start, end)..<end].contains($0) ? $0 : nil }
+    }
+
+    /// Whether a sign stands before spaces nearly everywhere, as it does in sentences and not in tables.
+    private static func isProse(_ head: UnsafeBufferPointer<UInt8>, from start: Int, delimiter: UInt8) -> Bool {
+        var (all, spaced) = (0, 0)
+        var at = start
+        while let found = head.firstIndex(of: delimiter, from: at) {
+            all += 1
+            if found + 1 < head.count, head[found + 1] == 32 { spaced += 1 }
+            at = found + 1
+        }
+        return all > 0 && spaced * 10 >= all * 9
     }
 
     private static func mode(_ counts: ArraySlice<Int>) -> Int {

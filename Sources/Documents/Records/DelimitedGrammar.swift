@@ -14,6 +14,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
     package var lineEnd: UInt8 = 10
     /// The columns of the header; 0 while unknown.
     package var columns = 0
+    /// Whether a backslash before a quote makes it text, as MySQL and Spark write it.
+    package var hasEscapes = false
 
     static let quote = UInt8(ascii: "\"")
     /// How far the partner of a quote is looked for.
@@ -97,6 +99,10 @@ package struct DelimitedGrammar: Sendable, Hashable {
         var at = open + 1
         while let found = bytes.firstIndex(of: Self.quote, from: at) {
             let next = found + 1
+            if hasEscapes, Self.isEscaped(bytes, found, from: open + 1) {
+                at = next
+                continue
+            }
             guard next < bytes.count else { return isLast ? .at(found) : .unknown }
             if bytes[next] == Self.quote {
                 at = next + 1
@@ -106,6 +112,13 @@ package struct DelimitedGrammar: Sendable, Hashable {
             return isClosing ? .at(found) : .none
         }
         return .unknown
+    }
+
+    /// Whether an odd number of backslashes stands before a quote.
+    private static func isEscaped(_ bytes: UnsafeBufferPointer<UInt8>, _ quote: Int, from start: Int) -> Bool {
+        var place = quote
+        while place > start, bytes[place - 1] == UInt8(ascii: "\\") { place -= 1 }
+        return (quote - place) % 2 == 1
     }
 
     /// Whether the lines of `range` are one record and not rows of their own.
@@ -163,6 +176,7 @@ package struct DelimitedGrammar: Sendable, Hashable {
     /// The text of a field.
     func text(_ field: Field, in bytes: UnsafeBufferPointer<UInt8>) -> String {
         let slice = bytes[field.range]
+        if hasEscapes, field.isQuoted { return TextDecoding.lenient(Self.unescaped(slice)).withUnixLineEnds() }
         guard field.hasDoubledQuotes else { return TextDecoding.lenient(slice).withUnixLineEnds() }
         var plain: [UInt8] = []
         plain.reserveCapacity(slice.count)
@@ -176,5 +190,25 @@ package struct DelimitedGrammar: Sendable, Hashable {
             plain.append(byte)
         }
         return TextDecoding.lenient(plain).withUnixLineEnds()
+    }
+
+    /// Without the backslashes before quotes and before one another.
+    private static func unescaped(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> [UInt8] {
+        var plain: [UInt8] = []
+        plain.reserveCapacity(bytes.count)
+        var isEscape = false
+        for byte in bytes {
+            if isEscape {
+                if byte != quote, byte != UInt8(ascii: "\\") { plain.append(UInt8(ascii: "\\")) }
+                plain.append(byte)
+                isEscape = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscape = true
+            } else {
+                plain.append(byte)
+            }
+        }
+        if isEscape { plain.append(UInt8(ascii: "\\")) }
+        return plain
     }
 }

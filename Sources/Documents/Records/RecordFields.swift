@@ -92,6 +92,7 @@ package struct RecordMapper: Sendable {
     /// - Parameter place: its line or number in the source.
     /// - Throws: `DocumentError` that names the member and what was expected.
     package func document(_ record: JSONObject, place: Int) throws(DocumentError) -> SourceDocument {
+        let record = ExportedRecord.plain(record)
         let idName =
             fields.id ?? Self.idNames.first { Self.own($0, in: record) != nil }.flatMap { Self.own($0, in: record) }
         var id = fallbackID(place)
@@ -198,6 +199,8 @@ package struct RecordMapper: Sendable {
             var inner = columns[name]?.object ?? [:]
             for (key, member) in members { gather(member, under: key, into: &inner) }
             columns[name] = .object(inner)
+        // An empty list takes nothing away from what others have there.
+        case .array(let elements) where elements.isEmpty: if columns[name] == nil { columns[name] = value }
         case .array(let elements): columns[name] = .array((columns[name]?.array ?? []) + elements)
         default: columns[name] = .array((columns[name]?.array ?? []) + [value])
         }

@@ -97,12 +97,17 @@ package final class Archive {
     }
 
     private func failure(_ action: String) -> DocumentError {
-        let reason = archive_error_string(handle).map { String(cString: $0) } ?? "unknown reason"
+        let reason =
+            archive_error_string(handle).map { String(cString: $0) }
+            ?? "it is damaged, or ends before its end (\(packedSize) bytes)"
         return DocumentError("cannot \(action) the archive: \(reason.trimmed())")
     }
 
     /// The next member that is a file; nil at the end. Folders, links and devices are passed over.
     package func next() throws(DocumentError) -> Member? {
+        // libarchive gives names in the thread's character set, and none where that has not all their letters.
+        let before = Self.unicode.map { uselocale($0) }
+        defer { if let before { uselocale(before) } }
         while true {
             var entry: OpaquePointer?
             let result = archive_read_next_header(handle, &entry)
@@ -117,15 +122,28 @@ package final class Archive {
             guard isSingle || archive_entry_filetype(entry) == S_IFREG, archive_entry_hardlink(entry) == nil else {
                 continue
             }
-            let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
             return Member(
-                path: Self.harmless(
-                    name.map {
-                        TextDecoding.lenient(
-                            UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) })
-                    } ?? "unnamed"),
+                path: Self.harmless(name(of: entry)),
                 size: archive_entry_size_is_set(entry) != 0 ? Int(archive_entry_size(entry)) : nil,
                 isEncrypted: archive_entry_is_encrypted(entry) != 0)
+        }
+    }
+
+    private nonisolated(unsafe) static let unicode: locale_t? = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil)
+
+    /// The name of a member: in Unicode where the archive says so, else by what its bytes look like; ZIP's own character
+    /// set is that of the first PC.
+    private func name(of entry: OpaquePointer) -> String {
+        let given = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
+        guard let given else { return "unnamed \(members)" }
+        let bytes = UnsafeBufferPointer(start: given, count: strlen(given)).map { UInt8(bitPattern: $0) }
+        if let name = String(validating: bytes, as: UTF8.self) { return name }
+        return bytes.withUnsafeBufferPointer { bytes in
+            let found = TextEncoding.detect(bytes, isWhole: true)?.name ?? "WINDOWS-1252"
+            let isZIP = archive_format(handle) & ARCHIVE_FORMAT_BASE_MASK == ARCHIVE_FORMAT_ZIP
+            let encoding = found == "WINDOWS-1252" && isZIP ? "CP437" : found
+            return (try? TextDecoding.transcoded(bytes, from: TextEncoding(name: encoding)))
+                ?? TextDecoding.lenient(bytes)
         }
     }
 

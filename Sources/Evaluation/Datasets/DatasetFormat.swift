@@ -20,6 +20,9 @@ public enum DatasetFormat: String, Sendable, Hashable, CaseIterable {
     case globalqa
     /// JSON Lines of `{"id", "question", "golden_answers", "choices", "metadata"}`.
     case flashrag
+    /// Questions and answers under any of the names that circulate: Natural Questions, SQuAD, TriviaQA, DPR, PopQA,
+    /// StrategyQA and a table of one's own; JSON, JSON Lines, CSV, TSV or YAML.
+    case qa
     /// A folder with `queries.jsonl`, `qrels/*.tsv` and, if it is there, `corpus.jsonl`.
     case beir
 
@@ -32,7 +35,7 @@ public enum DatasetFormat: String, Sendable, Hashable, CaseIterable {
         case .multiHopRAG: return .multiHopRAG
         case .bamboogle: return .bamboogle
         case .globalqa: return .globalQA
-        case .flashrag, .beir: return .flashRAG
+        case .flashrag, .beir, .qa: return .flashRAG
         }
     }
 

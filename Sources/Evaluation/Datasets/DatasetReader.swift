@@ -24,10 +24,19 @@ public enum DatasetReader {
         let name = setName(path)
         if isFolder.boolValue || format == .beir { return try BEIRFiles.read(path, name: name, split: split) }
         let file = try RecordFile(path: path)
-        if format == .bamboogle || (format == nil && path.lowercased().hasSuffix(".csv")) {
+        let isTable = [".csv", ".tsv", ".tab"].contains { path.lowercased().hasSuffix($0) }
+        if format == .bamboogle || (format == nil && isTable && name.lowercased().contains("bamboogle")) {
             return QuestionSet(name: name, benchmark: .bamboogle, questions: try bamboogle(file))
         }
-        let records = try file.records()
+        var records: [FileRecord]
+        if isTable, format == nil || format == .qa {
+            records = try PlainQuestions.rows(file)
+        } else if [".yaml", ".yml"].contains(where: { path.lowercased().hasSuffix($0) }) {
+            records = try PlainQuestions.yaml(file)
+        } else {
+            records = try file.records()
+        }
+        records = PlainQuestions.unfolded(records)
         guard let first = records.first else { throw DatasetError(file: path, message: "the file has no questions") }
         guard let format = format ?? recognize(first.value) else {
             let found = first.value.object?.keys.prefix(20).joined(separator: ", ") ?? first.value.typeName
@@ -59,13 +68,16 @@ public enum DatasetReader {
         (.flashrag, ["question", "golden_answers"]), (.globalqa, ["question", "golden_doc_ids"]),
         (.multiHopRAG, ["query", "evidence_list"]), (.musique, ["question", "paragraphs"]),
         (.twoWiki, ["question", "answer", "evidences"]),
-        (.hotpotqa, ["question", "answer", "supporting_facts", "context"]),
+        (.hotpotqa, ["question", "answer", "supporting_facts", "context"]), (.qa, ["question", "answer"]),
     ]
 
     /// Tells the format of a record from its fields.
     static func recognize(_ value: JSONValue) -> DatasetFormat? {
         guard let members = value.object else { return nil }
-        return signatures.first { $0.fields.allSatisfy { members[$0] != nil } }?.format
+        let format = signatures.first { $0.fields.allSatisfy { members[$0] != nil } }?.format
+        // SQuAD has Forage's names with other values.
+        if format == .forage, members["supporting"] == nil, members["answers"]?.object != nil { return .qa }
+        return format ?? (PlainQuestions.isQuestion(members) ? .qa : nil)
     }
 
     private static func setName(_ path: String) -> String {
@@ -118,6 +130,10 @@ private struct SetBuilder {
         case .globalqa: question = try globalQA(record.value, index: index)
         case .flashrag: question = try flashRAG(record.value)
         case .bamboogle: question = try flashRAG(record.value)
+        case .qa:
+            let plain = try PlainQuestions.question(record.value, fallbackID: "\(file.stem)-\(index + 1)")
+            question = plain.question
+            if let context = plain.context { question.supporting = [passage(context.title, context.text)] }
         case .beir: throw file.failure(record.line, "a BEIR set is a folder")
         }
         guard !question.text.isEmpty else { throw JSONError(message: "the question is empty") }

@@ -37,6 +37,12 @@ struct RecordFile {
         bytes = [UInt8](data)
     }
 
+    /// The file's name without its ending.
+    var stem: String {
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        return name.split(separator: ".").first.map(String.init) ?? name
+    }
+
     func failure(_ line: Int?, _ message: String) -> DatasetError {
         DatasetError(file: path, line: line, message: message)
     }
@@ -44,7 +50,15 @@ struct RecordFile {
     /// The records of a JSON Lines file or of one JSON array, whichever it is. Empty lines are skipped.
     func records() throws(DatasetError) -> [FileRecord] {
         let first = bytes.first { $0 > 0x20 && $0 != 0xEF && $0 != 0xBB && $0 != 0xBF }
-        return first == UInt8(ascii: "[") ? try arrayElements() : try lines()
+        if first == UInt8(ascii: "[") { return try arrayElements() }
+        // One object over several lines.
+        let end = bytes.firstIndex(of: 0x0A) ?? bytes.count
+        if first == UInt8(ascii: "{"), end < bytes.count, (try? JSONValue(parsing: Array(bytes[..<end]))) == nil,
+            let whole = try? JSONValue(parsing: bytes)
+        {
+            return [FileRecord(line: 1, value: whole)]
+        }
+        return try lines()
     }
 
     private func parse(_ range: Range<Int>, line: Int) throws(DatasetError) -> JSONValue {
@@ -133,8 +147,8 @@ struct RecordFile {
         return result
     }
 
-    /// The rows of a CSV file (RFC 4180): fields in quotes may hold commas, line ends and doubled quotes.
-    func csvRows() throws(DatasetError) -> [(line: Int, fields: [String])] {
+    /// The rows of a CSV file (RFC 4180): fields in quotes may hold delimiters, line ends and doubled quotes.
+    func csvRows(delimiter: UInt8 = UInt8(ascii: ",")) throws(DatasetError) -> [(line: Int, fields: [String])] {
         var rows: [(line: Int, fields: [String])] = []
         var fields: [String] = []
         var field: [UInt8] = []
@@ -167,7 +181,7 @@ struct RecordFile {
             } else if byte == 0x22, field.isEmpty, !wasQuoted {
                 quoted = true
                 wasQuoted = true
-            } else if byte == UInt8(ascii: ",") {
+            } else if byte == delimiter {
                 fields.append(try text(field))
                 field = []
                 wasQuoted = false

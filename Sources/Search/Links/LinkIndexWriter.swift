@@ -11,7 +11,7 @@ struct LinkIndexWriter {
     func write(to path: String) throws {
         let words = try TitleWords()
         var numbers: [UInt64: Int] = [:]
-        var starts = Set<UInt64>()
+        var starts = SparseHashes()
         var documentKeys: [UInt64?] = []
         documentKeys.reserveCapacity(reader.documentCount)
         for document in 0..<reader.documentCount {
@@ -40,11 +40,10 @@ struct LinkIndexWriter {
         var mentionOffsets: [UInt32] = [0]
         var mentions: [UInt32] = []
         var mentioners = [[UInt32]](repeating: [], count: keys.count)
-        try reader.forEachPassage(in: 0..<PassageOrdinal(reader.passageCount)) { ordinal, _, text in
-            try checkCancelled(Int(ordinal))
-            for mention in LinkIndex.mentions(
-                in: words.words(in: text), find: { numbers[$0] }, mayStart: { starts.contains($0) })
-            where UInt32(mention.title) != passageTitles[Int(ordinal)] {
+        try reader.mapPassages(isCancelled: isCancelled) { [numbers, starts] _, text in
+            LinkIndex.mentions(in: words.words(in: text), find: { numbers[$0] }, mayStart: { starts.contains($0) })
+        } _: { ordinal, found in
+            for mention in found where UInt32(mention.title) != passageTitles[Int(ordinal)] {
                 mentions.append(UInt32(mention.title))
                 mentions.append(UInt32(mention.span.lowerBound))
                 mentions.append(UInt32(mention.span.upperBound))
@@ -54,7 +53,7 @@ struct LinkIndexWriter {
         }
         let file = try SectionFileWriter(path: path, kind: LinkIndex.kind, version: LinkIndex.version)
         try file.add("title.keys", keys)
-        try file.add("title.starts", starts.sorted())
+        try file.add("title.starts", starts.hashes.sorted())
         try Self.add(titlePassages, "title.passages", "title.offsets", to: file)
         try file.add("passage.titles", passageTitles)
         try file.add("mention.offsets", mentionOffsets)

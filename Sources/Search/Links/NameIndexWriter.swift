@@ -15,7 +15,7 @@ struct NameIndexWriter {
     func write(to path: String) throws {
         let words = try TitleWords()
         let keys = try recurringKeys(words)
-        var starts = Set<UInt64>()
+        var starts = SparseHashes()
         var numbers: [UInt64: Int] = [:]
         numbers.reserveCapacity(keys.count)
         for (number, key) in keys.enumerated() {
@@ -26,11 +26,10 @@ struct NameIndexWriter {
         var mentions: [UInt32] = []
         var passages = [[UInt32]](repeating: [], count: keys.count)
         mentionOffsets.reserveCapacity(reader.passageCount + 1)
-        try reader.forEachPassage(in: 0..<PassageOrdinal(reader.passageCount)) { ordinal, _, text in
-            try checkCancelled(Int(ordinal))
-            for mention in LinkIndex.mentions(
-                in: words.words(in: text), find: { numbers[$0] }, mayStart: { starts.contains($0) })
-            {
+        try reader.mapPassages(isCancelled: isCancelled) { [numbers, starts] _, text in
+            LinkIndex.mentions(in: words.words(in: text), find: { numbers[$0] }, mayStart: { starts.contains($0) })
+        } _: { ordinal, found in
+            for mention in found {
                 mentions.append(UInt32(mention.title))
                 mentions.append(UInt32(mention.span.lowerBound))
                 mentions.append(UInt32(mention.span.upperBound))
@@ -40,7 +39,7 @@ struct NameIndexWriter {
         }
         let file = try SectionFileWriter(path: path, kind: NameIndex.kind, version: NameIndex.version)
         try file.add("name.keys", keys.map(\.key))
-        try file.add("name.starts", starts.sorted())
+        try file.add("name.starts", starts.hashes.sorted())
         try file.add("mention.offsets", mentionOffsets)
         try file.add("mentions", mentions)
         try LinkIndexWriter.add(passages, "name.passages", "name.offsets", to: file)
@@ -91,13 +90,14 @@ struct NameIndexWriter {
     }
 
     private func forEachRun(_ words: TitleWords, _ body: (Name) -> Void) throws {
-        try reader.forEachPassage(in: 0..<PassageOrdinal(reader.passageCount)) { ordinal, _, text in
-            try checkCancelled(Int(ordinal))
+        try reader.mapPassages(isCancelled: isCancelled) { [reader] ordinal, text in
             let found = words.words(in: text)
             let document = reader.documentOrdinal(of: ordinal)
-            for run in words.nameRuns(of: found, in: text) {
-                body(Name(key: TitleWords.key(of: found[run]), start: found[run.lowerBound].hash, document: document))
+            return words.nameRuns(of: found, in: text).map { run in
+                Name(key: TitleWords.key(of: found[run]), start: found[run.lowerBound].hash, document: document)
             }
+        } _: { _, names in
+            for name in names { body(name) }
         }
     }
 

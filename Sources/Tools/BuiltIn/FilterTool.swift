@@ -34,7 +34,7 @@ public struct FilterTool: RetrievalTool {
 
         let total = matching.documents.count
         let header =
-            "\(context.handle): \(counted(total, "document")) match \(matching.description) (\(matching.standing))"
+            "\(context.handle): \(counted(total, "document")) \(total == 1 ? "matches" : "match") \(matching.description) (\(matching.standing))"
         var output = TableText.output(
             page.table, header: header, offset: 0, limit: page.table.rows.count, limits: context.limits,
             start: page.offset,
