@@ -203,9 +203,11 @@ enum AnswererDefaults {
 
     /// A model in this process that weighs the span reader's candidates, or without that reader those of rules.
     /// - Parameter writes: whether it is the session's own model, whose words are a candidate too.
-    private static func choosing(_ model: LocalModel, writes: Bool = false) -> SpanChoiceAnswerer {
-        SpanChoiceAnswerer(
-            reader: EvidenceAnswerer(model: model, proposer: spanReader()?.proposer()), writes: writes)
+    private static func choosing(_ model: LocalModel, writes: Bool = false) -> any Answerer {
+        let reader = spanReader()
+        let answerer = SpanChoiceAnswerer(
+            reader: EvidenceAnswerer(model: model, proposer: reader?.proposer()), writes: writes)
+        return reader.map { JudgedAnswerer(answerer, by: $0) } ?? answerer
     }
 
     private static func spanReader() -> SpanReader? {

@@ -41,8 +41,12 @@ struct TrainReaderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "What learns of the encoder: full, top:LAYERS, lora:RANK, lora:RANK:LAYERS, or heads.")
     var tune = "top:2"
 
-    @Option(name: .long, help: "An earlier reader whose heads are the start.")
+    @Option(
+        name: .long, help: "An earlier reader whose heads are the start; with --tune heads its encoder stays as it is.")
     var start: String?
+
+    @Option(name: .long, help: "A head that starts anew, such as relevance, none, passage or yes; may be repeated.")
+    var renew: [String] = []
 
     @Option(name: .long, help: "The file to write the weights to.")
     var out = "Policies/reader.safetensors"
@@ -58,6 +62,9 @@ struct TrainReaderCommand: AsyncParsableCommand {
 
     @Option(name: .long, help: "Passages without the answer beside the gold ones of an example.")
     var distractors = 1
+
+    @Option(name: .long, help: "How often the passages that hold the answer are taken out of an example.")
+    var withheld = 0.15
 
     @Option(name: .long, help: "The highest learning rate of the encoder's weights.")
     var rate: Float = 2e-4
@@ -160,12 +167,14 @@ struct TrainReaderCommand: AsyncParsableCommand {
         training.seed = seed
         training.batch = batch
         training.distractors = distractors
+        training.withheld = withheld
         training.encoderRate = rate
         training.longest = longest
         // As many parts as cores, where there are examples for them.
         training.together = max(1, min(4, batch / threads))
         var run = ReaderRun(training: training, model: folder, out: out)
         run.start = start
+        run.renewed = Set(renew)
         run.seconds = minutes.map { 60 * $0 }
         return run
     }

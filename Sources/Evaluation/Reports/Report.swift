@@ -199,7 +199,7 @@ public struct Report: Sendable {
 
     private var calibration: Section {
         Section(
-            title: "Calibration", header: ["configuration", "n", "ECE", "Brier", "AUROC"],
+            title: "Calibration", header: ["configuration", "n", "ECE", "Brier", "AUROC", "AURC"],
             rows: summaries.filter { !$0.confidence.isEmpty }.map { summary in
                 [
                     summary.configuration.description, String(summary.confidence.count),
@@ -211,6 +211,9 @@ public struct Report: Sendable {
                     CalibrationMetrics.areaUnderROC(confidence: summary.confidence, correct: summary.correct).map {
                         fixed($0, 3)
                     } ?? "–",
+                    CalibrationMetrics.areaUnderRiskCoverage(
+                        confidence: summary.confidence, correct: summary.correct
+                    ).map { fixed($0, 3) } ?? "–",
                 ]
             })
     }

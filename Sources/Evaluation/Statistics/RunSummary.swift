@@ -94,7 +94,8 @@ public struct RunSummary: Sendable {
         cost = Distribution(scored.map(\.outcome.cost))
         let confident = scored.filter { $0.outcome.confidence != nil }
         confidence = confident.compactMap(\.outcome.confidence)
-        correct = confident.map(\.isRight)
+        // A confidence is that of an answer: where none was given, none was right.
+        correct = confident.map { $0.isRight && !$0.outcome.refused }
     }
 
     /// The summaries of all configurations, in their order.
@@ -184,6 +185,9 @@ public struct RunSummary: Sendable {
             ]
             if let area = CalibrationMetrics.areaUnderROC(confidence: confidence, correct: correct) {
                 calibration["auroc"] = .number(area)
+            }
+            if let area = CalibrationMetrics.areaUnderRiskCoverage(confidence: confidence, correct: correct) {
+                calibration["aurc"] = .number(area)
             }
             members["calibration"] = .object(calibration)
         }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
-import Corpus
-import Episodes
 public import LanguageModels
-import OrderedCollections
 import Text
-import Tools
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
 /// Where the evidence does not hold the answer, it says so and what was looked for.
@@ -25,59 +21,61 @@ public struct SpanAnswerer: Answerer {
     public func answer(
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
-        // The extractive answerer names one of the titles only where a comparison of years is decided.
-        let plain = ExtractiveAnswerer().extract(question, from: evidence)
-        if plain.citations.count == 2, let chosen = plain.citations.first,
-            plain.text == TitleNormalizer.withoutDisambiguation(chosen.title)
-        {
-            return plain
-        }
         let items = Array(evidence.ranking.prefix(passages))
-        var found = try await reader.answer(
-            question: question.text, passages: items.map { (title: $0.title, text: $0.text) })
-        found.signs.merge(try await Self.signs(question, items, context)) { own, _ in own }
-        found = reader.judged(found)
-        guard !found.text.isEmpty, found.isAnswerable else {
-            let sought = found.sought.isEmpty ? "" : " What was looked for: \(found.sought.joined(separator: ", "))."
-            var refusal = Answer(
-                text: "Not in this corpus: nothing that was found answers the question." + sought, label: .none,
-                answerer: name, confidence: found.confidence)
-            refusal.signs = found.signs
-            return refusal
+        let compared = Self.comparison(question, evidence)
+        let found = try await reader.answer(
+            question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: compared?.text)
+        let trust = AnswerTrust(reader: reader)
+        if let compared {
+            return try await trust.judged(compared, found, of: question, from: items, using: context)
         }
         let cited = found.passage.map { [items[$0]] } ?? items
-        var answer = Answer(
+        let answer = Answer(
             text: found.text, short: found.text, label: .span, answerer: name,
             citations: cited.map {
                 Citation(
                     passageID: $0.passageID, title: $0.title, quote: found.passage == nil ? "" : found.text,
                     support: found.score)
-            }, confidence: found.confidence)
-        answer.signs = found.signs
-        return answer
+            })
+        return try await trust.judged(answer, found, of: question, from: items, using: context)
     }
 
-    /// What the session says of its evidence: how near the passages lie to the question, and how sure the policy was of them.
-    private static func signs(
-        _ question: Question, _ items: [EvidenceItem], _ context: StepContext
-    ) async throws -> OrderedDictionary<String, Double> {
-        var result: OrderedDictionary<String, Double> = ["kept": Double(items.count)]
-        let kept = items.map(\.score).sorted(by: >)
-        if let best = kept.first { result["best kept"] = best }
-        if kept.count > 1 { result["second kept"] = kept[1] }
-        guard let embed = context.embed, !items.isEmpty else { return result }
-        var places: [PassageOrdinal] = []
-        for item in items {
-            if let place = try await context.corpus.passages(withID: item.passageID).first?.ordinal { places.append(place) }
-        }
-        guard let asked = try await embed([question.text]).first,
-            let vectors = try await context.corpus.vectors(of: places)
-        else { return result }
-        let near = vectors.map { vector in Double(zip(vector, asked).reduce(Float(0)) { $0 + $1.0 * $1.1 }) }
-            .sorted(by: >)
-        if let first = near.first { result["near"] = first }
-        if near.count > 1 { result["second near"] = near[1] }
-        return result
+    /// The answer to a comparison of years that the evidence decides; nil for other questions.
+    private static func comparison(_ question: Question, _ evidence: Evidence) -> Answer? {
+        // The extractive answerer names one of the titles only there.
+        let plain = ExtractiveAnswerer().extract(question, from: evidence)
+        guard plain.citations.count == 2, let chosen = plain.citations.first,
+            plain.text == TitleNormalizer.withoutDisambiguation(chosen.title)
+        else { return nil }
+        return plain
+    }
+}
+
+/// Another answerer whose answers the span reader judges: how sure they may be, and whether the evidence answers at all.
+public struct JudgedAnswerer: Answerer {
+    private let base: any Answerer
+    private let reader: SpanReader
+    /// The most passages read. Default: 5.
+    public var passages = 5
+
+    public var name: String { base.name }
+    public var fingerprint: String { base.fingerprint + " judged by " + reader.fingerprint }
+
+    /// Wraps an answerer.
+    public init(_ base: any Answerer, by reader: SpanReader) {
+        self.base = base
+        self.reader = reader
+    }
+
+    public func answer(
+        _ question: Question, from evidence: Evidence, using context: StepContext
+    ) async throws -> Answer {
+        let answer = try await base.answer(question, from: evidence, using: context)
+        guard answer.label == .span || answer.label == .model || answer.label == .extractive else { return answer }
+        let items = Array(evidence.ranking.prefix(passages))
+        let found = try await reader.answer(
+            question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: answer.prediction)
+        return try await AnswerTrust(reader: reader).judged(answer, found, of: question, from: items, using: context)
     }
 }
 

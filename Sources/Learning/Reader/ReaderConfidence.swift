@@ -9,7 +9,7 @@ import TensorMath
 /// than one input; Kamath et al. 2020 for abstention under another field's questions).
 ///
 /// Each sign is measured from its mean in steps of its spread, so that one that is missing counts as the mean.
-public struct ReaderConfidence: Sendable, Hashable {
+public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
     /// The signs, by name, with their mean and their spread where it was fitted.
     let names: [String]
     let means: [Float]
@@ -19,6 +19,13 @@ public struct ReaderConfidence: Sendable, Hashable {
     var correct: [Float]
     /// Below this probability that the passages hold the answer, nothing is answered.
     public var threshold: Float
+
+    /// The weight of each sign for "the passages hold the answer" and for "the answer is right", one a line.
+    public var description: String {
+        zip(names, zip(answerable.dropFirst(), correct.dropFirst())).map { name, weights in
+            String(format: "%+.2f %+.2f  ", weights.0, weights.1) + name
+        }.joined(separator: "\n")
+    }
 
     /// What a reading says of itself.
     static func signs(
@@ -179,13 +186,14 @@ extension SpanReader {
         return result
     }
 
-    /// Writes a copy of a reader's file with a fitted confidence in it.
+    /// Writes a fitted confidence into a reader's file.
     ///
+    /// - Parameter rerankShare: The share that the reader may have in a ranking; nil leaves the file's own.
     /// - Throws: `SafetensorsError`.
-    public static func write(_ confidence: ReaderConfidence, rerankShare: Float, into path: String) throws {
+    public static func write(_ confidence: ReaderConfidence, rerankShare: Float? = nil, into path: String) throws {
         let file = try SafetensorsFile(path: path)
         var writer = SafetensorsWriter(metadata: file.metadata)
-        writer.metadata["rerank_share"] = String(rerankShare)
+        if let rerankShare { writer.metadata["rerank_share"] = String(rerankShare) }
         for name in file.names where !name.hasPrefix("confidence.") {
             let tensor = try file.tensor(named: name)
             if tensor.element == .int8 {

@@ -15,8 +15,10 @@ public struct ReaderRun: Sendable {
     public var model: String
     /// Where the reader is written; a checkpoint lies beside it while the run goes on.
     public var out: String
-    /// An earlier reader whose heads are the start; nil starts anew.
+    /// An earlier reader whose heads are the start; nil starts anew. Where only heads learn, they read with its encoder.
     public var start: String?
+    /// Heads that start anew all the same, such as `relevance`.
+    public var renewed: Set<String> = []
     /// Steps between checkpoints.
     public var interval = 50
     /// Ends the run after so many seconds, whatever the step; the learning rate falls to zero by then. nil counts steps.
@@ -44,7 +46,10 @@ public struct ReaderRun: Sendable {
     ) async throws {
         let base = try DifferentiableBERT(folder: model)
         // In integers, as the reader will read.
-        let fast = try BERTEncoder(folder: model, precision: .int8, threads: training.threads)
+        let earlier = try training.tuning == nil ? start.map { try WeightDelta(file: SafetensorsFile(path: $0)) } : nil
+        let fast = try BERTEncoder(
+            folder: model, precision: .int8, threads: training.threads,
+            delta: earlier.flatMap { $0.names.isEmpty ? nil : $0 })
         var (state, best, spent) = try opened(base, report)
         let begun = Date().addingTimeInterval(-spent)
         var (losses, count) = (0.0, 0.0)
@@ -67,7 +72,7 @@ public struct ReaderRun: Sendable {
             (losses, count) = (0, 0)
             if f1 >= best {
                 best = f1
-                try write(state, base)
+                try write(state, base, earlier)
             }
             if !isOver { try training.checkpoint(state, to: checkpoint, best: best, seconds: spent) }
         }
@@ -79,7 +84,7 @@ public struct ReaderRun: Sendable {
         _ base: DifferentiableBERT, _ report: (String) -> Void
     ) throws -> (state: ReaderTraining.State, best: Double, seconds: Double) {
         guard FileManager.default.fileExists(atPath: checkpoint) else {
-            let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width) }
+            let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width, renewed: renewed) }
             return (training.start(base, heads: heads), -1, 0)
         }
         let notes = try SafetensorsFile(path: checkpoint).metadata
@@ -88,9 +93,11 @@ public struct ReaderRun: Sendable {
         return (state, notes["best"].flatMap(Double.init) ?? -1, notes["seconds"].flatMap(Double.init) ?? 0)
     }
 
-    private func write(_ state: ReaderTraining.State, _ base: DifferentiableBERT) throws {
+    private func write(
+        _ state: ReaderTraining.State, _ base: DifferentiableBERT, _ earlier: WeightDelta?
+    ) throws {
         try training.write(
-            state, model: base, to: out,
+            state, model: base, earlier: earlier, to: out,
             notes: [
                 "encoder": try BERTEncoder.weightsFingerprint(folder: model), "seed": String(training.seed),
                 "longest": String(training.longest), "step": String(state.step),

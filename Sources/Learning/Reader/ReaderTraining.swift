@@ -246,12 +246,18 @@ public struct ReaderTraining: Sendable {
     // MARK: - Files
 
     /// Writes what a reader is made from: the heads and what the encoder's weights changed by.
-    public func write(_ state: State, model: DifferentiableBERT, to path: String, notes: [String: String]) throws {
+    ///
+    /// - Parameter earlier: What an earlier run changed of them, where only heads learn.
+    public func write(
+        _ state: State, model: DifferentiableBERT, earlier: WeightDelta? = nil, to path: String, notes: [String: String]
+    ) throws {
         var writer = SafetensorsWriter(metadata: notes)
         state.heads.add(to: &writer, prefix: "heads.")
         if let tuning {
             WeightDelta(from: model.base, to: model.merged(state.encoder, tuning: tuning))
                 .add(to: &writer, shapes: model.base)
+        } else {
+            earlier?.add(to: &writer, shapes: model.base)
         }
         try writer.write(to: path)
     }
@@ -289,12 +295,14 @@ public struct ReaderTraining: Sendable {
     }
 
     /// The heads of an earlier reader's file to start from; those that it lacks, or has of another size, start anew.
-    public func heads(of path: String, dimension: Int) throws -> ParameterSet {
+    ///
+    /// - Parameter renewed: The names of heads that start anew all the same.
+    public func heads(of path: String, dimension: Int, renewed: Set<String> = []) throws -> ParameterSet {
         let file = try SafetensorsFile(path: path)
         var heads = ReaderNetwork(dimension: dimension).initialParameters(seed: seed)
         for (index, name) in heads.names.enumerated() {
             let stored = file.contains("heads." + name) ? "heads." + name : name
-            guard file.contains(stored) else { continue }
+            guard file.contains(stored), !renewed.contains(where: { name.hasPrefix($0 + ".") }) else { continue }
             let matrix = try file.matrix(named: stored)
             if matrix.rows == heads.values[index].rows, matrix.columns == heads.values[index].columns {
                 heads.values[index] = matrix

@@ -90,13 +90,17 @@ public struct SpanReader: Sendable {
 
     /// Reads the best answer to a question off some passages.
     ///
-    /// - Parameter passages: Titles and texts; each is read together with the question.
+    /// - Parameters:
+    ///   - passages: Titles and texts; each is read together with the question.
+    ///   - given: Another's answer, whose signs are wanted instead of those of the reader's own. Default: nil.
     /// - Throws: `CancellationError`, or what the encoder throws.
-    public func answer(question: String, passages: [(title: String, text: String)]) async throws -> SpanAnswer {
+    public func answer(
+        question: String, passages: [(title: String, text: String)], given: String? = nil
+    ) async throws -> SpanAnswer {
         guard let (reading, layout) = try await read(question, passages) else {
             return SpanAnswer(text: "", passage: nil, range: nil, score: 0)
         }
-        let found = Self.best(reading, layout)
+        let found = given.map { Self.given($0, reading, layout) } ?? Self.best(reading, layout)
         guard let place = found.place else {
             return judged(
                 SpanAnswer(text: found.text, passage: nil, range: nil, score: found.score), found, reading, layout)
@@ -230,6 +234,20 @@ public struct SpanReader: Sendable {
         guard let best else { return ("", nil, 0) }
         let place = layout.places[best]
         return (layout.text(of: place), place, Double(sums[place.key] ?? 0))
+    }
+
+    /// Another's answer as the reader sees it: with the probability of the candidates that are the same words.
+    private static func given(
+        _ text: String, _ reading: Reading, _ layout: ReaderLayout
+    ) -> (text: String, place: ReaderLayout.Place?, score: Double) {
+        let key = TitleNormalizer.key(for: text)
+        if layout.isYesNo, key == "yes" || key == "no" {
+            return (text, nil, Double(key == "yes" ? reading.yes : 1 - reading.yes))
+        }
+        let probabilities = constrained(reading.candidates, layout.places)
+        let same = layout.places.indices.filter { layout.places[$0].key == key }
+        let score = same.reduce(0) { $0 + Double(probabilities[$1]) }
+        return (text, same.max { probabilities[$0] < probabilities[$1] }.map { layout.places[$0] }, score)
     }
 
     /// The candidates' probabilities once those were reduced that the question's form speaks against.

@@ -72,6 +72,27 @@ public enum CalibrationMetrics {
         let u = rankSum - Double(positives) * Double(positives + 1) / 2
         return u / (Double(positives) * Double(negatives))
     }
+
+    /// The area under the risk–coverage curve (Geifman and El-Yaniv 2017): the share of wrong answers among the k surest, as
+    /// the mean over all k; 0 is best, and the share of wrong answers is what a confidence that knows nothing has. Equal
+    /// confidences count in the mean of their orders; nil without answers. O(n log n).
+    public static func areaUnderRiskCoverage(confidence: [Double], correct: [Bool]) -> Double? {
+        let pairs = zip(confidence, correct).sorted { $0.0 > $1.0 }
+        guard !pairs.isEmpty else { return nil }
+        var (wrong, sum) = (0.0, 0.0)
+        var start = 0
+        while start < pairs.count {
+            var end = start
+            while end < pairs.count, pairs[end].0 == pairs[start].0 { end += 1 }
+            let rate = Double(pairs[start..<end].count { !$0.1 }) / Double(end - start)
+            for place in start..<end {
+                wrong += rate
+                sum += wrong / Double(place + 1)
+            }
+            start = end
+        }
+        return sum / Double(pairs.count)
+    }
 }
 
 /// Order statistics and means of measured quantities: latency, calls, tokens, cost.

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import Corpus
+import OrderedCollections
+import Tools
+
+/// Decides how sure an answer may be and whether it is given, by what the reader saw of the evidence and how near that lies
+/// to the question (``ReaderConfidence``). Without a calibrated reader only evidence that shares no word with the question
+/// is refused.
+struct AnswerTrust {
+    let reader: SpanReader
+
+    /// The answer with its signs and its confidence, or the refusal that stands in its place.
+    ///
+    /// - Parameter found: What the reader made of the same passages.
+    func judged(
+        _ answer: Answer, _ found: SpanAnswer, of question: Question, from items: [EvidenceItem],
+        using context: StepContext
+    ) async throws -> Answer {
+        var found = found
+        found.signs.merge(try await signs(question, items, context)) { own, _ in own }
+        found.signs["compared"] = answer.label == .extractive ? 1 : 0
+        found = reader.judged(found)
+        var result = answer
+        if answer.prediction.isEmpty || !found.isAnswerable {
+            let sought = found.sought.isEmpty ? "" : " What was looked for: \(found.sought.joined(separator: ", "))."
+            result = Answer(
+                text: "Not in this corpus: nothing that was found answers the question." + sought, label: .none,
+                answerer: answer.answerer)
+        }
+        result.confidence = found.confidence
+        result.signs = found.signs
+        return result
+    }
+
+    /// How near the passages lie to the question, the nearest and the second, and how many there are.
+    private func signs(
+        _ question: Question, _ items: [EvidenceItem], _ context: StepContext
+    ) async throws -> OrderedDictionary<String, Double> {
+        var result: OrderedDictionary<String, Double> = ["kept": Double(items.count)]
+        guard let embed = context.embed, !items.isEmpty else { return result }
+        var places: [PassageOrdinal] = []
+        for item in items {
+            if let place = try await context.corpus.passages(withID: item.passageID).first?.ordinal { places.append(place) }
+        }
+        guard let asked = try await embed([question.text]).first,
+            let vectors = try await context.corpus.vectors(of: places)
+        else { return result }
+        let near = vectors.map { vector in Double(zip(vector, asked).reduce(Float(0)) { $0 + $1.0 * $1.1 }) }
+            .sorted(by: >)
+        if let first = near.first { result["near"] = first }
+        if near.count > 1 { result["second near"] = near[1] }
+        return result
+    }
+}
