@@ -23,7 +23,8 @@ import Testing
         }
         let body = Array("{\"q\":\"ü\"}".utf8)
         let response = try await client.send(
-            HTTPRequest(method: "PUT", url: server.url + "/a?b=c", headers: [("X-Mine", "1"), ("Accept", "x/y")], body: body))
+            HTTPRequest(
+                method: "PUT", url: server.url + "/a?b=c", headers: [("X-Mine", "1"), ("Accept", "x/y")], body: body))
         #expect(response.status == 201)
         #expect(response.headers["x-thing"] == "a b" && response.headers["x-thing-2"] == "c")
         #expect(response.headers["x-early"] == nil, "headers of an interim answer are none of the answer's")
@@ -36,7 +37,9 @@ import Testing
     }
 
     @Test func aHeadHasNoBodyAndAGetNone() async throws {
-        let server = try LoopbackServer { _ in [.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")] }
+        let server = try LoopbackServer { _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")]
+        }
         let response = try await client.send(HTTPRequest(method: "HEAD", url: server.url))
         #expect(response.headers["content-length"] == "5" && response.body.isEmpty)
         #expect(server.requests[0].hasPrefix("HEAD / "))
@@ -55,7 +58,8 @@ import Testing
 
     @Test func aBodyThatIsTooLargeEndsTheExchange() async throws {
         let server = try LoopbackServer { _ in
-            [.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")] + Array(repeating: .bytes([UInt8](repeating: 97, count: 1 << 16)), count: 64)
+            [.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")]
+                + Array(repeating: .bytes([UInt8](repeating: 97, count: 1 << 16)), count: 64)
         }
         #expect(await error(HTTPRequest(url: server.url, maxResponseBytes: 1 << 17)) == .tooLarge(limit: 1 << 17))
         let small = try LoopbackServer { _ in LoopbackServer.answer("12345") }
@@ -65,9 +69,17 @@ import Testing
 
     /// What counts is the size after decompression: 256 KiB of one letter, in a few hundred bytes.
     @Test func aCompressedBodyIsMeasuredUnpacked() async throws {
-        let packed = try #require(Data(base64Encoded: "H4sIAAAAAAACA+3BMQEAAADCoKzrX8LbDkABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALwBxI2NugAABAA="))
+        let packed = try #require(
+            Data(
+                base64Encoded:
+                    "H4sIAAAAAAACA+3BMQEAAADCoKzrX8LbDkABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALwBxI2NugAABAA="
+            ))
         let server = try LoopbackServer { _ in
-            [.send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: \(packed.count)\r\nConnection: close\r\n\r\n"), .bytes(Array(packed))]
+            [
+                .send(
+                    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: \(packed.count)\r\nConnection: close\r\n\r\n"
+                ), .bytes(Array(packed)),
+            ]
         }
         #expect(await error(HTTPRequest(url: server.url, maxResponseBytes: 1 << 17)) == .tooLarge(limit: 1 << 17))
         let whole = try await client.send(HTTPRequest(url: server.url, maxResponseBytes: 1 << 18))
@@ -76,11 +88,13 @@ import Testing
 
     @Test func manyOrEndlessHeadersEndTheExchange() async throws {
         let many = try LoopbackServer { _ in
-            [.send("HTTP/1.1 200 OK\r\n")] + Array(repeating: .send(String(repeating: "X-Header: y\r\n", count: 1000)), count: 200)
+            [.send("HTTP/1.1 200 OK\r\n")]
+                + Array(repeating: .send(String(repeating: "X-Header: y\r\n", count: 1000)), count: 200)
         }
         #expect(await error(HTTPRequest(url: many.url)) != nil)
         let long = try LoopbackServer { _ in
-            [.send("HTTP/1.1 200 OK\r\nX: ")] + Array(repeating: .send(String(repeating: "y", count: 1 << 16)), count: 64)
+            [.send("HTTP/1.1 200 OK\r\nX: ")]
+                + Array(repeating: .send(String(repeating: "y", count: 1 << 16)), count: 64)
         }
         #expect(await error(HTTPRequest(url: long.url)) != nil)
     }
@@ -98,7 +112,10 @@ import Testing
     // MARK: What is no answer
 
     @Test func aBrokenAnswerIsATransportFailure() async throws {
-        let answers = ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"]
+        let answers = [
+            "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        ]
         for text in answers {
             let server = try LoopbackServer { _ in [.send(text)] }
             guard case .transport = await error(HTTPRequest(url: server.url)) else {
@@ -121,7 +138,10 @@ import Testing
         #expect(!HTTPError.timedOut(seconds: 1).mayPass && !HTTPError.tooLarge(limit: 1).mayPass)
     }
 
-    @Test(arguments: ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "http://", "http://a b/", "x"])
+    @Test(arguments: [
+        "file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "http://",
+        "http://a b/", "x",
+    ])
     func onlyHTTPIsSpoken(_ url: String) async {
         let found = await error(HTTPRequest(url: url, timeout: 5))
         #expect(found != nil)
@@ -142,7 +162,8 @@ import Testing
     @Test func errorsHoldNothingThatWasSent() async throws {
         let server = try LoopbackServer { _ in [.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx")] }
         for request in [
-            HTTPRequest(url: server.url, headers: [("Authorization", "Bearer sk-secret")], body: Array("sk-secret".utf8)),
+            HTTPRequest(
+                url: server.url, headers: [("Authorization", "Bearer sk-secret")], body: Array("sk-secret".utf8)),
             HTTPRequest(url: "http://127.0.0.1:1/", headers: [("Authorization", "Bearer sk-secret")]),
             HTTPRequest(url: server.url, headers: [("X", "sk-secret\n")]),
         ] {
@@ -153,7 +174,10 @@ import Testing
 
     // MARK: Private addresses
 
-    @Test(arguments: ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
+    @Test(arguments: [
+        "127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0", "[::1]", "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+    ])
     func thisMachineIsNotReachedHoweverItIsWritten(_ host: String) async throws {
         let server = try LoopbackServer { _ in LoopbackServer.answer("inside") }
         let found = await error(

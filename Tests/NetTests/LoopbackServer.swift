@@ -95,7 +95,8 @@ final class LoopbackServer: Sendable {
 
     /// A whole answer that ends with its connection.
     static func answer(_ body: String, status: String = "200 OK", headers: [String] = []) -> [Step] {
-        let head = ["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "Connection: close", "", ""]
+        let head =
+            ["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "Connection: close", "", ""]
         return [.send(head.joined(separator: "\r\n") + body)]
     }
 }

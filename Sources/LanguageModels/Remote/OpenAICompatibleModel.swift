@@ -334,7 +334,9 @@ public final class OpenAICompatibleModel: LanguageModel {
                 throw try translate(error, request)
             } catch {
                 transfer.cancel()
-                if let inner = error as? ReplyStream.InnerRefusal { throw refused(inner.refusal, retryAfter: inner.refusal.pause) }
+                if let inner = error as? ReplyStream.InnerRefusal {
+                    throw refused(inner.refusal, retryAfter: inner.refusal.pause)
+                }
                 if case LanguageModelError.malformedReply(let reason) = error { throw RetryableFailure(reason: reason) }
                 throw error
             }

@@ -168,7 +168,9 @@ package struct ServerProfile: Sendable, Hashable {
             note("does not take a turn's reasoning back")
             return true
         }
-        if refusal.says("after role 'tool'", "after role \\\"tool\\\"", "after role tool", "after tool message"), !answersTools {
+        if refusal.says("after role 'tool'", "after role \\\"tool\\\"", "after role tool", "after tool message"),
+            !answersTools
+        {
             answersTools = true
             note("wants the assistant to speak between a tool and the user")
             return true
@@ -243,7 +245,8 @@ package struct ServerProfile: Sendable, Hashable {
             // A number that is too large is lowered, not left out.
             let smaller = refusal.numbers.filter { $0 > 0 && $0 < sent }
             if !isRefused, let most = smaller.max(),
-                refusal.says("large", "exceed", "at most", "less than", "maximum", "<=", "greater", "range",
+                refusal.says(
+                    "large", "exceed", "at most", "less than", "maximum", "<=", "greater", "range",
                     "between")
             {
                 completionLimit = most

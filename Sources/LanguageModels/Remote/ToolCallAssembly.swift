@@ -77,10 +77,13 @@ struct ToolCallAssembly {
         }
         if name.isEmpty { return last }
         if call.name.isEmpty { return last }
-        if call.name == name { return call.isWhole && !fragment.isEmpty && fragment != call.arguments.text ? nil : last }
+        if call.name == name {
+            return call.isWhole && !fragment.isEmpty && fragment != call.arguments.text ? nil : last
+        }
         // A name in pieces: together they are, or begin, a tool's name; apart the first is none.
         let joined = call.name + name
-        let isPiece = call.arguments.text.isEmpty && !names.contains(call.name) && names.contains { $0.hasPrefix(joined) }
+        let isPiece =
+            call.arguments.text.isEmpty && !names.contains(call.name) && names.contains { $0.hasPrefix(joined) }
         return isPiece ? last : nil
     }
 

@@ -107,7 +107,8 @@ import Text
             body: [
                 "error": [
                     "code": "BadRequest",
-                    "message": "Azure OpenAI: Unrecognized request arguments supplied: stream_options, tool_choice, tools",
+                    "message":
+                        "Azure OpenAI: Unrecognized request arguments supplied: stream_options, tool_choice, tools",
                 ]
             ], isTaken: { $0["tools"] == nil && $0["stream_options"] == nil }),
         Refused(
@@ -121,7 +122,8 @@ import Text
             body: ["detail": "Tool calling is not supported by this deployment"], status: "501 Not Implemented",
             isTaken: { $0["tools"] == nil }),
         Refused(
-            name: "llama.cpp without jinja", body: ["error": ["code": 500, "message": "tools param requires --jinja flag"]],
+            name: "llama.cpp without jinja",
+            body: ["error": ["code": 500, "message": "tools param requires --jinja flag"]],
             status: "500 Internal Server Error", isTaken: { $0["tools"] == nil }),
         Refused(
             name: "a template that takes turns",
@@ -332,7 +334,9 @@ import Text
             ], calls: [both[0]]),
         Reply(
             name: "an index as text",
-            events: [call(#""index":"0","id":"a""#, q), call(#""index":"1","id":"b""#, ReplyFormTests.r), end, "[DONE]"],
+            events: [
+                call(#""index":"0","id":"a""#, q), call(#""index":"1","id":"b""#, ReplyFormTests.r), end, "[DONE]",
+            ],
             calls: both),
         Reply(
             name: "mlx-lm: \"tool_call\"",
@@ -348,7 +352,9 @@ import Text
             ], calls: [both[0]]),
         Reply(
             name: "Kimi: the name only in the id",
-            events: [call(#""index":0,"id":"functions.keyword_search:0""#, #""arguments":"{\"query\":\"clown\"}""#), end],
+            events: [
+                call(#""index":0,"id":"functions.keyword_search:0""#, #""arguments":"{\"query\":\"clown\"}""#), end,
+            ],
             calls: [both[0]]),
         Reply(
             name: "empty lists of calls beside the text",

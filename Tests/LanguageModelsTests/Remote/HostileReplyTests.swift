@@ -78,8 +78,10 @@ import Text
     }
 
     @Test(arguments: [
-        ("{}", true), ("{\"a\": [1, {\"b\": \"}\\\"\"}]}", true), ("[]  \n", true), ("\"text\"", true), ("12", true), ("", false),
-        ("{", false), ("{\"a\":1", false), ("{} {}", false), ("{}x", false), ("}", false), ("[}", false), ("\"a", false),
+        ("{}", true), ("{\"a\": [1, {\"b\": \"}\\\"\"}]}", true), ("[]  \n", true), ("\"text\"", true), ("12", true),
+        ("", false),
+        ("{", false), ("{\"a\":1", false), ("{} {}", false), ("{}x", false), ("}", false), ("[}", false),
+        ("\"a", false),
         ("{\"a\":\"\\", false),
     ]) func aGrowingTextIsWholeWhenItIs(_ text: String, _ isWhole: Bool) {
         var growing = GrowingJSON("")
