@@ -2,6 +2,7 @@
 
 import Base
 import Corpus
+import OrderedCollections
 import Testing
 import Tools
 
@@ -10,9 +11,11 @@ import Tools
 /// A question whose gold passages are taken out of its corpus.
 @Suite struct WithheldTests {
     private static let passages = [
-        EvalPassage(id: "tide", title: "Tide mill", text: "A tide mill is driven by the tide.", metadata: ["year": 1620]),
+        EvalPassage(
+            id: "tide", title: "Tide mill", text: "A tide mill is driven by the tide.", metadata: ["year": 1620]),
         EvalPassage(id: "wind", title: "Windmill", text: "A windmill is driven by the wind.", metadata: ["year": 1700]),
-        EvalPassage(id: "mill", title: "Mill", text: "A mill grinds grain; a tide mill and a windmill are mills.",
+        EvalPassage(
+            id: "mill", title: "Mill", text: "A mill grinds grain; a tide mill and a windmill are mills.",
             metadata: ["year": 1500]),
     ]
 
