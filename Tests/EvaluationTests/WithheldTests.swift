@@ -38,7 +38,7 @@ import Tools
         let questions = (0..<400).map {
             EvalQuestion(id: "q\($0)", text: "Question \($0)?", answers: ["a"], supporting: $0 < 300 ? ["p\($0)"] : [])
         }
-        let set = QuestionSet(name: "s", questions: questions, benchmark: .hotpotQA)
+        let set = QuestionSet(name: "s", benchmark: .hotpotQA, questions: questions)
         let half = set.withholding(0.5, seed: 1)
         let robbed = half.questions.filter { !$0.withheld.isEmpty }
         #expect((110...190).contains(robbed.count))

@@ -94,10 +94,11 @@ import Text
         }
     }
 
+    private static func format(_ schema: JSONValue) -> JSONObject {
+        ["response_format": ["type": "json_schema", "json_schema": ["name": "a", "schema": schema]]]
+    }
+
     @Test func schemasAreBoundedAndRecursiveOnesAreRead() async throws {
-        func format(_ schema: JSONValue) -> JSONObject {
-            ["response_format": ["type": "json_schema", "json_schema": ["name": "a", "schema": schema]]]
-        }
         let question = [Self.message("user", "Which magazine was published in Philadelphia from 1844?")]
         let node: JSONValue = [
             "type": "object", "required": ["answer"],
@@ -108,21 +109,19 @@ import Text
         ]
         var loop: JSONObject = [:]
         for number in 0..<1500 { loop["p\(number)"] = ["$ref": "#/$defs/Node"] }
+        let object: JSONValue = ["type": "object", "properties": .object(loop)]
+        let many = Self.format(
+            ["type": "object", "properties": .object(loop), "$defs": ["Node": object]] as JSONValue)
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let recursive = try await Self.ask(
-                server, question, format(["$ref": "#/$defs/Node", "$defs": ["Node": node]]))
+                server, question, Self.format(["$ref": "#/$defs/Node", "$defs": ["Node": node]]))
             #expect(recursive.status == 200, "\(recursive.text.prefix(300))")
             let text = recursive.json["choices"]?[0]?["message"]?["content"]?.string ?? ""
             #expect(try JSONValue(parsing: text)["answer"]?.string?.isEmpty == false)
-            let many = try await Self.ask(
-                server, question,
-                format([
-                    "type": "object", "properties": .object(loop),
-                    "$defs": ["Node": ["type": "object", "properties": .object(loop)]],
-                ]))
-            #expect(many.status == 200 || many.status == 400)
+            let answer = try await Self.ask(server, question, many)
+            #expect(answer.status == 200 || answer.status == 400)
             let wide: JSONValue = ["type": "object", "description": .string(String(repeating: "x", count: 130_000))]
-            #expect(try await Self.ask(server, question, format(wide)).status == 400)
+            #expect(try await Self.ask(server, question, Self.format(wide)).status == 400)
         }
     }
 }
