@@ -163,6 +163,84 @@ def openai_responses_json():
     expect(set(json.loads(reply.output_text)) == {"answer", "citations"}, reply.output_text)
 
 
+@check
+def openai_chat_three_turns():
+    """A conversation as a client holds it, with a system message in the middle and parts of content."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]
+    for follow_up in (FOLLOW_UP, "And who else?", None):
+        reply = client().chat.completions.create(model=agent(), messages=messages)
+        expect(reply.choices[0].message.content, f"no answer after {len(messages)} messages")
+        messages.append(reply.choices[0].message.model_dump(exclude_none=True, include={"role", "content"}))
+        if follow_up:
+            messages += [{"role": "system", "content": "Stay brief."}, {"role": "user", "content": follow_up}]
+
+
+@check
+def openai_chat_as_open_webui():
+    """What Open WebUI sends: its members, and its own request for a title."""
+    for members in (
+        {"stream": True, "stream_options": {"include_usage": True}, "temperature": 0.7, "top_p": 0.9, "max_tokens": 900,
+         "seed": 1, "stop": [], "frequency_penalty": 0, "presence_penalty": 0},
+        {"stream": False, "max_completion_tokens": 1000, "metadata": {"task": "title_generation"}},
+    ):
+        question = QUESTION if members["stream"] else (
+            "### Task:\nGenerate a concise, 3-5 word title for the chat history.\n### Chat History:\n<chat_history>\nUSER: "
+            + QUESTION + "\n</chat_history>")
+        reply = client().chat.completions.create(
+            model=agent(), messages=[{"role": "system", "content": "You help."}, {"role": "user", "content": question}], **members)
+        if members["stream"]:
+            text = "".join(choice.delta.content or "" for chunk in reply for choice in chunk.choices)
+        else:
+            text = reply.choices[0].message.content
+        expect(text, f"no answer to {members}")
+
+
+@check
+def openai_chat_parse():
+    from pydantic import BaseModel
+
+    class Found(BaseModel):
+        answer: str
+        citations: list[str]
+
+    reply = client().chat.completions.parse(
+        model=agent(), messages=[{"role": "user", "content": QUESTION}], response_format=Found)
+    expect(isinstance(reply.choices[0].message.parsed, Found), reply.choices[0].message)
+    reply = client().responses.parse(model=agent(), input=QUESTION, text_format=Found)
+    expect(isinstance(reply.output_parsed, Found), reply)
+
+
+@check
+def openai_responses_three_turns():
+    before = None
+    for question in (QUESTION, FOLLOW_UP, "And who else?"):
+        reply = client().responses.create(model=agent(), input=question, previous_response_id=before)
+        expect(reply.status == "completed" and reply.output_text, f"no answer to {question}")
+        before = reply.id
+    import openai
+
+    try:
+        client().responses.create(model=agent(), input=QUESTION, previous_response_id="resp_none")
+    except openai.APIStatusError as error:
+        expect(error.status_code in (400, 404), error.status_code)
+    else:
+        raise AssertionError("an unknown response was gone on from")
+
+
+@check
+def openai_unknown_corpus():
+    import openai
+
+    for model, more in ((agent() + "@no-such-corpus", {}), (agent(), {"corpus": "no-such-corpus"})):
+        try:
+            client().chat.completions.create(
+                model=model, messages=[{"role": "user", "content": QUESTION}], extra_body=more)
+        except openai.APIStatusError as error:
+            expect(error.status_code in (400, 404), error.status_code)
+        else:
+            raise AssertionError(f"{model} {more} was taken")
+
+
 def langchain():
     from langchain_openai import ChatOpenAI
 
@@ -200,6 +278,43 @@ def langchain_json_mode():
     expect(isinstance(found, dict), repr(found))
 
 
+@check
+def langchain_structured_conversation():
+    """A structured answer by a call, and a question that goes on from it."""
+    from langchain_core.messages import HumanMessage, ToolMessage
+    from pydantic import BaseModel, Field
+
+    class Found(BaseModel):
+        """What was found."""
+
+        answer: str = Field(description="the answer")
+
+    asks = langchain().with_structured_output(Found, method="function_calling", include_raw=True)
+    messages = [HumanMessage(QUESTION)]
+    for follow_up in (FOLLOW_UP, "And who else?", None):
+        reply = asks.invoke(messages)
+        expect(isinstance(reply["parsed"], Found), reply)
+        raw = reply["raw"]
+        messages += [raw] + [ToolMessage("", tool_call_id=call["id"]) for call in raw.tool_calls]
+        if follow_up:
+            messages.append(HumanMessage(follow_up))
+
+
+@check
+def langchain_responses():
+    from langchain_openai import ChatOpenAI
+
+    model = ChatOpenAI(
+        base_url=BASE, api_key=KEY, model=agent(), max_retries=0, timeout=300, use_responses_api=True)
+    reply = model.invoke([("system", "Be brief."), ("user", QUESTION)])
+    expect(reply.text if isinstance(reply.text, str) else reply.text(), "no answer")
+
+
+@check
+def langchain_batch():
+    expect(all(reply.content for reply in langchain().batch([QUESTION, QUESTION + " "])), "no answer")
+
+
 def llama_index():
     from llama_index.llms.openai_like import OpenAILike
 
@@ -223,6 +338,43 @@ def llama_index_chat():
 @check
 def llama_index_stream():
     expect("".join(part.delta or "" for part in llama_index().stream_complete(QUESTION)), "no answer")
+
+
+@check
+def llama_index_conversation():
+    from llama_index.core.llms import ChatMessage
+
+    messages = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content=QUESTION)]
+    for follow_up in (FOLLOW_UP, "And who else?", None):
+        reply = llama_index().chat(messages).message
+        expect(str(reply.content), "no answer")
+        messages.append(reply)
+        if follow_up:
+            messages.append(ChatMessage(role="user", content=follow_up))
+
+
+@check
+def llama_index_stream_chat():
+    from llama_index.core.llms import ChatMessage
+
+    parts = llama_index().stream_chat([ChatMessage(role="user", content=QUESTION)])
+    expect("".join(part.delta or "" for part in parts), "no answer")
+
+
+@check
+def llama_index_structured():
+    from pydantic import BaseModel
+
+    class Found(BaseModel):
+        answer: str
+
+    from llama_index.llms.openai_like import OpenAILike
+
+    model = OpenAILike(
+        model=agent(), api_base=BASE, api_key=KEY, is_chat_model=True, is_function_calling_model=False, timeout=300,
+        max_retries=0, should_use_structured_outputs=True)
+    found = model.as_structured_llm(Found).complete(QUESTION)
+    expect(isinstance(found.raw, Found), repr(found.raw))
 
 
 NEEDS = {"openai": "openai", "langchain": "langchain_openai", "llama": "llama_index.llms.openai_like"}

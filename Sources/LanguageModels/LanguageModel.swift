@@ -282,6 +282,9 @@ public struct TokenUsage: Sendable, Hashable {
     /// Of the completion's tokens, those that were reasoning.
     public var reasoningTokens: Int
 
+    /// The most that a server is believed to have counted in one call: sums of it do not overflow.
+    package static let most = 1 << 40
+
     public init(promptTokens: Int = 0, completionTokens: Int = 0, cachedTokens: Int = 0, reasoningTokens: Int = 0) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens

@@ -6,9 +6,12 @@ import OrderedCollections
 import Text
 
 /// Calls of tools that a model wrote into its text, in the forms that models were trained on: Hermes and Qwen
-/// (`<tool_call>{…}</tool_call>`), Llama (`{"name": …, "parameters": …}`, `<function=name>{…}</function>`), Mistral
-/// (`[TOOL_CALLS][…]`), Qwen Coder (`<function=name><parameter=key>…`), GLM (`<arg_key>`), Claude (`<invoke name="…">`) and
-/// Harmony (`to=functions.name … <|message|>{…}`). Only calls of tools that there are count; anything else stays text.
+/// (`<tool_call>{…}</tool_call>`), Llama (`{"name": …, "parameters": …}`, `<function=name>{…}</function>`, `[name(key="…")]`),
+/// Mistral (`[TOOL_CALLS][…]`, `[TOOL_CALLS]name[ARGS]{…}`), Qwen Coder (`<function=name><parameter=key>…`), GLM
+/// (`<arg_key>`), Claude (`<invoke name="…">`), DeepSeek (`<｜tool▁call▁begin｜>…<｜tool▁sep｜>…`), Kimi
+/// (`<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{…}`), Command (`<|START_ACTION|>[…]`), Nemotron
+/// (`<TOOLCALL>[…]`), Phi (`functools[…]`), Gemma (`tool_code`) and Harmony (`to=functions.name … <|message|>{…}`). Only
+/// calls of tools that there are count; anything else stays text.
 package struct WrittenToolCalls: Sendable, Hashable {
     /// The text without the calls.
     package var content: String
@@ -47,6 +50,11 @@ package struct WrittenToolCalls: Sendable, Hashable {
                 result.number()
             }
         }
+        let expressions = WrittenCallExpression.calls(in: text, names: names)
+        if !expressions.isEmpty {
+            result = WrittenToolCalls(content: "", calls: expressions)
+            result.number()
+        }
         return result
     }
 
@@ -72,6 +80,15 @@ package struct WrittenToolCalls: Sendable, Hashable {
         Element(open: "<function_call>", close: "</function_call>"),
         Element(open: "[TOOL_CALLS]", close: nil),
         Element(open: "<|python_tag|>", close: nil),
+        Element(open: "<｜tool▁call▁begin｜>", close: "<｜tool▁call▁end｜>"),
+        Element(open: "<|tool_call_begin|>", close: "<|tool_call_end|>"),
+        Element(open: "<|tool_call|>", close: "<|/tool_call|>"),
+        Element(open: "<|START_ACTION|>", close: "<|END_ACTION|>"),
+        Element(open: "<|action_start|>", close: "<|action_end|>"),
+        Element(open: "<TOOLCALL>", close: "</TOOLCALL>"),
+        Element(open: "<tool_calls>", close: "</tool_calls>"),
+        Element(open: "functools[", close: nil, isHead: true),
+        Element(open: "```tool_code", close: "```"),
         Element(open: "<function=", close: "</function>", isHead: true),
         Element(open: "<invoke ", close: "</invoke>", isHead: true),
         Element(open: "to=functions.", close: "<|call|>", isHead: true),
@@ -82,19 +99,41 @@ package struct WrittenToolCalls: Sendable, Hashable {
 
         /// The calls in the body of an element.
         func calls(in body: String, head: String) -> [ToolCall] {
+            if head == "functools[" { return objects(in: "[" + body) }
             let found = objects(in: body)
             if head.isEmpty, !found.isEmpty { return found }
+            if head.isEmpty {
+                if let call = named(body) { return [call] }
+                let expressions = WrittenCallExpression.calls(in: body, names: names)
+                if !expressions.isEmpty { return expressions }
+            }
             return tagged(head + body).map { [$0] } ?? found
+        }
+
+        /// A name and an object, parted by whatever the family parts them with: `name<sep>{…}`, `function<sep>name {…}`.
+        private func named(_ text: String) -> ToolCall? {
+            guard let brace = text.firstIndex(of: "{"), text[..<brace].utf8.count <= 256 else { return nil }
+            var before = text[..<brace]
+            for mark in ["<｜tool▁sep｜>", "[ARGS]", "[CALL_ID]", "<|tool_call_argument_begin|>", "```json", "```"] {
+                before = before.replacing(mark, with: " ")[...]
+            }
+            let words = before.split(whereSeparator: \.isWhitespace)
+            guard (1...3).contains(words.count),
+                let name = words.lazy.compactMap({ ToolCall.tool(named: String($0), among: names) }).first,
+                let object = LenientJSON.read(String(text[brace...]))?.value, object.object != nil
+            else { return nil }
+            return ToolCall(id: "", name: name, arguments: object.serialized())
         }
 
         /// Calls as JSON: one object, or a list of them.
         func objects(in text: String) -> [ToolCall] {
             guard let value = LenientJSON.read(text)?.value else { return [] }
-            let entries = value.array ?? [value]
+            let entries = value.array ?? value["tool_calls"]?.array ?? [value]
             let calls = entries.compactMap { entry -> ToolCall? in
                 let function = entry["function"]?.object == nil ? entry : entry["function"] ?? entry
                 guard
-                    let written = function["name"]?.string ?? function["tool"]?.string ?? function["function"]?.string,
+                    let written = function["name"]?.string ?? function["tool_name"]?.string ?? function["tool"]?.string
+                        ?? function["function"]?.string,
                     let name = ToolCall.tool(named: written, among: names),
                     let arguments = function["arguments"] ?? function["parameters"] ?? function["input"]
                         ?? function["args"]
@@ -110,8 +149,9 @@ package struct WrittenToolCalls: Sendable, Hashable {
             var rest: Substring
             if let open = text.range(of: "<function=") {
                 let after = text[open.upperBound...]
-                written = after.prefix { $0 != ">" }
-                rest = after.dropFirst(written.count + 1)
+                // Some write the arguments without closing the tag: `<function=read{"id": …}</function>`.
+                written = after.prefix { !">{=(".contains($0) }
+                rest = after.dropFirst(written.count).drop { ">=() ".contains($0) }
             } else if let open = text.range(of: "<invoke name=\"") {
                 let after = text[open.upperBound...]
                 written = after.prefix { $0 != "\"" }

@@ -19,6 +19,27 @@ enum Interruption {
         }
     }
 
+    /// Ends the program so many seconds after SIGTERM or Ctrl-C, whatever is busy then: what ends it in order needs threads
+    /// that work which does not end may hold.
+    static func endsAtLatest(after seconds: Double) {
+        for number in [SIGINT, SIGTERM] {
+            let source = DispatchSource.makeSignalSource(
+                signal: number, queue: DispatchQueue(label: "forage.end", qos: .userInteractive))
+            source.setEventHandler {
+                Thread.detachNewThread {
+                    Thread.sleep(forTimeInterval: seconds)
+                    note("work does not end: stopped")
+                    _exit(1)
+                }
+            }
+            source.activate()
+            ends.withLock { $0.append(source) }
+        }
+    }
+
+    /// Sources that nobody holds are cancelled.
+    private static let ends = Mutex<[any DispatchSourceSignal]>([])
+
     /// Whether Ctrl-C was pressed.
     static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
 

@@ -4,6 +4,7 @@ import ArgumentParser
 import Base
 import Foundation
 import LanguageModels
+import Net
 import Text
 
 extension ModelCommand {
@@ -13,7 +14,8 @@ extension ModelCommand {
             abstract: "Find out what a model server can and cannot do.",
             discussion: """
                 Sends about ten small requests to an OpenAI-compatible server: does it stream, call tools, heed a JSON Schema, give \
-                log-probabilities; and what of the protocol does it refuse? The key is taken from OPENAI_API_KEY.
+                log-probabilities; and what of the protocol does it refuse? The key is taken from OPENAI_API_KEY, \
+                and goes to the server of OPENAI_BASE_URL alone where that is set.
                 """)
 
         @Argument(help: "The server: http://host:port/v1, with #MODEL for a model other than its first.")
@@ -27,10 +29,9 @@ extension ModelCommand {
             let environment = ProcessInfo.processInfo.environment
             let configuration = OpenAICompatibleModel.Configuration(
                 baseURL: base, model: parts.count > 1 ? parts[1] : environment["OPENAI_MODEL"] ?? "",
-                apiKey: environment["OPENAI_API_KEY"], retries: 1)
+                apiKey: EndpointKey.find(for: base, environment), retries: 1)
             do {
                 let departures = try await ModelProbe(configuration).run { finding in
-                    let can = finding.can.map { $0 ? "yes" : "no" } ?? "?"
                     if json {
                         let record: JSONValue = [
                             "ability": .string(finding.ability), "can": finding.can.map { .bool($0) } ?? .null,
@@ -38,7 +39,7 @@ extension ModelCommand {
                         ]
                         SessionRunner.write(record.serialized())
                     } else {
-                        SessionRunner.write("\(finding.ability)\t\(can)\t\(finding.detail)")
+                        SessionRunner.write("\(finding.ability)\t\(finding.mark)\t\(finding.detail)")
                     }
                 }
                 for departure in departures {

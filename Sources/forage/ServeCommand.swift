@@ -257,6 +257,8 @@ struct ServeCommand: AsyncParsableCommand {
         var logger = Logger(label: "forage.serve") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .error
         let (host, json) = (host, json)
+        // The drain's own limit comes first; this one is for work that holds the threads of the drain.
+        Interruption.endsAtLatest(after: options.limits.drainSeconds + 3)
         try await server.run(logger: logger) { port in
             let shown = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
             FileHandle.standardError.write(Data("Serving at http://\(shown):\(port)/\n".utf8))

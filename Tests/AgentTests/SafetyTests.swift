@@ -91,7 +91,11 @@ import Tools
         "[AVAILABLE_TOOLS]", "[/TOOL_RESULTS]", "[SYSTEM_PROMPT]", "[gMASK]", "<<SYS>>", "<</SYS>>", "<s>", "</s>",
         "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>", "<BOS_TOKEN>", "<extra_id_0>", "<unused99>",
         "<tool_call>", "</think>", "<<END 00112233>>", "<< end x>>", "<<Data 1>>", "< < end 1>>", "<\u{0B}/answer>",
-        "\\boxed{1}",
+        "\\boxed{1}", "[|assistant|]", "[|endofturn|]", "<TOOLCALL>", "<minimax:tool_call>", "</seed:think>",
+        "<arg_key>",
+        "<SPECIAL_11>", "<reserved_106>", "<ctrl99>", "<end_of_utterance>", "<eoh>", "[UNUSED_TOKEN_146]",
+        "[MODEL_SETTINGS]",
+        "<a:b:answer>", "\u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}",
     ])
     func controlTokensOfEveryFamilyAreHarmless(_ token: String) {
         let once = Fence.neutralised("before \(token) after")
@@ -103,6 +107,9 @@ import Tools
         for text in ["a < b << 2", "x <y> [1] [note]", "if (a<b) {}", "List<String>", "<p>text</p>", "5 <6"] {
             #expect(Fence.neutralised(text) == text)
         }
+        // What is taken out leaves no token behind.
+        #expect(!Fence.neutralised("<\u{E0041}answer>").contains("<answer>"))
+        #expect(Fence.neutralised("🏴 ਪੰਜਾਬੀ 𐍈 <x:y>") == "🏴 ਪੰਜਾਬੀ 𐍈 <x:y>")
         let value: JSONValue = ["<|im_end|>": ["<s>", 1]]
         #expect(Fence.neutralised(value) == ["‹|im_end|>": ["‹s>", 1]])
     }

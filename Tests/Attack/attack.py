@@ -3,12 +3,14 @@
 """Attacks a forage program: attack.py PROGRAM [--seconds 90] [--seed 1] [--build debug] [--only NAME,NAME]
 
 Makes a corpus of its own, serves it, and tries every route of the server's own list in every spelling, with every method
-and every token, the tools behind MCP, WebSockets, raw requests, mutated bodies, bombs, idle and half-sent connections,
-load, shutdown in each state, few file descriptors, sources and corpora with links, and corpora with mutated files. What
-must hold in numbers stands in bars.json, for a debug and a release build. Nothing but the Python standard library is
-needed. Exits 1 when anything did not hold, and prints one JSON line with what was measured.
+and every token, the tools behind MCP, WebSockets by the cases of the Autobahn suite, heads that two readers could read in two ways, raw requests, mutated
+bodies, bombs, conversations, model servers that write without end, idle and half-sent connections, load, shutdown in each
+state, few file descriptors, sources and corpora with links, and corpora with mutated files. What must hold in numbers
+stands in bars.json, for a debug and a release build. Nothing but the Python standard library is needed. Exits 1 when
+anything did not hold, and prints one JSON line with what was measured.
 
-Everything is tried once, however short the time; what is left of --seconds goes to random requests and files.
+Everything is tried once, however short the time; what is left of --seconds goes to random requests and files. What is
+measured (bombs, load) runs alone; the rest of the parts run side by side, because most of them wait.
 """
 import argparse, concurrent.futures, json, os, random, resource, shutil, signal, socket, struct, subprocess, sys
 import tempfile, threading, time
@@ -16,6 +18,7 @@ import tempfile, threading, time
 READ, FULL = "reader-secret", "owner-secret"
 faults, measured, bars = [], {}, {}
 HERE = os.path.dirname(os.path.abspath(__file__))
+LONGEST = ["access", "descriptors", "files", "sources", "models", "shutdown", "links", "bodies", "sockets", "raw", "heads", "scopes"]
 HANDSHAKE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
 
@@ -159,6 +162,13 @@ def attack_access(server):
         for spelling in sorted({plain, plain + "/", "/" + plain, plain.replace("/", "//"), plain + "?a=b", plain + "/?",
                                 plain + "//", plain + "?token=" + FULL}):
             cases.append((method, spelling, access, plain, True))
+        # Spellings that some reader of the path may take for it: whatever they are, they open nothing.
+        odd = {plain.replace("/", "/./", 1), "/x/.." + plain, plain + "/.", plain + ".", plain + ";a=b", plain + "%00",
+               plain + "%20", plain.upper(), "/%2e" + plain, plain.replace("/", "%2f"), plain[:1] + "%" + plain[1:2].encode().hex()
+               + plain[2:], "\\" + plain[1:], plain + "#", "http://localhost" + plain, "HTTP://LOCALHOST" + plain,
+               "http://reader@localhost" + plain, "ftp://localhost" + plain, "//localhost" + plain}
+        if plain != "/" and access != "open":
+            cases += [(method, spelling, access, plain, None) for spelling in sorted(odd)]
         # Another method is none of the route's, and tells nothing to who may not use the route.
         for other in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "PROPFIND"):
             if not any(m == other and p == path for m, p, _ in table):
@@ -167,18 +177,22 @@ def attack_access(server):
     def attempt(case):
         method, spelling, access, plain, is_route = case
         for token, name in ((None, "none"), ("wrong", "wrong"), (READ, "read"), (FULL, "full")):
-            if token == FULL and plain == "/mcp":
+            if token == FULL and (plain == "/mcp" or is_route is None):
                 continue
             status, _ = server.send(method, spelling, b"" if method in ("GET", "OPTIONS", "TRACE") else b"{}", token)
             allowed = access == "open" or token == FULL or (access == "read" and token == READ)
             refused = status in (401, 403)
             if status in (0, 500):
                 fault(f"{method} {spelling} with token {name}: {status}")
+            elif is_route is None:
+                if status < 300 and not allowed:
+                    fault(f"{method} {spelling} with token {name}: {status}, access {access}")
             elif is_route and (allowed == refused):
                 fault(f"{method} {spelling} with token {name}: {status}, access {access}")
             elif not is_route and (status < 300 or (token not in (READ, FULL) and access != "open" and not refused)):
                 fault(f"{method} {spelling}, which is no route, with token {name}: {status}")
         return 4
+    # A full token proves nothing of a spelling that must open nothing; it is tried with the plain ones.
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         count = sum(pool.map(attempt, cases))
     measured["access_requests"] = count
@@ -222,6 +236,169 @@ def attack_scopes(server):
             got = s.recv(4096).split(b" ")
             if len(got) < 2 or int(got[1]) != wanted:
                 fault(f"a WebSocket with token {token}: {got[:2]}, not {wanted}")
+
+
+def attack_heads(server):
+    """Heads of which two readers could make two requests, or one that is no request: refused, and the connection ends."""
+    body = b'{"queries":["salt"],"topk":1}'
+    size, chunks = b"%d" % len(body), b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    start, host = b"POST /retrieve HTTP/1.1\r\n", b"Host: localhost\r\nAuthorization: Bearer " + FULL.encode() + b"\r\n"
+    refused = {
+        "two lengths": b"Content-Length: 5\r\nContent-Length: " + size + b"\r\n\r\n" + body,
+        "the same length twice": (b"Content-Length: " + size + b"\r\n") * 2 + b"\r\n" + body,
+        "lengths in a list": b"Content-Length: " + size + b", " + size + b"\r\n\r\n" + body,
+        "a length with a plus": b"Content-Length: +" + size + b"\r\n\r\n" + body,
+        "a length before a space": b"Content-Length : " + size + b"\r\n\r\n" + body,
+        "a length in hexadecimal": b"Content-Length: 0x1d\r\n\r\n" + body,
+        "a length beyond all": b"Content-Length: 9223372036854775808\r\n\r\n" + body,
+        "a length and chunks": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+        "another coding": b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunks,
+        "chunked, then another": b"Transfer-Encoding: chunked, identity\r\n\r\n" + chunks,
+        "nearly chunked": b"Transfer-Encoding: xchunked\r\n\r\n" + chunks,
+        "chunked behind a tab": b"Transfer-Encoding: \x0bchunked\r\n\r\n" + chunks,
+        "chunked on the next line": b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks,
+        "a chunk below nothing": b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + body + b"\r\n0\r\n\r\n",
+        "trailers with a token": b"Transfer-Encoding: chunked\r\n\r\n" + chunks[:-2] + b"Content-Length: 3\r\n\r\n",
+        "two hosts": b"Host: evil\r\nContent-Length: " + size + b"\r\n\r\n" + body,
+        "a zero in a header": b"X: a\0b\r\nContent-Length: " + size + b"\r\n\r\n" + body,
+        "a space in a name": b"X Y: a\r\nContent-Length: " + size + b"\r\n\r\n" + body,
+        "a header over two lines": b"X: a\r\n b\r\nContent-Length: " + size + b"\r\n\r\n" + body,
+        "a header of a megabyte": b"X: " + b"y" * (1 << 20) + b"\r\nContent-Length: 0\r\n\r\n",
+        "a hundred thousand headers": b"X: y\r\n" * 100_000 + b"Content-Length: 0\r\n\r\n",
+    }
+    whole = {
+        "HTTP/1.0 with chunks": b"POST /retrieve HTTP/1.0\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n" + chunks,
+        "HTTP/2.0": b"POST /retrieve HTTP/2.0\r\n" + host + b"Content-Length: " + size + b"\r\n\r\n" + body,
+        "HTTP/9.9": b"GET /health HTTP/9.9\r\n" + host + b"\r\n",
+        "no host": b"GET /health HTTP/1.1\r\n\r\n",
+        "line ends without a return": b"GET /health HTTP/1.1\nHost: localhost\n\n",
+        "a target elsewhere": b"GET http://evil/health HTTP/1.1\r\n" + host + b"\r\n",
+        "a target with a name": b"GET http://a@localhost/health HTTP/1.1\r\n" + host + b"\r\n",
+        "a target of another scheme": b"GET ftp://localhost/health HTTP/1.1\r\n" + host + b"\r\n",
+        "a tunnel": b"CONNECT localhost:443 HTTP/1.1\r\n" + host + b"\r\n",
+    }
+    whole.update({name: start + host + rest for name, rest in refused.items()})
+    for name, data in whole.items():
+        status, _ = server.raw(data, wait=5)
+        if not 400 <= status < 500:
+            fault(f"a head with {name}: {status}")
+    # HTTP/1.0 has no chunks, and its connection ends with the answer.
+    with server.connect() as s:
+        s.settimeout(5)
+        s.sendall(b"GET /health HTTP/1.0\r\n" + host + b"\r\n")
+        data = b""
+        try:
+            while piece := s.recv(65536):
+                data += piece
+        except OSError:
+            fault("a connection of HTTP/1.0 stays open")
+        if b" 200 " not in data[:20] or b"chunked" in data.lower():
+            fault(f"HTTP/1.0 is answered {data[:200]!r}")
+    measured["heads"] = len(whole)
+    if not server.lives():
+        fault("heads ended the server")
+
+
+def frame(opcode, data=b"", fin=True, rsv=0, masked=True, length=None):
+    """A frame as a client sends it; `length` is what it says of itself where that is not the truth."""
+    size, key = len(data) if length is None else length, b"\x01\x02\x03\x04"
+    first, mask = (0x80 if fin else 0) | rsv << 4 | opcode, 0x80 if masked else 0
+    if size < 126:
+        head = bytes([first, mask | size])
+    elif size < 1 << 16:
+        head = struct.pack(">BBH", first, mask | 126, size)
+    else:
+        head = struct.pack(">BBQ", first, mask | 127, size & (1 << 64) - 1)
+    return head + (key + bytes(b ^ key[i % 4] for i, b in enumerate(data)) if masked else data)
+
+
+def attack_sockets(server):
+    """The cases of the Autobahn suite that a server without extensions has, by what must come back: a message, a pong of
+    the same data, or the end with a code."""
+    text, good, bad = '{"type":"x"}'.encode(), "κόσμε".encode(), "κόσμε".encode() + b"\xed\xa0\x80edited"
+    message, end = ("message",), lambda *codes: ("close", codes)
+    cases = [("a text of nothing", frame(1), message)]
+    cases += [(f"a text of {n} bytes", frame(1, b"*" * n), message) for n in (1, 125, 126, 127, 128, 65535, 65536, 1 << 20)]
+    cases += [(f"bytes of {n}", frame(2, b"\xfe" * n), message) for n in (0, 125, 126, 65536)]
+    cases += [(f"a ping of {n} bytes", frame(9, bytes(range(n))), ("pong", bytes(range(n)))) for n in (0, 5, 125)]
+    cases += [("a ping of 126 bytes", frame(9, b"a" * 126), end(1002)), ("a pong that nobody asked for", frame(10, b"x") + frame(1), message)]
+    cases += [("ten pings", b"".join(frame(9, b"%d" % i) for i in range(10)), ("pong", b"9"))]
+    cases += [(f"the reserved bits {r}", frame(1, text, rsv=r), end(1002)) for r in range(1, 8)]
+    cases += [(f"opcode {o}", frame(o, b"x"), end(1002)) for o in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)]
+    cases += [("a frame without a mask", frame(1, text, masked=False), end(1002)), ("a ping in parts", frame(9, b"a", fin=False), end(1002)),
+              ("a close in parts", frame(8, b"\x03\xe8", fin=False), end(1002))]
+    cases += [("a text in parts", frame(1, b"a", fin=False) + frame(0, b"b"), message),
+              ("a text in parts around a ping", frame(1, b"a", fin=False) + frame(9, b"p") + frame(0, b"b"), message),
+              ("a text in letters", frame(1, b"", fin=False) + frame(0, b"a", fin=False) * 500 + frame(0, b""), message),
+              ("a part of nothing before", frame(0, b"a"), end(1002)), ("a last part of nothing before", frame(0, b"a", fin=False), end(1002)),
+              ("a text within a text", frame(1, b"a", fin=False) + frame(1, b"b"), end(1002)),
+              ("parts without end", frame(1, b"a", fin=False) + frame(0, b"a" * 65536, fin=False) * 100, end(1009))]
+    cases += [("good UTF-8", frame(1, good), message), ("bad UTF-8", frame(1, bad), end(1007)),
+              ("bad UTF-8 in parts", frame(1, bad[:8], fin=False) + frame(0, bad[8:]), end(1007)),
+              ("a letter over two parts", frame(1, good[:1], fin=False) + frame(0, good[1:]), message),
+              ("a letter that ends too early", frame(1, good[:1]), end(1007)), ("letters too long", frame(1, b"\xc0\x80"), end(1007)),
+              ("beyond Unicode", frame(1, b"\xf4\x90\x80\x80"), end(1007))]
+    cases += [("a close", frame(8), end(1000, 1005, None)), ("a close of one byte", frame(8, b"a"), end(1002)),
+              ("a close with a reason", frame(8, struct.pack(">H", 1000) + b"bye"), end(1000)),
+              ("a close with a long reason", frame(8, struct.pack(">H", 1000) + b"*" * 124), end(1002)),
+              ("a close with bad UTF-8", frame(8, struct.pack(">H", 1000) + bad), end(1007))]
+    cases += [(f"a close with {c}", frame(8, struct.pack(">H", c)), end(c)) for c in (1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999)]
+    cases += [(f"a close with {c}", frame(8, struct.pack(">H", c)), end(1002)) for c in (0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65535)]
+    cases += [("after a close", frame(8, b"\x03\xe8") + frame(9, b"late"), end(1000)), ("a frame that says too much", frame(1, b"", length=1 << 40), end(1002, 1009)),
+              ("a frame beyond 63 bits", frame(1, b"", length=(1 << 64) - 1), end(1002, 1009))]
+
+    def attempt(case):
+        name, data, wanted = case
+        with server.connect() as s:
+            s.settimeout(10)
+            s.sendall(f"GET /ws HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}Authorization: Bearer {FULL}\r\n\r\n".encode())
+            got = b""
+            try:
+                while b"\r\n\r\n" not in got:
+                    got += s.recv(4096) or b"\r\n\r\n"
+                got = got.split(b"\r\n\r\n", 1)[1]
+                try:
+                    s.sendall(data)
+                except OSError:
+                    pass
+                seen = None
+                payload = b""
+                while seen != wanted[0] or wanted[0] == "pong" and payload != wanted[1]:
+                    while len(got) < 2 or len(got) < (need := size_of(got)):
+                        piece = s.recv(1 << 16)
+                        if not piece:
+                            raise EOFError
+                        got += piece
+                    opcode, payload, got = got[0] & 15, got[start_of(got):need], got[need:]
+                    seen = {1: "message", 2: "message", 8: "close", 10: "pong"}.get(opcode, "other")
+                    if seen == "close":
+                        break
+            except (OSError, EOFError):
+                return fault(f"a WebSocket with {name}: no {wanted[0]}")
+            if seen != wanted[0]:
+                return fault(f"a WebSocket with {name}: {seen} {payload[:40]!r}, not {wanted[0]}")
+            code = struct.unpack(">H", payload[:2])[0] if seen == "close" and len(payload) > 1 else None
+            if seen == "close" and code not in wanted[1]:
+                fault(f"a WebSocket with {name}: ends with {code}, not {wanted[1]}")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(attempt, cases))
+    measured["websocket_cases"] = len(cases)
+    if not server.lives():
+        fault("WebSockets ended the server")
+
+
+def start_of(data):
+    """Where a server's frame has its data: it has no mask."""
+    return {126: 4, 127: 10}.get(data[1] & 127, 2)
+
+
+def size_of(data):
+    """The bytes of the frame that begins here, as far as they are known."""
+    start = start_of(data)
+    if len(data) < start:
+        return start
+    size = data[1] & 127
+    return start + (size if size < 126 else int.from_bytes(data[2:start], "big"))
 
 
 def attack_raw(server, dice, count):
@@ -271,6 +448,7 @@ def attack_bodies(server, dice, count):
 
 
 def attack_bombs(server):
+    agent = json.loads(server.send("GET", "/v1/models")[1])["data"][0]["id"]
     whole = {"handle": "r1", "tool": "filter", "description": "", "total": 1, "complete": True, "documents": "0-268435454"}
     match = {"field": "text", "op": "match", "value": "salt"}
     bombs = {
@@ -284,6 +462,7 @@ def attack_bombs(server):
         "groups": ("/tools/aggregate", {"measures": [{"op": "count"}] * 64, "group_by": ["year", "title", "id"]}),
         "alternation": ("/tools/filter", {"where": nested(30)}),
         "list": ("/tools/filter", {"where": {"field": "id", "op": "in", "value": [f"n{i}" for i in range(100_000)]}}),
+        **conversations(agent),
         "expression": ("/tools/read", {"arguments": {"over": "(" * 400 + "r1" + ")" * 400}}),
     }
     for name, (path, body) in bombs.items():
@@ -306,6 +485,110 @@ def attack_bombs(server):
             fault(f"bomb {name}: {measured['bomb_' + name]}")
     if not server.lives():
         fault("a bomb ended the server")
+
+
+def conversations(agent):
+    """Requests of a chat that are small and could cost much: many turns, long ones, marks without end, schemas."""
+    question = {"role": "user", "content": "And when was it?"}
+
+    def chat(messages, **members):
+        return "/v1/chat/completions", {"model": agent, "messages": messages, **members}
+
+    def shaped(schema):
+        return chat([question], response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}})
+    said = [{"role": "user", "content": "And what did the Harbour Note say there?"}, {"role": "assistant", "content": "Salt."}]
+    cited = " ".join("[" + ",".join(f"{j:03x}{i:02x}" for j in range(98)) + "]" for i in range(64))
+    loop = {"type": "object", "properties": {f"p{i}": {"$ref": "#"} for i in range(3000)}}
+    return {
+        "turns": chat(said * 10_000 + [question]),
+        "long_turn": chat([{"role": "user", "content": "Harbour it " * 300_000}, *said, question]),
+        "citations": chat([said[0], {"role": "assistant", "content": cited}] * 40 + [question]),
+        "brackets": chat([said[0], {"role": "assistant", "content": "[" * 3_000_000}, question]),
+        "system": chat([{"role": "system", "content": "x" * 3000}] * 1000 + [question]),
+        "marks": chat([{"role": "user", "content": "e" + "\u0301" * 1_500_000}]),
+        "parts": chat([{"role": "user", "content": [{"type": "text", "text": "a"}] * 60_000}]),
+        "schema_loop": shaped(loop),
+        "schema_wide": shaped({"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(90_000)}}),
+        "query_marks": ("/retrieve", {"queries": ["e" + "\u0301" * 1_500_000]}),
+    }
+
+
+def attack_models(program, corpus):
+    """A model server that writes without end, in pieces without number, or numbers that nothing holds."""
+    def event(delta, **more):
+        return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": None}], **more}).encode() + b"\n\n"
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    plain = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+    refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+    call = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "keyword_search", "arguments": "}"}}]}
+    most = 2**63 - 1
+    replies = {
+        "words": (stream, event({"content": "word " * 20}) * 50, 4000),
+        "reasoning": (stream, event({"reasoning_content": "word " * 20}) * 50, 4000),
+        "letters": (stream, event({"content": "a"}) * 500, 1000),
+        "fragments": (stream, event(call) * 100, 2000),
+        "calls": (stream, event({"tool_calls": [dict(call["tool_calls"][0], index=i, id=f"c{i}") for i in range(9000)]}), 1),
+        "comments": (stream, b": ping\n\n" * 1000, 4000),
+        "spaces": (plain, b" \n" * 30_000, 1000),
+        "line": (stream, b"data: " + b"x" * 65_536, 1000),
+        "values": (plain, b'{"choices":[' + b"0," * 8_000_000, 1),
+        "lines": (plain, b'{"message":{"content":"word "},"done":false}\n' * 1000, 1500),
+        "usage": (stream, event({"content": "It is salt."}, usage={"prompt_tokens": most, "completion_tokens": most}) + b"data: [DONE]\n\n", 1),
+        "context": (refusal, b'{"error":{"message":"context of 9223372036854775807k tokens, exceeds 9007199254740993k"}}', 1),
+        "n_ctx": (refusal, b'{"error":{"message":"x","n_ctx":100,"n_prompt_tokens":9223372036854775807}}', 1),
+    }
+
+    def serve(listener, head, piece, times):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection, head, piece, times), daemon=True).start()
+
+    def answer(connection, head, piece, times):
+        with connection:
+            try:
+                connection.settimeout(30)
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    data += connection.recv(65536) or b"\r\n\r\n"
+                top, _, body = data.partition(b"\r\n\r\n")
+                length = next((int(l[15:]) for l in top.lower().split(b"\r\n") if l.startswith(b"content-length:")), 0)
+                while len(body) < length and (more := connection.recv(65536)):
+                    body += more
+                connection.sendall(head)
+                for _ in range(times):
+                    connection.sendall(piece)
+            except OSError:
+                pass
+
+    def attempt(item):
+        name, (head, piece, times) = item
+        listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=serve, args=(listener, head, piece, times), daemon=True).start()
+        process = subprocess.Popen(
+            [program, "ask", "--corpus", corpus, "--ephemeral", "--max-time", "6", "--model",
+             f"http://127.0.0.1:{listener.getsockname()[1]}/v1#m", "Which note is about salt?"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        start, peak = time.time(), 0
+        while process.poll() is None and time.time() - start < bars["model_seconds"]:
+            try:
+                with open(f"/proc/{process.pid}/status") as f:
+                    peak = max([peak] + [int(l.split()[1]) // 1024 for l in f if l.startswith("VmHWM")])
+            except OSError:
+                pass
+            time.sleep(0.05)
+        seconds = time.time() - start
+        if process.poll() is None:
+            process.kill()
+        listener.close()
+        code = process.wait()
+        measured["model_" + name] = {"exit": code, "seconds": round(seconds, 1), "mib": peak}
+        if code not in (0, 3) or peak > bars["model_mib"]:
+            fault(f"a model server's {name}: {measured['model_' + name]}")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(attempt, replies.items()))
 
 
 def nested(depth):
@@ -474,9 +757,11 @@ def attack_files(program, folder, corpus, dice, until):
         database.execute("UPDATE files SET parameters = json_remove(parameters, '$.identity')")
         database.commit()
         database.close()
-        for arguments in (["search", "keyword", "--corpus", target, "salt river 3"], ["corpus", "verify", target],
-                          ["filter", "--corpus", target, "--where", '{"field":"n","op":">","value":100}'],
-                          ["read", "--corpus", target, "s7"]):
+        commands = [["search", "keyword", "--corpus", target, "salt river 3"], ["corpus", "verify", target],
+                    ["filter", "--corpus", target, "--where", '{"field":"n","op":">","value":100}'],
+                    ["read", "--corpus", target, "s7"]]
+
+        def attempt(arguments):
             try:
                 done = subprocess.run([program, *arguments], capture_output=True, timeout=60)
                 if done.returncode < 0 or done.returncode >= 128:
@@ -484,6 +769,8 @@ def attack_files(program, folder, corpus, dice, until):
                     shutil.copy(path, f"/tmp/forage-attack-{name}")
             except subprocess.TimeoutExpired:
                 fault(f"{name} mutated, {arguments[0]}: no end")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(attempt, commands))
         count += 1
     measured["file_mutations"] = measured.get("file_mutations", 0) + count
 
@@ -579,7 +866,9 @@ def main():
         bars.update(json.load(f)[options.build])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    dice, folder = random.Random(options.seed), tempfile.mkdtemp(prefix="forage-attack-")
+    folder = tempfile.mkdtemp(prefix="forage-attack-")
+    # One a part: they run side by side, and each is to try the same for the same seed.
+    dice = {name: random.Random(f"{options.seed} {name}") for name in ("raw", "bodies", "files")}
     start = time.time()
     is_long = options.seconds > 600
     server = None
@@ -587,23 +876,33 @@ def main():
         corpus = make_corpus(options.program, folder)
         server = Server(options.program, corpus)
         parts = {
-            "access": lambda: attack_access(server),
-            "scopes": lambda: attack_scopes(server),
             "bombs": lambda: attack_bombs(server),
             "load": lambda: attack_load(options.program, corpus, server, 10_000 if is_long else 300),
-            "raw": lambda: attack_raw(server, dice, 150),
-            "bodies": lambda: attack_bodies(server, dice, 150),
+            "access": lambda: attack_access(server),
+            "scopes": lambda: attack_scopes(server),
+            "heads": lambda: attack_heads(server),
+            "sockets": lambda: attack_sockets(server),
+            "models": lambda: attack_models(options.program, corpus),
+            "raw": lambda: attack_raw(server, dice["raw"], 150),
+            "bodies": lambda: attack_bodies(server, dice["bodies"], 150),
             "shutdown": lambda: attack_shutdown(options.program, corpus),
             "descriptors": lambda: attack_descriptors(options.program, corpus),
             "links": lambda: attack_links(options.program, folder, corpus),
             "sources": lambda: attack_sources(options.program, folder),
-            "files": lambda: attack_files(options.program, folder, corpus, dice, time.time()),
+            "files": lambda: attack_files(options.program, folder, corpus, dice["files"], time.time()),
         }
         chosen = [n for n in options.only.split(",") if n] or list(parts)
-        for name in chosen:
+
+        def attempt(name):
             began = time.time()
             parts[name]()
             measured[name + "_seconds"] = round(time.time() - began, 1)
+        alone = [n for n in chosen if n in ("bombs", "load")]
+        for name in alone:
+            attempt(name)
+        # The shorter ones share what the longest ones leave.
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            list(pool.map(attempt, sorted((n for n in chosen if n not in alone), key=LONGEST.index)))
         rounds = 0
         while time.time() - start < options.seconds:
             for name in ("raw", "bodies", "files"):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Loads a forage server: load.py PROGRAM [--chats 1000] [--retrievals 10000] [--flat 100000] [--clients 16]
+"""Loads a forage server: load.py PROGRAM [--chats 1000] [--retrievals 10000] [--idle 2000] [--half 64] [--flat 100000]
 
-Serves a corpus of its own with a stub model (an OpenAI-compatible server in this process that answers at once), and counts
-what fails, how long answers take, and how the server's memory grows: over the chats, and over many requests afterwards, of
-which the second half must add next to nothing. Prints one JSON line; exits 1 when a request failed or memory grew.
+Serves a corpus of its own with a stub model (an OpenAI-compatible server in this process that answers at once). Chats and
+retrievals run at once, beside idle connections and half-sent bodies; counts what fails, how long answers take, and how the
+server's memory grows: over these, and over many requests afterwards, of which the second half must add next to nothing.
+Prints one JSON line; exits 1 when a request failed or memory grew.
 """
 import argparse, concurrent.futures, http.server, json, os, resource, shutil, subprocess, sys, tempfile, threading, time
 
@@ -63,9 +64,13 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--chats", type=int, default=1000)
     parser.add_argument("--retrievals", type=int, default=10_000)
+    parser.add_argument("--idle", type=int, default=2000)
+    parser.add_argument("--half", type=int, default=64)
     parser.add_argument("--flat", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=16)
     options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     stub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     threading.Thread(target=stub.serve_forever, daemon=True).start()
     folder = tempfile.mkdtemp(prefix="forage-load-")
@@ -90,14 +95,23 @@ def main():
             return sum(not ok for ok, _ in done), [t for _, t in done]
         run(retrieve, 200)
         result["rss_start_mib"] = server.rss()
-        for name, work, count in (("chats", chat, options.chats), ("retrievals", retrieve, options.retrievals)):
-            if not count:
-                continue
+        held = [server.connect() for _ in range(options.idle)]
+        for _ in range(options.half):
+            held.append(server.connect())
+            held[-1].sendall(b"POST /retrieve HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + attack.FULL.encode()
+                             + b"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{")
+
+        def measure(name, work, count):
             start = time.time()
             bad, times = run(work, count)
-            failed += bad
             result[name] = {"count": count, "failed": bad, "a_second": round(count / (time.time() - start), 1), **spread(times)}
-            result[f"rss_after_{name}_mib"] = server.rss()
+            return bad
+        kinds = [k for k in (("chats", chat, options.chats), ("retrievals", retrieve, options.retrievals)) if k[2]]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            failed += sum(pool.map(lambda kind: measure(*kind), kinds))
+        result["rss_after_both_mib"] = server.rss()
+        for connection in held:
+            connection.close()
         if options.flat:
             half = options.flat // 2
             bad, _ = run(retrieve, half)

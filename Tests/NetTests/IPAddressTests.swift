@@ -37,6 +37,10 @@ import Testing
         #expect(!IPAddress.isPublic(v6: [0xFE, 0x80] + [UInt8](repeating: 0, count: 14)))
         #expect(!IPAddress.isPublic(v6: [0xFC] + [UInt8](repeating: 0, count: 15)))
         #expect(!IPAddress.isPublic(v6: [0x20, 0x01, 0x0D, 0xB8] + [UInt8](repeating: 1, count: 12)))
+        #expect(!IPAddress.isPublic(v6: [0x20, 0x01, 0, 0] + [UInt8](repeating: 8, count: 12)), "Teredo")
+        #expect(!IPAddress.isPublic(v6: [0x3F, 0xFF, 0x0F] + [UInt8](repeating: 1, count: 13)))
+        let local: [UInt8] = [0, 0x64, 0xFF, 0x9B, 0, 1] + [UInt8](repeating: 0, count: 6) + [8, 8, 8, 8]
+        #expect(!IPAddress.isPublic(v6: local))
         #expect(IPAddress.isPublic(v6: [0x26, 0x06, 0x47, 0x00] + [UInt8](repeating: 1, count: 12)))
     }
 }

@@ -194,6 +194,45 @@ import Text
         }
     }
 
+    /// HTTP/1.0 knows no chunks, and its connection ends with the answer unless it asks for more.
+    @Test func oldClientsAreAnsweredInTheirOwnVersion() async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            let body = #"{"model":"hops","stream":true,"messages":[{"role":"user","content":"Which magazine?"}]}"#
+            let requests = [
+                "GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n",
+                "POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)",
+            ]
+            for request in requests {
+                let client = try RawClient(port: server.port)
+                client.send(request)
+                let text = String(decoding: await client.receive(seconds: 10), as: UTF8.self)
+                #expect(text.hasPrefix("HTTP/1.0 200 "), "\(text.prefix(200))")
+                #expect(!text.lowercased().contains("transfer-encoding"))
+                #expect(client.isClosed())
+            }
+            let kept = try RawClient(port: server.port)
+            for _ in 0..<2 {
+                kept.send("GET /health HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
+                let text = String(
+                    decoding: await kept.receive { String(decoding: $0, as: UTF8.self).hasSuffix("}") }, as: UTF8.self)
+                #expect(text.hasPrefix("HTTP/1.0 200 ") && text.lowercased().contains("connection: keep-alive"))
+            }
+        }
+    }
+
+    /// What two readers could read in two ways is refused.
+    @Test(arguments: [
+        "POST /retrieve HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "GET ftp://localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9223372036854775808\r\n\r\n{}",
+    ]) func headsAreReadInOneWay(_ request: String) async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            let client = try RawClient(port: server.port)
+            client.send(request)
+            #expect(await client.status() == 400)
+        }
+    }
+
     /// Clients that name no episode do not step into each other's.
     @Test func namelessClientsHaveEpisodesOfTheirOwn() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in

@@ -19,10 +19,23 @@ public struct AnswerShape: Sendable {
 
     /// - Throws: `SchemaError` when the schema is none, or not an object's.
     public init(schema: JSONValue) throws(SchemaError) {
+        let schema = Self.resolvingRoot(schema)
         do { try JSONSchemaValidator(schema: schema).checkSchema() } catch {
             throw SchemaError(description: error.description)
         }
         self.schema = schema
+    }
+
+    /// A schema that is nothing but a reference to one of its definitions, as recursive classes are described: that one.
+    private static func resolvingRoot(_ schema: JSONValue) -> JSONValue {
+        guard var members = schema.object, members["type"] == nil, members["properties"] == nil,
+            let reference = members["$ref"]?.string, reference.hasPrefix("#/")
+        else { return schema }
+        var place: JSONValue? = schema
+        for step in reference.dropFirst(2).split(separator: "/") { place = place?[String(step)] }
+        guard let target = place?.object else { return schema }
+        members["$ref"] = nil
+        return .object(members.merging(target) { $1 })
     }
 
     /// Reads what a model wrote as a value of the schema, as it was meant.
@@ -43,26 +56,36 @@ public struct AnswerShape: Sendable {
     /// answer is one, a choice where it names one.
     /// - Returns: nil when a member that must be there cannot be told from the answer.
     public func filled(from answer: Answer) -> JSONValue? {
-        accepted(fill(schema, name: "", answer, depth: 0) ?? .null)
+        var parts = Self.mostParts
+        return accepted(fill(schema, name: "", answer, depth: 0, &parts) ?? .null)
     }
 
-    private func fill(_ part: JSONValue, name: String, _ answer: Answer, depth: Int) -> JSONValue? {
-        guard depth < 8 else { return nil }
+    /// The most parts of a schema that are filled: references make a few bytes of it a tree without end.
+    private static let mostParts = 4096
+
+    private func fill(
+        _ part: JSONValue, name: String, _ answer: Answer, depth: Int, _ parts: inout Int
+    ) -> JSONValue? {
+        parts -= 1
+        guard depth < 8, parts > 0 else { return nil }
         if let reference = part["$ref"]?.string, reference.hasPrefix("#/") {
             var place: JSONValue? = schema
             for step in reference.dropFirst(2).split(separator: "/") { place = place?[String(step)] }
-            return place.flatMap { fill($0, name: name, answer, depth: depth + 1) }
+            return place.flatMap { fill($0, name: name, answer, depth: depth + 1, &parts) }
         }
         for key in ["anyOf", "oneOf"] {
             guard let choices = part[key]?.array else { continue }
-            let filled = choices.lazy.compactMap { fill($0, name: name, answer, depth: depth + 1) }.first
-            return filled ?? (choices.contains { $0["type"] == "null" } ? .null : nil)
+            for choice in choices {
+                if let value = fill(choice, name: name, answer, depth: depth + 1, &parts) { return value }
+            }
+            return choices.contains { $0["type"] == "null" } ? .null : nil
         }
         let short = answer.short ?? answer.text
         if let choices = part["enum"]?.array {
-            return choices.first { $0.string?.lowercased() == short.lowercased() }
+            let (said, whole) = (short.lowercased(), answer.text.lowercased())
+            return choices.first { $0.string?.lowercased() == said }
                 ?? choices.first { choice in
-                    choice.string.map { !$0.isEmpty && answer.text.lowercased().contains($0.lowercased()) } ?? false
+                    choice.string.map { !$0.isEmpty && whole.contains($0.lowercased()) } ?? false
                 }
         }
         let type = part["type"]?.string ?? part["type"]?[0]?.string ?? (part["properties"] == nil ? "string" : "object")
@@ -72,7 +95,7 @@ public struct AnswerShape: Sendable {
             var members: JSONObject = [:]
             let required = part["required"]?.array?.compactMap(\.string) ?? []
             for (name, property) in part["properties"]?.object ?? [:] {
-                if let value = fill(property, name: name, answer, depth: depth + 1) {
+                if let value = fill(property, name: name, answer, depth: depth + 1, &parts) {
                     members[name] = value
                 } else if required.contains(name) {
                     return nil
@@ -93,7 +116,7 @@ public struct AnswerShape: Sendable {
                     fill(
                         items, name: name,
                         Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""),
-                        depth: depth + 1)
+                        depth: depth + 1, &parts)
                 })
         case "boolean":
             let words = short.lowercased()

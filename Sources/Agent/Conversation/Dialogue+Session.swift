@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 import LanguageModels
 import OrderedCollections
@@ -8,6 +9,10 @@ import Tools
 extension Dialogue {
     /// The most passages that are carried from one question to the next.
     static let carried = 12
+    /// The newest turns that count; what was said before them is not read.
+    public static let turnsRead = 32
+    /// The characters of a question or an answer that count.
+    static let charactersRead = 8192
 
     /// What a session leaves to the question after it: its question and answer, and the passages that the answer cites.
     /// - Parameters:
@@ -39,7 +44,7 @@ extension Dialogue {
         }
         let kept = Set(cited.map(\.passageID))
         dialogue.evidence = Array((cited + dialogue.evidence.filter { !kept.contains($0.passageID) }).prefix(carried))
-        dialogue.turns.append(turn)
+        dialogue.turns = Array((dialogue.turns + [turn]).suffix(turnsRead))
         if dialogue.conversation.isEmpty { dialogue.conversation = id }
         dialogue.previous = id
         dialogue.asked = ""
@@ -56,16 +61,17 @@ extension Dialogue {
     ) async throws -> Dialogue {
         var dialogue = Dialogue()
         var cited: [String] = []
-        for message in messages {
-            if message.isUser {
-                dialogue.turns.append(Turn(question: message.text))
+        for (isUser, whole) in newest(messages) {
+            let text = whole.head(charactersRead)
+            if isUser {
+                dialogue.turns.append(Turn(question: text))
             } else if let last = dialogue.turns.indices.last {
-                let ids = bracketed(message.text)
+                let ids = bracketed(text)
                 cited = ids + cited.filter { !ids.contains($0) }
                 dialogue.turns[last].answer =
                     dialogue.turns[last].answer.isEmpty
-                    ? message.text : dialogue.turns[last].answer + "\n" + message.text
-                let plain = withoutBrackets(message.text)
+                    ? text : (dialogue.turns[last].answer + "\n" + text).head(charactersRead)
+                let plain = withoutBrackets(text)
                 if plain.count <= 80, !plain.contains("\n") { dialogue.turns[last].short = plain }
             }
         }
@@ -81,16 +87,29 @@ extension Dialogue {
         return dialogue
     }
 
+    /// The messages from the first question of the newest turns on.
+    private static func newest(_ messages: [(isUser: Bool, text: String)]) -> ArraySlice<(isUser: Bool, text: String)> {
+        var start = messages.endIndex
+        var turns = 0
+        // Answers without a question between them are one turn's; a few of them are enough.
+        while start > messages.startIndex, turns < turnsRead, messages.endIndex - start < 4 * turnsRead {
+            start -= 1
+            if messages[start].isUser { turns += 1 }
+        }
+        return messages[start...]
+    }
+
     /// What stands in square brackets, one entry each; ids may hold commas, so the whole comes first.
     private static func bracketed(_ text: String) -> [String] {
         var result: [String] = []
+        var known: Set<String> = []
         var rest = text[...]
         while let open = rest.firstIndex(of: "["), let close = rest[open...].firstIndex(of: "]"), result.count < 64 {
             let inner = rest[rest.index(after: open)..<close]
             if (1...600).contains(inner.utf8.count) {
                 let parts =
                     [String(inner)] + (inner.contains(",") ? inner.split(separator: ",").map { $0.trimmed } : [])
-                for part in parts where !result.contains(part) { result.append(part) }
+                for part in parts where known.insert(part).inserted { result.append(part) }
             }
             rest = rest[rest.index(after: close)...]
         }

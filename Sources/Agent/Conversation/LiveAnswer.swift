@@ -26,6 +26,8 @@ public struct LiveAnswer: Sendable {
     private var call: String?
     private var raw = ""
     private var tokens = 0
+    /// The bytes of `raw` when it was last looked at as a whole.
+    private var seen = 0
     private var resolver: CitationResolver?
     private var isShaped = false
 
@@ -76,10 +78,17 @@ public struct LiveAnswer: Sendable {
             if call != id {
                 call = id
                 raw = ""
+                seen = 0
                 resolver = loop.map { CitationResolver(state: $0.state) }
             }
             guard raw.utf8.count < 64 << 10 else { return [.thinking(tokens: tokens)] }
             raw += text
+            // Every look is at the whole: a long text is looked at less often, so that all looks together stay few.
+            let length = raw.utf8.count
+            guard length < 8192 || length - seen >= length / 64 || length < seen else {
+                return [.thinking(tokens: tokens)]
+            }
+            seen = length
             // A turn of an acting model may still turn into a call; one that cites what was found is an answer.
             let (written, cites) = certain
             guard purpose == "answer" || cites || !shown.isEmpty else { return [.thinking(tokens: tokens)] }

@@ -33,6 +33,10 @@ public struct JSONLimits: Sendable, Hashable {
     /// null, and unescaped tabs and other control characters in strings. Default: false.
     public var isLenient = false
 
+    /// For what another machine sends: at most two million values, which is some 100 MB. A list of a million vectors'
+    /// numbers fits; two bytes a value do not become gigabytes.
+    public static let served = JSONLimits(values: 1 << 21)
+
     public init(depth: Int = 64, bytes: Int = 64 << 20, values: Int = .max, isLenient: Bool = false) {
         self.depth = depth
         self.bytes = bytes

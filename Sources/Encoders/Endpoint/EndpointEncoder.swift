@@ -138,7 +138,7 @@ public struct EndpointEncoder: TextEncoder {
     }
 
     private static func message(_ body: [UInt8]) -> String {
-        let value = try? JSONValue(parsing: body)
+        let value = try? JSONValue(parsing: body, limits: .served)
         let text = value?["error"]?["message"]?.string ?? value?["error"]?.string ?? value?["detail"]?.string
         return String((text ?? String(decoding: body.prefix(200), as: UTF8.self)).prefix(300))
     }
@@ -148,7 +148,7 @@ public struct EndpointEncoder: TextEncoder {
         func bad(_ reason: String) -> TextEncoderError { .badReply(url: url, reason: reason) }
         let value: JSONValue
         do throws(JSONError) {
-            value = try JSONValue(parsing: body)
+            value = try JSONValue(parsing: body, limits: .served)
         } catch {
             throw bad("the reply is no JSON: \(error.description)")
         }
@@ -163,7 +163,8 @@ public struct EndpointEncoder: TextEncoder {
             var vector: [Float] = []
             vector.reserveCapacity(numbers.count)
             for number in numbers {
-                guard let number = number.double, number.isFinite else { throw bad("a vector holds no number") }
+                // Larger ones have no length as a float, and the vector would be none.
+                guard let number = number.double, abs(number) < 1e18 else { throw bad("a vector holds no number") }
                 vector.append(Float(number))
                 square += number * number
             }

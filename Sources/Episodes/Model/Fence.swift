@@ -38,7 +38,7 @@ public struct Fence: Sendable, Hashable {
         return text.withUTF8 { bytes -> String? in
             guard
                 let first = bytes.firstIndex(where: {
-                    $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "[")
+                    $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "[") || $0 == 0xF3
                 })
             else { return nil }
             return neutralise(bytes, from: first)
@@ -68,6 +68,9 @@ public struct Fence: Sendable, Hashable {
         "start_function_call", "end_function_call", "start_function_response", "end_function_response",
         "bos_token", "eos_token", "pad_token", "fim_prefix", "fim_middle", "fim_suffix", "extra_id", "unused",
         "endoftext", "reasoning", "observation", "action", "final", "analysis", "commentary",
+        "toolcall", "tool_request", "available_tools", "arg_key", "arg_value", "end_of_utterance", "end_of_turn_token",
+        "eoh", "eoa", "eom", "eot",
+        "reserved", "special", "ctrl", "placeholder", "extra_token", "start_header_id", "end_header_id", "eot_id",
     ]
 
     /// Control tokens that stand in square brackets (Llama 2, Mistral, ChatGLM).
@@ -76,6 +79,10 @@ public struct Fence: Sendable, Hashable {
         "/TOOL_RESULTS]", "TOOL_CONTENT]", "SYSTEM_PROMPT]", "/SYSTEM_PROMPT]", "THINK]", "/THINK]", "ARGS]",
         "CALL_ID]",
         "IMG]", "IMG_BREAK]", "IMG_END]", "PREFIX]", "SUFFIX]", "MIDDLE]", "gMASK]", "sMASK]", "MASK]", "CLS]", "SEP]",
+        "MODEL_SETTINGS]", "/MODEL_SETTINGS]", "AUDIO]", "BEGIN_AUDIO]", "REF]", "/REF]", "/IMG]", "SYSTEM]", "USER]",
+        "ASSISTANT]", "BEGIN_OF_TOOL_CALL]", "END_OF_TOOL_CALL]", "UNUSED_TOKEN_",
+        // EXAONE's `[|assistant|]`.
+        "|",
     ]
 
     private static func neutralise(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> String? {
@@ -92,6 +99,11 @@ public struct Fence: Sendable, Hashable {
             } else if byte == UInt8(ascii: "\\"), matches("boxed", bytes, at: index + 1) {
                 output.append(contentsOf: "∖".utf8)
                 changed = true
+            } else if byte == 0xF3, isHidden(bytes, at: index) {
+                // Tag characters spell words that a person cannot see and a model can read.
+                output.append(contentsOf: "\u{FFFD}".utf8)
+                changed = true
+                index += 3
             } else if byte == UInt8(ascii: "["), brackets.contains(where: { matches($0, bytes, at: index + 1) }) {
                 output.append(contentsOf: "(".utf8)
                 changed = true
@@ -108,6 +120,11 @@ public struct Fence: Sendable, Hashable {
         return index + word.count <= bytes.count && bytes[index..<index + word.count].elementsEqual(word)
     }
 
+    /// Whether a tag character (U+E0000 to U+E007F) stands here: letters of ASCII that are shown as nothing.
+    private static func isHidden(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
+        index + 3 < bytes.count && bytes[index + 1] == 0xA0 && (0x80...0x81).contains(bytes[index + 2])
+    }
+
     /// Whether `<` at this place opens a control token: a bar of either width, another `<` (a fence, `<<SYS>>`, `<</SYS>>`),
     /// or a tag of `tags`, white space allowed.
     private static func isControl(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
@@ -116,10 +133,15 @@ public struct Fence: Sendable, Hashable {
             while next < bytes.count, bytes[next] == 0x20 || (0x09...0x0D).contains(bytes[next]) { next += 1 }
         }
         func name() -> String {
-            let start = next
+            var start = next
             while next < bytes.count, next - start < 32 {
                 let letter = bytes[next] | 0x20
-                guard (0x61...0x7A).contains(letter) || bytes[next] == UInt8(ascii: "_") else { break }
+                // A prefix such as MiniMax's `minimax:` is not part of the name.
+                if bytes[next] == UInt8(ascii: ":") {
+                    start = next + 1
+                } else {
+                    guard (0x61...0x7A).contains(letter) || bytes[next] == UInt8(ascii: "_") else { break }
+                }
                 next += 1
             }
             return String(decoding: bytes[start..<next], as: UTF8.self).lowercased()

@@ -31,31 +31,58 @@ struct ChatCompletionReply {
     /// Whether the server said that the stream is over.
     var isDone = false
 
-    init(toolNames: [String] = [], maxTokens: Int = .max) {
+    /// How many more bytes are read of texts, reasoning and arguments. A server that heeds the limit of tokens stays far
+    /// below it; one that does not would write for ever.
+    private var allowance: Int
+    /// Whether more came than was asked for: what is read of the reply ends here, as at the limit of tokens.
+    private(set) var isFull = false
+
+    /// - Parameters:
+    ///   - maxTokens: the most tokens of a completion that were asked for.
+    ///   - samples: how many completions were.
+    init(toolNames: [String] = [], maxTokens: Int = 1 << 14, samples: Int = 1) {
         self.toolNames = toolNames
         self.maxTokens = maxTokens
+        allowance = (1 << 20) + 64 * max(1, min(maxTokens, 1 << 20)) * max(1, min(samples, 1024))
+    }
+
+    /// The text as far as there is room for it; each piece takes some, however short.
+    private mutating func allowed(_ text: String) -> String {
+        allowance -= text.utf8.count + 16
+        guard allowance < 0 else { return text }
+        isFull = true
+        return String(decoding: text.utf8.prefix(max(0, text.utf8.count + allowance)), as: UTF8.self)
     }
 
     /// Reads a whole reply or one chunk of a stream, and returns what is new in it.
     /// - Throws: `LanguageModelError` for an error object or for something that is no reply at all.
     mutating func read(_ json: JSONValue) throws(LanguageModelError) -> [ModelStreamEvent] {
         guard case .object = json else { throw .malformedReply("expected an object, found \(json.typeName)") }
-        if let error = json["error"], !error.isNull, error.object?.isEmpty != true, error != false {
-            let message = error["message"]?.string ?? error.string ?? error.serialized()
-            let status = error["code"]?.int ?? error["code"]?.string.flatMap { Int($0) } ?? error["status"]?.int ?? 200
-            throw .refused(status: status, message: String(message.prefix(500)))
-        }
-        if let name = json["model"]?.string, !name.isEmpty { model = name }
+        if let error = Self.error(of: json) { throw error }
+        if let name = json["model"]?.string, !name.isEmpty { model = String(name.prefix(200)) }
         readUsage(json)
         if let ids = json["prompt_token_ids"]?.array { promptTokenIDs = ids.compactMap(\.int) }
         var events: [ModelStreamEvent] = []
-        for (place, entry) in entries(json).enumerated() {
+        for (place, entry) in entries(json).enumerated() where !isFull {
+            if let error = Self.error(of: entry) { throw error }
             let index = entry["index"]?.int ?? place
             guard index >= 0, index < 1024 else { throw .malformedReply("a choice has the index \(index)") }
             read(entry, index: index, into: &events)
         }
         if !events.isEmpty { hasContent = true }
         return events
+    }
+
+    /// The error that an object holds, or is; nil for none.
+    private static func error(of json: JSONValue) -> LanguageModelError? {
+        let isError = json["object"] == "error" || json["type"] == "error"
+        let error: JSONValue = json["error"] ?? (isError ? json : .null)
+        guard !error.isNull, error.object?.isEmpty != true, error != false else { return nil }
+        let message = error["message"]?.string ?? error.string ?? error.serialized()
+        let status =
+            error["code"]?.int ?? error["code"]?.string.flatMap { Int($0) } ?? error["status"]?.int
+            ?? json["status_code"]?.int ?? 200
+        return .refused(status: status, message: String(message.prefix(500)))
     }
 
     /// The choices; a server that answers with one message of its own (`{"message": …, "done": true}`) has one.
@@ -69,14 +96,31 @@ struct ChatCompletionReply {
     }
 
     private mutating func read(_ entry: JSONValue, index: Int, into events: inout [ModelStreamEvent]) {
-        var choice = choices[index] ?? Choice(calls: ToolCallAssembly(names: toolNames))
+        // Taken out while it grows: a second holder of its text would have it copied with every piece.
+        var choice = choices.removeValue(forKey: index) ?? Choice(calls: ToolCallAssembly(names: toolNames))
         let isWhole = entry["delta"]?.object == nil && entry["message"] != nil
+        // What has come in pieces may be said as a whole at the end.
+        let isRepeat = isWhole && (!choice.content.isEmpty || !choice.calls.isEmpty)
         let delta = entry["delta"].flatMap { $0.object == nil ? nil : $0 } ?? entry["message"] ?? .null
+        if isRepeat {
+            let held = choice.content.utf8.count
+            if let whole = delta["content"]?.string, whole.utf8.count > held, whole.hasPrefix(choice.content) {
+                let rest = JSONValue.string(String(decoding: whole.utf8.dropFirst(held), as: UTF8.self))
+                read(content: rest, sample: index, into: &choice, &events)
+            }
+            if choice.calls.isEmpty {
+                for call in delta["tool_calls"]?.array ?? [] { read(call: call, true, index, into: &choice, &events) }
+            }
+            if let reason = entry["finish_reason"]?.string, !reason.isEmpty { choice.finish = reason }
+            choices[index] = choice
+            return
+        }
         for name in ["reasoning_content", "reasoning", "thinking"] {
             guard let text = delta[name]?.string, !text.isEmpty else { continue }
             reasoningName = reasoningName ?? name
-            choice.reasoning += text
-            events.append(.reasoning(sample: index, text: text))
+            let kept = allowed(text)
+            choice.reasoning += kept
+            events.append(.reasoning(sample: index, text: kept))
             break
         }
         read(content: delta["content"] ?? entry["text"] ?? .null, sample: index, into: &choice, &events)
@@ -97,24 +141,26 @@ struct ChatCompletionReply {
     }
 
     /// Reads content: a text, a list of parts, or one part.
-    private func read(
+    private mutating func read(
         content: JSONValue, sample: Int, into choice: inout Choice, _ events: inout [ModelStreamEvent], depth: Int = 0
     ) {
         guard depth < 8 else { return }
         switch content {
         case .string(let text):
-            guard !text.isEmpty else { return }
-            choice.content += text
-            events.append(.content(sample: sample, text: text))
+            guard !text.isEmpty, !isFull else { return }
+            let kept = allowed(text)
+            choice.content += kept
+            events.append(.content(sample: sample, text: kept))
         case .array(let parts):
             for part in parts { read(content: part, sample: sample, into: &choice, &events, depth: depth + 1) }
         case .object(let part):
             let type = part["type"]?.string ?? "text"
             if type.contains("think") || type.contains("reason") {
                 let text = Self.text(part["thinking"] ?? part["reasoning"] ?? part["text"] ?? part["summary"] ?? .null)
-                guard !text.isEmpty else { return }
-                choice.reasoning += text
-                events.append(.reasoning(sample: sample, text: text))
+                guard !text.isEmpty, !isFull else { return }
+                let kept = allowed(text)
+                choice.reasoning += kept
+                events.append(.reasoning(sample: sample, text: kept))
             } else if type == "tool_use" || type == "tool_call" || type == "function_call" {
                 read(call: content, true, sample, into: &choice, &events)
             } else if let inner = part["text"] ?? part["refusal"] ?? part["content"] {
@@ -137,17 +183,23 @@ struct ChatCompletionReply {
         }
     }
 
-    private func read(
+    private mutating func read(
         call: JSONValue, _ isWhole: Bool, _ sample: Int, into choice: inout Choice, _ events: inout [ModelStreamEvent]
     ) {
+        guard !isFull else { return }
+        let before = choice.calls.bytes
+        defer {
+            allowance -= max(0, choice.calls.bytes - before) + 16
+            isFull = isFull || allowance < 0
+        }
         guard let begun = choice.calls.take(call, isWhole: isWhole) else { return }
         events.append(.toolCallStarted(sample: sample, index: begun.index, name: begun.name))
     }
 
     private func readLogProbabilities(_ json: JSONValue?, into choice: inout Choice) {
-        for entry in json?["content"]?.array ?? [] {
+        for entry in json?["content"]?.array ?? [] where choice.tokens.count < maxTokens {
             guard let text = entry["token"]?.string, let probability = entry["logprob"]?.double else { continue }
-            let top = (entry["top_logprobs"]?.array ?? []).compactMap {
+            let top = (entry["top_logprobs"]?.array ?? []).prefix(64).compactMap {
                 alternative -> TokenLogProbability.Alternative? in
                 guard let text = alternative["token"]?.string, let value = alternative["logprob"]?.double else {
                     return nil
@@ -161,17 +213,22 @@ struct ChatCompletionReply {
     }
 
     private mutating func readUsage(_ json: JSONValue) {
-        if let numbers = json["usage"], numbers.object != nil {
+        let given = [json["usage"], json["x_groq"]?["usage"]].compactMap { $0 }.first { $0.object != nil }
+        if let numbers = given {
             let read = TokenUsage(
-                promptTokens: numbers["prompt_tokens"]?.int ?? numbers["input_tokens"]?.int ?? 0,
-                completionTokens: numbers["completion_tokens"]?.int ?? numbers["output_tokens"]?.int ?? 0,
-                cachedTokens: numbers["prompt_tokens_details"]?["cached_tokens"]?.int ?? 0,
-                reasoningTokens: numbers["completion_tokens_details"]?["reasoning_tokens"]?.int ?? 0)
+                promptTokens: Self.count(numbers["prompt_tokens"] ?? numbers["input_tokens"]),
+                completionTokens: Self.count(numbers["completion_tokens"] ?? numbers["output_tokens"]),
+                cachedTokens: Self.count(numbers["prompt_tokens_details"]?["cached_tokens"]),
+                reasoningTokens: Self.count(numbers["completion_tokens_details"]?["reasoning_tokens"]))
             if read != TokenUsage() { usage = read }
-        } else if let completion = json["eval_count"]?.int {
-            usage = TokenUsage(promptTokens: json["prompt_eval_count"]?.int ?? 0, completionTokens: completion)
+        } else if json["eval_count"]?.int != nil {
+            usage = TokenUsage(
+                promptTokens: Self.count(json["prompt_eval_count"]), completionTokens: Self.count(json["eval_count"]))
         }
     }
+
+    /// A count of tokens: what a server writes may be below nothing, or more than can be added up.
+    private static func count(_ value: JSONValue?) -> Int { min(max(value?.int ?? 0, 0), TokenUsage.most) }
 
     // MARK: The end
 
@@ -200,7 +257,7 @@ struct ChatCompletionReply {
         let calls = choice.calls.finished()
         let isEmpty = choice.content.isEmpty && choice.reasoning.isEmpty && calls.isEmpty
         let finish: Completion.FinishReason
-        switch choice.finish?.lowercased() {
+        switch isFull ? "length" : choice.finish?.lowercased() {
         case nil:
             // Calls whose arguments are whole were not cut off; a text may have been, unless the stream was ended.
             guard !isStream || isDone || choice.calls.isWhole else {
@@ -212,7 +269,8 @@ struct ChatCompletionReply {
         case "length", "max_tokens", "max_output_tokens", "model_length", "token_limit": finish = .length
         case "content_filter", "safety", "recitation", "blocked", "prohibited_content": finish = .contentFilter
         case "error", "abort", "aborted", "cancelled", "canceled", "network_error", "server_error", "failed",
-            "malformed_function_call":
+            "malformed_function_call", "insufficient_system_resource", "function_call_filter: malformed_function_call",
+            "timeout":
             throw .malformedReply("the server ended the reply with \"\(choice.finish?.prefix(40) ?? "")\"")
         default: finish = calls.isEmpty && choice.finish != "tool_calls" ? .stop : .toolCalls
         }

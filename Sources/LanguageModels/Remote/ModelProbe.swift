@@ -16,6 +16,8 @@ public struct ModelProbe: Sendable {
         public var can: Bool?
         /// What was seen, in a few words.
         public var detail: String
+        /// The answer in a word: `yes`, `no`, or `?` where it could not be told.
+        public var mark: String { can.map { $0 ? "yes" : "no" } ?? "?" }
 
         public init(_ ability: String, _ can: Bool?, _ detail: String = "") {
             self.ability = ability
@@ -66,7 +68,7 @@ public struct ModelProbe: Sendable {
         if let key = configuration.apiKey, !key.isEmpty { headers.append(("Authorization", "Bearer \(key)")) }
         let request = HTTPRequest(url: base + "/models", headers: headers, timeout: 20, maxResponseBytes: 4 << 20)
         guard let response = try? await client.send(request), response.status == 200,
-            let json = try? JSONValue(parsing: response.body)
+            let json = try? JSONValue(parsing: response.body, limits: .served)
         else { return [] }
         return (json["data"]?.array ?? json["models"]?.array ?? []).compactMap { entry in
             guard let name = entry["id"]?.string ?? entry["name"]?.string else { return nil }

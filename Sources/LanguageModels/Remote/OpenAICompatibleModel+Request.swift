@@ -129,6 +129,7 @@ struct PreparedRequest {
         var messages = messages
         if profile.systemRole == .user || profile.alternates { messages = withoutSystem(messages, profile) }
         if profile.alternates { messages = alternating(messages) }
+        if profile.alternates || profile.answersTools { messages = answeringTools(messages) }
         let names = request.tools.map(\.name)
         // Reasoning belongs to the turns since the user last spoke; what was reasoned before is done with.
         let lastUser = messages.lastIndex { $0.role == .user } ?? -1
@@ -140,6 +141,9 @@ struct PreparedRequest {
             // An assistant turn that only calls tools has null content, as the protocol writes it.
             let isNull = message.content.isEmpty && !message.toolCalls.isEmpty && !profile.contentIsNeverNull
             members["content"] = isNull ? .null : .string(message.content)
+            if profile.contentIsNeverBlank, message.content.allSatisfy(\.isWhitespace) {
+                members["content"] = .string(message.role == .tool ? "(nothing)" : "I look this up.")
+            }
             if !message.toolCalls.isEmpty {
                 members["tool_calls"] = .array(
                     message.toolCalls.map { call in
@@ -192,6 +196,18 @@ struct PreparedRequest {
             rest.insert(ChatMessage(role: .user, content: said), at: 0)
         }
         return rest
+    }
+
+    /// A word of the assistant between a tool's result and the user.
+    private static func answeringTools(_ messages: [ChatMessage]) -> [ChatMessage] {
+        var result: [ChatMessage] = []
+        for message in messages {
+            if message.role == .user, result.last?.role == .tool {
+                result.append(ChatMessage(role: .assistant, content: "I have read the results."))
+            }
+            result.append(message)
+        }
+        return result
     }
 
     /// Messages of one role after another as one message.

@@ -250,7 +250,7 @@ public final class OpenAICompatibleModel: LanguageModel {
         let profile = profile
         guard let length = profile.contextLength, let ratio = profile.tokensPerEstimate else { return }
         let tokens = Double(estimate) * ratio
-        if tokens > Double(length) * 1.1 { throw .contextOverflow(tokens: Int(tokens), limit: length) }
+        if tokens > Double(length) * 1.1 { throw .contextOverflow(tokens: Int(min(tokens, 1e15)), limit: length) }
     }
 
     /// The tokens of a completion that still fit, where the prompt alone does.
@@ -298,12 +298,23 @@ public final class OpenAICompatibleModel: LanguageModel {
         let hasText = prepared.dialect == nil
         return try await withTaskCancellationHandler {
             do {
+                let end = ContinuousClock.now + .seconds(seconds)
+                var response: HTTPResponse?
                 for await chunk in chunks {
                     for event in try reader.push(chunk.bytes, status: chunk.status) where hasText || !event.isContent {
                         onEvent(event)
                     }
+                    // What comes faster than it is read does not outlive the deadline.
+                    guard ContinuousClock.now < end else {
+                        throw LanguageModelError.timedOut(seconds: request.options.timeout)
+                    }
+                    if reader.isFull {
+                        response = HTTPResponse(status: chunk.status, headers: [:], body: [])
+                        break
+                    }
                 }
-                let response = try await transfer.value
+                if response == nil { response = try await transfer.value } else { transfer.cancel() }
+                guard let response else { throw CancellationError() }
                 hasAnswered.store(true, ordering: .relaxed)
                 try Task.checkCancellation()
                 var answer = try finish(response, &reader, shows: hasText, onEvent)
@@ -323,7 +334,9 @@ public final class OpenAICompatibleModel: LanguageModel {
                 throw try translate(error, request)
             } catch {
                 transfer.cancel()
-                if let inner = error as? ReplyStream.InnerRefusal { throw refused(inner.refusal, retryAfter: nil) }
+                if let inner = error as? ReplyStream.InnerRefusal {
+                    throw refused(inner.refusal, retryAfter: inner.refusal.pause)
+                }
                 if case LanguageModelError.malformedReply(let reason) = error { throw RetryableFailure(reason: reason) }
                 throw error
             }
@@ -383,15 +396,26 @@ public final class OpenAICompatibleModel: LanguageModel {
                 response.headers["location"].map { " to \(EndpointKey.hiding(secrets, in: $0).prefix(200))" } ?? ""
             throw remember(.unavailable("\(base)/chat/completions is elsewhere: status \(response.status)\(place)"))
         }
+        let refusal = ServerRefusal(status: response.status, body: reader.plain, secrets: secrets)
+        if let text = refusal.failedGeneration {
+            // The server could not read the call that the model wrote; here more can be read.
+            if shows { onEvent(.content(sample: 0, text: text)) }
+            let message = ChatMessage(role: .assistant, content: text)
+            return ModelResponse(
+                completions: [Completion(message: message, finishReason: .stop)], usage: TokenUsage(), model: name)
+        }
+        let milliseconds = response.headers["retry-after-ms"].flatMap { Double($0) }.map { $0 / 1000 }
         throw refused(
-            ServerRefusal(status: response.status, body: reader.plain, secrets: secrets),
-            retryAfter: response.headers["retry-after"].flatMap(Self.seconds(retryAfter:)))
+            refusal,
+            retryAfter: milliseconds.flatMap { $0 >= 0 ? min($0, 3600) : nil }
+                ?? response.headers["retry-after"].flatMap(Self.seconds(retryAfter:)) ?? refusal.pause)
     }
 
     /// What a refusal means: another form of the request, another try, or none.
     private func refused(_ refusal: ServerRefusal, retryAfter: Double?) -> any Error {
         let error = LanguageModelError.refused(status: refusal.status, message: refusal.message)
         if refusal.isQuota(retryAfter: retryAfter) { return remember(error) }
+        if refusal.isUnluckySample { return RetryableFailure(reason: refusal.message, retryAfter: retryAfter) }
         if refusal.overflow(estimate: 0) != nil || refusal.mayConcernForm {
             return Refusal(refusal: refusal, error: error)
         }

@@ -20,18 +20,25 @@ struct ReplyStream {
     private var reply: ChatCompletionReply
     private(set) var plain: [UInt8] = []
     private var form: Form?
+    /// How many bytes of `plain` are known to say nothing of the form.
+    private var blank = 0
 
     /// - Parameter secrets: what errors must not repeat.
     init(samples: Int, model: String, toolNames: [String], maxTokens: Int, secrets: [String] = []) {
         self.secrets = secrets
         self.samples = samples
         self.model = model
-        reply = ChatCompletionReply(toolNames: toolNames, maxTokens: maxTokens)
+        reply = ChatCompletionReply(toolNames: toolNames, maxTokens: maxTokens, samples: samples)
     }
 
     var reasoningName: String? { reply.reasoningName }
+    /// Whether more was written than was asked for, so that nothing else of the reply is read.
+    var isFull: Bool { reply.isFull }
     /// Whether a web page came instead of a reply.
     var isPage: Bool { form == .page }
+
+    /// The most bytes without a letter before a reply.
+    private static let blankLimit = 1 << 20
 
     mutating func push(_ bytes: [UInt8], status: Int) throws -> [ModelStreamEvent] {
         guard status == 200 else {
@@ -40,8 +47,14 @@ struct ReplyStream {
         }
         if form == nil {
             plain.append(contentsOf: bytes)
-            guard let first = plain.first(where: { $0 > 0x20 && $0 < 0x80 }) else { return [] }
-            switch first {
+            guard let place = plain[blank...].firstIndex(where: { $0 > 0x20 && $0 < 0x80 }) else {
+                blank = plain.count
+                guard blank <= Self.blankLimit else {
+                    throw LanguageModelError.malformedReply("the reply begins with \(blank) bytes of nothing")
+                }
+                return []
+            }
+            switch plain[place] {
             // A server that does not stream answers with the object itself.
             case UInt8(ascii: "{"), UInt8(ascii: "["): form = .json
             case UInt8(ascii: "<"): form = .page
@@ -64,22 +77,27 @@ struct ReplyStream {
     }
 
     private mutating func read(_ data: String) throws -> [ModelStreamEvent] {
-        guard !reply.isDone else { return [] }
+        guard !reply.isDone, !isFull else { return [] }
         let text = data.drop(while: \.isWhitespace)
         if text.hasPrefix("[DONE]") || text.hasPrefix("[done]") {
             reply.isDone = true
             return []
         }
         // A heartbeat is no event of the reply.
-        guard text.hasPrefix("{") else { return [] }
+        guard text.hasPrefix("{") || text.hasPrefix("[") else { return [] }
         do {
-            return try take(JSONValue(parsing: data))
+            return try take(JSONValue(parsing: data, limits: .served))
         } catch let error as JSONError {
             throw LanguageModelError.malformedReply("an event of the stream is not JSON: \(error)")
         }
     }
 
     private mutating func take(_ json: JSONValue) throws -> [ModelStreamEvent] {
+        // Some put each object, or all of a stream, into a list.
+        if let list = json.array {
+            guard !list.isEmpty else { return [] }
+            return try list.flatMap { element in element.array == nil ? try take(element) : [] }
+        }
         do {
             return try reply.read(json)
         } catch {
@@ -99,7 +117,7 @@ struct ReplyStream {
         case .page, nil: return []
         case .json:
             do {
-                return try take(JSONValue(parsing: plain))
+                return try take(JSONValue(parsing: plain, limits: .served))
             } catch let error as JSONError {
                 return try readLines(error)
             }
@@ -110,8 +128,9 @@ struct ReplyStream {
     private mutating func readLines(_ whole: JSONError) throws -> [ModelStreamEvent] {
         var result: [ModelStreamEvent] = []
         var count = 0
-        for line in plain.split(separator: 10) where line.contains(where: { $0 > 0x20 }) {
-            guard let json = try? JSONValue(parsing: Array(line)) else {
+        for line in plain.lazy.split(separator: 10) where line.contains(where: { $0 > 0x20 }) {
+            guard !isFull else { break }
+            guard let json = try? JSONValue(parsing: Array(line), limits: .served) else {
                 throw LanguageModelError.malformedReply("the reply is not JSON: \(whole)")
             }
             count += 1

@@ -45,6 +45,10 @@ package struct ServerProfile: Sendable, Hashable {
     package var samplesApart = false
     /// Whether an assistant's turn needs a text beside its calls.
     package var contentIsNeverNull = false
+    /// Whether even a text of nothing is refused.
+    package var contentIsNeverBlank = false
+    /// Whether the assistant must have spoken between a tool's result and the user.
+    package var answersTools = false
     /// Whether the server wants tool results with the tool's name.
     package var namesToolResults = false
     /// Whether ids of calls must be nine letters and digits.
@@ -156,6 +160,21 @@ package struct ServerProfile: Sendable, Hashable {
                 return true
             }
         }
+        if let name = reasoningName, refusal.quotes(name) || refusal.says("'messages.", "property '" + name),
+            refusal.saysUnknownParameter || refusal.says("unsupported", "not supported")
+        {
+            reasoningName = nil
+            dropped.insert("reasoning_content")
+            note("does not take a turn's reasoning back")
+            return true
+        }
+        if refusal.says("after role 'tool'", "after role \\\"tool\\\"", "after role tool", "after tool message"),
+            !answersTools
+        {
+            answersTools = true
+            note("wants the assistant to speak between a tool and the user")
+            return true
+        }
         if refusal.says("alternat"), !alternates {
             alternates = true
             note("wants the roles to take turns")
@@ -185,6 +204,14 @@ package struct ServerProfile: Sendable, Hashable {
             note("takes no message without a text")
             return true
         }
+        if refusal.says("content", "text"),
+            refusal.says("non-empty", "nonempty", "blank", "must not be empty", "cannot be empty", "can't be empty"),
+            !contentIsNeverBlank, Self.hasBlankContent(body)
+        {
+            contentIsNeverBlank = true
+            note("takes no message with an empty text")
+            return true
+        }
         if refusal.says("name"),
             refusal.says(
                 "function_response", "function response", "tool message", "role 'tool'",
@@ -201,6 +228,10 @@ package struct ServerProfile: Sendable, Hashable {
         body["messages"]?.array?.contains { $0["content"]?.isNull ?? true } ?? false
     }
 
+    private static func hasBlankContent(_ body: JSONObject) -> Bool {
+        body["messages"]?.array?.contains { ($0["content"]?.string ?? "").allSatisfy(\.isWhitespace) } ?? false
+    }
+
     private mutating func learnSampling(_ refusal: ServerRefusal, _ body: JSONObject) -> Bool {
         if let name = limitName, let sent = body[name]?.int,
             refusal.names(name) || refusal.names("max_tokens") || refusal.names("max_completion_tokens")
@@ -214,7 +245,9 @@ package struct ServerProfile: Sendable, Hashable {
             // A number that is too large is lowered, not left out.
             let smaller = refusal.numbers.filter { $0 > 0 && $0 < sent }
             if !isRefused, let most = smaller.max(),
-                refusal.says("large", "exceed", "at most", "less than", "maximum", "<=", "greater")
+                refusal.says(
+                    "large", "exceed", "at most", "less than", "maximum", "<=", "greater", "range",
+                    "between")
             {
                 completionLimit = most
                 note("gives at most \(most) tokens of a completion")

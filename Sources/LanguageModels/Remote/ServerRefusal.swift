@@ -28,26 +28,39 @@ package struct ServerRefusal: Sendable, Hashable {
         var json = try? JSONValue(parsing: raw)
         // Some wrap the error in a list, or put another server's error as text into their own.
         if let first = json?.array?.first { json = first }
+        let wrapped = json?["error"]?["metadata"]?["raw"]?.string
+        if let wrapped, let inner = try? JSONValue(parsing: wrapped), inner.object != nil { json = inner }
         self.body = json
         let error = json?["error"] ?? json?["detail"] ?? json ?? .null
+        let rows = Self.details(json)
         let found =
             error["message"]?.string ?? error.string ?? json?["message"]?.string ?? json?["error_message"]?.string
-            ?? json?["msg"]?.string ?? Self.details(json) ?? (json == nil ? Self.visible(raw) : error.serialized())
+            ?? json?["msg"]?.string ?? Self.text(of: rows)
+            ?? (json == nil ? Self.visible(raw) : error.serialized())
         message = String(
             EndpointKey.hiding(secrets, in: found).split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(
                 300))
         parameter = (error["param"]?.string ?? "").lowercased()
         code = [error["code"], error["type"], error["status"], json?["type"], json?["code"]]
             .compactMap { $0?.string?.lowercased() }.joined(separator: " ")
-        text = String(raw.prefix(8192)).lowercased()
-        for entry in json?["detail"]?.array ?? [] {
+        // What another server said stands in it escaped; what is looked for in quotes is not.
+        text = (String(raw.prefix(8192)) + (wrapped.map { "\n" + $0.prefix(8192) } ?? "")).lowercased()
+        for entry in rows {
             for part in entry["loc"]?.array ?? [] { if let name = part.string { locations.insert(name.lowercased()) } }
         }
     }
 
-    /// The messages of a list of details, as FastAPI writes them.
-    private static func details(_ json: JSONValue?) -> String? {
-        let rows = (json?["detail"]?.array ?? json?["errors"]?.array ?? []).compactMap { entry -> String? in
+    /// The list of details, as FastAPI writes it; some put it into the message.
+    private static func details(_ json: JSONValue?) -> [JSONValue] {
+        let places = [
+            json?["detail"], json?["errors"], json?["message"]?["detail"], json?["message"], json?["error"]?["detail"],
+            json?["error"]?["message"], json?["error"]?["details"],
+        ]
+        return places.lazy.compactMap { $0?.array }.first { !$0.isEmpty } ?? []
+    }
+
+    private static func text(of rows: [JSONValue]) -> String? {
+        let rows = rows.prefix(64).compactMap { entry -> String? in
             let place = (entry["loc"]?.array ?? []).compactMap(\.string).joined(separator: ".")
             guard let text = entry["msg"]?.string ?? entry["message"]?.string ?? entry.string else { return nil }
             return place.isEmpty ? text : place + ": " + text
@@ -158,12 +171,57 @@ package struct ServerRefusal: Sendable, Hashable {
             if index < characters.count, "kK".contains(characters[index]), !isWord,
                 index + 1 >= characters.count || !characters[index + 1].isLetter
             {
-                value = value.map { $0 * 1024 }
+                value = value.flatMap { $0 <= Int.max / 1024 ? $0 * 1024 : nil }
                 index += 1
             }
             if let value, !isWord { found.append(value) }
         }
         return found
+    }
+
+    /// What the model had written, where the server could not read its call and hands it back with the refusal.
+    var failedGeneration: String? {
+        let text = body?["error"]?["failed_generation"]?.string ?? body?["failed_generation"]?.string
+        return text.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil }
+    }
+
+    /// Whether the fault is what the model wrote this time, not what it was asked.
+    var isUnluckySample: Bool {
+        code.contains("tool_use_failed") || says("failed to parse tool call", "failed to call a function")
+    }
+
+    /// The seconds after which another try makes sense, where the body says so: a model's estimated time to load, a
+    /// `retryDelay`, "try again in 1m2.5s".
+    var pause: Double? {
+        if let seconds = body?["estimated_time"]?.double, seconds >= 0 { return min(seconds, 3600) }
+        for mark in ["try again in ", "retry in ", "retry after ", "\"retrydelay\": \"", "\"retrydelay\":\""] {
+            guard let range = text.range(of: mark) else { continue }
+            if let seconds = Self.duration(text[range.upperBound...].prefix(40)) { return min(seconds, 3600) }
+        }
+        return nil
+    }
+
+    /// The seconds of a duration such as `20ms`, `7.66s`, `1m2.5s` or `10 seconds`.
+    private static func duration(_ text: Substring) -> Double? {
+        var rest = text
+        var total: Double?
+        while let value = Double(rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }.trimmingCharacters(in: ["."]))
+        {
+            rest = rest.drop { $0.isASCII && ($0.isNumber || $0 == ".") }.drop { $0 == " " }
+            let unit = rest.prefix { $0.isLetter }
+            let scale: Double? =
+                switch unit {
+                case "ms", "milliseconds": 0.001
+                case "s", "sec", "secs", "second", "seconds": 1
+                case "m", "min", "mins", "minute", "minutes": 60
+                case "h", "hour", "hours": 3600
+                default: nil
+                }
+            guard let scale else { break }
+            total = (total ?? 0) + value * scale
+            rest = rest.dropFirst(unit.count)
+        }
+        return total
     }
 
     // MARK: Kinds of refusal
@@ -173,8 +231,10 @@ package struct ServerRefusal: Sendable, Hashable {
     func overflow(estimate: Int) -> (tokens: Int, limit: Int)? {
         guard [400, 413, 422, 429, 500].contains(status) else { return nil }
         let error = body?["error"] ?? body ?? .null
-        if let limit = error["n_ctx"]?.int, let tokens = error["n_prompt_tokens"]?.int { return (tokens, limit) }
-        let numbers = numbers.filter { $0 >= 16 }
+        if let limit = error["n_ctx"]?.int, let tokens = error["n_prompt_tokens"]?.int, limit > 0, tokens > 0 {
+            return (min(tokens, TokenUsage.most), min(limit, TokenUsage.most))
+        }
+        let numbers = numbers.filter { (16...TokenUsage.most).contains($0) }
         let limit = tokenLimit(numbers)
         let sized = limit.map { limit in (numbers.filter { $0 > limit }.max() ?? 0, limit) }
         let isCode = [

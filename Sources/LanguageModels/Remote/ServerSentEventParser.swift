@@ -12,24 +12,33 @@ public struct ServerSentEventParser: Sendable {
     private var data: [UInt8] = []
     private var hasData = false
     private var endsWithReturn = false
+    private var isFirstLine = true
+    private static let field = Array("data:".utf8)
 
     public init() {}
 
     /// Takes the next bytes and returns the data of each event that they complete.
     /// - Throws: `LanguageModelError.malformedReply` when an event is longer than `eventLimit`.
-    public mutating func push(_ bytes: some Sequence<UInt8>) throws(LanguageModelError) -> [String] {
+    public mutating func push(_ bytes: some Collection<UInt8>) throws(LanguageModelError) -> [String] {
         var events: [String] = []
-        for byte in bytes {
-            if byte == 10 || byte == 13 {
-                // CR LF is one line end; a LF that follows a CR adds none.
-                if !(byte == 10 && endsWithReturn) { endLine(&events) }
-                endsWithReturn = byte == 13
-                continue
-            }
-            endsWithReturn = false
-            line.append(byte)
-            guard line.count + data.count <= eventLimit else {
+        var rest = bytes[...]
+        // CR LF is one line end, also where a border of chunks parts them.
+        if endsWithReturn, rest.first == 10 { rest = rest.dropFirst() }
+        if !bytes.isEmpty { endsWithReturn = false }
+        while !rest.isEmpty {
+            let end = rest.firstIndex { $0 == 10 || $0 == 13 }
+            let piece = rest[..<(end ?? rest.endIndex)]
+            guard line.count + data.count + piece.count <= eventLimit else {
                 throw .malformedReply("an event of the stream is longer than \(eventLimit) bytes")
+            }
+            line.append(contentsOf: piece)
+            guard let end else { break }
+            endLine(&events)
+            let isReturn = rest[end] == 13
+            rest = rest[rest.index(after: end)...]
+            if isReturn {
+                endsWithReturn = rest.isEmpty
+                if rest.first == 10 { rest = rest.dropFirst() }
             }
         }
         return events
@@ -51,9 +60,12 @@ public struct ServerSentEventParser: Sendable {
             hasData = false
             return
         }
-        let field = Array("data:".utf8)
-        guard line.starts(with: field) else { return }
-        var value = line[field.count...]
+        var whole = line[...]
+        // A byte order mark may open the stream.
+        if isFirstLine, whole.starts(with: [0xEF, 0xBB, 0xBF]) { whole = whole.dropFirst(3) }
+        isFirstLine = false
+        guard whole.starts(with: Self.field) else { return }
+        var value = whole.dropFirst(Self.field.count)
         if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
         if hasData { data.append(10) }
         data.append(contentsOf: value)

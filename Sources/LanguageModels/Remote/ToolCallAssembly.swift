@@ -11,12 +11,12 @@ struct ToolCallAssembly {
         var index: Int?
         var id: String
         var name: String
-        var arguments = ""
+        var arguments: GrowingJSON
         /// Members that the server put beside the call and wants back.
         var extra: JSONValue?
 
         /// Whether the arguments are one whole JSON value.
-        var isWhole: Bool { !arguments.isEmpty && (try? JSONValue(parsing: arguments)) != nil }
+        var isWhole: Bool { arguments.isWhole }
     }
 
     private var calls: [Call] = []
@@ -28,7 +28,10 @@ struct ToolCallAssembly {
     var isEmpty: Bool { calls.isEmpty }
 
     /// Whether every call has arguments that can be read: then nothing of them was cut off.
-    var isWhole: Bool { !calls.isEmpty && calls.allSatisfy { $0.isWhole || $0.arguments.isEmpty } }
+    var isWhole: Bool { !calls.isEmpty && calls.allSatisfy { $0.isWhole || $0.arguments.text.isEmpty } }
+
+    /// The bytes of all names and arguments.
+    var bytes: Int { calls.reduce(0) { $0 + $1.name.utf8.count + $1.arguments.text.utf8.count } }
 
     /// Takes a fragment.
     /// - Parameter isWhole: whether the reply is not streamed: then each entry is a call of its own.
@@ -49,7 +52,7 @@ struct ToolCallAssembly {
             if let extra { calls[place].extra = extra }
             return nil
         }
-        calls.append(Call(index: index, id: id, name: name, arguments: fragment, extra: extra))
+        calls.append(Call(index: index, id: id, name: name, arguments: GrowingJSON(fragment), extra: extra))
         return (calls.count - 1, name)
     }
 
@@ -74,10 +77,13 @@ struct ToolCallAssembly {
         }
         if name.isEmpty { return last }
         if call.name.isEmpty { return last }
-        if call.name == name { return call.isWhole && !fragment.isEmpty && fragment != call.arguments ? nil : last }
+        if call.name == name {
+            return call.isWhole && !fragment.isEmpty && fragment != call.arguments.text ? nil : last
+        }
         // A name in pieces: together they are, or begin, a tool's name; apart the first is none.
         let joined = call.name + name
-        let isPiece = call.arguments.isEmpty && !names.contains(call.name) && names.contains { $0.hasPrefix(joined) }
+        let isPiece =
+            call.arguments.text.isEmpty && !names.contains(call.name) && names.contains { $0.hasPrefix(joined) }
         return isPiece ? last : nil
     }
 
@@ -89,16 +95,16 @@ struct ToolCallAssembly {
         } else if !name.isEmpty, name != known {
             calls[place].name = known + name
         }
-        let arguments = calls[place].arguments
-        if arguments.isEmpty {
-            calls[place].arguments = fragment
-        } else if fragment.count > 1, fragment == arguments, calls[place].isWhole {
+        let held = calls[place].arguments.text.utf8.count
+        if held == 0 {
+            calls[place].arguments = GrowingJSON(fragment)
+        } else if held > 1, fragment.utf8.count == held, calls[place].isWhole, fragment == calls[place].arguments.text {
             // The last event says the whole again.
-        } else if fragment.utf8.count > arguments.utf8.count, arguments.count > 1, fragment.hasPrefix(arguments) {
+        } else if held > 1, fragment.utf8.count > held, fragment.hasPrefix(calls[place].arguments.text) {
             // Each fragment holds what came before.
-            calls[place].arguments = fragment
+            calls[place].arguments = GrowingJSON(fragment)
         } else {
-            calls[place].arguments += fragment
+            calls[place].arguments.append(fragment)
         }
     }
 
@@ -112,8 +118,10 @@ struct ToolCallAssembly {
                 while !ids.insert(id).inserted { id += "_" }
             }
             var name = call.name
+            // `functions.search:0` is an id that says the name.
+            if name.isEmpty, id.contains("."), let said = ToolCall.tool(named: id, among: names) { name = said }
             if name.isEmpty, names.count == 1 { name = names[0] }
-            var result = ToolCall(id: id, name: name, arguments: call.arguments)
+            var result = ToolCall(id: id, name: name, arguments: call.arguments.text)
             result.extra = call.extra
             return result
         }

@@ -32,14 +32,17 @@ enum IPAddress {
         // ::, ::1, and the IPv4 addresses in ::a.b.c.d and ::ffff:a.b.c.d
         if zeros >= 12 { return zeros < 15 && isPublic(v4: Array(address[12...])) }
         if zeros == 10, address[10] == 0xFF, address[11] == 0xFF { return isPublic(v4: Array(address[12...])) }
-        // 64:ff9b::/96 translates to IPv4.
+        // 64:ff9b::/96 translates to IPv4; 64:ff9b:1::/48 does within a network of one's own.
         if address[0] == 0, address[1] == 0x64, address[2] == 0xFF, address[3] == 0x9B {
-            return isPublic(v4: Array(address[12...]))
+            return address[4..<12].allSatisfy { $0 == 0 } && isPublic(v4: Array(address[12...]))
         }
         // 2002::/16 (6to4) carries an IPv4 address.
         if address[0] == 0x20, address[1] == 0x02 { return isPublic(v4: Array(address[2..<6])) }
-        // Only 2000::/3 is global unicast; 2001:db8::/32 is documentation.
+        // Only 2000::/3 is global unicast; of it 2001:db8::/32 and 3fff::/20 are documentation, 2001::/32 (Teredo) carries
+        // an IPv4 address in disguise.
         guard address[0] & 0xE0 == 0x20 else { return false }
-        return !(address[0] == 0x20 && address[1] == 0x01 && address[2] == 0x0D && address[3] == 0xB8)
+        if address[0] == 0x3F, address[1] == 0xFF, address[2] & 0xF0 == 0 { return false }
+        guard address[0] == 0x20, address[1] == 0x01 else { return true }
+        return !(address[2] == 0x0D && address[3] == 0xB8) && !(address[2] == 0 && address[3] == 0)
     }
 }

@@ -31,6 +31,8 @@ struct AgentRequest: Sendable {
     /// The tool as whose call the answer is given; nil for a message.
     var answerTool: AnswerTool?
     var sampling = TunedModel.Sampling()
+    /// The calls of the client's tool as which earlier answers were given.
+    private var answeredCalls: Set<String> = []
 
     /// What an answer in JSON is, where the client gives no schema.
     static let plainSchema: JSONValue = [
@@ -106,7 +108,7 @@ struct AgentRequest: Sendable {
         switch role {
         case "system", "developer":
             if !text.isEmpty { instructions += (instructions.isEmpty ? "" : "\n\n") + text }
-            guard instructions.count <= 32_000 else {
+            guard !instructions.isLonger(than: 32_000) else {
                 throw ServiceError(
                     .badRequest, "the system's messages have more than 32,000 characters", location: location)
             }
@@ -118,6 +120,22 @@ struct AgentRequest: Sendable {
                 "a message's role must be system, developer, user or assistant: an agent calls its own tools",
                 location: location + ["role"])
         }
+    }
+
+    /// Takes an answer that was given as the call of the client's tool, and what the client said to such a call.
+    /// - Returns: whether the message is one of them.
+    private mutating func addCall(
+        role: String, _ message: JSONValue, at location: [String]
+    ) throws(ServiceError) -> Bool {
+        if role == "assistant", let calls = message["tool_calls"]?.array, !calls.isEmpty {
+            let said = calls.compactMap { $0["function"]?["arguments"]?.string }
+            let text = [try Self.text(message["content"] ?? .null, location + ["content"])] + said
+            earlier.append((false, text.filter { !$0.isEmpty }.joined(separator: "\n")))
+            answeredCalls.formUnion(calls.compactMap { $0["id"]?.string })
+            return true
+        }
+        if role == "tool", let id = message["tool_call_id"]?.string, answeredCalls.contains(id) { return true }
+        return false
     }
 
     private static func text(_ content: JSONValue, _ location: [String]) throws(ServiceError) -> String {
@@ -144,7 +162,8 @@ struct AgentRequest: Sendable {
         guard let last = earlier.popLast(), last.isUser else {
             throw ServiceError(.badRequest, "the last message must be the user's", location: [member])
         }
-        guard last.text.contains(where: { !$0.isWhitespace }), last.text.count <= limits.queryCharacters else {
+        guard last.text.contains(where: { !$0.isWhitespace }), !last.text.isLonger(than: limits.queryCharacters)
+        else {
             throw ServiceError(
                 .badRequest, "the user's message must have 1 to \(limits.queryCharacters) characters",
                 location: [member])
@@ -171,11 +190,17 @@ struct AgentRequest: Sendable {
         }
     }
 
+    /// The longest schema that an answer is given the form of, in bytes.
+    private static let schemaBytes = 120_000
+
     private mutating func takeSchema(_ schema: JSONValue, at location: [String]) throws(ServiceError) {
-        do { _ = try AnswerShape(schema: schema) } catch {
+        guard schema.serialized().utf8.count <= Self.schemaBytes else {
+            throw ServiceError(
+                .badRequest, "a JSON Schema may have at most \(Self.schemaBytes) bytes", location: location)
+        }
+        do { format = try AnswerShape(schema: schema).schema } catch {
             throw ServiceError(.badRequest, "the JSON Schema cannot be used: \(error)", location: location)
         }
-        format = schema
     }
 
     /// Reads the client's tools: one that must be called stands for the form of the answer; others are refused.
@@ -228,6 +253,7 @@ extension AgentRequest {
                 throw ServiceError(
                     .badRequest, "a message needs a role", location: ["messages", String(index), "role"])
             }
+            if try request.addCall(role: role, message, at: ["messages", String(index)]) { continue }
             try request.add(role: role, message["content"] ?? .null, at: ["messages", String(index)], limits)
         }
         try request.takeQuestion("messages", limits)

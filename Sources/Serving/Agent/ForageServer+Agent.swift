@@ -150,7 +150,7 @@ extension ForageServer {
     private func startSession(_ call: Call) async throws -> Response {
         let json = call.json
         guard let question = json["question"]?.string, question.contains(where: { !$0.isWhitespace }),
-            question.count <= service.limits.queryCharacters
+            !question.isLonger(than: service.limits.queryCharacters)
         else {
             throw ServiceError(
                 .invalid, "expected a question of 1 to \(service.limits.queryCharacters) characters",

@@ -217,7 +217,7 @@ final class EnvironmentHub: Sendable {
                 false, false
             )
         }
-        let query = String(action[open.upperBound..<close.lowerBound].prefix(service.limits.queryCharacters))
+        let query = action[open.upperBound..<close.lowerBound].head(service.limits.queryCharacters)
         let hits = try await corpus.search(
             service.retrieveMode, query: query, limit: service.retrieveCount, within: nil)
         let passages = try await corpus.passages(at: hits.map(\.ordinal))

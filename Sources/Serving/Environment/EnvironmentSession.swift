@@ -90,7 +90,7 @@ struct EnvironmentSession: Sendable {
         _ data: JSONValue, seed: UInt64?, _ service: ForageService
     ) throws(ServiceError) -> (String, EnvironmentTask?) {
         if let text = data["question"]?.string {
-            guard (1...service.limits.queryCharacters).contains(text.count) else {
+            guard !text.isEmpty, !text.isLonger(than: service.limits.queryCharacters) else {
                 throw ServiceError(
                     .invalid, "expected 1 to \(service.limits.queryCharacters) characters", location: ["question"])
             }

@@ -38,6 +38,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private var mode = Mode.http
     private var isFirst = true
+    /// Whether the client speaks HTTP/1.0: it knows no chunks, so an answer of unknown length ends with its connection.
+    private var isOld = false
     /// Requests whose answers have not gone out whole.
     private var open = 0
     /// The request that is coming began then; nil when none is coming.
@@ -142,6 +144,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         isFirst = false
         open += 1
+        if head.version != .http1_1 {
+            isOld = true
+            if !head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "keep-alive" }) {
+                closesAfterAnswer = true
+            }
+        }
         receivingSince = .now()
         connection.note(.receiving)
         context.fireChannelRead(wrapInboundOut(.head(head)))
@@ -154,11 +162,15 @@ final class ConnectionGuard: ChannelDuplexHandler {
         guard hosts.count == 1 || head.version != .http1_1 else { return "the Host header is missing" }
         let codings = head.headers[canonicalForm: "transfer-encoding"].map { $0.lowercased() }
         guard codings.isEmpty || codings == ["chunked"] else { return "the only transfer coding is chunked" }
+        guard codings.isEmpty || head.version == .http1_1 else { return "HTTP/1.0 has no transfer codings" }
         let lengths = head.headers["content-length"]
         guard lengths.count <= 1, lengths.isEmpty || codings.isEmpty else { return "a body has one length" }
+        guard lengths.allSatisfy({ Int($0) != nil }) else { return "the length of the body is no number that can be" }
         if head.uri.utf8.first != UInt8(ascii: "/"), head.uri != "*" {
-            guard let end = head.uri.firstRange(of: "://")?.upperBound,
-                head.uri[end...].prefix(while: { !"/?#".contains($0) }).lowercased() == hosts.first?.lowercased()
+            guard let mark = head.uri.firstRange(of: "://"),
+                ["http", "https"].contains(head.uri[..<mark.lowerBound].lowercased()),
+                head.uri[mark.upperBound...].prefix(while: { !"/?#".contains($0) }).lowercased()
+                    == hosts.first?.lowercased()
             else { return "the target must be a path, or an address at the Host" }
         }
         return nil
@@ -202,8 +214,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
         var data = data
         var isEnd = false
         switch unwrapOutboundIn(data) {
-        case .head(var head) where closesAfterAnswer && head.status.code >= 200:
-            head.headers.replaceOrAdd(name: "connection", value: "close")
+        case .head(var head) where (closesAfterAnswer || isOld) && head.status.code >= 200:
+            if isOld {
+                head.version = .http1_0
+                if !head.headers.contains(name: "content-length") { closesAfterAnswer = true }
+            }
+            head.headers.replaceOrAdd(name: "connection", value: closesAfterAnswer ? "close" : "keep-alive")
             data = wrapOutboundOut(.head(head))
         case .end: isEnd = true
         default: break

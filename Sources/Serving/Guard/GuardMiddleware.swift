@@ -37,7 +37,7 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
             response = Self.response(to: ServiceError(status, error.body ?? error.status.reasonPhrase), path: path)
         } catch let error as JSONError {
             response = Self.response(to: ServiceError(.invalid, error.description), path: path)
-        } catch is HTTPParserError {
+        } catch  where error is HTTPParserError || error is ByteToMessageDecoderError {
             // The client went away within its body, or wrote no HTTP: nothing that the operator could mend.
             response = Self.response(to: ServiceError(.badRequest, "the request is not whole"), path: path)
         } catch is CancellationError {

@@ -168,7 +168,7 @@ extension MCPServer {
     /// Runs an agent, and tells of its progress.
     private func ask(_ arguments: JSONValue, token: JSONValue?, _ caller: Sender) async throws -> JSONObject {
         guard let question = arguments["question"]?.string, question.contains(where: { !$0.isWhitespace }),
-            question.count <= service.limits.queryCharacters
+            !question.isLonger(than: service.limits.queryCharacters)
         else {
             return Self.errorResult("\"question\" must be a text of 1 to \(service.limits.queryCharacters) characters")
         }

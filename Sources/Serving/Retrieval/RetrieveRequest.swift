@@ -53,8 +53,7 @@ struct RetrieveRequest: Sendable {
         }
         let given = json["queries"]?.array ?? [json["queries"] ?? json["query"] ?? .null]
         cut = given.indices.filter { index in
-            given[index].string.map { $0.utf8.count > limits.queryCharacters && $0.count > limits.queryCharacters }
-                ?? false
+            given[index].string?.isLonger(than: limits.queryCharacters) ?? false
         }
         count = service.retrieveCount
         for key in ["topk_rerank", "topk", "top_k", "k"] {
@@ -95,6 +94,6 @@ struct RetrieveRequest: Sendable {
             throw ServiceError(.invalid, "expected a string, found \(value.typeName)", location: location)
         }
         // A runaway query of a rollout must not cost the batch its other answers: its beginning is searched.
-        return text.utf8.count <= limits.queryCharacters ? text : String(text.prefix(limits.queryCharacters))
+        return text.head(limits.queryCharacters)
     }
 }

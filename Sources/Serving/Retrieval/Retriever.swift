@@ -84,7 +84,7 @@ extension ForageService {
         let bare = json["return_scores"]?.bool == false
         var pairs: [(query: String, documents: [JSONValue])] = []
         for (index, (query, list)) in zip(queries, lists).enumerated() {
-            guard let text = query.string.map({ String($0.prefix(limits.queryCharacters)) }) else {
+            guard let text = query.string.map({ $0.head(limits.queryCharacters) }) else {
                 throw ServiceError(
                     .invalid, "expected a string, found \(query.typeName)", location: ["queries", "\(index)"])
             }

@@ -25,7 +25,7 @@ public struct SearchTool: RetrievalTool {
         guard query.contains(where: { !$0.isWhitespace }) else {
             throw ToolError(.invalidArguments, "\"query\" must not be empty")
         }
-        guard query.count <= context.limits.queryCharacters else {
+        guard !query.isLonger(than: context.limits.queryCharacters) else {
             throw ToolError(
                 .invalidArguments, "\"query\" may have at most \(context.limits.queryCharacters) characters")
         }

@@ -140,17 +140,17 @@ import Text
         let steps = FakeChatServer.stream(reply.events)
         let server = try FakeChatServer { _, _ in steps }
         defer { server.stop() }
-        try await check(reply, server)
+        try await Self.check(reply, server)
     }
 
     @Test func readsJSONLines() async throws {
         let reply = try #require(Self.replies.last)
         let server = try FakeChatServer { _, _ in FakeChatServer.json(reply.events.joined(separator: "\n")) }
         defer { server.stop() }
-        try await check(reply, server)
+        try await Self.check(reply, server)
     }
 
-    private func check(_ reply: Reply, _ server: FakeChatServer) async throws {
+    static func check(_ reply: Reply, _ server: FakeChatServer) async throws {
         let response = try await ServerDeviationTests.model(server).respond(to: ServerDeviationTests.request) { _ in }
         let completion = try #require(response.completions.first)
         #expect(completion.message.toolCalls.map { "\($0.name) \($0.arguments)" } == reply.calls)

@@ -69,11 +69,11 @@ final class MCPHTTPTransport: MCPTransport {
 
     private static func messages(of response: HTTPResponse) throws -> [JSONValue] {
         guard response.headers["content-type"]?.lowercased().hasPrefix("text/event-stream") == true else {
-            return [try JSONValue(parsing: response.body)]
+            return [try JSONValue(parsing: response.body, limits: .served)]
         }
         var parser = ServerSentEventParser()
         var events = try parser.push(response.body)
         if let last = parser.finish() { events.append(last) }
-        return try events.filter { !$0.isEmpty }.map { try JSONValue(parsing: $0) }
+        return try events.filter { !$0.isEmpty }.map { try JSONValue(parsing: $0, limits: .served) }
     }
 }
