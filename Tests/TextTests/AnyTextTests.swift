@@ -51,24 +51,6 @@ import Testing
         }
     }
 
-    /// Every word that a text has is found by a query of that word alone, in any script.
-    @Test(arguments: [UInt64](1...6)) func everyWordIsFound(_ seed: UInt64) throws {
-        let text = text(seed, 60)
-        let analyzer = try TextAnalyzer(AnalyzerOptions())
-        var indexed: Set<String> = []
-        var copy = text
-        copy.withUTF8 { bytes in
-            analyzer.forEachIndexTerm(inUTF8: bytes) { term, range, _ in
-                #expect(range.lowerBound >= 0 && range.upperBound <= bytes.count && !term.isEmpty)
-                indexed.insert(String(decoding: term, as: UTF8.self))
-            }
-        }
-        for term in analyzer.terms(in: text) { #expect(indexed.contains(term), "\(term)") }
-        for word in text.split(whereSeparator: { $0.isWhitespace }) {
-            for term in analyzer.terms(in: String(word)) { #expect(indexed.contains(term), "\(term) of \(word)") }
-        }
-    }
-
     @Test func foldingIsDoneOnce() {
         for seed in UInt64(1)...5 {
             for word in text(seed, 50).split(separator: " ") {
