@@ -33,12 +33,18 @@ enum Interruption {
                 }
             }
             source.activate()
-            ends.withLock { $0.append(source) }
+            let held = HeldSource(source: source)
+            ends.withLock { $0.append(held) }
         }
     }
 
+    /// A source that is held and no more than that; Dispatch's own sources may be let go on any thread.
+    private struct HeldSource: @unchecked Sendable {
+        let source: any DispatchSourceSignal
+    }
+
     /// Sources that nobody holds are cancelled.
-    private static let ends = Mutex<[any DispatchSourceSignal]>([])
+    private static let ends = Mutex<[HeldSource]>([])
 
     /// Whether Ctrl-C was pressed.
     static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
