@@ -3,6 +3,7 @@
 import Base
 import Corpus
 import OrderedCollections
+import QualityMetrics
 import Testing
 import Tools
 
@@ -15,12 +16,12 @@ import Tools
             id: "tide", title: "Tide mill", text: "A tide mill is driven by the tide.", metadata: ["year": 1620]),
         EvalPassage(id: "wind", title: "Windmill", text: "A windmill is driven by the wind.", metadata: ["year": 1700]),
         EvalPassage(
-            id: "mill", title: "Mill", text: "A mill grinds grain; a tide mill and a windmill are mills.",
+            id: "mill", title: "Mill", text: "A mill grinds grain; a Tide mill and a Windmill are mills.",
             metadata: ["year": 1500]),
     ]
 
     @Test func nothingShowsWithheldDocuments() async throws {
-        let whole = try EvalCorpus.inMemory(Self.passages, name: "mills")
+        let whole = try InMemoryCorpus(name: "mills", documents: Self.passages.map(\.document), links: true)
         let corpus = try await WithheldCorpus(whole, without: ["tide", "no such id"])
         let found = try await corpus.search(.keyword, query: "tide mill", limit: 1, within: nil)
         #expect(found.map(\.id) == ["mill"])
@@ -38,7 +39,7 @@ import Tools
         let questions = (0..<400).map {
             EvalQuestion(id: "q\($0)", text: "Question \($0)?", answers: ["a"], supporting: $0 < 300 ? ["p\($0)"] : [])
         }
-        let set = QuestionSet(name: "s", questions: questions, benchmark: .hotpotQA)
+        let set = QuestionSet(name: "s", benchmark: .hotpotQA, questions: questions)
         let half = set.withholding(0.5, seed: 1)
         let robbed = half.questions.filter { !$0.withheld.isEmpty }
         #expect((110...190).contains(robbed.count))
