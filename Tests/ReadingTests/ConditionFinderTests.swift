@@ -86,8 +86,19 @@ import Testing
         #expect(finds(question, ["yes"]) { if case .exists = $0 { true } else { false } })
     }
 
+    @Test func anOpeningContractionNegatesNothing() {
+        func isNegated(_ program: CorpusProgram) -> Bool {
+            if case .exists(.filter(let filter)) = program {
+                filter.joined().contains(where: \.isNegated)
+            } else {
+                false
+            }
+        }
+        #expect(!finds("Isn't there any film story by Ada Holm?", ["yes"], isNegated))
+    }
+
     @Test func monthsAreDates() {
-        #expect(DateReading.iso("1970-02") == 31 * 86_400)
+        #expect(DateReading.iso("1970-02") == 2_678_400.0)
         #expect(DateReading.iso("1970-13") == nil)
     }
 }

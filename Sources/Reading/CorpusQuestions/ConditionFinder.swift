@@ -86,7 +86,9 @@ struct ConditionFinder {
         var steps = 0
         while at >= 0, steps < 6 {
             let text = word(at)
-            if Self.negations.contains(text) { return at }
+            // "Isn't there any …?" asks whether there is one.
+            let opens = at == 0 && QuestionCues.auxiliaries.contains(text)
+            if Self.negations.contains(text), !opens { return at }
             if text == "than", word(at - 1) == "other" || word(at - 1) == "rather" { return at - 1 }
             if text == "from", word(at - 1) == "apart" || word(at - 1) == "aside" { return at - 1 }
             if tokens[at].followsComma && steps > 3 { return nil }
