@@ -4,6 +4,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Learning
+import OrderedCollections
 import QualityMetrics
 
 /// `forage train confidence`: fits how sure the reader's answers may be, and when it says "not in this corpus", on finished
@@ -41,7 +42,9 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
         let sets = try runs.map { try Self.observations($0) }
         let confidence = ReaderConfidence(sets.flatMap { $0 }, refusals: refusals)
         print(confidence.description)
-        print("run\tanswerable\twithout evidence\tAUROC answerable\tanswered without\trefused with\tAUROC right\tAURC\tECE")
+        print(
+            "run\tanswerable\twithout evidence\tAUROC answerable\tanswered without\trefused with\tAUROC right\tAURC\tECE"
+        )
         for (path, seen) in try zip(runs, sets) + judge.map({ ($0, try Self.observations($0)) }) {
             print("\((path as NSString).lastPathComponent)\t\(ConfidenceScores(confidence, seen))")
         }
@@ -59,7 +62,8 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
                 isRight: record.isAnswerable && (record.scores["f1"] ?? 0) >= 0.5)
         }
         guard !seen.isEmpty else {
-            throw ValidationError("\(path): no answer of the span reader; run the suite with a policy that answers with it")
+            throw ValidationError(
+                "\(path): no answer of the span reader; run the suite with a policy that answers with it")
         }
         return seen
     }

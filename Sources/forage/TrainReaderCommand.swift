@@ -48,6 +48,9 @@ struct TrainReaderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A head that starts anew, such as relevance, none, passage or yes; may be repeated.")
     var renew: [String] = []
 
+    @Flag(name: .long, help: "Only the heads of --renew learn; the others stay as they are in --start.")
+    var renewedOnly = false
+
     @Option(name: .long, help: "The file to write the weights to.")
     var out = "Policies/reader.safetensors"
 
@@ -82,6 +85,9 @@ struct TrainReaderCommand: AsyncParsableCommand {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
         guard steps >= 0, threads > 0, batch > 0, distractors >= 0, longest >= 32 else {
             throw ValidationError("--threads and --batch must be at least 1, --longest at least 32")
+        }
+        guard !renewedOnly || (start != nil && !renew.isEmpty) else {
+            throw ValidationError("--renewed-only needs --start and --renew")
         }
         guard rate > 0, rate < 1, minutes ?? 1 > 0 else {
             throw ValidationError("--rate must lie between 0 and 1, --minutes above 0")
@@ -175,6 +181,7 @@ struct TrainReaderCommand: AsyncParsableCommand {
         var run = ReaderRun(training: training, model: folder, out: out)
         run.start = start
         run.renewed = Set(renew)
+        if renewedOnly { run.training.learning = run.renewed }
         run.seconds = minutes.map { 60 * $0 }
         return run
     }

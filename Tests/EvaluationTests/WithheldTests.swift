@@ -3,6 +3,7 @@
 import Base
 import Corpus
 import OrderedCollections
+import QualityMetrics
 import Testing
 import Tools
 
@@ -15,12 +16,12 @@ import Tools
             id: "tide", title: "Tide mill", text: "A tide mill is driven by the tide.", metadata: ["year": 1620]),
         EvalPassage(id: "wind", title: "Windmill", text: "A windmill is driven by the wind.", metadata: ["year": 1700]),
         EvalPassage(
-            id: "mill", title: "Mill", text: "A mill grinds grain; a tide mill and a windmill are mills.",
+            id: "mill", title: "Mill", text: "A mill grinds grain; a Tide mill and a Windmill are mills.",
             metadata: ["year": 1500]),
     ]
 
     @Test func nothingShowsWithheldDocuments() async throws {
-        let whole = try EvalCorpus.inMemory(Self.passages, name: "mills")
+        let whole = try InMemoryCorpus(name: "mills", documents: Self.passages.map(\.document), links: true)
         let corpus = try await WithheldCorpus(whole, without: ["tide", "no such id"])
         let found = try await corpus.search(.keyword, query: "tide mill", limit: 1, within: nil)
         #expect(found.map(\.id) == ["mill"])

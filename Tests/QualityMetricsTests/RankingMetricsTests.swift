@@ -121,6 +121,12 @@ import Text
         #expect(CalibrationMetrics.areaUnderROC(confidence: [0.1, 0.9], correct: [true, false]) == 0)
         #expect(CalibrationMetrics.areaUnderROC(confidence: [0.5, 0.5], correct: [true, false]) == 0.5)
         #expect(CalibrationMetrics.areaUnderROC(confidence: [0.5], correct: [true]) == nil)
+        // The surest is right, the next wrong: 0 and 1/2; turned round: 1 and 1/2.
+        #expect(CalibrationMetrics.areaUnderRiskCoverage(confidence: [0.9, 0.1], correct: [true, false]) == 0.25)
+        #expect(CalibrationMetrics.areaUnderRiskCoverage(confidence: [0.1, 0.9], correct: [true, false]) == 0.75)
+        // A confidence that knows nothing has the share of wrong answers, whatever their order.
+        #expect(CalibrationMetrics.areaUnderRiskCoverage(confidence: [0.5, 0.5], correct: [false, true]) == 0.5)
+        #expect(CalibrationMetrics.areaUnderRiskCoverage(confidence: [], correct: []) == nil)
     }
 
     @Test func quantilesInterpolateAsNumPy() {

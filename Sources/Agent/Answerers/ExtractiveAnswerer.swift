@@ -28,27 +28,7 @@ public struct ExtractiveAnswerer: Answerer {
     /// The best-supported sentence; an answer with the label `none` when there is no evidence.
     public func extract(_ question: Question, from evidence: Evidence) -> Answer {
         let ranking = evidence.ranking
-        if let comparison = YearComparison(question: question.text, items: ranking) {
-            let chosen = ranking[comparison.chosen.item]
-            let sides = [comparison.chosen, comparison.other]
-            let cited =
-                sides.map { side in
-                    Citation(
-                        passageID: ranking[side.source].passageID, title: ranking[side.source].title,
-                        quote: side.sentence, support: comparison.isDecided ? 1 : 0.5)
-                }
-                + sides.filter { $0.item != $0.source }.map { side in
-                    let item = ranking[side.item]
-                    return Citation(
-                        passageID: item.passageID, title: item.title,
-                        quote: SentenceSplitter().split(item.text).first?.trimmingCharacters(
-                            in: .whitespacesAndNewlines)
-                            ?? item.title, support: 1)
-                }
-            return Answer(
-                text: TitleNormalizer.withoutDisambiguation(chosen.title), label: .extractive, answerer: name,
-                citations: cited, confidence: comparison.isDecided ? nil : 0.5)
-        }
+        if let compared = comparison(question, from: evidence) { return compared }
         let words = EvidenceWords(question: question.text, items: ranking)
         // A sentence that holds no word of the question is only what the search put first.
         guard let best = words.bestSentence(), best.coverage > 0 else {
@@ -66,6 +46,32 @@ public struct ExtractiveAnswerer: Answerer {
         }
         return Answer(
             text: best.text, label: .extractive, answerer: name, citations: cited, confidence: best.coverage)
+    }
+
+    /// The answer to a comparison of two things by their years, which is computed where a reader can only copy; nil for
+    /// other questions, and where the evidence does not name both years.
+    package func comparison(_ question: Question, from evidence: Evidence) -> Answer? {
+        let ranking = evidence.ranking
+        guard let comparison = YearComparison(question: question.text, items: ranking) else { return nil }
+        let chosen = ranking[comparison.chosen.item]
+        let sides = [comparison.chosen, comparison.other]
+        let cited =
+            sides.map { side in
+                Citation(
+                    passageID: ranking[side.source].passageID, title: ranking[side.source].title,
+                    quote: side.sentence, support: comparison.isDecided ? 1 : 0.5)
+            }
+            + sides.filter { $0.item != $0.source }.map { side in
+                let item = ranking[side.item]
+                return Citation(
+                    passageID: item.passageID, title: item.title,
+                    quote: SentenceSplitter().split(item.text).first?.trimmingCharacters(
+                        in: .whitespacesAndNewlines)
+                        ?? item.title, support: 1)
+            }
+        return Answer(
+            text: TitleNormalizer.withoutDisambiguation(chosen.title), label: .extractive, answerer: name,
+            citations: cited, confidence: comparison.isDecided ? nil : 0.5)
     }
 }
 

@@ -33,6 +33,7 @@ public struct SpanChoiceAnswerer: Answerer {
         if writes, context.hasModel, AnswerForm(question: question.text) == .prose {
             return try await ModelAnswerer(passages: passages).answer(question, from: evidence, using: context)
         }
+        if !writes, let compared = ExtractiveAnswerer().comparison(question, from: evidence) { return compared }
         let items = evidence.ranking.prefix(max(1, passages))
         let shown = items.map { EvidenceAnswerer.Passage(id: $0.passageID, title: $0.title, text: $0.shownText) }
         let written = writes && context.hasModel ? try await draft(question, shown, context) : nil

@@ -116,10 +116,6 @@ public struct AutomaticAnswerer: Answerer {
             } catch SessionError.budget {
             }
         }
-        // A comparison of two things by their years is computed; a reader can only copy a span.
-        if YearComparison(question: question.text, items: evidence.ranking) != nil {
-            return ExtractiveAnswerer().extract(question, from: evidence)
-        }
         return try await withoutModel.answer(question, from: evidence, using: context)
     }
 }

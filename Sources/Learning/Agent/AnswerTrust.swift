@@ -20,7 +20,6 @@ struct AnswerTrust {
     ) async throws -> Answer {
         var found = found
         found.signs.merge(try await signs(question, items, context)) { own, _ in own }
-        found.signs["compared"] = answer.label == .extractive ? 1 : 0
         found = reader.judged(found)
         var result = answer
         if answer.prediction.isEmpty || !found.isAnswerable {
@@ -34,15 +33,17 @@ struct AnswerTrust {
         return result
     }
 
-    /// How near the passages lie to the question, the nearest and the second, and how many there are.
+    /// How near the passages lie to the question, the nearest and the second; nothing without vectors.
     private func signs(
         _ question: Question, _ items: [EvidenceItem], _ context: StepContext
     ) async throws -> OrderedDictionary<String, Double> {
-        var result: OrderedDictionary<String, Double> = ["kept": Double(items.count)]
+        var result: OrderedDictionary<String, Double> = [:]
         guard let embed = context.embed, !items.isEmpty else { return result }
         var places: [PassageOrdinal] = []
         for item in items {
-            if let place = try await context.corpus.passages(withID: item.passageID).first?.ordinal { places.append(place) }
+            if let place = try await context.corpus.passages(withID: item.passageID).first?.ordinal {
+                places.append(place)
+            }
         }
         guard let asked = try await embed([question.text]).first,
             let vectors = try await context.corpus.vectors(of: places)

@@ -2,7 +2,6 @@
 
 public import Agent
 public import LanguageModels
-import Text
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
 /// Where the evidence does not hold the answer, it says so and what was looked for.
@@ -22,7 +21,7 @@ public struct SpanAnswerer: Answerer {
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
         let items = Array(evidence.ranking.prefix(passages))
-        let compared = Self.comparison(question, evidence)
+        let compared = ExtractiveAnswerer().comparison(question, from: evidence)
         let found = try await reader.answer(
             question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: compared?.text)
         let trust = AnswerTrust(reader: reader)
@@ -38,16 +37,6 @@ public struct SpanAnswerer: Answerer {
                     support: found.score)
             })
         return try await trust.judged(answer, found, of: question, from: items, using: context)
-    }
-
-    /// The answer to a comparison of years that the evidence decides; nil for other questions.
-    private static func comparison(_ question: Question, _ evidence: Evidence) -> Answer? {
-        // The extractive answerer names one of the titles only there.
-        let plain = ExtractiveAnswerer().extract(question, from: evidence)
-        guard plain.citations.count == 2, let chosen = plain.citations.first,
-            plain.text == TitleNormalizer.withoutDisambiguation(chosen.title)
-        else { return nil }
-        return plain
     }
 }
 
@@ -73,6 +62,7 @@ public struct JudgedAnswerer: Answerer {
         let answer = try await base.answer(question, from: evidence, using: context)
         guard answer.label == .span || answer.label == .model || answer.label == .extractive else { return answer }
         let items = Array(evidence.ranking.prefix(passages))
+        guard !items.isEmpty else { return answer }
         let found = try await reader.answer(
             question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: answer.prediction)
         return try await AnswerTrust(reader: reader).judged(answer, found, of: question, from: items, using: context)

@@ -43,12 +43,33 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
             "score": logit(Float(best.score)), "coverage": Double(layout.coverage),
             "yes or no": layout.isYesNo ? 1 : 0, "sentence": Double(best.place?.sentenceCover ?? 0.5),
             "passage": Double(best.place?.passageCover ?? 0.5), "names": Double(layout.nameCoverage),
-            "titled names": Double(layout.titledNames),
+            "titled names": Double(layout.titledNames), "words": log(Double(max(1, layout.wordCount))),
+            "name count": Double(min(6, layout.nameCount)),
         ]
+    }
+
+    /// The signs with their products: what a share of the question's words is worth depends on how many these are, and a
+    /// whole is more than nearly all.
+    private static func expanded(_ signs: OrderedDictionary<String, Double>) -> OrderedDictionary<String, Double> {
+        var result = signs
+        if let words = signs["words"] {
+            for name in ["coverage", "near", "second near", "sentence", "passage", "names", "titled names"] {
+                if let value = signs[name] { result["words × " + name] = (words - 2.6) * value }
+            }
+        }
+        for name in ["coverage", "near"] { result[name + "²"] = signs[name].map { $0 * $0 } }
+        for (name, other) in [("names", "coverage"), ("titled names", "names")] {
+            if let value = signs[name], let factor = signs[other] { result[name + " × " + other] = value * factor }
+        }
+        for name in ["names", "titled names", "coverage"] {
+            result["all " + name] = signs[name].map { $0 >= 0.99 ? 1 : 0 }
+        }
+        return result
     }
 
     /// The probability that the passages hold the answer, and that the answer is right.
     public func probabilities(_ signs: OrderedDictionary<String, Double>) -> (answerable: Double, correct: Double) {
+        let signs = Self.expanded(signs)
         let values = names.indices.map { index in
             signs[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
         }
@@ -83,42 +104,47 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Parameter refusals: That share. Default: 0.08.
     public init(_ observations: [Observation], refusals: Double = 0.08) {
-        let names = Array(observations.reduce(into: OrderedSet<String>()) { $0.formUnion($1.signs.keys) })
+        let signs = observations.map { Self.expanded($0.signs) }
+        let names = Array(signs.reduce(into: OrderedSet<String>()) { $0.formUnion($1.keys) })
         var (means, spreads): ([Float], [Float]) = ([], [])
         for name in names {
-            let values = observations.compactMap { $0.signs[name] }
+            let values = signs.compactMap { $0[name] }
             let mean = values.reduce(0, +) / Double(max(1, values.count))
             let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, values.count))
             means.append(Float(mean))
             spreads.append(Float(max(square.squareRoot(), 1e-3)))
         }
-        let rows = observations.map { seen in
+        let rows = signs.map { seen in
             names.indices.map { index in
-                seen.signs[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
+                seen[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
             }
         }
         self.names = names
         self.means = means
         self.spreads = spreads
-        answerable = Self.fit(zip(rows, observations).map { ($0, $1.isAnswerable) }, count: names.count)
-        correct = Self.fit(
-            zip(rows, observations).map { ($0, $1.isAnswerable && $1.isRight) }, count: names.count)
+        let right = observations.map { $0.isAnswerable && $0.isRight }
+        // To refuse a right answer costs more than to refuse a wrong one: these count as much as six others.
+        answerable = Self.fit(
+            rows, observations.map(\.isAnswerable), weights: right.map { $0 ? 6 : 1 }, count: names.count)
+        correct = Self.fit(rows, right, weights: right.map { _ in 1 }, count: names.count)
         threshold = 0
         let kept = observations.filter(\.isAnswerable).map { probabilities($0.signs).answerable }.sorted()
         if !kept.isEmpty { threshold = Float(kept[min(kept.count - 1, Int(refusals * Double(kept.count)))]) }
     }
 
     /// Logistic regression by gradient descent with momentum and a small squared penalty.
-    private static func fit(_ rows: [(values: [Float], isTrue: Bool)], count: Int) -> [Float] {
+    private static func fit(_ rows: [[Float]], _ isTrue: [Bool], weights parts: [Float], count: Int) -> [Float] {
         var weights = [Float](repeating: 0, count: count + 1)
         guard !rows.isEmpty else { return weights }
+        let total = parts.reduce(0, +)
         var memory = weights
         for _ in 0..<1000 {
             var gradient = weights.map { 2e-3 * $0 }
-            for (values, isTrue) in rows {
-                let error = (Float(probability(weights, values)) - (isTrue ? 1 : 0)) / Float(rows.count)
+            for (index, values) in rows.enumerated() {
+                let error =
+                    (Float(probability(weights, values)) - (isTrue[index] ? 1 : 0)) * parts[index] / total
                 gradient[0] += error
-                for index in values.indices { gradient[index + 1] += error * values[index] }
+                for place in values.indices { gradient[place + 1] += error * values[place] }
             }
             for index in weights.indices {
                 memory[index] = 0.9 * memory[index] + gradient[index]

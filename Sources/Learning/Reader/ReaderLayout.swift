@@ -38,6 +38,9 @@ struct ReaderLayout: Sendable {
     let nameCoverage: Float
     /// The share of them that stand in a passage's title; 1 where the question has none.
     let titledNames: Float
+    /// The question's words, and those behind the first that begin with a capital or a digit.
+    let wordCount: Int
+    let nameCount: Int
     /// The rows of each passage's tokens, and of the question's beside it.
     let passages: [Range<Int>]
     let questions: [Range<Int>]
@@ -92,6 +95,9 @@ struct ReaderLayout: Sendable {
             for word in text.words where asked.terms.contains(word.stem) { all.insert(word.stem) }
         }
         coverage = asked.terms.isEmpty ? 0 : Float(held.count) / Float(asked.terms.count)
+        let words = question.split(whereSeparator: \.isWhitespace)
+        wordCount = words.count
+        nameCount = words.dropFirst().count { $0.first.map { $0.isUppercase || $0.isNumber } ?? false }
         let names = asked.text.words.enumerated().filter { place, word in
             word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
         }.map(\.element.stem)

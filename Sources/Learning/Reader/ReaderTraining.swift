@@ -13,6 +13,8 @@ public import Transformers
 public struct ReaderTraining: Sendable {
     /// Which of the encoder's weights learn; nil trains the heads alone.
     public var tuning: Tuning?
+    /// The names of the heads that learn, such as `relevance`; nil for all.
+    public var learning: Set<String>?
     /// Examples drawn a step. Default: 16.
     public var batch = 16
     /// Steps in all.
@@ -154,6 +156,11 @@ public struct ReaderTraining: Sendable {
         let count = heads.values.count
         state.headAdam.update(
             &state.heads, gradients: Array(gradients.prefix(count)), learningRate: rate * headRate)
+        if let learning {
+            for (index, name) in heads.names.enumerated() where !learning.contains(String(name.prefix { $0 != "." })) {
+                state.heads.values[index] = heads.values[index]
+            }
+        }
         state.encoderAdam.update(
             &state.encoder, gradients: Array(gradients.dropFirst(count)), learningRate: rate * encoderRate)
         state.step += 1

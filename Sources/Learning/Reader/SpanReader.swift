@@ -22,6 +22,8 @@ public struct SpanAnswer: Sendable, Hashable {
     public var confidence: Double
     /// Whether the passages are held to have the answer.
     public var isAnswerable = true
+    /// Whether the passages hold a content word of the question; without one they are only what the search put first.
+    var sharesWords = true
     /// The question's content words: what was looked for.
     public var sought: [String] = []
     /// What the reading says of itself, by name: what a confidence is fitted on.
@@ -122,19 +124,19 @@ public struct SpanReader: Sendable {
     ) -> SpanAnswer {
         var answer = answer
         answer.sought = layout.sought
-        // Passages that hold no content word of the question are only what the search put first.
-        answer.isAnswerable = layout.sought.isEmpty || layout.coverage > 0
+        answer.sharesWords = layout.sought.isEmpty || layout.coverage > 0
         answer.signs = ReaderConfidence.signs(reading, layout, found)
         return judged(answer)
     }
 
     /// An answer with the confidence that its signs give it, where the reader was calibrated.
     func judged(_ answer: SpanAnswer) -> SpanAnswer {
-        guard let confidence else { return answer }
         var answer = answer
+        answer.isAnswerable = answer.sharesWords
+        guard let confidence else { return answer }
         let judged = confidence.probabilities(answer.signs)
         answer.confidence = judged.correct
-        answer.isAnswerable = answer.isAnswerable && judged.answerable >= Double(confidence.threshold)
+        answer.isAnswerable = answer.sharesWords && judged.answerable >= Double(confidence.threshold)
         return answer
     }
 

@@ -39,7 +39,9 @@ public struct WithheldCorpus: RetrievalCorpus {
     public func search(
         _ mode: RetrievalMode, queries: [String], limit: Int, within scope: CorpusScope?
     ) async throws -> [[RankedPassage]] {
-        try await base.search(mode, queries: queries, limit: limit + passages.count, within: scope).map { left($0, limit) }
+        try await base.search(mode, queries: queries, limit: limit + passages.count, within: scope).map {
+            left($0, limit)
+        }
     }
 
     public func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage] {

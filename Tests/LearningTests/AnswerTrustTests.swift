@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import Episodes
+import Foundation
+import LanguageModels
+import OrderedCollections
+import TensorMath
+import Testing
+import Tools
+import Transformers
+
+@testable import Learning
+
+/// How sure an answer may be, and when it is not given, with a reader over a tiny encoder.
+@Suite struct AnswerTrustTests {
+    private static let encoder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Fixtures/encoder/tiny").path
+
+    /// A folder with a data set and a reader of which the encoder's last block was tuned for two steps.
+    private static func tuned() async throws -> (folder: String, reader: String) {
+        let folder = SmallWorld.folder()
+        var (corpus, questions) = ("", "")
+        for index in 0..<6 {
+            corpus +=
+                "{\"id\":\"p\(index)\",\"title\":\"Town \(index)\",\"text\":\"Town \(index) lies beside the Ostra\(index).\"}\n"
+            questions +=
+                "{\"id\":\"q\(index)\",\"question\":\"What does Town \(index) lie beside?\","
+                + "\"answers\":[\"Ostra\(index)\"],\"supporting\":[\"p\(index)\"]}\n"
+        }
+        try corpus.write(toFile: folder + "/corpus.jsonl", atomically: true, encoding: .utf8)
+        try questions.write(toFile: folder + "/questions.train.jsonl", atomically: true, encoding: .utf8)
+        var training = ReaderTraining(tuning: Tuning("top:1"), steps: 2)
+        training.batch = 2
+        training.encoderRate = 1e-2
+        let run = ReaderRun(training: training, model: encoder, out: folder + "/reader.safetensors")
+        try await run.train(on: [ReaderMaterial(folder: folder)], held: []) { _ in }
+        return (folder, folder + "/reader.safetensors")
+    }
+
+    private static let evidence = Evidence([
+        EvidenceItem(
+            passageID: "p1", documentID: "p1", title: "Town 1", text: "Town 1 lies beside the Ostra1.", score: 1)
+    ])
+
+    private static func context() throws -> StepContext {
+        StepContext(corpus: try SmallWorld.corpus(), tools: try ToolRegistry.builtIn())
+    }
+
+    /// A confidence that holds every question answerable with the same probability.
+    private static func confidence(threshold: Float) -> ReaderConfidence {
+        var confidence = ReaderConfidence(
+            [
+                .init(signs: ["coverage": 1], isAnswerable: true, isRight: true),
+                .init(signs: ["coverage": 0], isAnswerable: false, isRight: false),
+            ])
+        confidence.threshold = threshold
+        return confidence
+    }
+
+    @Test func aThresholdDecidesBetweenAnswerAndRefusal() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let question = Question("What does Town 1 lie beside?")
+        let plain = try await SpanAnswerer(SpanReader(weights: path, model: Self.encoder))
+            .answer(question, from: Self.evidence, using: Self.context())
+        #expect(plain.label == .span && !plain.signs.isEmpty && plain.signs["name count"] == 2)
+
+        let lenient = Self.confidence(threshold: 0)
+        try SpanReader.write(lenient, into: path)
+        let reader = try SpanReader(weights: path, model: Self.encoder)
+        #expect(reader.confidence == lenient)
+        let answer = try await SpanAnswerer(reader).answer(question, from: Self.evidence, using: Self.context())
+        #expect(answer.text == plain.text && answer.confidence == lenient.probabilities(answer.signs).correct)
+        #expect(try Answer(json: answer.json) == answer)
+
+        try SpanReader.write(Self.confidence(threshold: 1), into: path)
+        let strict = try SpanReader(weights: path, model: Self.encoder)
+        let refusal = try await SpanAnswerer(strict).answer(question, from: Self.evidence, using: Self.context())
+        #expect(refusal.label == .none && refusal.text.hasPrefix("Not in this corpus"))
+        #expect(refusal.text.contains("Town"), "it says what was looked for")
+        #expect(refusal.signs == answer.signs && refusal.citations.isEmpty)
+    }
+
+    @Test func anotherAnswererIsJudgedByTheReader() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let question = Question("What does Town 1 lie beside?")
+        try SpanReader.write(Self.confidence(threshold: 0), into: path)
+        let reader = try SpanReader(weights: path, model: Self.encoder)
+        let judged = JudgedAnswerer(ExtractiveAnswerer(), by: reader)
+        let answer = try await judged.answer(question, from: Self.evidence, using: Self.context())
+        #expect(answer.text == "Town 1 lies beside the Ostra1." && answer.label == .extractive)
+        // A sentence is none of the reader's candidates: its probability of it is nothing.
+        #expect((answer.signs["score"] ?? 0) < -9)
+        #expect(judged.fingerprint != ExtractiveAnswerer().fingerprint)
+
+        try SpanReader.write(Self.confidence(threshold: 1), into: path)
+        let strict = JudgedAnswerer(ExtractiveAnswerer(), by: try SpanReader(weights: path, model: Self.encoder))
+        #expect(try await strict.answer(question, from: Self.evidence, using: Self.context()).label == .none)
+    }
+
+    @Test func headsCanLearnOverTheEncoderOfAnEarlierReader() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var training = ReaderTraining(tuning: nil, steps: 1)
+        (training.batch, training.seed, training.learning) = (2, 5, ["relevance"])
+        var run = ReaderRun(training: training, model: Self.encoder, out: folder + "/again.safetensors")
+        run.start = path
+        run.renewed = ["relevance"]
+        try await run.train(on: [ReaderMaterial(folder: folder)], held: []) { _ in }
+        let (before, after) = try (SafetensorsFile(path: path), SafetensorsFile(path: run.out))
+        let (tuned, kept) = try (WeightDelta(file: before), WeightDelta(file: after))
+        #expect(!tuned.names.isEmpty && tuned.names == kept.names)
+        for name in tuned.names {
+            let (one, other) = (tuned.change(of: name) ?? [], kept.change(of: name) ?? [])
+            #expect(one.count == other.count && zip(one, other).allSatisfy { abs($0 - $1) < 1e-6 }, "\(name)")
+        }
+        // What starts anew learns, and nothing else.
+        func distance(_ name: String) throws -> Float {
+            try zip(before.floats(named: name), after.floats(named: name)).reduce(0) { max($0, abs($1.0 - $1.1)) }
+        }
+        #expect(try distance("heads.logit.weight") == 0)
+        #expect(try distance("heads.relevance.weight") > 3e-3)
+    }
+}
