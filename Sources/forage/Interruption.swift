@@ -33,12 +33,14 @@ enum Interruption {
                 }
             }
             source.activate()
-            ends.withLock { $0.append(source) }
+            let held = HeldSource(source: source)
+            ends.withLock { $0.append(held) }
         }
     }
 
-    /// Sources that nobody holds are cancelled.
-    private static let ends = Mutex<[any DispatchSourceSignal]>([])
+    /// Sources that nobody holds are cancelled. A source may be used from any thread, though its type does not say so.
+    private struct HeldSource: @unchecked Sendable { let source: any DispatchSourceSignal }
+    private static let ends = Mutex<[HeldSource]>([])
 
     /// Whether Ctrl-C was pressed.
     static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
