@@ -75,8 +75,13 @@ public enum DatasetReader {
     static func recognize(_ value: JSONValue) -> DatasetFormat? {
         guard let members = value.object else { return nil }
         let format = signatures.first { $0.fields.allSatisfy { members[$0] != nil } }?.format
-        // SQuAD has Forage's names with other values.
-        if format == .forage, members["supporting"] == nil, members["answers"]?.object != nil { return .qa }
+        // SQuAD has Forage's names with other values: answers with their places, and a text as context.
+        let answers = members["answers"]
+        if format == .forage, members["supporting"] == nil,
+            answers?.object != nil || answers?.array?.first?.object != nil || members["context"]?.string != nil
+        {
+            return .qa
+        }
         return format ?? (PlainQuestions.isQuestion(members) ? .qa : nil)
     }
 

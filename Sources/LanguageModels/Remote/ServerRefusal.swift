@@ -102,8 +102,8 @@ package struct ServerRefusal: Sendable, Hashable {
         let member = member.lowercased()
         let root = parameter.prefix { $0 != "." && $0 != "[" }
         if root == member || parameter == member || locations.contains(member) { return true }
-        // A name such as `n` or `stop` is a word of English too: only in quotes.
-        if member.count < 6, !member.contains("_") { return quotes(member) }
+        // A name such as `n` or `stop` is a word of English too: only in quotes, or in a list of what was not known.
+        if member.count < 6, !member.contains("_") { return quotes(member) || lists(member) }
         return text.ranges(of: member).contains { range in
             func isPart(_ character: Character?) -> Bool {
                 character.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
@@ -111,6 +111,16 @@ package struct ServerRefusal: Sendable, Hashable {
             let before = range.lowerBound > text.startIndex ? text[text.index(before: range.lowerBound)] : nil
             let after = range.upperBound < text.endIndex ? text[range.upperBound] : nil
             return !isPart(before) && !isPart(after)
+        }
+    }
+
+    /// Whether a name stands in a list of members, such as "Unrecognized request arguments supplied: stop, tools".
+    private func lists(_ member: String) -> Bool {
+        text.matches(
+            of: /(?:argument|parameter|field|propert|key)[a-z]*(?: supplied| found| received)?: *([a-z0-9_, ]{1,300})/
+        )
+        .contains { match in
+            match.output.1.split { $0 == "," || $0 == " " }.contains { $0 == member }
         }
     }
 
