@@ -30,7 +30,9 @@ import Text
         ]
         let cited = (0..<64).map { row in "[" + (0..<98).map { "\($0).\(row)" }.joined(separator: ",") + "]" }
         let last = [
-            Self.message("user", "Tell me about Arthur's Magazine."), Self.message("assistant", "A magazine [arthur]."),
+            Self.message("user", "Tell me about Arthur's Magazine."),
+            Self.message(
+                "assistant", "It was an American literary periodical, of which the notes say this and that [arthur]."),
             Self.message("user", "In which city was it published?"),
         ]
         let conversations: [[JSONValue]] = [

@@ -99,7 +99,8 @@ package struct ServerProfile: Sendable, Hashable {
                 "not support tool", "no support for tool", "tools are not supported", "tool use is not supported",
                 "tool calling is not supported", "function calling is not", "tools is not supported",
                 "support tool use", "tool calls are not supported", "not support function")
-        if !refusesAll, speaksOfChoice {
+        // Where the choice has been left out already, what else is named is meant.
+        if !refusesAll, speaksOfChoice, body["tool_choice"] != nil || !refusal.names("tools") {
             if onlyToolChoice == nil, body["tool_choice"] != nil, body["tool_choice"] != "auto" {
                 onlyToolChoice = "auto"
                 note("takes only \"auto\" for tool_choice")
