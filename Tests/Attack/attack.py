@@ -891,7 +891,8 @@ def main():
             "sources": lambda: attack_sources(options.program, folder),
             "files": lambda: attack_files(options.program, folder, corpus, dice["files"], time.time()),
         }
-        chosen = [n for n in options.only.split(",") if n] or list(parts)
+        # A debug build takes a quarter of a minute for each question; the tests of the client try the same replies there.
+        chosen = [n for n in options.only.split(",") if n] or [n for n in parts if n != "models" or options.build == "release"]
 
         def attempt(name):
             began = time.time()
