@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Encoders
 import Evaluation
 import Foundation
 import Learning
+import Net
 import OrderedCollections
 import QualityMetrics
 
@@ -28,6 +30,9 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The reader whose file takes the confidence.")
     var reader = "Policies/reader.safetensors"
 
+    @Option(name: .long, help: "The encoder of the corpora of the runs: a name in the model folder, or a path.")
+    var encoder = "minilm"
+
     @Option(name: .long, help: "The share of the answerable questions that may be refused.")
     var refusals = 0.08
 
@@ -40,7 +45,11 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
 
     func run() async throws {
         let sets = try runs.map { try Self.observations($0) }
-        let confidence = ReaderConfidence(sets.flatMap { $0 }, refusals: refusals)
+        var confidence = ReaderConfidence(sets.flatMap { $0 }, refusals: refusals)
+        guard let folder = ModelStore().resolve(encoder) else {
+            throw ValidationError("there is no encoder '\(encoder)': run `forage model pull \(encoder)`")
+        }
+        confidence.probe = try await BERTEncoder(folder: folder).encode(ReaderConfidence.probeText)
         print(confidence.description)
         print(
             "run\tanswerable\twithout evidence\tAUROC answerable\tanswered without\trefused with\tAUROC right\tAURC\tECE"
@@ -72,11 +81,13 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
 /// How well a confidence tells questions with evidence from those without, and right answers from wrong ones.
 struct ConfidenceScores: CustomStringConvertible {
     let description: String
+    /// AUROC, what is answered without evidence and what is refused with it, as a row of a card.
+    let row: String
 
     init(_ confidence: ReaderConfidence, _ seen: [ReaderConfidence.Observation]) {
         let judged = seen.map { confidence.probabilities($0.signs) }
         let held = judged.map(\.answerable)
-        let refused = held.map { $0 < Double(confidence.threshold) }
+        let refused = seen.map { !confidence.holds($0.signs) }
         let with = zip(seen, refused).filter { $0.0.isAnswerable }
         let without = zip(seen, refused).filter { !$0.0.isAnswerable }
         let right = seen.map { $0.isAnswerable && $0.isRight }
@@ -85,13 +96,16 @@ struct ConfidenceScores: CustomStringConvertible {
             whole == 0 ? "–" : String(format: "%.3f", Double(part) / Double(whole))
         }
         func figure(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
-        description = [
-            String(with.count), String(without.count),
+        let told = [
             figure(CalibrationMetrics.areaUnderROC(confidence: held, correct: seen.map(\.isAnswerable))),
             share(without.count { !$0.1 }, without.count), share(with.count { $0.1 }, with.count),
-            figure(CalibrationMetrics.areaUnderROC(confidence: sure, correct: right)),
-            figure(CalibrationMetrics.areaUnderRiskCoverage(confidence: sure, correct: right)),
-            figure(CalibrationMetrics.expectedCalibrationError(confidence: sure, correct: right)),
-        ].joined(separator: "\t")
+        ]
+        row = told.joined(separator: " | ")
+        description =
+            ([String(with.count), String(without.count)] + told + [
+                figure(CalibrationMetrics.areaUnderROC(confidence: sure, correct: right)),
+                figure(CalibrationMetrics.areaUnderRiskCoverage(confidence: sure, correct: right)),
+                figure(CalibrationMetrics.expectedCalibrationError(confidence: sure, correct: right)),
+            ]).joined(separator: "\t")
     }
 }

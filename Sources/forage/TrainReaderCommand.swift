@@ -208,36 +208,11 @@ struct TrainReaderCommand: AsyncParsableCommand {
             let observations = try await reader.observations(
                 ReaderRun.judged([set], most: 200, seed: 9)
             ) { AnswerBenchmark.hotpotQA.score($0, gold: $1).f1 >= 0.5 }
-            guard let trust = ReaderTrust(reader, observations) else { continue }
-            print("\(set.name)\t\(trust)")
-            result.trust += "| \(set.name) | \(trust.row) |\n"
+            guard let confidence = reader.confidence, !observations.isEmpty else { continue }
+            let trust = ConfidenceScores(confidence, observations).row
+            print("\(set.name)\tAUROC | answered without evidence | refused with it: \(trust)")
+            result.trust += "| \(set.name) | \(trust) |\n"
         }
         return result
-    }
-}
-
-/// How well a reader tells questions that its passages answer from those that they do not.
-private struct ReaderTrust: CustomStringConvertible {
-    let area: Double
-    let answered: Double
-    let refused: Double
-
-    /// nil where there are not both kinds of questions, or the reader was not calibrated.
-    init?(_ reader: SpanReader, _ observations: [ReaderConfidence.Observation]) {
-        let judged = observations.compactMap { seen in
-            reader.confidence.map { (held: $0.probabilities(seen.signs).answerable, is: seen.isAnswerable) }
-        }
-        guard let threshold = reader.confidence?.threshold,
-            let area = CalibrationMetrics.areaUnderROC(confidence: judged.map(\.held), correct: judged.map(\.is))
-        else { return nil }
-        self.area = area
-        let (with, without) = (judged.filter(\.is), judged.filter { !$0.is })
-        answered = Double(without.count { $0.held >= Double(threshold) }) / Double(max(1, without.count))
-        refused = Double(with.count { $0.held < Double(threshold) }) / Double(max(1, with.count))
-    }
-
-    var row: String { String(format: "%.3f | %.3f | %.3f", area, answered, refused) }
-    var description: String {
-        String(format: "AUROC %.3f, answered without evidence %.3f, refused with it %.3f", area, answered, refused)
     }
 }

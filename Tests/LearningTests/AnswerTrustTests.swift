@@ -123,4 +123,48 @@ import Transformers
         #expect(try distance("heads.logit.weight") == 0)
         #expect(try distance("heads.relevance.weight") > 3e-3)
     }
+
+    /// Where a corpus has no vectors, or those of another encoder, nothing is concluded from a nearness that is not known.
+    @Test func withoutNearnessAnotherFitDecides() async throws {
+        let observations = (0..<40).map { number in
+            let isHeld = number % 2 == 0
+            return ReaderConfidence.Observation(
+                signs: ["coverage": isHeld || number % 4 == 1 ? 1 : 0, "near": isHeld ? 0.8 : 0.2],
+                isAnswerable: isHeld, isRight: isHeld)
+        }
+        var confidence = ReaderConfidence(observations)
+        confidence.probe = [1, 0, 0]
+        #expect(confidence.holds(["coverage": 1, "near": 0.8]) && !confidence.holds(["coverage": 1, "near": 0.2]))
+        #expect(confidence.holds(["coverage": 1]) && !confidence.holds(["coverage": 0]))
+        let plain = ReaderConfidence(
+            observations.map { seen in
+                .init(
+                    signs: ["coverage": seen.signs["coverage"] ?? 0], isAnswerable: seen.isAnswerable,
+                    isRight: seen.isRight)
+            })
+        #expect(confidence.probabilities(["coverage": 1]) == plain.probabilities(["coverage": 1]))
+
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try SpanReader.write(confidence, into: path)
+        let reader = try SpanReader(weights: path, model: Self.encoder)
+        #expect(reader.confidence == confidence)
+        var context = try Self.context()
+        context.embed = { texts in texts.map { _ in [0, 1, 0] } }
+        let answer = try await SpanAnswerer(reader)
+            .answer(Question("What does Town 1 lie beside?"), from: Self.evidence, using: context)
+        #expect(answer.signs["near"] == nil && answer.signs["coverage"] != nil)
+    }
+
+    @Test func sentencesAreJudgedByWhatTheReaderFindsItself() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let reader = try SpanReader(weights: path, model: Self.encoder)
+        let passages = [(title: "Town 1", text: "Town 1 lies beside the Ostra1.")]
+        let own = try await reader.answer(question: "What does Town 1 lie beside?", passages: passages)
+        let prose = try await reader.answer(
+            question: "What does Town 1 lie beside?", passages: passages,
+            given: "As far as the passages tell it, the town of that name lies beside the river Ostra1.")
+        #expect(prose.signs == own.signs)
+    }
 }

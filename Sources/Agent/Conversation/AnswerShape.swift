@@ -122,30 +122,37 @@ public struct AnswerShape: Sendable {
             let words = short.lowercased()
             if ["found", "answered", "supported"].contains(where: key.contains) { return .bool(answer.label != .none) }
             return words.hasPrefix("yes") ? true : words.hasPrefix("no") ? false : nil
-        case "integer", "number":
-            if ["confidence", "support", "score"].contains(where: key.contains) {
-                return .number(answer.confidence ?? answer.citations.first?.support ?? 0)
-            }
-            // A number somewhere in a sentence is not the one that is asked for.
-            guard short.split(separator: " ").count <= 3 else { return nil }
-            let digits = short.drop { !$0.isNumber && $0 != "-" }.prefix { $0.isNumber || ".,-".contains($0) }
-            guard let number = Double(digits.filter { $0 != "," }) else { return nil }
-            return Int(exactly: number).map { .integer($0) } ?? (type == "integer" ? nil : .number(number))
+        case "integer", "number": return Self.number(named: key, answer, isWhole: type == "integer")
         case "null": return .null
-        default:
-            if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) {
-                return answer.citations.first.map { .string($0.passageID) } ?? ""
-            }
-            if ["quote", "evidence"].contains(where: key.contains) {
-                return .string(answer.citations.first?.quote ?? "")
-            }
-            if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(
-                where: key.contains)
-            {
-                return .string(answer.text)
-            }
-            return .string(short)
+        default: return Self.text(named: key, answer)
         }
+    }
+
+    /// A number: how sure the answer is where the member's name asks for that, else the answer's own.
+    private static func number(named key: String, _ answer: Answer, isWhole: Bool) -> JSONValue? {
+        if ["confidence", "support", "score"].contains(where: key.contains) {
+            return .number(answer.confidence ?? answer.citations.first?.support ?? 0)
+        }
+        let short = answer.short ?? answer.text
+        // A number somewhere in a sentence is not the one that is asked for.
+        guard short.split(separator: " ").count <= 3 else { return nil }
+        let digits = short.drop { !$0.isNumber && $0 != "-" }.prefix { $0.isNumber || ".,-".contains($0) }
+        guard let number = Double(digits.filter { $0 != "," }) else { return nil }
+        return Int(exactly: number).map { .integer($0) } ?? (isWhole ? nil : .number(number))
+    }
+
+    /// A text: a source or its words where the member's name asks for these, the whole answer, or the short one.
+    private static func text(named key: String, _ answer: Answer) -> JSONValue {
+        if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) {
+            return answer.citations.first.map { .string($0.passageID) } ?? ""
+        }
+        if ["quote", "evidence"].contains(where: key.contains) { return .string(answer.citations.first?.quote ?? "") }
+        if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(
+            where: key.contains)
+        {
+            return .string(answer.text)
+        }
+        return .string(answer.short ?? answer.text)
     }
 
     private func fill(_ citation: Citation, _ items: JSONValue) -> JSONValue? {

@@ -45,13 +45,20 @@ struct AnswerTrust {
                 places.append(place)
             }
         }
-        guard let asked = try await embed([question.text]).first,
-            let vectors = try await context.corpus.vectors(of: places)
-        else { return result }
-        let near = vectors.map { vector in Double(zip(vector, asked).reduce(Float(0)) { $0 + $1.0 * $1.1 }) }
-            .sorted(by: >)
+        let probe = reader.confidence?.probe ?? []
+        let made = try await embed([question.text] + (probe.isEmpty ? [] : [ReaderConfidence.probeText]))
+        guard let asked = made.first, let vectors = try await context.corpus.vectors(of: places) else { return result }
+        // What another encoder calls near is another number.
+        if !probe.isEmpty, made.count < 2 || Self.cosine(made[1], probe) < 0.97 { return result }
+        let near = vectors.map { Self.cosine($0, asked) }.sorted(by: >)
         if let first = near.first { result["near"] = first }
         if near.count > 1 { result["second near"] = near[1] }
         return result
+    }
+    private static func cosine(_ a: [Float], _ b: [Float]) -> Double {
+        guard a.count == b.count else { return 0 }
+        var (product, first, second) = (Float(0), Float(0), Float(0))
+        for (x, y) in zip(a, b) { (product, first, second) = (product + x * y, first + x * x, second + y * y) }
+        return first > 0 && second > 0 ? Double(product / (first * second).squareRoot()) : 0
     }
 }

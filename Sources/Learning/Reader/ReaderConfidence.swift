@@ -19,6 +19,13 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
     var correct: [Float]
     /// Below this probability that the passages hold the answer, nothing is answered.
     public var threshold: Float
+    /// The same fitted without the signs that need vectors, for corpora that have none or those of another encoder; at most one.
+    private var withoutVectors: [ReaderConfidence] = []
+    /// The vector that the encoder of the fitted sessions gives ``probeText``: how near is near differs from encoder to encoder.
+    /// Empty where that is not known.
+    public var probe: [Float] = []
+    /// The text whose vector tells whether a corpus has the encoder that the confidence was fitted with.
+    public static let probeText = "Which river flows through the town?"
 
     /// The weight of each sign for "the passages hold the answer" and for "the answer is right", one a line.
     public var description: String {
@@ -69,11 +76,22 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
 
     /// The probability that the passages hold the answer, and that the answer is right.
     public func probabilities(_ signs: OrderedDictionary<String, Double>) -> (answerable: Double, correct: Double) {
+        if let other = other(for: signs) { return other.probabilities(signs) }
         let signs = Self.expanded(signs)
         let values = names.indices.map { index in
             signs[names[index]].map { Self.step(Float($0), means[index], spreads[index]) } ?? 0
         }
         return (Self.probability(answerable, values), Self.probability(correct, values))
+    }
+
+    /// Whether the passages are held to have the answer.
+    public func holds(_ signs: OrderedDictionary<String, Double>) -> Bool {
+        probabilities(signs).answerable >= Double((other(for: signs) ?? self).threshold)
+    }
+
+    /// The fit without vectors where an answer has none of their signs.
+    private func other(for signs: OrderedDictionary<String, Double>) -> ReaderConfidence? {
+        signs["near"] == nil ? withoutVectors.first : nil
     }
 
     private static func step(_ value: Float, _ mean: Float, _ spread: Float) -> Float {
@@ -129,7 +147,15 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
         correct = Self.fit(rows, right, weights: right.map { _ in 1 }, count: names.count)
         threshold = 0
         let kept = observations.filter(\.isAnswerable).map { probabilities($0.signs).answerable }.sorted()
-        if !kept.isEmpty { threshold = Float(kept[min(kept.count - 1, Int(refusals * Double(kept.count)))]) }
+        // Rounded down: an answer at the threshold is given.
+        if !kept.isEmpty { threshold = Float(kept[min(kept.count - 1, Int(refusals * Double(kept.count)))]).nextDown }
+        guard names.contains("near") else { return }
+        let stripped = observations.map { seen in
+            Observation(
+                signs: seen.signs.filter { !["near", "second near"].contains($0.key) },
+                isAnswerable: seen.isAnswerable, isRight: seen.isRight)
+        }
+        withoutVectors = [ReaderConfidence(stripped, refusals: refusals)]
     }
 
     /// Logistic regression by gradient descent with momentum and a small squared penalty.
@@ -156,36 +182,46 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
 
     // MARK: - Files
 
-    /// The metadata key of a reader's file that names the signs, one a line.
-    private static let key = "confidence_signs"
-
     /// Adds the fitted numbers to a reader's file.
     func add(to writer: inout SafetensorsWriter) {
-        writer.metadata[Self.key] = names.joined(separator: "\n")
-        writer.add("confidence.means", shape: [means.count], means)
-        writer.add("confidence.spreads", shape: [spreads.count], spreads)
-        writer.add("confidence.answerable", shape: [answerable.count], answerable)
-        writer.add("confidence.correct", shape: [correct.count], correct)
-        writer.add("confidence.threshold", shape: [1], [threshold])
+        add(to: &writer, prefix: "confidence.")
+        for other in withoutVectors { other.add(to: &writer, prefix: "confidence.without_vectors.") }
+        if !probe.isEmpty { writer.add("confidence.probe", shape: [probe.count], probe) }
+    }
+
+    private func add(to writer: inout SafetensorsWriter, prefix: String) {
+        writer.metadata[prefix + "signs"] = names.joined(separator: "\n")
+        writer.add(prefix + "means", shape: [means.count], means)
+        writer.add(prefix + "spreads", shape: [spreads.count], spreads)
+        writer.add(prefix + "answerable", shape: [answerable.count], answerable)
+        writer.add(prefix + "correct", shape: [correct.count], correct)
+        writer.add(prefix + "threshold", shape: [1], [threshold])
     }
 
     /// Reads them; nil where the file has none.
     ///
     /// - Throws: `SafetensorsError`.
     init?(file: SafetensorsFile) throws {
-        guard file.contains("confidence.threshold"), let listed = file.metadata[Self.key] else { return nil }
+        guard let read = try ReaderConfidence(file: file, prefix: "confidence.") else { return nil }
+        self = read
+        withoutVectors = try [ReaderConfidence(file: file, prefix: "confidence.without_vectors.")].compactMap { $0 }
+        if file.contains("confidence.probe") { probe = try file.floats(named: "confidence.probe") }
+    }
+
+    private init?(file: SafetensorsFile, prefix: String) throws {
+        guard file.contains(prefix + "threshold"), let listed = file.metadata[prefix + "signs"] else { return nil }
         names = listed.split(separator: "\n").map(String.init)
-        means = try file.floats(named: "confidence.means")
-        spreads = try file.floats(named: "confidence.spreads")
-        answerable = try file.floats(named: "confidence.answerable")
-        correct = try file.floats(named: "confidence.correct")
-        let stored = try file.floats(named: "confidence.threshold")
+        means = try file.floats(named: prefix + "means")
+        spreads = try file.floats(named: prefix + "spreads")
+        answerable = try file.floats(named: prefix + "answerable")
+        correct = try file.floats(named: prefix + "correct")
+        let stored = try file.floats(named: prefix + "threshold")
         guard means.count == names.count, spreads.count == names.count, answerable.count == names.count + 1,
             correct.count == names.count + 1, stored.count == 1, spreads.allSatisfy({ $0 > 0 }),
             (means + spreads + answerable + correct + stored).allSatisfy(\.isFinite)
         else {
             throw SafetensorsError.mismatch(
-                path: file.path, name: "confidence", reason: "expected finite numbers for \(names.count) signs")
+                path: file.path, name: prefix, reason: "expected finite numbers for \(names.count) signs")
         }
         threshold = stored[0]
     }
@@ -219,6 +255,7 @@ extension SpanReader {
     public static func write(_ confidence: ReaderConfidence, rerankShare: Float? = nil, into path: String) throws {
         let file = try SafetensorsFile(path: path)
         var writer = SafetensorsWriter(metadata: file.metadata)
+        for key in file.metadata.keys where key.hasPrefix("confidence") { writer.metadata[key] = nil }
         if let rerankShare { writer.metadata["rerank_share"] = String(rerankShare) }
         for name in file.names where !name.hasPrefix("confidence.") {
             let tensor = try file.tensor(named: name)

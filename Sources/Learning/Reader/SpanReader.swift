@@ -136,7 +136,7 @@ public struct SpanReader: Sendable {
         guard let confidence else { return answer }
         let judged = confidence.probabilities(answer.signs)
         answer.confidence = judged.correct
-        answer.isAnswerable = answer.sharesWords && judged.answerable >= Double(confidence.threshold)
+        answer.isAnswerable = answer.sharesWords && confidence.holds(answer.signs)
         return answer
     }
 
@@ -248,6 +248,8 @@ public struct SpanReader: Sendable {
         }
         let probabilities = constrained(reading.candidates, layout.places)
         let same = layout.places.indices.filter { layout.places[$0].key == key }
+        // Sentences are none of the reader's candidates: what it would read itself says more of the evidence.
+        if same.isEmpty, text.split(whereSeparator: \.isWhitespace).count > 12 { return best(reading, layout) }
         let score = same.reduce(0) { $0 + Double(probabilities[$1]) }
         return (text, same.max { probabilities[$0] < probabilities[$1] }.map { layout.places[$0] }, score)
     }

@@ -320,6 +320,11 @@ struct ProgramGenerator {
                 }
             }
         }
+        comparisonsWithNumbers(filter)
+    }
+
+    /// Groups, counts and means held against a number that the question names.
+    private mutating func comparisonsWithNumbers(_ filter: Filter) {
         let finder = ConditionFinder(links: links, index: index, mentions: [])
         for number in links.numbers
         where number.value >= 1 && number.value < 10_000 && filter.mask & number.span.mask == 0 {
