@@ -326,43 +326,37 @@ int forage_graph_insert(const forage_graph *graph, uint32_t node, uint32_t entry
     if (graph->width > 256) return 0;
     if (effort < 2 * graph->width) effort = 2 * graph->width;
     if (!make_room(scratch, graph, effort)) return 0;
+    uint32_t level = graph->levels[node], top = graph->levels[entry], highest = level < top ? level : top;
+    // The node's neighbours, a row of `width` a layer, and how many there are of each.
+    uint32_t *chosen = malloc((size_t)(highest + 1) * (graph->width + 1) * sizeof(uint32_t));
     int16_t *wide = malloc(3 * (size_t)graph->dimension * sizeof(int16_t));
-    if (!wide) return 0;
+    if (!wide || !chosen) {
+        free(wide);
+        free(chosen);
+        return 0;
+    }
+    uint32_t *counts = chosen + (size_t)(highest + 1) * graph->width;
     int16_t *query = wide + graph->dimension, *own = query + graph->dimension;
     product multiply = choose_product();
     widen(code_of(graph, node), query, graph->dimension);
-    uint32_t level = graph->levels[node], top = graph->levels[entry];
-    uint32_t start = descend(graph, query, multiply, entry, top, level < top ? level : top);
-    for (uint32_t layer = level < top ? level : top;; layer--) {
+    uint32_t start = descend(graph, query, multiply, entry, top, highest);
+    for (uint32_t layer = highest;; layer--) {
         size_t none = 0;
         size_t count = search_layer(graph, query, multiply, start, layer, effort, NULL, &none, scratch);
         forget(scratch);
-        candidate *pool = scratch->pool;
-        // The node itself may be reached already through another thread's links.
-        for (size_t i = 0; i < count; i++)
-            if (pool[i].node == node) {
-                memmove(pool + i, pool + i + 1, (--count - i) * sizeof(candidate));
-                break;
-            }
-        if (count > 0) {
-            start = pool[0].node;
-            uint32_t kept[512];
-            uint32_t kept_count = choose(graph, pool, count, graph->width, kept, multiply, wide);
-            lock(locks, node);
-            uint32_t *row = row_of(graph, node, layer), width = row_width(graph, layer);
-            // Links that other threads made meanwhile stay behind the chosen ones.
-            for (uint32_t i = 0; i < width && row[i] != NONE && kept_count < width; i++) {
-                int known = 0;
-                for (uint32_t k = 0; k < kept_count; k++) known |= kept[k] == row[i];
-                if (!known) kept[kept_count++] = row[i];
-            }
-            for (uint32_t i = 0; i < kept_count; i++) __atomic_store_n(&row[i], kept[i], __ATOMIC_RELEASE);
-            unlock(locks, node);
-            for (uint32_t i = 0; i < kept_count; i++)
-                connect(graph, kept[i], node, layer, multiply, locks, own, wide);
-        }
+        uint32_t *row = row_of(graph, node, layer);
+        start = scratch->pool[0].node;
+        counts[layer] = choose(graph, scratch->pool, count, graph->width, chosen + layer * graph->width, multiply, wide);
+        for (uint32_t i = 0; i < counts[layer]; i++)
+            __atomic_store_n(&row[i], chosen[layer * graph->width + i], __ATOMIC_RELEASE);
         if (layer == 0) break;
     }
+    // Others link to the node only now that it has neighbours in every layer, and in the lowest one first: a thread that
+    // came down through a node without neighbours below would find that node alone, and its own node would hang on it.
+    for (uint32_t layer = 0; layer <= highest; layer++)
+        for (uint32_t i = 0; i < counts[layer]; i++)
+            connect(graph, chosen[layer * graph->width + i], node, layer, multiply, locks, own, wide);
     free(wide);
+    free(chosen);
     return 1;
 }
