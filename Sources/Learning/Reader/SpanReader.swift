@@ -54,6 +54,8 @@ public struct SpanReader: Sendable {
     /// What share the reader's relevance has in a ranking (``RerankMixture``), as measured on held-out questions; nil where
     /// it was not measured, so that the reader is no reranker.
     public let rerankShare: Float?
+    /// The name of the standard reader's weights beside the policies.
+    public static let standardName = "reader.safetensors"
     private let identity: String
 
     /// Opens a trained reader.
