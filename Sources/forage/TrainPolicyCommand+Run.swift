@@ -113,7 +113,7 @@ extension TrainPolicyCommand {
             guard let path = name ?? PolicyFile.locate(SpanReader.standardName) else {
                 throw ValidationError("there is no \(SpanReader.standardName) beside the policies")
             }
-            return RewardReader(try SpanReader(weights: path, model: folder))
+            return RewardReader(try SpanReader(weights: path, model: folder, memory: 512))
         }
         guard let model = try ModelOpening.open(name) else { throw ValidationError("--reader: there is no model") }
         return RewardReader(model)

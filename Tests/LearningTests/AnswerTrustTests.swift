@@ -82,6 +82,25 @@ import Transformers
         #expect(refusal.signs == answer.signs && refusal.citations.isEmpty)
     }
 
+    /// What a reader remembers of a question with a passage is what it reads anew, in whatever company.
+    @Test func rememberedPairsAreReadAlike() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let question = "What does Town 1 lie beside?"
+        let passages = (0..<6).map { (title: "Town \($0)", text: "Town \($0) lies beside the Ostra\($0).") }
+        let together = try await SpanReader(weights: path, model: Self.encoder, memory: 8).relevance(
+            question: question, passages: passages)
+        let reader = try SpanReader(weights: path, model: Self.encoder, memory: 8)
+        var alone: [Float] = []
+        for passage in passages { alone += try await reader.relevance(question: question, passages: [passage]) }
+        #expect(alone == together)
+        #expect(try await reader.relevance(question: question, passages: passages.reversed()) == together.reversed())
+        let first = try await reader.answer(question: question, passages: Array(passages.prefix(3)))
+        let fresh = try await SpanReader(weights: path, model: Self.encoder, memory: 8).answer(
+            question: question, passages: Array(passages.prefix(3)))
+        #expect(first == fresh)
+    }
+
     @Test func anotherAnswererIsJudgedByTheReader() async throws {
         let (folder, path) = try await Self.tuned()
         defer { try? FileManager.default.removeItem(atPath: folder) }
