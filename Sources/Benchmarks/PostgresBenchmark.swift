@@ -53,6 +53,20 @@ struct PostgresBenchmark: AsyncParsableCommand {
         defer { try? FileManager.default.removeItem(atPath: staging) }
         let writer = try await PostgresCorpusWriter(place, stagingFolder: staging)
         try await writer.prepare(encoder: encoder)
+        let (asked, seconds) = try await index(writer.staging, encoder)
+        let built = wallSeconds()
+        try await writer.publish()
+        var line = Measurement("postgres-load")
+        line.set("passages", passages)
+        line.set("index_s", seconds)
+        line.set("load_s", wallSeconds() - built)
+        line.set("passages_per_s", Double(passages) / (wallSeconds() - built))
+        line.print()
+        return asked
+    }
+
+    /// Draws the documents and indexes them in a folder; the queries, and how long indexing took.
+    private func index(_ path: String, _ encoder: (any TextEncoder)?) async throws -> ([String], Double) {
         var random = SplitMix64(seed: 11)
         var cumulative: [Double] = []
         for rank in 1...50_000 { cumulative.append((cumulative.last ?? 0) + 1 / Double(rank)) }
@@ -66,7 +80,7 @@ struct PostgresBenchmark: AsyncParsableCommand {
             }
             return "w" + String(low, radix: 36)
         }
-        let folder = try CorpusWriter.open(creatingAt: writer.staging)
+        let folder = try CorpusWriter.open(creatingAt: path)
         var asked: [String] = []
         for start in stride(from: 0, to: passages, by: 2000) {
             try folder.add(
@@ -88,15 +102,7 @@ struct PostgresBenchmark: AsyncParsableCommand {
         let began = wallSeconds()
         try await IndexBuilder(encoder: encoder, encoderName: "words").build(generation)
         try generation.publish()
-        let built = wallSeconds()
-        try await writer.publish()
-        var line = Measurement("postgres-load")
-        line.set("passages", passages)
-        line.set("index_s", built - began)
-        line.set("load_s", wallSeconds() - built)
-        line.set("passages_per_s", Double(passages) / (wallSeconds() - built))
-        line.print()
-        return asked
+        return (asked, wallSeconds() - began)
     }
 
     private func search(_ corpus: PostgresCorpus, _ mode: RetrievalMode, _ asked: [String]) async throws {
