@@ -150,9 +150,10 @@ enum ModelOpening {
         }
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try ScriptedModel(file: name) }
         if name.hasSuffix(".jsonl") { return try RecordedModel(file: name) }
-        if !name.contains("://"), let path = try localPath(name) {
+        if !name.contains("://"), let place = try localPlace(name) {
             do {
-                return try LocalModel(path: path, name: (name as NSString).lastPathComponent)
+                return try LocalModel(
+                    path: place.path, adapter: place.adapter, name: (name as NSString).lastPathComponent)
             } catch { throw ValidationError("--model \(name): \(error)") }
         }
         if name.contains("://") {
@@ -169,10 +170,11 @@ enum ModelOpening {
         return try remote(base, model: name, environment)
     }
 
-    /// Where a model that runs in this process lies; nil for a name that may be a server's.
-    private static func localPath(_ name: String) throws -> String? {
-        if let path = ModelStore().resolve(ModelNames.stored(name)) { return path }
-        if FileManager.default.fileExists(atPath: name) { return name }
+    /// Where a model that runs in this process lies, and its adapter; nil for a name that may be a server's.
+    private static func localPlace(_ name: String) throws -> LocalModelName? {
+        do {
+            if let place = try LocalModelName.find(name, folders: PolicyFile.standardDirectories) { return place }
+        } catch { throw ValidationError("--model \(name): \(error)") }
         guard name.hasSuffix(".gguf") || name.hasPrefix("/") || name.hasPrefix(".") else { return nil }
         throw ValidationError("--model \(name): there is no such file or folder")
     }

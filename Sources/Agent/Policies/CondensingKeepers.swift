@@ -24,15 +24,19 @@ public struct RerankKeeper: EvidenceKeeper {
     public var title: Double
     /// The weight of being named by one of the best passages. Default 0.35.
     public var bridge: Double
+    /// The weight of having been opened by its id. Default 0.
+    public var opened: Double
 
     public init(
-        limit: Int = 10, fusion: Double = 1, similarity: Double = 1, title: Double = 0.5, bridge: Double = 0.35
+        limit: Int = 10, fusion: Double = 1, similarity: Double = 1, title: Double = 0.5, bridge: Double = 0.35,
+        opened: Double = 0
     ) {
         self.limit = limit
         self.fusion = fusion
         self.similarity = similarity
         self.title = title
         self.bridge = bridge
+        self.opened = opened
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
@@ -46,6 +50,7 @@ public struct RerankKeeper: EvidenceKeeper {
     ) async throws -> [(passage: RetrievedPassage, score: Double)] {
         let found = Array(state.retrieved.values)
         guard !found.isEmpty else { return [] }
+        let opened = self.opened == 0 ? [] : Self.opened(in: state)
         var fused: [String: Double] = [:]
         for set in state.resultSets.values {
             guard case .passages(let passages) = set.content else { continue }
@@ -61,6 +66,7 @@ public struct RerankKeeper: EvidenceKeeper {
             var score = similarity * near[index] + fusion * 0.5 * (fused[item.passage.id] ?? 0) / most
             let key = TitleNormalizer.key(for: TitleNormalizer.withoutDisambiguation(item.passage.title))
             if key.count >= 3, question.contains(" " + key + " ") { score += title }
+            if opened.contains(item.passage.id) { score += self.opened }
             scores.append(score)
         }
         // The best passages so far name others: those are the second hops.
@@ -75,6 +81,19 @@ public struct RerankKeeper: EvidenceKeeper {
         return scores.indices.sorted {
             scores[$0] != scores[$1] ? scores[$0] > scores[$1] : found[$0].passage.id < found[$1].passage.id
         }.map { (found[$0], scores[$0]) }
+    }
+
+    /// The ids that were asked for by name.
+    private static func opened(in state: AgentState) -> Set<String> {
+        var ids: Set<String> = []
+        for action in state.actions {
+            guard case .call(let calls) = action.candidate.kind else { continue }
+            for call in calls where call.tool == "read" {
+                guard let arguments = try? JSONValue(parsing: call.arguments) else { continue }
+                ids.formUnion((arguments["ids"]?.array ?? []).compactMap(\.string))
+            }
+        }
+        return ids
     }
 }
 

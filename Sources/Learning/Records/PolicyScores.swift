@@ -4,6 +4,7 @@ public import Agent
 import Base
 import Episodes
 import Foundation
+public import LanguageModels
 import QualityMetrics
 import TensorMath
 import Tools
@@ -66,10 +67,28 @@ public struct PolicyScores: Sendable, Hashable {
             name: "hybrid", fingerprint: "hybrid/1", proposers: [QuestionProposer(limit: 100)], policy: OrderedPolicy(),
             keeper: FusionKeeper(limit: 5), answerer: answerer ?? WithoutAnswer(), budget: Budget(steps: 1),
             toolLimits: ToolLimits(outputCharacters: 60_000, passageCharacters: 200))
+        try await self.init(
+            strategy, on: questions, hasAnswers: answerer != nil, workers: workers)
+    }
+
+    /// The scores of a strategy in ordinary sessions.
+    ///
+    /// - Parameters:
+    ///   - model: What sessions have as their model; nil for none.
+    ///   - hasAnswers: Whether somebody answers.
+    /// - Throws: What tools and answerer throw; `CancellationError`.
+    @concurrent
+    public init(
+        _ strategy: Strategy, on questions: [TrainingQuestion], model: (any LanguageModel)? = nil,
+        hasAnswers: Bool = true, workers: Int = 2, progress: @escaping @Sendable () -> Void = {}
+    ) async throws {
         let episodes = try await Rollouts.concurrently(questions.count, workers: workers) { index in
             let question = questions[index]
+            var environment = question.corpus.environment
+            environment.model = model
             let events = try await Rollouts.events(
-                question.question.asked, strategy: strategy, environment: question.corpus.environment, seed: 0)
+                question.question.asked, strategy: strategy, environment: environment, seed: 0)
+            progress()
             return try Trajectory(events: events).final
         }
         func recall(_ count: Int) -> [Double] {
@@ -85,7 +104,7 @@ public struct PolicyScores: Sendable, Hashable {
         recallAt5 = recall(5)
         lookups = episodes.map { Double($0.spent.toolCalls) }
         f1 =
-            answerer == nil
+            !hasAnswers
             ? []
             : zip(questions, episodes).map { question, state in
                 let text = state.answer?.label == Answer.Label.none ? "" : state.answer?.prediction ?? ""

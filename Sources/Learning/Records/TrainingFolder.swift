@@ -22,7 +22,7 @@ public struct TrainingFolder: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    private var checkpointPath: String { path + "/checkpoint.safetensors" }
+    var checkpointPath: String { path + "/checkpoint.safetensors" }
     private var metricsPath: String { path + "/metrics.jsonl" }
 
     /// Returns where a stored run stands; nil where nothing is stored.
@@ -122,7 +122,7 @@ public struct TrainingFolder: Sendable {
         return try data.textLines(omittingEmpty: true).map { try JSONValue(parsing: Array($0)) }
     }
 
-    private func append(_ line: String) throws {
+    func append(_ line: String) throws {
         if !FileManager.default.fileExists(atPath: metricsPath) {
             _ = FileManager.default.createFile(atPath: metricsPath, contents: nil)
         }
@@ -133,7 +133,7 @@ public struct TrainingFolder: Sendable {
     }
 
     /// Drops records at and after an iteration, and a torn last line.
-    private func cutMetrics(to iteration: Int) throws {
+    func cutMetrics(to iteration: Int) throws {
         guard let data = FileManager.default.contents(atPath: metricsPath) else { return }
         var kept = Data()
         for line in data.textLines(omittingEmpty: true) {
