@@ -286,6 +286,10 @@ private struct TableLoad {
         for field in record.fields.prefix(32) where [.number, .date].contains(field.field.type) {
             sql += "CREATE INDEX ON \(table("documents")) (\(CorpusSchema.quoted(field.column)));\n"
         }
+        // Texts may be longer than a tree's entries; they are asked for by equality.
+        for field in record.fields.prefix(32) where field.field.type == .text {
+            sql += "CREATE INDEX ON \(table("documents")) USING hash (\(CorpusSchema.quoted(field.column)));\n"
+        }
         if record.encoder != nil {
             sql += "ALTER TABLE \(table("vectors")) ADD PRIMARY KEY (ordinal);\n"
             if record.hasGraph {

@@ -112,6 +112,20 @@ import Tools
         #expect(!calls.isEmpty && calls.allSatisfy { $0.contains("retrieval-augmented generation") })
     }
 
+    /// A keeper that cannot judge, as late interaction without token vectors, leaves what plain search puts first.
+    @Test func aKeeperThatFailsLeavesThePlainRanking() async throws {
+        func kept(_ policy: String) async throws -> [EvidenceItem] {
+            let events = try await World.run(
+                Self.question, strategy: World.strategy(policy), environment: World.environment()
+            ).events
+            return Array(try Trajectory(events: events).final.evidence.ranking)
+        }
+        let late = try await kept("late")
+        #expect(late.count > 1 && late.allSatisfy { $0.reason.contains("no token vectors") })
+        let plain = try await kept("single-shot").map(\.passageID)
+        #expect(late.prefix(plain.count).map(\.passageID) == plain)
+    }
+
     /// A fact that a hop kept is judged at the next one by the question and the other facts, not punished for being
     /// known, and does not keep a new one out by repeating itself.
     @Test func theCondenserIsFairToWhatItKnows() async throws {

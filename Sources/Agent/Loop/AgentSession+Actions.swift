@@ -126,9 +126,12 @@ extension AgentSession {
             throw error
         } catch {
             try Task.checkCancellation()
-            // Without a keeper's judgement everything that the step found is kept: losing it would be worse.
-            let found = seen.retrieved.values.filter { calls.contains($0.callID) }
-            try await append(.kept(Keeping(kept: found.map { $0.evidence(reason: "kept unjudged: \(error)") })))
+            // Without a keeper's judgement everything that was found is kept, as plain search ranks it: losing it would be
+            // worse.
+            var plain = try await FusionKeeper(limit: .max).keep(
+                after: calls, in: seen, using: context(for: "keeper"))
+            for index in plain.kept.indices { plain.kept[index].reason = "kept unjudged: \(error)" }
+            try await append(.kept(plain))
         }
     }
 
