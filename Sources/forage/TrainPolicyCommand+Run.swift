@@ -219,6 +219,7 @@ extension TrainPolicyCommand {
             description: A trained network chooses among tool calls; needs no model.
             model: optional
             proposers:
+              - corpus: {searches: false, by_model: false}
               - actions: {lookups: \(lookups), keep: 5, stops: true}
             policy: {network: {weights: \(name).safetensors}}
             keep: chosen

@@ -114,16 +114,22 @@ import Tools
 
     /// A keeper that cannot judge, as late interaction without token vectors, leaves what plain search puts first.
     @Test func aKeeperThatFailsLeavesThePlainRanking() async throws {
-        func kept(_ policy: String) async throws -> [EvidenceItem] {
-            let events = try await World.run(
-                Self.question, strategy: World.strategy(policy), environment: World.environment()
-            ).events
+        struct Broken: EvidenceKeeper {
+            var name: String { "broken" }
+            func keep(
+                after calls: [String], in state: AgentState, using context: StepContext
+            ) async throws -> Keeping { throw CorpusError(.badArgument, "no token vectors") }
+        }
+        func kept(_ keeper: (any EvidenceKeeper)?) async throws -> [EvidenceItem] {
+            var strategy = try World.strategy("single-shot")
+            if let keeper { strategy.keeper = keeper }
+            let events = try await World.run(Self.question, strategy: strategy, environment: World.environment()).events
             return Array(try Trajectory(events: events).final.evidence.ranking)
         }
-        let late = try await kept("late")
-        #expect(late.count > 1 && late.allSatisfy { $0.reason.contains("no token vectors") })
-        let plain = try await kept("single-shot").map(\.passageID)
-        #expect(late.prefix(plain.count).map(\.passageID) == plain)
+        let unjudged = try await kept(Broken())
+        #expect(unjudged.count > 1 && unjudged.allSatisfy { $0.reason.contains("no token vectors") })
+        let plain = try await kept(nil).map(\.passageID)
+        #expect(unjudged.prefix(plain.count).map(\.passageID) == plain)
     }
 
     /// A fact that a hop kept is judged at the next one by the question and the other facts, not punished for being

@@ -20,7 +20,9 @@ import Tools
 /// weights learned from answers, and the best program runs as calls of the same tools. Where it is not sure that the question
 /// is about the whole and read rightly, nothing of this is proposed and the question is searched for as any other.
 public struct CorpusQuestionProposer: ActionProposer {
-    public var name: String { "corpus" }
+    /// The name of the proposer, by which policies know its calls.
+    public static let proposer = "corpus"
+    public var name: String { Self.proposer }
     public var options: SamplingOptions
     /// How often the model may correct the arguments of a tool. Default 2.
     public var corrections: Int
@@ -28,25 +30,28 @@ public struct CorpusQuestionProposer: ActionProposer {
     public var confidence: Double
     /// Proposes the search for the question itself where no program is run.
     public var searches: Bool
+    /// Whether a session's model writes the calls; else the trained reader does, with a model as without. Default true.
+    public var asksModel: Bool
     private let weights: CorpusQuestionWeights?
 
     /// - Parameter weights: the trained scorer; nil leaves questions without a model to the other proposers.
     public init(
         options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 400), corrections: Int = 2,
-        weights: CorpusQuestionWeights? = nil, confidence: Double = 0.5, searches: Bool = true
+        weights: CorpusQuestionWeights? = nil, confidence: Double = 0.5, searches: Bool = true, asksModel: Bool = true
     ) {
         self.options = options
         self.corrections = corrections
         self.weights = weights
         self.confidence = confidence
         self.searches = searches
+        self.asksModel = asksModel
     }
 
     public var fingerprint: String { weights?.fingerprint ?? "" }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         let hasTools = context.tools["filter"] != nil && context.tools["aggregate"] != nil
-        if context.hasModel { return hasTools ? try await proposeByModel(state, context) : Proposal() }
+        if context.hasModel, asksModel { return hasTools ? try await proposeByModel(state, context) : Proposal() }
         if hasTools, let proposal = try await proposeProgram(state, context) { return proposal }
         return searches ? try await QuestionProposer().propose(in: state, using: context) : Proposal()
     }

@@ -113,7 +113,8 @@ extension StrategyRegistry {
             return CorpusQuestionProposer(
                 options: try sampling(&options, maxTokens: 400), weights: weights,
                 confidence: try options.double("confidence", default: weights?.threshold ?? 0.5, in: 0...1),
-                searches: try options.bool("searches", default: true))
+                searches: try options.bool("searches", default: true),
+                asksModel: try options.bool("by_model", default: true))
         },
         "tree": { options, _ in
             TreeSearchProposer(

@@ -13,7 +13,7 @@ import TensorMath
 public struct NetworkPolicy: RetrievalPolicy {
     public var name: String { "learned" }
     public var fingerprint: String {
-        "learned/3:\(uncertaintyWeight),\(sure),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
+        "learned/4:\(uncertaintyWeight),\(sure),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
     }
     /// The network with its weights.
     public let policy: LearnedPolicy
@@ -43,6 +43,11 @@ public struct NetworkPolicy: RetrievalPolicy {
     public func choose(
         among candidates: [CandidateAction], in state: AgentState, random: inout SplitMix64
     ) async throws -> PolicyChoice {
+        // A question that was read as one about the whole corpus, with the confidence that its gate wants, is answered from
+        // all of it: no search can.
+        if let program = candidates.firstIndex(where: { $0.proposer == CorpusQuestionProposer.proposer }) {
+            return PolicyChoice(index: program)
+        }
         let (raw, value) = policy.logits(Decision(features: space.features(state, candidates, options: options)))
         var logits = raw.map(Double.init)
         if let uncertainty = state.uncertainty?.uncertainty {
@@ -79,13 +84,13 @@ public struct NetworkPolicy: RetrievalPolicy {
     }
 }
 
-/// Keeps nothing of its own accord: the policy chooses what is kept.
+/// Keeps nothing of its own accord: the policy chooses what is kept. What a program over the whole corpus selected is kept.
 public struct ChosenKeeper: EvidenceKeeper {
     public var name: String { "chosen" }
 
     public init() {}
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        Keeping()
+        try await WholeSetKeeper.ofProgram(after: calls, in: state, using: context) ?? Keeping()
     }
 }
