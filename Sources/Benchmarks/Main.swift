@@ -15,7 +15,7 @@ import COpenBLAS
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
             ToolCallBenchmark.self, SampledCallBenchmark.self, DecodeBenchmark.self, GuessBenchmark.self,
             EvalKillBenchmark.self, TrainingStepBenchmark.self, DecoderStepBenchmark.self, IngestBenchmark.self,
-            PDFBenchmark.self,
+            PDFBenchmark.self, PostgresBenchmark.self,
         ])
 
     static func main() async {

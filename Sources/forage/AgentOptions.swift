@@ -212,10 +212,9 @@ enum AnswererDefaults {
         return reader.map { JudgedAnswerer(answerer, by: $0) } ?? answerer
     }
 
-    private static func spanReader() -> SpanReader? {
+    static func spanReader() -> SpanReader? {
         guard let folder = ModelStore().resolve("minilm"),
-            let path = (PolicyFile.standardDirectories + [BundledFiles.prefix + "Policies"])
-                .map({ $0 + "/reader.safetensors" }).first(where: { (try? MappedFile(path: $0)) != nil })
+            let path = PolicyFile.locate(SpanReader.standardName)
         else { return nil }
         return try? SpanReader(weights: path, model: folder)
     }

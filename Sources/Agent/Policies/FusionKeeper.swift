@@ -26,13 +26,7 @@ public struct FusionKeeper: EvidenceKeeper {
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        var scores: [String: Double] = [:]
-        for set in state.resultSets.values {
-            guard case .passages(let passages) = set.content else { continue }
-            for (rank, passage) in passages.enumerated() where state.retrieved[passage.id] != nil {
-                scores[passage.id, default: 0] += 1 / (rankConstant + Double(rank + 1))
-            }
-        }
+        var scores = Self.places(state, rankConstant: rankConstant)
         // What was read by name stands in no ranked list; somebody wanted it, so it counts as a first place.
         for (id, found) in state.retrieved where scores[id] == nil {
             scores[id] = 1 / (rankConstant + Double(found.rank + 1))
@@ -54,5 +48,17 @@ public struct FusionKeeper: EvidenceKeeper {
         let kept = found.prefix(limit).map { $0.passage.evidence(score: $0.score) }
         let ids = Set(kept.map(\.passageID))
         return Keeping(kept: kept, dropped: state.evidence.items.map(\.passageID).filter { !ids.contains($0) })
+    }
+
+    /// The reciprocal ranks of what was retrieved, summed over all lists.
+    static func places(_ state: AgentState, rankConstant: Double = 60) -> [String: Double] {
+        var scores: [String: Double] = [:]
+        for set in state.resultSets.values {
+            guard case .passages(let passages) = set.content else { continue }
+            for (rank, passage) in passages.enumerated() where state.retrieved[passage.id] != nil {
+                scores[passage.id, default: 0] += 1 / (rankConstant + Double(rank + 1))
+            }
+        }
+        return scores
     }
 }

@@ -143,7 +143,8 @@ extension StrategyRegistry {
         },
         "late": { options, _ in
             LateInteractionKeeper(
-                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true))
+                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true),
+                fusion: try options.double("fusion", default: 0.5, in: 0...1))
         },
         "interpolate": { options, _ in
             InterpolationKeeper(
@@ -156,7 +157,8 @@ extension StrategyRegistry {
         "sentences": { options, _ in
             SentenceKeeper(
                 candidates: try options.int("candidates", default: 9, in: 1...200),
-                facts: try options.int("facts", default: 5, in: 1...200))
+                facts: try options.int("facts", default: 5, in: 1...200),
+                limit: try limit(&options, 10, most: 1000), weight: try options.double("weight", default: 0.3))
         },
     ]
 

@@ -9,7 +9,8 @@ import QualityMetrics
 import TensorMath
 import Tools
 
-/// Recall of gold passages over some questions, with confidence intervals.
+/// Recall of gold passages (where none are known, of passages with an accepted answer) and the answers' F1 over some
+/// questions, with confidence intervals.
 public struct PolicyScores: Sendable, Hashable {
     /// A mean with its 95 % bootstrap interval.
     public struct Estimate: Sendable, Hashable, CustomStringConvertible {
@@ -22,7 +23,8 @@ public struct PolicyScores: Sendable, Hashable {
         public var description: String { String(format: "%.4f [%.4f, %.4f]", mean, low, high) }
     }
 
-    /// The share of gold among the first two and the first five kept passages, question by question.
+    /// The share of gold among the first two and the first five kept passages, question by question; of a question without
+    /// gold whether an accepted answer stands in them.
     public let recallAt2: [Double]
     public let recallAt5: [Double]
     /// The F1 of the answers; empty where nobody answered.
@@ -91,11 +93,11 @@ public struct PolicyScores: Sendable, Hashable {
         }
         func recall(_ count: Int) -> [Double] {
             zip(questions, episodes).map { question, state in
-                let gold = Set(question.question.gold)
-                guard !gold.isEmpty else { return 0 }
-                let ranking = state.evidence.ranking.prefix(count)
-                let found = Set(ranking.compactMap { question.question.gold($0.passageID, of: $0.documentID) })
-                return Double(found.count) / Double(gold.count)
+                Episode.recall(
+                    of: question.question,
+                    in: state.evidence.ranking.prefix(count).map {
+                        WorldPassage(id: $0.passageID, title: $0.title, text: $0.text, document: $0.documentID)
+                    })
             }
         }
         recallAt2 = recall(2)
