@@ -118,7 +118,8 @@ let everyModule = modules.map(\.name)
 
 var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .target(name: "CCurl"),
+    .target(name: "CLibraryLoader"),
+    .target(name: "CCurl", dependencies: ["CLibraryLoader"]),
     // Policies/ and Tools/ inside the program.
     .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
@@ -128,12 +129,12 @@ var targets: [Target] = [
     .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
     .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
     // libpq, loaded when the first connection is made.
-    .target(name: "CPostgres"),
+    .target(name: "CPostgres", dependencies: ["CLibraryLoader"]),
     // A server for the tests of what talks to one.
     .target(name: "PostgresTestServer", path: "Tests/PostgresTestServer", swiftSettings: swiftSettings),
     // These two load their libraries when the first PDF or message is read.
-    .target(name: "CPoppler"),
-    .target(name: "CMail"),
+    .target(name: "CPoppler", dependencies: ["CLibraryLoader"]),
+    .target(name: "CMail", dependencies: ["CLibraryLoader"]),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(
