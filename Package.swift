@@ -72,6 +72,10 @@ let modules: [Module] = [
         ],
         libraries: [yams, grdb, collections], testUses: ["PostgresTestServer"]),
     Module(
+        name: "Traces",
+        uses: ["Base", "Net", "Text", "Corpus", "Encoders", "LanguageModels", "Tools", "Episodes", "Agent"],
+        libraries: [collections]),
+    Module(
         name: "Learning",
         uses: [
             "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
@@ -87,9 +91,17 @@ let modules: [Module] = [
         ],
         libraries: [yams, collections]),
     Module(
+        name: "Assembly",
+        uses: [
+            "Base", "Net", "Text", "Corpus", "Encoders", "Search", "LanguageModels", "Tools", "Postgres",
+            "PostgresCorpus", "Episodes", "Agent", "Learning", "Evaluation",
+        ],
+        libraries: [collections]),
+    Module(
         name: "Serving",
         uses: [
-            "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
+            "Base", "Net", "Postgres", "PostgresCorpus", "Assembly", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Search", "LanguageModels",
             "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [

@@ -2,6 +2,7 @@
 
 // `import Forage` brings the whole library: a corpus, its indexes, models, tools, the agent loop, training and evaluation.
 @_exported public import Agent
+@_exported public import Assembly
 @_exported public import Corpus
 @_exported public import Documents
 @_exported public import Encoders
@@ -16,3 +17,4 @@
 @_exported public import TensorMath
 @_exported public import Text
 @_exported public import Tools
+@_exported public import Traces

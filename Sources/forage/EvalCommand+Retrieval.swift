@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
 import Evaluation
 import Foundation
@@ -37,7 +38,7 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             }
             return mode
         }
-        let opened = try await EvalOpening.corpus(corpus)
+        let opened = try await CorpusOpening.open(corpus, memoryLimit: .max)
         let summary = opened.summary
         var set = try DatasetReader.read(questions[0], split: split)
         for file in questions.dropFirst() { set.questions += try DatasetReader.read(file, split: split).questions }

@@ -2,6 +2,7 @@
 
 import Agent
 import ArgumentParser
+import Assembly
 import Base
 import Encoders
 import Foundation

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Corpus
-
 /// A corpus without some of its documents, to see what an agent does when its evidence is missing: no search, link, filter or
 /// aggregate shows them, and they cannot be read. Counts in the summary stay those of the whole.
 public struct WithheldCorpus: RetrievalCorpus {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Corpus
+public import Base
 
 /// How passages are searched.
 public enum RetrievalMode: String, Sendable, Hashable, CaseIterable {
@@ -122,6 +122,35 @@ extension VectorAccess {
 
     /// No vectors.
     public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? { nil }
+}
+
+/// A passage in a ranked list, without its text.
+public struct RankedPassage: Sendable, Hashable {
+    /// The citable identity.
+    public var id: String
+    public var ordinal: PassageOrdinal
+    public var documentOrdinal: DocumentOrdinal
+    public var score: Double
+
+    public init(id: String, ordinal: PassageOrdinal, documentOrdinal: DocumentOrdinal, score: Double) {
+        self.id = id
+        self.ordinal = ordinal
+        self.documentOrdinal = documentOrdinal
+        self.score = score
+    }
+}
+
+/// The rows of an aggregation.
+public struct ResultTable: Sendable, Hashable {
+    /// The columns' names: the groups first, then the measures.
+    public var columns: [String]
+    /// One cell a column.
+    public var rows: [[JSONValue]]
+
+    public init(columns: [String], rows: [[JSONValue]]) {
+        self.columns = columns
+        self.rows = rows
+    }
 }
 
 /// A page of rows over documents, and how much there is beside it.

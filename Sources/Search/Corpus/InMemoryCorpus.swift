@@ -39,7 +39,7 @@ public struct InMemoryCorpus: Sendable {
     ///   - analyzer: how words become terms. Default: English stop words and stems.
     ///   - embedding: what semantic search compares. Default: counts of letter trigrams, hashed to 256 numbers.
     ///   - links: whether passages lead to those whose titles stand in them as they are written. Default: they do not.
-    /// - Throws: `ToolError` when two documents have one id.
+    /// - Throws: `CorpusError` when two documents have one id.
     public init(
         name: String = "memory", documents: [Document], splitter: PassageSplitter = PassageSplitter(),
         analyzer: TextAnalyzer? = nil, embedding: Embedding? = nil, links: Bool = false
@@ -63,7 +63,7 @@ public struct InMemoryCorpus: Sendable {
             }
             let range = first..<PassageOrdinal(passages.count)
             guard idRanges.updateValue(range, forKey: document.id) == nil else {
-                throw ToolError(.failed, "two documents have the id \"\(document.id)\"")
+                throw CorpusError(.badInput, "two documents have the id \"\(document.id)\"")
             }
             if spans.count > 1 { for ordinal in range { idRanges[passages[Int(ordinal)].id] = ordinal..<ordinal + 1 } }
             ranges.append(range)
@@ -145,12 +145,11 @@ extension InMemoryCorpus: RetrievalCorpus {
         case .keyword: scores = keywordScores(query, candidates)
         case .semantic: scores = semanticScores(query, candidates)
         case .hybrid:
-            var fused: [PassageOrdinal: Double] = [:]
-            for list in [keywordScores(query, candidates), semanticScores(query, candidates)] {
-                for (rank, hit) in Self.ranked(list).prefix(max(limit, 100)).enumerated() {
-                    fused[hit.ordinal, default: 0] += 1 / Double(60 + rank + 1)
-                }
+            let lists = [keywordScores(query, candidates), semanticScores(query, candidates)].map {
+                Self.ranked($0).prefix(max(limit, 100))
             }
+            let fused = ReciprocalRank().scores(
+                lists.map { Ranking($0.map(\.ordinal), scores: $0.map(\.score)) })
             scores = fused.map { (ordinal: $0.key, score: $0.value) }
         }
         return Self.ranked(scores).prefix(max(0, limit)).map { hit in
@@ -163,7 +162,7 @@ extension InMemoryCorpus: RetrievalCorpus {
     public func passages(at ordinals: [PassageOrdinal]) async throws -> [Passage] {
         try ordinals.map { ordinal in
             guard Int(ordinal) < passages.count else {
-                throw ToolError(.failed, "there is no passage \(ordinal); the corpus has \(passages.count)")
+                throw CorpusError(.badArgument, "there is no passage \(ordinal); the corpus has \(passages.count)")
             }
             return passages[Int(ordinal)]
         }
@@ -177,7 +176,7 @@ extension InMemoryCorpus: RetrievalCorpus {
     public func documents(at ordinals: [DocumentOrdinal]) async throws -> [CorpusDocument] {
         try ordinals.map { ordinal in
             guard Int(ordinal) < documents.count else {
-                throw ToolError(.failed, "there is no document \(ordinal); the corpus has \(documents.count)")
+                throw CorpusError(.badArgument, "there is no document \(ordinal); the corpus has \(documents.count)")
             }
             let document = documents[Int(ordinal)]
             return CorpusDocument(

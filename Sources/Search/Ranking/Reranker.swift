@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-import Synchronization
-
 /// Scores passages by how much they have to do with a query, reading both together: slower and more exact than vectors.
 ///
 /// Contract: one finite number for each passage, in their order, higher for better; comparable within one call only.
@@ -19,34 +16,6 @@ public protocol Reranker: Sendable {
 
 extension Reranker {
     public var mixture: RerankMixture { RerankMixture(share: 1) }
-}
-
-/// The rerankers that policies, `search --rerank` and the server's `/rerank` can name.
-public final class RerankerRegistry: Sendable {
-    /// Makes a reranker, or gives nil where what it needs (a model) is not at hand.
-    public typealias Maker = @Sendable () throws -> (any Reranker)?
-
-    private let makers = Mutex<[String: Maker]>([:])
-    private let made = Mutex<[String: any Reranker]>([:])
-
-    public init() {}
-
-    /// Adds a reranker; the last of a name counts.
-    public func register(_ name: String, _ maker: @escaping Maker) {
-        makers.withLock { $0[name] = maker }
-        made.withLock { $0[name] = nil }
-    }
-
-    /// The names, sorted.
-    public var names: [String] { makers.withLock { $0.keys.sorted() } }
-
-    /// The reranker of a name, opened once; nil where there is none or what it needs is not at hand.
-    public func reranker(_ name: String) throws -> (any Reranker)? {
-        if let known = made.withLock({ $0[name] }) { return known }
-        guard let maker = makers.withLock({ $0[name] }), let opened = try maker() else { return nil }
-        made.withLock { $0[name] = opened }
-        return opened
-    }
 }
 
 /// How a reranker's scores and the ranking that it was given become one ranking.
@@ -67,8 +36,10 @@ public struct RerankMixture: Sendable, Hashable {
         guard let low = scores.min(), let high = scores.max(), high > low, high.isFinite, low.isFinite else {
             return Array(scores.indices)
         }
+        let given = ReciprocalRank(k: 10)
         let values = scores.enumerated().map { place, score in
-            share * (score - low) / (high - low) + (1 - share) * 11 / (11 + Float(place))
+            Double(share) * Double(score - low) / Double(high - low)
+                + Double(1 - share) * given.score(ofPlace: place) / given.score(ofPlace: 0)
         }
         return scores.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
     }

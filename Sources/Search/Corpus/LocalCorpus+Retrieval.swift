@@ -3,7 +3,6 @@
 import Base
 public import Corpus
 import Foundation
-public import Search
 import Text
 
 /// A corpus folder as the tools see it.
@@ -65,7 +64,7 @@ extension LocalCorpus: RetrievalCorpus {
     ) async throws -> [RankedPassage] {
         try Task.checkCancellation()
         let passages = try passages(in: scope)
-        let found: [Search.ScoredPassage]
+        let found: [ScoredPassage]
         switch mode {
         case .keyword: found = try keywordSearch(KeywordQuery(query), limit: limit, within: passages)
         case .semantic: found = try await semanticSearch(query, limit: limit, within: passages)
@@ -81,7 +80,7 @@ extension LocalCorpus: RetrievalCorpus {
     ) async throws -> [[RankedPassage]] {
         try Task.checkCancellation()
         let passages = try passages(in: scope)
-        let found: [[Search.ScoredPassage]]
+        let found: [[ScoredPassage]]
         switch mode {
         case .keyword: found = try keywordSearch(queries.map { KeywordQuery($0) }, limit: limit, within: passages)
         case .semantic: found = try await semanticSearch(queries, limit: limit, within: passages)
