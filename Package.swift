@@ -41,6 +41,8 @@ let modules: [Module] = [
         libraries: [orderedCollections], testResources: [.copy("Files")]),
     Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
+        name: "Datasets", uses: ["Base", "Text", "QualityMetrics", "Corpus"], libraries: [orderedCollections]),
+    Module(
         name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
     Module(
@@ -57,7 +59,7 @@ let modules: [Module] = [
         libraries: [yams, collections]),
     Module(
         name: "PostgresCorpus",
-        uses: ["Base", "Text", "Corpus", "Encoders", "Search", "Tools", "Postgres"],
+        uses: ["Base", "Text", "Corpus", "Encoders", "Search", "Postgres"],
         testUses: ["PostgresTestServer"]),
     Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
@@ -74,18 +76,19 @@ let modules: [Module] = [
     Module(
         name: "Traces",
         uses: ["Base", "Net", "Text", "Corpus", "Encoders", "LanguageModels", "Tools", "Episodes", "Agent"],
-        libraries: [collections]),
+        libraries: [collections], testUses: ["Search"]),
     Module(
         name: "Learning",
         uses: [
-            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Datasets",
+            "Corpus",
             "Encoders", "Search", "LanguageModels", "Tools", "Reading", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Datasets", "Corpus", "Encoders", "Search",
             "LanguageModels",
             "Tools", "Reading", "Episodes", "Agent", "Learning",
         ],
@@ -93,14 +96,15 @@ let modules: [Module] = [
     Module(
         name: "Assembly",
         uses: [
-            "Base", "Net", "Text", "Corpus", "Encoders", "Search", "LanguageModels", "Tools", "Postgres",
+            "Base", "Net", "Text", "Datasets", "Corpus", "Encoders", "Search", "LanguageModels", "Tools", "Postgres",
             "PostgresCorpus", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [collections]),
     Module(
         name: "Serving",
         uses: [
-            "Base", "Net", "Postgres", "PostgresCorpus", "Assembly", "Text", "QualityMetrics", "Corpus", "Encoders",
+            "Base", "Net", "Postgres", "PostgresCorpus", "Assembly", "Text", "QualityMetrics", "Datasets", "Corpus",
+            "Encoders",
             "Search", "LanguageModels",
             "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Corpus
+import Datasets
 public import Encoders
 import Evaluation
 import Foundation

@@ -4,7 +4,6 @@ public import Corpus
 import Encoders
 import Postgres
 import Search
-public import Tools
 
 extension PostgresCorpus: RetrievalCorpus {
     public var fingerprint: String { record.fingerprint }

@@ -7,7 +7,6 @@ public import Postgres
 import Search
 import Synchronization
 import Text
-import Tools
 
 /// A generation of a corpus in PostgreSQL, opened for searching: what ``LocalCorpus`` is for a folder.
 ///

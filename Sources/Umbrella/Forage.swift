@@ -4,6 +4,7 @@
 @_exported public import Agent
 @_exported public import Assembly
 @_exported public import Corpus
+@_exported public import Datasets
 @_exported public import Documents
 @_exported public import Encoders
 @_exported public import Episodes

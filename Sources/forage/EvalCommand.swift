@@ -4,6 +4,7 @@ import Agent
 import ArgumentParser
 import Assembly
 import Base
+import Datasets
 import Evaluation
 import Foundation
 import LanguageModels
@@ -60,6 +61,7 @@ struct EvalRunCommand: AsyncParsableCommand {
     func run() async throws {
         let suite = try EvalSuite(file: suite)
         var sets = try suite.questionSets()
+        for line in sets.flatMap(\.refusals) { note(line) }
         if let limit { sets = sets.map { $0.sample(limit, seed: 1) } }
         let plan = RunPlan(
             sets: sets, policies: suite.policies, models: suite.models.map(\.name), seeds: suite.seeds,

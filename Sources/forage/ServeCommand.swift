@@ -46,7 +46,7 @@ struct ServiceArguments: ParsableArguments, Sendable {
     )
     var sessions: String?
 
-    @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
+    @Option(name: .long, help: "Questions that environments play, in any format that `forage eval` reads.")
     var tasks: String?
 
     @Option(name: .long, help: "A folder of training and evaluation runs that the web page shows. Default: runs.")

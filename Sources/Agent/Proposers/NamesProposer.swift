@@ -5,7 +5,7 @@ import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
-import Search
+public import Search
 import Text
 import Tools
 

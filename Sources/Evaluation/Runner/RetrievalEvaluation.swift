@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
-import Corpus
+public import Corpus
+public import Datasets
 public import OrderedCollections
 import QualityMetrics
 import Text

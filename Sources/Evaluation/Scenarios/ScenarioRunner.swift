@@ -7,6 +7,7 @@ import Foundation
 import LanguageModels
 import Learning
 import OrderedCollections
+import Search
 import Text
 import Tools
 

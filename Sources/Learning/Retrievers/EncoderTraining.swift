@@ -3,6 +3,7 @@
 import Base
 public import Encoders
 import Foundation
+import Search
 import TensorMath
 import Text
 public import Transformers

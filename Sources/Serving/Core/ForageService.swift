@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
-import Corpus
+public import Corpus
 import Foundation
 public import LanguageModels
 public import Search

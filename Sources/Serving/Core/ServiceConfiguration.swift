@@ -3,9 +3,9 @@
 public import Agent
 import Assembly
 import Base
-import Corpus
+public import Corpus
+import Datasets
 import Encoders
-import Evaluation
 import Foundation
 public import LanguageModels
 import Postgres
@@ -73,7 +73,8 @@ public struct ServiceConfiguration: Sendable, Hashable {
         var service = try ForageService(
             corpora: opened, tools: try await ToolOpening.open(tools, skipped: note), retrieveMode: mode,
             retrieveCount: max(1, count), strategies: opened.first.flatMap { strategies[$0.name] } ?? [], model: model,
-            encoder: encoder, sessions: store, tasks: try tasks.map(EnvironmentTask.read) ?? [], runsFolder: runs)
+            encoder: encoder, sessions: store, tasks: try tasks.map { try EnvironmentTask.read($0, note) } ?? [],
+            runsFolder: runs)
         service.corpusStrategies = strategies
         service.ranking = StrategyParts.ranking
         for (name, corpus) in opened {
@@ -167,9 +168,9 @@ public struct ServiceConfiguration: Sendable, Hashable {
 extension EnvironmentTask {
     /// Reads questions with their gold answers from a file of any format that `forage eval` reads.
     /// - Throws: `DatasetError`.
-    static func read(_ path: String) throws -> [EnvironmentTask] {
-        try DatasetReader.read(path).questions.map {
-            EnvironmentTask(id: $0.id, question: $0.text, goldAnswers: $0.answers)
-        }
+    static func read(_ path: String, _ note: (String) -> Void) throws -> [EnvironmentTask] {
+        let set = try DatasetReader.read(path)
+        for line in set.refusals { note(line) }
+        return set.questions.map { EnvironmentTask(id: $0.id, question: $0.text, goldAnswers: $0.answers) }
     }
 }

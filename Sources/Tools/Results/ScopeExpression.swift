@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Corpus
+public import Corpus
 import Search
 
 /// Set algebra over result handles, as a model writes it in `within` and `over`: `r1`, `r1 intersect r3`,

@@ -6,22 +6,22 @@ import OrderedCollections
 import Text
 
 /// One record of a data file with the line on which it starts.
-struct FileRecord: Sendable {
-    var line: Int
-    var value: JSONValue
+package struct FileRecord: Sendable {
+    package var line: Int
+    package var value: JSONValue
 }
 
 /// Reads data files as records with line numbers: JSON Lines, a JSON array, CSV, and fields separated by tabs or spaces.
-struct RecordFile {
+package struct RecordFile {
     /// The largest data file, in bytes.
     static let byteLimit = 1 << 30
     /// The longest record, in bytes.
     static let recordLimit = 32 << 20
 
-    let path: String
-    let bytes: [UInt8]
+    package let path: String
+    package let bytes: [UInt8]
 
-    init(path: String) throws(DatasetError) {
+    package init(path: String) throws(DatasetError) {
         self.path = path
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard let size = (attributes?[.size] as? NSNumber)?.intValue else {
@@ -43,14 +43,23 @@ struct RecordFile {
         return name.split(separator: ".").first.map(String.init) ?? name
     }
 
-    func failure(_ line: Int?, _ message: String) -> DatasetError {
+    package func failure(_ line: Int?, _ message: String) -> DatasetError {
         DatasetError(file: path, line: line, message: message)
     }
 
     /// The records of a JSON Lines file or of one JSON array, whichever it is. Empty lines are skipped.
-    func records() throws(DatasetError) -> [FileRecord] {
+    /// - Throws: for the first record that cannot be read.
+    package func records() throws(DatasetError) -> [FileRecord] {
+        var refused: [DatasetError] = []
+        let records = records(refused: &refused)
+        if let first = refused.first { throw first }
+        return records
+    }
+
+    /// The records that can be read; the others are set aside. A list that is not closed is read as far as it goes.
+    package func records(refused: inout [DatasetError]) -> [FileRecord] {
         let first = bytes.first { $0 > 0x20 && $0 != 0xEF && $0 != 0xBB && $0 != 0xBF }
-        if first == UInt8(ascii: "[") { return try arrayElements() }
+        if first == UInt8(ascii: "[") { return arrayElements(&refused) }
         // One object over several lines.
         let end = bytes.firstIndex(of: 0x0A) ?? bytes.count
         if first == UInt8(ascii: "{"), end < bytes.count, (try? JSONValue(parsing: Array(bytes[..<end]))) == nil,
@@ -58,7 +67,7 @@ struct RecordFile {
         {
             return [FileRecord(line: 1, value: whole)]
         }
-        return try lines()
+        return lines(&refused)
     }
 
     private func parse(_ range: Range<Int>, line: Int) throws(DatasetError) -> JSONValue {
@@ -70,7 +79,15 @@ struct RecordFile {
         }
     }
 
-    private func lines() throws(DatasetError) -> [FileRecord] {
+    private func add(
+        _ range: Range<Int>, line: Int, to result: inout [FileRecord], _ refused: inout [DatasetError]
+    ) {
+        do throws(DatasetError) {
+            result.append(FileRecord(line: line, value: try parse(range, line: line)))
+        } catch { refused.append(error) }
+    }
+
+    private func lines(_ refused: inout [DatasetError]) -> [FileRecord] {
         var result: [FileRecord] = []
         var start = 0
         var line = 1
@@ -78,7 +95,7 @@ struct RecordFile {
             var end = start
             while end < bytes.count, bytes[end] != 0x0A { end += 1 }
             if bytes[start..<end].contains(where: { $0 > 0x20 }) {
-                result.append(FileRecord(line: line, value: try parse(start..<end, line: line)))
+                add(start..<end, line: line, to: &result, &refused)
             }
             start = end + 1
             line += 1
@@ -87,7 +104,7 @@ struct RecordFile {
     }
 
     /// The elements of a top-level array, found by counting brackets outside strings, so that each has its line.
-    private func arrayElements() throws(DatasetError) -> [FileRecord] {
+    private func arrayElements(_ refused: inout [DatasetError]) -> [FileRecord] {
         var result: [FileRecord] = []
         var line = 1
         var depth = 0
@@ -99,8 +116,9 @@ struct RecordFile {
         for (index, byte) in bytes.enumerated() {
             if byte == 0x0A { line += 1 }
             if closed {
-                guard byte <= 0x20 else { throw failure(line, "unexpected text after the list") }
-                continue
+                guard byte > 0x20 else { continue }
+                refused.append(failure(line, "unexpected text after the list"))
+                return result
             }
             if inString {
                 if escaped {
@@ -124,12 +142,12 @@ struct RecordFile {
             }
             let ends = depth == 0 || (depth == 1 && byte == UInt8(ascii: ","))
             if ends, let from = start {
-                result.append(FileRecord(line: startLine, value: try parse(from..<index, line: startLine)))
+                add(from..<index, line: startLine, to: &result, &refused)
                 start = nil
             }
             if depth == 0, byte > 0x20, byte != 0xEF, byte != 0xBB, byte != 0xBF { closed = true }
         }
-        guard closed else { throw failure(line, "the list is not closed") }
+        if !closed { refused.append(failure(line, "the list is not closed")) }
         return result
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Datasets
 import Evaluation
 import Foundation
 import OrderedCollections
@@ -148,7 +149,9 @@ final class TemporaryFolder {
         ("[\n{\"_id\":\"a\",\"question\":\"Q\"", 2), ("{\"nothing\":1}", 1), ("[1] 2", 1),
     ]) func errorsNameTheLine(text: String, line: Int) throws {
         let file = try folder.write("bad.json", text)
-        let error = #expect(throws: DatasetError.self) { try DatasetReader.read(file) }
+        // What can be read is read; the rest is set aside with its line.
+        let error: DatasetError?
+        do { error = try DatasetReader.read(file).refused.first } catch let thrown { error = thrown }
         #expect(error?.line == line, "\(String(describing: error))")
     }
 
@@ -159,8 +162,31 @@ final class TemporaryFolder {
         for length in 0..<bytes.count {
             let file = folder.path + "/cut.json"
             try Data(bytes[..<length]).write(to: URL(fileURLWithPath: file))
-            #expect(throws: DatasetError.self) { try DatasetReader.read(file) }
+            guard length == bytes.count - 1 else {
+                #expect(throws: DatasetError.self) { try DatasetReader.read(file) }
+                continue
+            }
+            // Only the end of the list is missing: the question is whole.
+            let set = try DatasetReader.read(file)
+            #expect(set.questions.count == 1 && set.refused.map(\.message) == ["the list is not closed"])
         }
+    }
+
+    @Test func whatCannotBeReadIsSetAsideAndNamed() throws {
+        let lines =
+            (0..<10).map { #"{"id":"q\#($0)","question":"Q\#($0)?","answers":["\#($0)"]}"# } + ["{\"id\":", "[]", ""]
+            + [
+                #"{"id":"q3","question":"twice?","answers":["x"]}"#,
+                #"{"id":77,"question":"a number?","answers":[1.5]}"#,
+            ]
+        let set = try DatasetReader.read(try folder.write("some.jsonl", lines.joined(separator: "\n")))
+        #expect(set.questions.map(\.id) == (0..<10).map { "q\($0)" } + ["77"])
+        #expect(set.questions.last?.answers == ["1.5"])
+        #expect(set.refused.map(\.line) == [11, 12, 14])
+        #expect(set.refusals.count == 3 && set.refusals.allSatisfy { $0.hasPrefix("set aside: ") })
+        let many = (0..<20).map { _ in "broken" } + [#"{"id":"a","question":"Q?","answers":[]}"#]
+        let last = try DatasetReader.read(try folder.write("many.jsonl", many.joined(separator: "\n")))
+        #expect(last.refusals.count == 6 && last.refusals.last == "set aside 15 more records of many")
     }
 
     @Test func ownFormatRoundTripsWithUnknownFields() throws {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-package import Corpus
+public import Corpus
 import Foundation
 import OrderedCollections
 import Text
 
 extension EvalPassage {
     /// The passage as a document of a corpus. ISO dates become dates; what has no metadata type is left out.
-    package var document: Document {
+    public var document: Document {
         var values: [String: MetadataValue] = [:]
         for (name, value) in metadata { values[name] = Self.metadata(value) }
         return Document(id: id, title: title, text: text, metadata: values)

@@ -50,7 +50,9 @@ public enum CorpusFiles {
         var passages: [EvalPassage] = []
         for record in try file.records() {
             let passage: EvalPassage
-            do { passage = try self.passage(record.value) } catch { throw file.failure(record.line, "\(error)") }
+            do { passage = try self.passage(record.value, fallbackID: String(record.line)) } catch {
+                throw file.failure(record.line, "\(error)")
+            }
             if let before = lines.updateValue(record.line, forKey: passage.id) {
                 throw file.failure(record.line, "the id \"\(passage.id)\" occurs on line \(before) already")
             }
@@ -59,10 +61,12 @@ public enum CorpusFiles {
         return passages
     }
 
-    private static func passage(_ json: JSONValue) throws(JSONError) -> EvalPassage {
-        guard let given = json["id"] ?? json["_id"] ?? json["url"], let id = EvalQuestion.text(given), !id.isEmpty
-        else {
-            throw JSONError(message: "expected an object with \"id\", \"_id\" or \"url\"")
+    private static func passage(_ json: JSONValue, fallbackID: String) throws(JSONError) -> EvalPassage {
+        guard json.object != nil else { throw JSONError(message: "expected an object, found \(json.typeName)") }
+        // Without an id a passage is called by its line.
+        let given = json["id"] ?? json["_id"] ?? json["url"] ?? .null
+        guard let id = given.isNull ? fallbackID : EvalQuestion.text(given), !id.isEmpty else {
+            throw JSONError(message: "expected a text under \"id\", \"_id\" or \"url\"")
         }
         if let contents = json["contents"]?.string {
             // The title is the first line, in quotes or not.

@@ -5,12 +5,12 @@ import OrderedCollections
 
 /// Questions with answers under the names and in the shapes in which people keep and publish them.
 enum PlainQuestions {
-    private static let questionNames = ["question", "query", "user_input", "input", "prompt", "q"]
+    private static let questionNames = ["question", "query", "user_input", "input", "prompt", "text", "q"]
     private static let answerNames = [
         "golden_answers", "answers", "possible_answers", "answer", "reference_answer", "reference", "ground_truth",
         "ground_truths", "expected_answer", "expected_output", "expected", "correct_answer", "best_answer",
         "best answer",
-        "target", "gold", "a", "reward_model",
+        "target", "gold", "gold_answers", "a", "reward_model",
     ]
     private static let aliasNames = ["answer_aliases", "aliases"]
     private static let idNames = ["id", "_id", "qid", "question_id", "questionid", "query_id", "example_id"]
@@ -30,9 +30,9 @@ enum PlainQuestions {
         return nil
     }
 
-    /// Whether a record has a question and an answer to it.
+    /// Whether a record has a question, and an answer or gold passages to it.
     static func isQuestion(_ record: JSONObject) -> Bool {
-        question(in: record) != nil && member(answerNames, of: record) != nil
+        question(in: record) != nil && (member(answerNames, of: record) ?? member(goldNames, of: record)) != nil
     }
 
     private static func question(in record: JSONObject) -> String? {
@@ -63,7 +63,8 @@ enum PlainQuestions {
         }
         let id = member(idNames, of: record).flatMap(EvalQuestion.text) ?? fallbackID
         let question = EvalQuestion(
-            id: id, text: text, answers: answers, supporting: supporting, type: record["type"]?.string ?? "", hops: nil)
+            id: id, text: text, answers: answers, supporting: supporting, type: record["type"]?.string ?? "",
+            hops: record["hops"]?.int)
         guard supporting.isEmpty, let context = record["context"]?.string else { return (question, nil) }
         return (question, (record["title"]?.string ?? "", context))
     }

@@ -9,7 +9,7 @@ import Text
 /// `{"id", "question", "answers", "supporting", "type", "hops", …}`, one object a line.
 public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
     /// Ends the id of the second question of a pair of MuSiQue-Full, whose two questions have one id in its files.
-    static let twinSuffix = "/2"
+    package static let twinSuffix = "/2"
 
     /// The identity in its data set; unique there.
     public var id: String
@@ -62,7 +62,9 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
     ]
 
     public init(json: JSONValue) throws {
-        let id = try json.requiredString("id")
+        guard let id = try EvalQuestion.text(json.required("id")) else {
+            throw JSONError(message: "\"id\" must be a text or a number")
+        }
         let text = try json.requiredString("question")
         guard !text.utf8.allSatisfy({ $0 <= 0x20 }) else { throw JSONError(message: "\"question\" is empty") }
         guard !id.isEmpty else { throw JSONError(message: "\"id\" is empty") }
@@ -105,7 +107,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
     }
 
     /// The texts under a name: an array of strings or numbers, one string, or nothing.
-    static func texts(_ json: JSONValue, _ key: String) throws(JSONError) -> [String] {
+    package static func texts(_ json: JSONValue, _ key: String) throws(JSONError) -> [String] {
         guard let value = json[key], !value.isNull else { return [] }
         if let text = text(value) { return [text] }
         guard let elements = value.array else {
@@ -122,7 +124,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
     }
 
     /// A string, or the text of a number or a truth value.
-    static func text(_ value: JSONValue) -> String? {
+    package static func text(_ value: JSONValue) -> String? {
         switch value {
         case .string(let text): return text
         case .integer, .number, .bool: return value.serialized()
@@ -132,7 +134,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
 
     /// Gold sentences, in the forms in which they circulate: `[[title, sentence]]`, the columns `{"title": […], "sent_id":
     /// […]}` that Hugging Face writes, or either as JSON in a string.
-    static func facts(_ given: JSONValue?) throws(JSONError) -> [SupportingFact] {
+    package static func facts(_ given: JSONValue?) throws(JSONError) -> [SupportingFact] {
         guard let given, !given.isNull else { return [] }
         let value = try unwrapped(given, "supporting_facts")
         if let titles = value["title"]?.array {
@@ -232,6 +234,8 @@ public struct QuestionSet: Sendable, Hashable {
     public var questions: [EvalQuestion]
     /// The passages of the questions' own contexts or of the set's corpus, each once; empty when the file has none.
     public var passages: [EvalPassage]
+    /// The records that could not be read and were set aside, in the order of the file.
+    public var refused: [DatasetError] = []
     /// Whether the document with a query's own id is left out of its ranking, as BEIR does: in ArguAna a query is one of the
     /// documents.
     public var leavesOutOwnDocument: Bool
@@ -245,6 +249,15 @@ public struct QuestionSet: Sendable, Hashable {
         self.benchmark = benchmark
         self.questions = questions
         self.passages = passages
+    }
+}
+
+extension QuestionSet {
+    /// What was set aside, in lines for people: the first five, and how many more.
+    public var refusals: [String] {
+        var lines = refused.prefix(5).map { "set aside: \($0)" }
+        if refused.count > 5 { lines.append("set aside \(refused.count - 5) more records of \(name)") }
+        return lines
     }
 }
 

@@ -13,7 +13,8 @@ public enum DatasetReader {
     ///   - path: the file, or the folder of a BEIR set.
     ///   - format: nil recognises it by its fields.
     ///   - split: which judgments of a BEIR set; default `test`.
-    /// - Throws: `DatasetError` with the file and the line.
+    /// - Returns: the questions; a record that cannot be read is set aside (``QuestionSet/refused``).
+    /// - Throws: `DatasetError` with the file and the line where nothing can be read.
     public static func read(
         _ path: String, format: DatasetFormat? = nil, split: String = "test"
     ) throws(DatasetError) -> QuestionSet {
@@ -26,19 +27,23 @@ public enum DatasetReader {
         let file = try RecordFile(path: path)
         let isTable = [".csv", ".tsv", ".tab"].contains { path.lowercased().hasSuffix($0) }
         if format == .bamboogle || (format == nil && isTable && name.lowercased().contains("bamboogle")) {
-            return QuestionSet(name: name, benchmark: .bamboogle, questions: try bamboogle(file))
+            return try bamboogle(file, name: name)
         }
         var records: [FileRecord]
+        var refused: [DatasetError] = []
         if isTable, format == nil || format == .qa {
             records = try PlainQuestions.rows(file)
         } else if [".yaml", ".yml"].contains(where: { path.lowercased().hasSuffix($0) }) {
             records = try PlainQuestions.yaml(file)
         } else {
-            records = try file.records()
+            records = file.records(refused: &refused)
         }
         records = PlainQuestions.unfolded(records)
-        guard let first = records.first else { throw DatasetError(file: path, message: "the file has no questions") }
-        guard let format = format ?? recognize(first.value) else {
+        guard let first = records.first else {
+            throw refused.first ?? DatasetError(file: path, message: "the file has no questions")
+        }
+        // By the first record that is one of a known format.
+        guard let format = format ?? records.lazy.compactMap({ recognize($0.value) }).first else {
             let found = first.value.object?.keys.prefix(20).joined(separator: ", ") ?? first.value.typeName
             throw file.failure(
                 first.line,
@@ -51,14 +56,17 @@ public enum DatasetReader {
             do {
                 try builder.add(record, index: index, format: format)
             } catch let error as DatasetError {
-                throw error
+                refused.append(error)
             } catch {
-                throw file.failure(record.line, "\(error)")
+                refused.append(file.failure(record.line, "\(error)"))
             }
         }
+        if builder.questions.isEmpty, let first = refused.first { throw first }
         let benchmark = format == .forage ? DatasetFormat.benchmark(named: path) : format.benchmark
-        return QuestionSet(
+        var set = QuestionSet(
             name: name, benchmark: benchmark, questions: builder.questions, passages: Array(builder.passages.values))
+        set.refused = refused.sorted { ($0.line ?? 0) < ($1.line ?? 0) }
+        return set
     }
 
     /// The fields that give a format away, the most telling first. Forage's own is told by its names for answers and gold
@@ -92,7 +100,7 @@ public enum DatasetReader {
         return stem == "questions" && parts.count > 1 ? String(parts[parts.count - 2]) : stem
     }
 
-    private static func bamboogle(_ file: RecordFile) throws(DatasetError) -> [EvalQuestion] {
+    private static func bamboogle(_ file: RecordFile, name: String) throws(DatasetError) -> QuestionSet {
         let rows = try file.csvRows()
         guard let header = rows.first else { throw DatasetError(file: file.path, message: "the file has no rows") }
         let names = header.fields.map { $0.lowercased() }
@@ -100,16 +108,21 @@ public enum DatasetReader {
             throw file.failure(header.line, "expected a header with the columns Question and Answer")
         }
         var result: [EvalQuestion] = []
+        var refused: [DatasetError] = []
         for (index, row) in rows.dropFirst().enumerated() {
             guard row.fields.count > max(question, answer), !row.fields[question].isEmpty else {
-                throw file.failure(row.line, "expected a question and an answer in each row")
+                refused.append(file.failure(row.line, "expected a question and an answer in each row"))
+                continue
             }
             result.append(
                 EvalQuestion(
                     id: "bamboogle-\(index + 1)", text: row.fields[question], answers: [row.fields[answer]],
                     type: "compositional", hops: 2))
         }
-        return result
+        if result.isEmpty, let first = refused.first { throw first }
+        var set = QuestionSet(name: name, benchmark: .bamboogle, questions: result)
+        set.refused = refused
+        return set
     }
 }
 

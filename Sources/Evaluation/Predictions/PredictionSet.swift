@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+public import Datasets
 import Foundation
 public import OrderedCollections
 public import QualityMetrics
