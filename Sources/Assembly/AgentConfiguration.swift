@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
-public import Corpus
+import Corpus
 import LanguageModels
 import Tools
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 public import Corpus
 import Datasets
 public import Encoders

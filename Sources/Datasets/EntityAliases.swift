@@ -26,7 +26,7 @@ public struct EntityAliases: Sendable {
     }
 
     /// The question with the other names of its answer and of its triples.
-    func adding(to question: EvalQuestion) -> EvalQuestion {
+    package func adding(to question: EvalQuestion) -> EvalQuestion {
         var result = question
         let own = question.extra["answer_id"].flatMap(EvalQuestion.text).flatMap { names[$0] } ?? []
         for name in own where !result.answers.contains(name) { result.answers.append(name) }

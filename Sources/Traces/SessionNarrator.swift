@@ -2,6 +2,7 @@
 
 import Base
 import Foundation
+public import Episodes
 import LanguageModels
 import OrderedCollections
 import Text

@@ -4,6 +4,7 @@ public import Base
 import Corpus
 import Encoders
 import Foundation
+public import Episodes
 import LanguageModels
 public import Net
 import OrderedCollections

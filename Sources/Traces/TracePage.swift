@@ -3,6 +3,7 @@
 import Base
 import Corpus
 import Foundation
+public import Episodes
 import LanguageModels
 import OrderedCollections
 import Text

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
-import ArgumentParser
-import Assembly
+public import ArgumentParser
+public import Assembly
 import Base
 import Corpus
 import Encoders
@@ -79,7 +79,7 @@ struct AgentOptions: ParsableArguments {
     func store() async throws -> any EventStore { try await SessionStores.open(sessions) }
 }
 
-extension AnswererChoice: @retroactive ExpressibleByArgument {}
+extension AnswererChoice: ExpressibleByArgument {}
 
 /// The limits of a run; each replaces the policy's.
 struct BudgetOptions: ParsableArguments {

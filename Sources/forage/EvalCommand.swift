@@ -4,6 +4,7 @@ import Agent
 import ArgumentParser
 import Assembly
 import Base
+import Corpus
 import Datasets
 import Evaluation
 import Foundation

@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Corpus
 import Foundation
 import Learning
 import TensorMath

@@ -2,7 +2,6 @@
 
 import Base
 import Datasets
-import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import Datasets
+public import Datasets
 import OrderedCollections
 import QualityMetrics
 import TensorMath

@@ -6,7 +6,7 @@ public import Datasets
 public import OrderedCollections
 import QualityMetrics
 import Text
-public import Tools
+import Tools
 
 /// Recall of plain searches on a question set: keyword, semantic and hybrid beside each other.
 public struct RetrievalEvaluation: Sendable {

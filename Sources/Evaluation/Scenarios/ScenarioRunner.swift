@@ -3,6 +3,7 @@
 public import Agent
 import Base
 import Corpus
+import Datasets
 import Foundation
 import LanguageModels
 import Learning

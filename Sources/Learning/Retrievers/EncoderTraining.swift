@@ -3,7 +3,7 @@
 import Base
 public import Encoders
 import Foundation
-import Search
+public import Search
 import TensorMath
 import Text
 public import Transformers

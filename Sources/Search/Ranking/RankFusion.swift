@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-public import Corpus
+import Corpus
 
 /// A list of results, best first, that is fused with others.
 public struct Ranking<ID: Hashable & Comparable & Sendable>: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
-import OrderedCollections
+public import OrderedCollections
 import Synchronization
 
 /// The fusions, feedbacks and rerankers that policies, `forage search` and `/retrieve` can name. A new one is a file beside

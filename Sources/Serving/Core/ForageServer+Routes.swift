@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import HTTPTypes
 public import Hummingbird
 import LanguageModels
 import OrderedCollections
+import Search
 import Text
 import Tools
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Agent
+import Agent
 import Assembly
 import Base
 public import Corpus
 import Datasets
 import Encoders
 import Foundation
-public import LanguageModels
+import LanguageModels
 import Postgres
 import PostgresCorpus
 import Search
 import Synchronization
-public import Tools
+import Tools
 
 /// What a server serves, by name: what `forage serve` and `forage mcp` have as options, and what a program of yours can write.
 public struct ServiceConfiguration: Sendable, Hashable {
