@@ -2,6 +2,7 @@
 
 import Base
 import Episodes
+import FoundationEssentials
 import TensorMath
 import Testing
 import Text
