@@ -34,7 +34,9 @@ let modules: [Module] = [
     Module(
         name: "QualityMetrics", uses: ["Base", "Text"], libraries: [orderedCollections],
         testResources: [.copy("Fixtures")]),
-    Module(name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"]),
+    Module(
+        name: "Transformers", uses: ["Base", "CKernels", "COpenBLAS", "TensorMath", "Text"],
+        libraries: [orderedCollections]),
     Module(
         name: "Documents",
         uses: ["Base", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
@@ -51,7 +53,7 @@ let modules: [Module] = [
         libraries: [collections]),
     Module(
         name: "LanguageModels",
-        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Encoders"],
+        uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers", "Encoders"],
         libraries: [yams, collections], testResources: [.copy("Resources")]),
     Module(
         name: "Tools",

@@ -4,7 +4,7 @@ public import Agent
 import Base
 import Foundation
 public import LanguageModels
-import Learning
+package import Learning
 import Net
 public import Search
 
@@ -74,10 +74,9 @@ public enum StrategyParts {
         return reader.map { JudgedAnswerer(answerer, by: $0) } ?? answerer
     }
 
-    private static func spanReader() -> SpanReader? {
-        guard let folder = ModelStore().resolve("minilm"),
-            let path = (PolicyFile.standardDirectories + [BundledFiles.prefix + "Policies"])
-                .map({ $0 + "/reader.safetensors" }).first(where: { (try? MappedFile(path: $0)) != nil })
+    /// The trained span reader, where its weights and the encoder that it was tuned from are at hand.
+    package static func spanReader() -> SpanReader? {
+        guard let folder = ModelStore().resolve("minilm"), let path = PolicyFile.locate(SpanReader.standardName)
         else { return nil }
         return try? SpanReader(weights: path, model: folder)
     }

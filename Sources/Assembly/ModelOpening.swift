@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 public import Evaluation
 import Foundation
 public import LanguageModels
@@ -22,9 +23,10 @@ public enum ModelOpening {
         }
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try ScriptedModel(file: name) }
         if name.hasSuffix(".jsonl") { return try RecordedModel(file: name) }
-        if !name.contains("://"), let path = try localPath(name) {
+        if !name.contains("://"), let place = try localPlace(name) {
             do {
-                return try LocalModel(path: path, name: (name as NSString).lastPathComponent)
+                return try LocalModel(
+                    path: place.path, adapter: place.adapter, name: (name as NSString).lastPathComponent)
             } catch { throw AssemblyError("--model \(name): \(error)") }
         }
         if name.contains("://") {
@@ -59,10 +61,11 @@ public enum ModelOpening {
         }
     }
 
-    /// Where a model that runs in this process lies; nil for a name that may be a server's.
-    private static func localPath(_ name: String) throws -> String? {
-        if let path = ModelStore().resolve(ModelNames.stored(name)) { return path }
-        if FileManager.default.fileExists(atPath: name) { return name }
+    /// Where a model that runs in this process lies, and its adapter; nil for a name that may be a server's.
+    private static func localPlace(_ name: String) throws -> LocalModelName? {
+        do {
+            if let place = try LocalModelName.find(name, folders: PolicyFile.standardDirectories) { return place }
+        } catch { throw AssemblyError("--model \(name): \(error)") }
         guard name.hasSuffix(".gguf") || name.hasPrefix("/") || name.hasPrefix(".") else { return nil }
         throw AssemblyError("--model \(name): there is no such file or folder")
     }

@@ -14,8 +14,8 @@ import COpenBLAS
             AgentBenchmark.self,
             PoisonBenchmark.self, EncoderBenchmark.self, PolicyBenchmark.self, ReaderBenchmark.self,
             ToolCallBenchmark.self, SampledCallBenchmark.self, DecodeBenchmark.self, GuessBenchmark.self,
-            EvalKillBenchmark.self, TrainingStepBenchmark.self, IngestBenchmark.self,
-            PDFBenchmark.self,
+            EvalKillBenchmark.self, TrainingStepBenchmark.self, DecoderStepBenchmark.self, IngestBenchmark.self,
+            PDFBenchmark.self, PostgresBenchmark.self,
         ])
 
     static func main() async {

@@ -56,6 +56,9 @@ static const unsigned char policies_jargon_yaml[] __attribute__((aligned(64))) =
 static const unsigned char policies_late_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/late.yaml"
 };
+static const unsigned char policies_menu_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/menu.yaml"
+};
 static const unsigned char policies_r1_searcher_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/r1-searcher.yaml"
 };
@@ -119,6 +122,7 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/ircot.yaml", policies_ircot_yaml),
     BUNDLED("Policies/jargon.yaml", policies_jargon_yaml),
     BUNDLED("Policies/late.yaml", policies_late_yaml),
+    BUNDLED("Policies/menu.yaml", policies_menu_yaml),
     BUNDLED("Policies/r1-searcher.yaml", policies_r1_searcher_yaml),
     BUNDLED("Policies/react.yaml", policies_react_yaml),
     BUNDLED("Policies/reader.safetensors", policies_reader_safetensors),

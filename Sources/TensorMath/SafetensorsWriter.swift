@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import CKernels
 public import Foundation
 
 /// Gathers tensors and writes them as one safetensors file.
@@ -11,11 +12,13 @@ public struct SafetensorsWriter: Sendable {
     /// The numbers of a tensor.
     private enum Elements: Sendable {
         case floats([Float])
+        case halves([UInt16])
         case integers([Int8])
 
         var count: Int {
             switch self {
             case .floats(let numbers): numbers.count
+            case .halves(let numbers): numbers.count
             case .integers(let numbers): numbers.count
             }
         }
@@ -23,6 +26,7 @@ public struct SafetensorsWriter: Sendable {
         var type: TensorElement {
             switch self {
             case .floats: .float32
+            case .halves: .float16
             case .integers: .int8
             }
         }
@@ -30,6 +34,7 @@ public struct SafetensorsWriter: Sendable {
         func append(to data: inout Data) {
             switch self {
             case .floats(let numbers): numbers.withUnsafeBytes { data.append(contentsOf: $0) }
+            case .halves(let numbers): numbers.withUnsafeBytes { data.append(contentsOf: $0) }
             case .integers(let numbers): numbers.withUnsafeBytes { data.append(contentsOf: $0) }
             }
         }
@@ -49,6 +54,13 @@ public struct SafetensorsWriter: Sendable {
     /// - Precondition: `elements` fits `shape`, and the name is new.
     public mutating func add(_ name: String, shape: [Int], _ elements: [Float]) {
         add(name, shape, .floats(elements))
+    }
+
+    /// Adds a tensor in half precision, rounded to the nearest; numbers out of its range become the largest of it.
+    ///
+    /// - Precondition: `halves` fits `shape`, and the name is new.
+    public mutating func add(_ name: String, shape: [Int], halves: [Float]) {
+        add(name, shape, .halves(halves.map { forage_lm_float_to_half(max(-65_504, min(65_504, $0))) }))
     }
 
     /// Adds a tensor of 8-bit integers.
@@ -81,8 +93,9 @@ public struct SafetensorsWriter: Sendable {
         }
         var offset = 0
         // Wider numbers first: each tensor then starts at a multiple of its number's size.
-        let tensors =
-            self.tensors.filter { $0.elements.type == .float32 } + self.tensors.filter { $0.elements.type == .int8 }
+        let tensors = [TensorElement.float32, .float16, .int8].flatMap { type in
+            self.tensors.filter { $0.elements.type == type }
+        }
         for tensor in tensors {
             let size = tensor.elements.count * tensor.elements.type.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")

@@ -11,8 +11,8 @@ import Text
 /// `forage corpus`: look at a corpus, check it, and take documents out.
 struct CorpusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "corpus", abstract: "Look at a corpus, check it, and take documents out.",
-        subcommands: [Info.self, Verify.self, Delete.self, Reindex.self, Compact.self])
+        commandName: "corpus", abstract: "Look at a corpus, check it, export it, and take documents out.",
+        subcommands: [Info.self, Verify.self, Export.self, Delete.self, Reindex.self, Compact.self])
 
     struct Info: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -11,11 +11,11 @@ import Net
 struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Fetch, list, inspect, run and time models.",
-        subcommands: [Pull.self, List.self, Info.self, Run.self, Bench.self, Probe.self])
+        subcommands: [Pull.self, List.self, Info.self, Run.self, Bench.self, Probe.self, ModelMergeCommand.self])
 
     /// A model and how it is opened.
     struct Source: ParsableArguments {
-        @Argument(help: "A pulled model's name, a .gguf file, or a folder.")
+        @Argument(help: "A pulled model's name, a .gguf file, or a folder; with +ADAPTER behind it.")
         var model = "smollm2"
         @Option(help: "Worker threads; 0 for one per processor.")
         var threads = 0
@@ -25,10 +25,12 @@ struct ModelCommand: AsyncParsableCommand {
         func open() throws -> LocalModel {
             var options = LocalModel.Options(cacheBytes: max(cache, 1) << 20)
             if threads > 0 { options.threads = threads }
-            guard let path = ModelStore().resolve(ModelNames.stored(model)) else {
+            guard let place = try LocalModelName.find(model) else {
                 throw ValidationError("there is no model \"\(model)\"; `forage model pull \(model)` may fetch it")
             }
-            do { return try LocalModel(path: path, name: model, options: options) } catch {
+            do {
+                return try LocalModel(path: place.path, adapter: place.adapter, name: model, options: options)
+            } catch {
                 throw ModelFailure(message: "\(error)")
             }
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 import ArgumentParser
 import Encoders
 import Evaluation
@@ -27,7 +28,9 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A run to judge by; may be repeated.")
     var judge: [String] = []
 
-    @Option(name: .long, help: "The reader whose file takes the confidence.")
+    @Option(
+        name: .long,
+        help: "The reader whose file takes the confidence; where it is not there, a copy of the shipped one.")
     var reader = "Policies/reader.safetensors"
 
     @Option(name: .long, help: "The encoder of the corpora of the runs: a name in the model folder, or a path.")
@@ -58,7 +61,11 @@ struct TrainConfidenceCommand: AsyncParsableCommand {
             print("\((path as NSString).lastPathComponent)\t\(ConfidenceScores(confidence, seen))")
         }
         guard !dryRun else { return }
-        try SpanReader.write(confidence, into: reader)
+        let isThere = FileManager.default.fileExists(atPath: reader)
+        let source = isThere ? reader : PolicyFile.locate(SpanReader.standardName)
+        try FileManager.default.createDirectory(
+            atPath: (reader as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try SpanReader.write(confidence, into: reader, of: source)
         print("wrote the confidence into \(reader)")
     }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 import ArgumentParser
+import Assembly
 import Encoders
 import Foundation
+import LanguageModels
 import Learning
 import Net
 import TensorMath
@@ -35,8 +38,29 @@ struct TrainEncoderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Wrong passages: \(NegativeSampler.all.map(\.name).joined(separator: ", ")).")
     var negatives = "bm25"
 
-    @Option(name: .long, help: "Who scores passages for margin-mse and kl: gold, or a reader's file.")
+    @Option(
+        name: .long, help: "Wrong passages drawn for each question; losses with a teacher rank these with the gold one."
+    )
+    var hard = 1
+
+    @Option(name: .long, help: "Pairs to learn by: \(PairSource.all.map(\.name).joined(separator: ", ")).")
+    var pairs = "questions"
+
+    @Option(name: .long, help: "How many pairs are made of each folder's passages, where they are not its questions.")
+    var pairCount = 1000
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Who scores passages for losses with a teacher: gold; a reader's file; likelihood; likelihood:MODEL; utility:MODEL.",
+            discussion: """
+                A reader's file ranks; likelihood is that of the answers under the standard reader, or under a model; utility \
+                is whether a model finds that the passage helps. Losses with a teacher: \(Self.taught).
+                """))
     var teacher = "gold"
+
+    @Option(name: .long, help: "After how many steps negatives are ranked anew (ance, teleport).")
+    var refresh = 50
 
     @Option(name: .long, help: "Steps.")
     var steps = 100
@@ -53,6 +77,8 @@ struct TrainEncoderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The file to write.")
     var out: String
 
+    private static let taught = RankingLoss.all.filter(\.needsTeacher).map(\.name).joined(separator: ", ")
+
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
         guard steps > 0, batch > 1, threads > 0 else {
@@ -64,6 +90,10 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         guard RankingLoss.named(loss) != nil else { throw ValidationError("--loss \(loss): there is no such loss") }
         guard NegativeSampler.named(negatives) != nil else {
             throw ValidationError("--negatives \(negatives): there is no such sampler")
+        }
+        guard PairSource.named(pairs) != nil else { throw ValidationError("--pairs \(pairs): there are none such") }
+        guard hard >= 0, pairCount > 0, refresh > 0 else {
+            throw ValidationError("--pair-count and --refresh must be at least 1, --hard at least 0")
         }
     }
 
@@ -81,11 +111,18 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         training.batch = batch
         training.threads = threads
         training.seed = seed
-        if teacher != "gold" {
-            training.teacher = .reranker(ReaderReranker(try SpanReader(weights: teacher, model: folder)))
-        }
+        training.hard = hard
+        training.refresh = refresh
+        training.teacher = try rankingTeacher(folder)
         let say = say
-        let sets = try data.map { try ReaderMaterial(folder: $0) }
+        let sets = try data.map { path in
+            let set = try ReaderMaterial(folder: path)
+            guard pairs != "questions", let source = PairSource.named(pairs) else { return set }
+            let made = set.pairs(source, count: pairCount, seed: seed)
+            say("\(set.name): \(made.count) pairs")
+            return made
+        }
+        guard sets.contains(where: { $0.count > 0 }) else { throw ValidationError("there is nothing to learn from") }
         let (delta, model) = try await training.train(folder: folder, on: sets) { step, loss in
             say(String(format: "step %d: loss %.4f", step, loss))
         }
@@ -107,5 +144,32 @@ struct TrainEncoderCommand: AsyncParsableCommand {
                     + "\(PolicyScores.estimate(scores.1)) after" + (data.contains(path) ? "" : ", not learned from"))
         }
         say("wrote \(out)")
+    }
+
+    /// The teacher of `--teacher`.
+    private func rankingTeacher(_ folder: String) throws -> RankingTeacher {
+        let parts = teacher.split(separator: ":", maxSplits: 1).map(String.init)
+        func model() throws -> any LanguageModel {
+            guard parts.count == 2, let model = try ModelOpening.open(parts[1]) else {
+                throw ValidationError("--teacher \(teacher): expected \(parts.first ?? teacher):MODEL")
+            }
+            return model
+        }
+        func refused() -> ValidationError { ValidationError("--teacher \(teacher): the model gives no probabilities") }
+        switch parts.first {
+        case "gold": return .gold
+        case "likelihood" where parts.count == 1:
+            guard let path = PolicyFile.locate(SpanReader.standardName) else {
+                throw ValidationError("there is no \(SpanReader.standardName) beside the policies")
+            }
+            return .likelihood(try SpanReader(weights: path, model: folder).likelihoodReader)
+        case "likelihood":
+            guard let reader = RewardReader(try model()).likelihood else { throw refused() }
+            return .likelihood(reader)
+        case "utility":
+            guard let scoring = try model() as? any ContinuationScoring else { throw refused() }
+            return .utility(scoring)
+        default: return .reranker(ReaderReranker(try SpanReader(weights: teacher, model: folder)))
+        }
     }
 }

@@ -17,7 +17,7 @@ struct TrainingCard {
     var losses: [Float] = []
     var rewards: [Double] = []
     private var table: [String] = []
-    private var seedRows: [(set: String, seed: UInt64, recallAt2: Double, recallAt5: Double)] = []
+    private var seedRows: [(set: String, seed: UInt64, recallAt2: Double, recallAt5: Double, f1: String)] = []
 
     init(name: String, iterations: Int) {
         self.name = name
@@ -41,24 +41,39 @@ struct TrainingCard {
         let own = scores.policy
         let (two, five) = (PolicyScores.estimate(own.recallAt2), PolicyScores.estimate(own.recallAt5))
         let isFirst = seedRows.first.map { $0.seed == seed } ?? true
-        seedRows.append((scores.set, seed, two.mean, five.mean))
+        seedRows.append(
+            (
+                scores.set, seed, two.mean, five.mean,
+                scores.hasAnswers ? String(format: "%.4f", PolicyScores.estimate(own.f1).mean) : "–"
+            ))
         guard isFirst else {
-            show("\(scores.set), seed \(seed)\trecall@2 \(two)\trecall@5 \(five)")
+            let answers = scores.hasAnswers ? "\tF1 \(PolicyScores.estimate(own.f1))" : ""
+            show("\(scores.set), seed \(seed)\trecall@2 \(two)\trecall@5 \(five)\(answers)")
             return
         }
         func row(_ label: String, _ other: PolicyScores) -> String {
             let p = PolicyScores.pairedTest(own.recallAt5, other.recallAt5)
-            return String(
+            let found = String(
                 format: "%@ %.4f / %.4f (p %.4f)", label, PolicyScores.estimate(other.recallAt2).mean,
                 PolicyScores.estimate(other.recallAt5).mean, p)
+            guard scores.hasAnswers else { return found }
+            return found
+                + String(
+                    format: ", F1 %.4f (p %.4f)", PolicyScores.estimate(other.f1).mean,
+                    PolicyScores.pairedTest(own.f1, other.f1))
         }
+        let answers = scores.hasAnswers ? "\(PolicyScores.estimate(own.f1))" : "–"
         var against = row("hybrid", scores.hybrid)
         if let start = scores.start { against += "; " + row("before rewards", start) }
         if let before = scores.before { against += "; " + row("the policy before", before) }
         let lookups = String(format: "%.1f", PolicyScores.estimate(own.lookups).mean)
         table.append(
-            "| \(scores.set) | \(scores.passages) | \(scores.questions) | \(two) | \(five) | \(lookups) | \(against) |")
-        show("\(scores.set)\trecall@2 \(two)\trecall@5 \(five)\tlook-ups \(lookups)\tagainst \(against)")
+            "| \(scores.set) | \(scores.passages) | \(scores.questions) | \(two) | \(five) | \(answers) | \(lookups) "
+                + "| \(against) |")
+        let kind = scores.hasGold ? "recall" : "answer recall"
+        show(
+            "\(scores.set)\t\(kind)@2 \(two)\t\(kind)@5 \(five)\tF1 \(answers)\tlook-ups \(lookups)\tagainst \(against)"
+        )
     }
 
     func text(command: String, data: [String], method: String, network: String, seed: UInt64) -> String {
@@ -71,19 +86,20 @@ struct TrainingCard {
             "| Network | \(network) |", "| Seed | \(seed) |",
             "| Cost | \(seconds(preparing)) opening corpora, \(seconds(cloning)) "
                 + "cloning, \(seconds(rewarding)) learning from rewards |", "",
-            "Recall of gold passages on questions that were not learned from: the best choice at each step until five passages",
-            "are kept, no language model. Look-ups are the tool calls of the events. Intervals are 95 %, from 2,000 bootstrap",
-            "samples of questions; p is that of a paired sign-flip test of recall@5.", "",
-            "| set | passages | questions | recall@2 | recall@5 | look-ups | against, recall@2 / recall@5 |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            "Recall of gold passages (where none are known, of passages in which an accepted answer stands) and F1 of the span",
+            "reader's answers on questions that were not learned from: the best choice at each step until five passages are",
+            "kept, no language model. Look-ups are the tool calls of the events. Intervals are 95 %, from 2,000 bootstrap samples",
+            "of questions; p is that of a paired sign-flip test.", "",
+            "| set | passages | questions | recall@2 | recall@5 | F1 | look-ups | against, recall@2 / recall@5 |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         lines += table
         let seeds = seedRows.map(\.seed).reduce(into: [UInt64]()) { if !$0.contains($1) { $0.append($1) } }
         if seeds.count > 1 {
-            lines += ["", "The spread over seeds, recall@2 / recall@5:", ""]
+            lines += ["", "The spread over seeds, recall@2 / recall@5 / F1:", ""]
             for set in seedRows.map(\.set).reduce(into: [String](), { if !$0.contains($1) { $0.append($1) } }) {
                 let own = seedRows.filter { $0.set == set }.map {
-                    String(format: "seed %llu %.4f / %.4f", $0.seed, $0.recallAt2, $0.recallAt5)
+                    String(format: "seed %llu %.4f / %.4f / ", $0.seed, $0.recallAt2, $0.recallAt5) + $0.f1
                 }
                 lines.append("- \(set): \(own.joined(separator: ", "))")
             }

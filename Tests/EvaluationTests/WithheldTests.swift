@@ -51,4 +51,19 @@ import Tools
         #expect(half.questions == set.withholding(0.5, seed: 1).questions)
         #expect(throws: Never.self) { try EvalQuestion(json: robbed[0].json) == robbed[0] }
     }
+
+    /// A refusal says what was looked for: that it shares words with a gold answer makes it no part of an answer.
+    @Test func aRefusalIsNoPartOfAnAnswer() {
+        let question = EvalQuestion(id: "q", text: "Which lake is north of Karrow?", answers: ["Lake Karrow"])
+        func scores(refused: Bool) -> [Double?] {
+            let record = RunRecord(
+                key: RunKey(set: "s", question: "q", policy: "p", model: "none", seed: 1), question: question,
+                outcome: RunOutcome(
+                    status: .answered, answer: "Not in this corpus. What was looked for: lake, Karrow.",
+                    refused: refused), scorer: Scorer(benchmark: .hotpotQA))
+            return [record.scores["f1"], record.scores["em"], record.scores["contains"]]
+        }
+        #expect((scores(refused: false)[0] ?? 0) > 0)
+        #expect(scores(refused: true) == [0, 0, 0])
+    }
 }

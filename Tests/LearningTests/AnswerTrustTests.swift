@@ -82,6 +82,26 @@ import Transformers
         #expect(refusal.signs == answer.signs && refusal.citations.isEmpty)
     }
 
+    /// What a reader remembers of a question with a passage is what it reads anew, in whatever company.
+    @Test func rememberedPairsAreReadAlike() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let question = "What does Town 1 lie beside?"
+        let passages = (0..<6).map { (title: "Town \($0)", text: "Town \($0) lies beside the Ostra\($0).") }
+        func fresh() throws -> SpanReader { try SpanReader(weights: path, model: Self.encoder, memory: 8) }
+        let together = try await fresh().relevance(question: question, passages: passages)
+        let reader = try fresh()
+        for (number, passage) in passages.enumerated() {
+            let alone = try await reader.relevance(question: question, passages: [passage])
+            // The heads add up in another order where there are more rows.
+            #expect(abs(alone[0] - together[number]) < 1e-5)
+        }
+        #expect(try await reader.relevance(question: question, passages: passages) == together)
+        let first = try await reader.answer(question: question, passages: Array(passages.prefix(3)))
+        let anew = try await fresh().answer(question: question, passages: Array(passages.prefix(3)))
+        #expect(first == anew)
+    }
+
     @Test func anotherAnswererIsJudgedByTheReader() async throws {
         let (folder, path) = try await Self.tuned()
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -91,7 +91,33 @@ import Testing
         #expect(abs(value(.meanSquared, [1, 2, 1], [list]).0 - 1.0 / 3) < 1e-6)
     }
 
-    @Test(arguments: RankingLoss.all.map(\.name)) func gradientsEqualFiniteDifferences(_ name: String) throws {
+    /// What the passages say of the answers, and the scores they have: p(z) P(answer | z) summed.
+    @Test func theMarginalIsTheLikelihoodOfTheAnswer() throws {
+        let likelihoods: [Float] = [0.7, 0.1, 0.05].map { log($0) }
+        let list = RankingLoss.List(range: 0..<3, relevant: [], teacher: likelihoods)
+        let scores: [Float] = [0.2, 1.4, -0.3]
+        let total = scores.map { exp($0) }.reduce(0, +)
+        let expected = -log(zip(scores, likelihoods).reduce(Float(0)) { $0 + exp($1.0) / total * exp($1.1) })
+        let (marginal, gradient) = value(.marginal, scores, [list])
+        #expect(abs(marginal - expected) < 1e-5)
+        // The first step of expectation and maximisation goes where the marginal's gradient goes: Fisher's identity.
+        let (_, expectation) = value(.expectationMaximisation, scores, [list])
+        for (own, other) in zip(gradient, expectation) { #expect(abs(own - other) < 1e-5) }
+        // Rényi's bounds: order 0 is the marginal, order 1 the evidence lower bound, and the order between lies between.
+        func bound(_ order: Float) throws -> Float {
+            let tape = Tape()
+            return try #require(RankingLoss.renyi(tape.variable(Matrix(column: scores)), list, order: order)).scalar
+        }
+        let evidence = -zip(scores, likelihoods).reduce(Float(0)) { $0 + exp($1.0) / total * $1.1 }
+        #expect(try abs(bound(0) - marginal) < 1e-5)
+        #expect(try abs(bound(1) - evidence) < 1e-5)
+        let half = value(.variational, scores, [list]).0
+        #expect(marginal < half && half < evidence)
+        #expect(try abs(bound(0.5) - half) < 1e-6)
+    }
+
+    @Test(arguments: RankingLoss.all.filter { !["em", "variational"].contains($0.name) }.map(\.name))
+    func gradientsEqualFiniteDifferences(_ name: String) throws {
         let loss = try #require(RankingLoss.named(name))
         let scores: [Float] = [0.3, -0.6, 1.1, 0.2, 0.9, -0.4, 0.5]
         let lists = [

@@ -24,20 +24,33 @@ public struct RerankKeeper: EvidenceKeeper {
     public var title: Double
     /// The weight of being named by one of the best passages. Default 0.35.
     public var bridge: Double
+    /// The weight of having been opened by its id. Default 0.
+    public var opened: Double
 
     public init(
-        limit: Int = 10, fusion: Double = 1, similarity: Double = 1, title: Double = 0.5, bridge: Double = 0.35
+        limit: Int = 10, fusion: Double = 1, similarity: Double = 1, title: Double = 0.5, bridge: Double = 0.35,
+        opened: Double = 0
     ) {
         self.limit = limit
         self.fusion = fusion
         self.similarity = similarity
         self.title = title
         self.bridge = bridge
+        self.opened = opened
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
+        let kept = try await ranked(state, context).prefix(limit).map { $0.passage.evidence(score: $0.score) }
+        return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
+    }
+
+    /// All that was retrieved, best first.
+    func ranked(
+        _ state: AgentState, _ context: StepContext
+    ) async throws -> [(passage: RetrievedPassage, score: Double)] {
         let found = Array(state.retrieved.values)
-        guard !found.isEmpty else { return Keeping() }
+        guard !found.isEmpty else { return [] }
+        let opened = self.opened == 0 ? [] : Self.opened(in: state)
         let fused = ReciprocalRank().scores(
             state.rankings.map { Ranking(Array($0.ids.prefix(100)), scores: Array($0.scores.prefix(100))) })
         let most = fused.values.max() ?? 1
@@ -48,6 +61,7 @@ public struct RerankKeeper: EvidenceKeeper {
             var score = similarity * near[index] + fusion * 0.5 * (fused[item.passage.id] ?? 0) / most
             let key = TitleNormalizer.key(for: TitleNormalizer.withoutDisambiguation(item.passage.title))
             if key.count >= 3, question.contains(" " + key + " ") { score += title }
+            if opened.contains(item.passage.id) { score += self.opened }
             scores.append(score)
         }
         // The best passages so far name others: those are the second hops.
@@ -59,11 +73,22 @@ public struct RerankKeeper: EvidenceKeeper {
                 if key.count >= 4, text.contains(" " + key + " ") { scores[index] += bridge / Double(rank + 1) }
             }
         }
-        let ranked = scores.indices.sorted {
+        return scores.indices.sorted {
             scores[$0] != scores[$1] ? scores[$0] > scores[$1] : found[$0].passage.id < found[$1].passage.id
-        }.prefix(limit)
-        let kept = ranked.map { found[$0].evidence(score: scores[$0]) }
-        return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
+        }.map { (found[$0], scores[$0]) }
+    }
+
+    /// The ids that were asked for by name.
+    private static func opened(in state: AgentState) -> Set<String> {
+        var ids: Set<String> = []
+        for action in state.actions {
+            guard case .call(let calls) = action.candidate.kind else { continue }
+            for call in calls where call.tool == "read" {
+                guard let arguments = try? JSONValue(parsing: call.arguments) else { continue }
+                ids.formUnion((arguments["ids"]?.array ?? []).compactMap(\.string))
+            }
+        }
+        return ids
     }
 }
 
@@ -133,20 +158,29 @@ public struct InterpolationKeeper: EvidenceKeeper {
     }
 }
 
-/// Keeps sentences, not passages: Baleen's condenser (Khattab et al., 2021) in two stages. First the best (passage, sentence)
-/// pairs of this hop join the facts so far; then all survivors are judged together and few are kept. The facts become the
-/// context of the next hop's query. With a model the second stage asks it; without one, both stages score sentences by the
-/// words of the question and of the facts.
+/// Condenses what was found to sentences: Baleen's condenser (Khattab et al., 2021) in two stages. First the best (passage,
+/// sentence) pairs of this hop join the facts so far; then all survivors are judged together and few are kept. The facts
+/// become the context of the next hop's query. With a model the second stage asks it; without one, both stages score
+/// sentences by the words of the question and of the facts.
+///
+/// A fact raises its passage in the ranking of all that was retrieved; it does not take the place of the others: facts that
+/// were chosen by words alone, with nothing beside them, found less than plain search.
 public struct SentenceKeeper: EvidenceKeeper {
     public var name: String { "sentences" }
     /// How many pairs survive the first stage. Default 9.
     public var candidates: Int
     /// How many facts are kept. Default 5.
     public var facts: Int
+    /// How many passages the evidence holds at most. Default 10.
+    public var limit: Int
+    /// What the best fact of a passage adds to its score, less for later ones. Default 0.3.
+    public var weight: Double
 
-    public init(candidates: Int = 9, facts: Int = 5) {
+    public init(candidates: Int = 9, facts: Int = 5, limit: Int = 10, weight: Double = 0.3) {
         self.candidates = candidates
         self.facts = facts
+        self.limit = limit
+        self.weight = weight
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
@@ -189,17 +223,22 @@ public struct SentenceKeeper: EvidenceKeeper {
             // A model that names no number has not judged; the scores decide.
             if !chosen.isEmpty { pairs = chosen.map { pairs[$0] } }
         }
-        var kept: OrderedDictionary<String, EvidenceItem> = [:]
+        var chosen: OrderedDictionary<String, (sentences: [String], rank: Int)> = [:]
         for (rank, pair) in pairs.prefix(facts).enumerated() {
-            var item = kept[items[pair.item].passageID] ?? items[pair.item]
-            if kept[item.passageID] == nil {
-                item.sentences = []
-                item.score = 1 / Double(rank + 1)
-            }
-            item.sentences.append(pair.text)
-            kept[item.passageID] = item
+            chosen[items[pair.item].passageID, default: ([], rank)].sentences.append(pair.text)
         }
-        let list = Array(kept.values)
+        var ranked = try await RerankKeeper().ranked(state, context)
+        for index in ranked.indices {
+            if let fact = chosen[ranked[index].passage.passage.id] {
+                ranked[index].score += weight / Double(fact.rank + 1)
+            }
+        }
+        ranked.sort { ($0.score, $1.passage.passage.id) > ($1.score, $0.passage.passage.id) }
+        let list = ranked.prefix(limit).map { passage, score in
+            var item = passage.evidence(score: score)
+            item.sentences = chosen[item.passageID]?.sentences ?? []
+            return item
+        }
         return Keeping(kept: list, dropped: state.evidence.dropping(all: list))
     }
 }

@@ -77,6 +77,18 @@ public struct PolicyFile: Sendable, Hashable {
     /// Where the policies are that the program carries.
     static let bundledDirectory = BundledFiles.prefix + "Policies"
 
+    /// The path of a file that policies use (weights, a reader): in the folder of a policy file, in one of the standard
+    /// folders, or carried by the program; nil where it is nowhere.
+    /// - Parameter directory: The folder of the policy file that names it; empty for none.
+    public static func locate(_ name: String, beside directory: String = "") -> String? {
+        if name.hasPrefix("/") { return FileManager.default.fileExists(atPath: name) ? name : nil }
+        let folders = (directory.isEmpty ? [] : [directory]) + standardDirectories + [bundledDirectory]
+        return folders.map { $0 + "/" + name }.first {
+            $0.hasPrefix(BundledFiles.prefix)
+                ? BundledFiles.bytes(of: $0) != nil : FileManager.default.fileExists(atPath: $0)
+        }
+    }
+
     /// The names of the policies that the program carries, sorted.
     static let bundled: [String] = BundledFiles.paths.compactMap { path in
         guard path.hasPrefix("Policies/"), path.hasSuffix(".yaml") else { return nil }

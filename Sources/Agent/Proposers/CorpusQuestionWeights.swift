@@ -52,15 +52,7 @@ public struct CorpusQuestionWeights: Sendable {
     /// The weights of that name in the folder of a policy file or in one of the standard folders; nil where there are none.
     /// - Throws: as `init(path:)` does, for a file that is there.
     static func find(_ name: String, beside directory: String) throws -> CorpusQuestionWeights? {
-        let folders =
-            (directory.isEmpty ? [] : [directory]) + PolicyFile.standardDirectories + [PolicyFile.bundledDirectory]
-        let paths = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
-        guard
-            let path = paths.first(where: {
-                $0.hasPrefix(BundledFiles.prefix)
-                    ? BundledFiles.bytes(of: $0) != nil : FileManager.default.fileExists(atPath: $0)
-            })
-        else { return nil }
+        guard let path = PolicyFile.locate(name, beside: directory) else { return nil }
         if let known = opened.withLock({ $0[path] }) { return known }
         let weights = try CorpusQuestionWeights(path: path)
         opened.withLock { $0[path] = weights }

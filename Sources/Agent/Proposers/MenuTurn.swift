@@ -2,49 +2,81 @@
 
 import Base
 import Corpus
-import LanguageModels
+package import LanguageModels
 import OrderedCollections
 import Text
 import Tools
+
+/// How much a menu shows of what there is (``PromptDetail/menu``).
+public struct MenuOptions: Sendable, Hashable {
+    /// How many results a search asks for. Default 10.
+    public var limit = 10
+    /// How many of the best passages the model is shown. Default 4.
+    public var shown = 4
+    /// How many characters of each. Default 500.
+    public var characters = 500
+    /// How many documents that the best passages link to can be opened. Default 6.
+    public var links = 6
+    /// How many of the passages that were found and are not shown can be opened. Default 0.
+    public var found = 0
+
+    public init() {}
+}
 
 /// The next step of a model that is told no schema: it writes one line, `search: …`, `open: …` or `answer`.
 ///
 /// What can be opened is listed: the documents that the best passages link to. A model that obeys a grammar can write
 /// nothing else; of another's text the first such line is read. The first step is the question itself, without a call of
 /// the model: it costs nothing, and no small model asks better.
-struct MenuTurn {
-    var state: AgentState
-    var context: StepContext
-    var options: SamplingOptions
+package struct MenuTurn {
+    package var state: AgentState
+    package var context: StepContext
+    package var options: SamplingOptions
     /// The name of the proposer.
-    var proposer: String
-    /// How many results a search asks for.
-    var limit = 10
-    /// How many of the best passages the model is shown, and how many characters of each.
-    var shown = 4
-    var characters = 500
+    package var proposer: String
+    package var menu = MenuOptions()
 
-    /// A document that the evidence links to.
-    struct Link: Sendable, Hashable {
-        var title: String
-        var id: String
+    package init(
+        state: AgentState, context: StepContext, options: SamplingOptions, proposer: String,
+        menu: MenuOptions = MenuOptions()
+    ) {
+        self.state = state
+        self.context = context
+        self.options = options
+        self.proposer = proposer
+        self.menu = menu
+    }
+
+    /// A document that can be opened.
+    package struct Link: Sendable, Hashable {
+        package var title: String
+        package var id: String
     }
 
     func propose() async throws -> Proposal {
-        if state.retrieved.isEmpty {
-            var proposal = try await QuestionProposer(limit: limit).propose(in: state, using: context)
-            for index in proposal.candidates.indices { proposal.candidates[index].proposer = proposer }
-            if !proposal.candidates.isEmpty { return proposal }
-        }
+        if let first = try await opening() { return first }
         guard state.toolCallsLeft != 0 else { return answer("no calls are left") }
         let links = try await links()
+        let request = try await request(links)
+        let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
+        return Proposal([candidate(response.completions.first?.message.content ?? "", links)])
+    }
+
+    /// The first step, which is the question itself; nil once something was found.
+    package func opening() async throws -> Proposal? {
+        guard state.retrieved.isEmpty else { return nil }
+        var proposal = try await QuestionProposer(limit: menu.limit).propose(in: state, using: context)
+        for index in proposal.candidates.indices { proposal.candidates[index].proposer = proposer }
+        return proposal.candidates.isEmpty ? nil : proposal
+    }
+
+    /// What the model is asked, given what can be opened.
+    package func request(_ links: [Link]) async throws -> ModelRequest {
         var options = options
         options.maxTokens = min(options.maxTokens, 48)
         options.stop = ["\n"]
         if context.modelCapabilities?.constraints == true { options.constraint = .grammar(Self.grammar(links)) }
-        let request = ModelRequest(messages: await messages(links), toolChoice: .none, options: options)
-        let response = try await context.respond(to: request, purpose: LoopRules.actingPurpose)
-        return Proposal([candidate(response.completions.first?.message.content ?? "", links)])
+        return ModelRequest(messages: await messages(links), toolChoice: .none, options: options)
     }
 
     private func answer(_ reason: String) -> Proposal {
@@ -52,7 +84,7 @@ struct MenuTurn {
     }
 
     /// What a line asks for. What was asked for before is not asked again: then what was found is read.
-    func candidate(_ text: String, _ links: [Link]) -> CandidateAction {
+    package func candidate(_ text: String, _ links: [Link]) -> CandidateAction {
         for line in text.split(separator: "\n") {
             let line = String(line).trimming { $0.isWhitespace || $0 == "*" || $0 == "`" || $0 == "-" }
             let lowered = line.lowercased()
@@ -71,7 +103,7 @@ struct MenuTurn {
 
     private func search(_ query: String) -> [ToolInvocation] {
         SearchCalls.calls(
-            query, tools: ["keyword_search", "semantic_search"], limit: limit, state: state, context: context
+            query, tools: ["keyword_search", "semantic_search"], limit: menu.limit, state: state, context: context
         ).map(identified)
     }
 
@@ -79,7 +111,7 @@ struct MenuTurn {
         let key = TitleNormalizer.key(for: title)
         guard let link = links.first(where: { TitleNormalizer.key(for: $0.title) == key }) else { return search(title) }
         let call = ToolInvocation(
-            tool: "read", arguments: (["ids": [.string(link.id)]] as JSONValue).serialized())
+            tool: "read", arguments: Self.reading(link.id))
         return state.hasCalled(call) || context.tools["read"] == nil ? [] : [identified(call)]
     }
 
@@ -89,9 +121,25 @@ struct MenuTurn {
             tool: call.tool, arguments: call.arguments, callID: "c\(state.conversation.count + 1)-\(call.tool)")
     }
 
-    /// Documents that the best passages link to and that were not seen yet, those that fit the question first.
-    func links(most: Int = 6) async throws -> [Link] {
+    /// What can be opened: documents that the best passages link to and that were not seen yet, those that fit the question
+    /// first; then what was found and is not shown.
+    package func links() async throws -> [Link] {
         guard context.tools["read"] != nil else { return [] }
+        var links = try await linked()
+        var titles = Set(links.map(\.title))
+        for item in state.evidence.ranking.dropFirst(menu.shown) where links.count < menu.links + menu.found {
+            let title = Self.line(item.title, most: 80)
+            guard !title.isEmpty, titles.insert(title).inserted,
+                !state.hasCalled(ToolInvocation(tool: "read", arguments: Self.reading(item.passageID)))
+            else { continue }
+            links.append(Link(title: title, id: item.passageID))
+        }
+        return links
+    }
+
+    private static func reading(_ id: String) -> String { (["ids": [.string(id)]] as JSONValue).serialized() }
+
+    private func linked() async throws -> [Link] {
         var found: OrderedDictionary<PassageOrdinal, Double> = [:]
         let seen = Set(state.retrieved.values.map(\.passage.ordinal))
         for (rank, item) in state.evidence.ranking.prefix(3).enumerated() {
@@ -112,7 +160,7 @@ struct MenuTurn {
         return order.compactMap { index in
             let title = Self.line(passages[index].title, most: 80)
             return title.isEmpty || !titles.insert(title).inserted ? nil : Link(title: title, id: passages[index].id)
-        }.prefix(most).map { $0 }
+        }.prefix(menu.links).map { $0 }
     }
 
     /// One line of a title, without what would end it.
@@ -132,7 +180,7 @@ struct MenuTurn {
 
     private func messages(_ links: [Link]) async -> [ChatMessage] {
         let fence = state.header.fence("menu\(state.step)")
-        let passages = EvidencePrompt.list(state.evidence, limit: shown, characters: characters)
+        let passages = EvidencePrompt.list(state.evidence, limit: menu.shown, characters: menu.characters)
         var text = fence.wrap(passages, source: "the evidence") + "\n\nQuestion: " + state.question.text
         let tried = state.actions.compactMap { action -> String? in
             guard case .call = action.candidate.kind, action.candidate.proposer == proposer else { return nil }

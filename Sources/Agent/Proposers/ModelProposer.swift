@@ -23,6 +23,8 @@ public struct ModelProposer: ActionProposer {
     public var proposesCallsApart: Bool
     /// How much the model is told; nil for what fits it.
     public var detail: PromptDetail?
+    /// What a menu shows, where the model is given one.
+    public var menu = MenuOptions()
 
     /// What the model is told when a policy says nothing else.
     public static let standardInstructions = """
@@ -57,7 +59,8 @@ public struct ModelProposer: ActionProposer {
         options.seed = options.seed ?? state.header.seed
         options = trouble.varied(options)
         if detail == .menu {
-            return try await MenuTurn(state: state, context: context, options: options, proposer: name).propose()
+            return try await MenuTurn(state: state, context: context, options: options, proposer: name, menu: menu)
+                .propose()
         }
         guard capabilities.toolCalls else {
             throw LanguageModelError.unsupported(

@@ -48,13 +48,21 @@ extension StrategyRegistry {
         },
         "stop": { options, _ in StopProposer(after: try options.int("after", default: 3)) },
         "model": { options, _ in
-            ModelProposer(
+            var proposer = ModelProposer(
                 instructions: try options.string("instructions", default: ModelProposer.standardInstructions),
                 options: try sampling(&options, maxTokens: 1024),
                 proposesCallsApart: try options.bool("apart", default: false),
                 detail: PromptDetail(
                     rawValue: try options.choice(
                         "prompt", default: "auto", of: ["auto"] + PromptDetail.allCases.map(\.rawValue))))
+            var menu = try options.object("menu")
+            proposer.menu.limit = try menu.int("limit", default: proposer.menu.limit, in: 1...100)
+            proposer.menu.shown = try menu.int("shown", default: proposer.menu.shown, in: 1...20)
+            proposer.menu.characters = try menu.int("characters", default: proposer.menu.characters, in: 50...10_000)
+            proposer.menu.links = try menu.int("links", default: proposer.menu.links, in: 0...50)
+            proposer.menu.found = try menu.int("found", default: proposer.menu.found, in: 0...50)
+            try menu.finish()
+            return proposer
         },
         "tags": { options, _ in
             let name = try options.choice("dialect", default: "search-r1", of: TagDialect.all.map(\.name))
@@ -156,11 +164,13 @@ extension StrategyRegistry {
             RerankKeeper(
                 limit: try limit(&options, 10, most: 1000), fusion: try options.double("fusion", default: 1),
                 similarity: try options.double("similarity", default: 1),
-                title: try options.double("title", default: 0.5), bridge: try options.double("bridge", default: 0.35))
+                title: try options.double("title", default: 0.5), bridge: try options.double("bridge", default: 0.35),
+                opened: try options.double("opened", default: 0))
         },
         "late": { options, _ in
             LateInteractionKeeper(
-                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true))
+                limit: try limit(&options, 10, most: 1000), isFocused: try options.bool("focused", default: true),
+                fusion: try options.double("fusion", default: 0.5, in: 0...1))
         },
         "interpolate": { options, _ in
             InterpolationKeeper(
@@ -173,7 +183,8 @@ extension StrategyRegistry {
         "sentences": { options, _ in
             SentenceKeeper(
                 candidates: try options.int("candidates", default: 9, in: 1...200),
-                facts: try options.int("facts", default: 5, in: 1...200))
+                facts: try options.int("facts", default: 5, in: 1...200),
+                limit: try limit(&options, 10, most: 1000), weight: try options.double("weight", default: 0.3))
         },
     ]
 

@@ -5,6 +5,7 @@
 #include "columns.h"
 #include "cpu_features.h"
 #include "crc32c.h"
+#include "decoder_kernels.h"
 #include "encoder_kernels.h"
 #include "graph_kernels.h"
 #include "inverter.h"

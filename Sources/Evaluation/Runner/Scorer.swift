@@ -27,9 +27,11 @@ public struct Scorer: Sendable, Hashable {
         return benchmark.score(prediction(of: record.outcome), gold: record.gold).exactMatch == 1
     }
 
-    /// What the benchmark's script reads as the answer.
+    /// What the benchmark's script reads as the answer. A refusal names what was looked for: words of the question, some of
+    /// which a gold answer may have as well, and none of them an answer.
     private func prediction(of outcome: RunOutcome) -> String {
-        benchmark == .multiHopRAG ? AnswerExtraction.multiHopRAGAnswer(in: outcome.answer) : outcome.answer
+        if outcome.refused { return "" }
+        return benchmark == .multiHopRAG ? AnswerExtraction.multiHopRAGAnswer(in: outcome.answer) : outcome.answer
     }
 
     /// The scores by measure: `em`, `contains`, `f1`; `recall@k`, `all_gold@k`, `mrr`, `map`, `ndcg@k` (at the last cut-off),

@@ -2,6 +2,7 @@
 
 import Base
 public import Episodes
+import QualityMetrics
 import Text
 import Tools
 
@@ -73,11 +74,24 @@ public struct Episode: Sendable {
     /// The sum of all rewards.
     public var total: Float { rewards.reduce(0, +) }
 
-    /// The share of the gold passages among the first kept ones.
-    public func recall(at count: Int) -> Double {
-        guard !question.gold.isEmpty else { return 0 }
-        let found = Set(kept.prefix(count).compactMap { question.gold($0.id, of: $0.document) })
-        return Double(found.count) / Double(Set(question.gold).count)
+    /// The share of the gold passages among the first kept ones; where no gold is known, whether an accepted answer stands
+    /// in them.
+    public func recall(at count: Int) -> Double { Self.recall(of: question, in: kept.prefix(count)) }
+
+    static func recall(of question: LearningQuestion, in kept: some Sequence<WorldPassage>) -> Double {
+        guard question.gold.isEmpty else {
+            let found = Set(kept.compactMap { question.gold($0.id, of: $0.document) })
+            return Double(found.count) / Double(Set(question.gold).count)
+        }
+        // Yes and no stand in many passages and say nothing there.
+        let answers = question.answers.map { AnswerNormalization.squad.normalize($0) }.filter {
+            !["", "yes", "no"].contains($0)
+        }
+        let holds = kept.contains { passage in
+            let text = " " + AnswerNormalization.squad.normalize(passage.title + " " + passage.text) + " "
+            return answers.contains { text.contains(" \($0) ") }
+        }
+        return holds ? 1 : 0
     }
 
     /// The share of the question's terms covered after each kept passage.

@@ -252,8 +252,12 @@ extension SpanReader {
     ///
     /// - Parameter rerankShare: The share that the reader may have in a ranking; nil leaves the file's own.
     /// - Throws: `SafetensorsError`.
-    public static func write(_ confidence: ReaderConfidence, rerankShare: Float? = nil, into path: String) throws {
-        let file = try SafetensorsFile(path: path)
+    public static func write(
+        _ confidence: ReaderConfidence, rerankShare: Float? = nil, into path: String, of source: String? = nil
+    )
+        throws
+    {
+        let file = try SafetensorsFile(path: source ?? path)
         var writer = SafetensorsWriter(metadata: file.metadata)
         for key in file.metadata.keys where key.hasPrefix("confidence") { writer.metadata[key] = nil }
         if let rerankShare { writer.metadata["rerank_share"] = String(rerankShare) }

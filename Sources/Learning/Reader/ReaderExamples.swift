@@ -43,7 +43,7 @@ public struct ReaderMaterial: Sendable {
 
     /// The folder's name.
     public let name: String
-    public let passages: [ReaderPassage]
+    public internal(set) var passages: [ReaderPassage]
     var items: [Item]
     /// The most questions that it gives to an epoch of training.
     public var most = 1500

@@ -54,16 +54,26 @@ public struct SpanReader: Sendable {
     /// What share the reader's relevance has in a ranking (``RerankMixture``), as measured on held-out questions; nil where
     /// it was not measured, so that the reader is no reranker.
     public let rerankShare: Float?
+    /// The name of the standard reader's weights beside the policies.
+    public static let standardName = "reader.safetensors"
     private let identity: String
+    /// What the encoder made of questions with passages, which rewards read again in other company in each episode of a
+    /// question; nil where nothing is remembered.
+    private let pairs: BoundedMemo<WordPieceTokenizer.Encoding, [Float]>?
 
     /// Opens a trained reader.
     ///
     /// - Parameters:
     ///   - path: The weights, such as `Policies/reader.safetensors`.
     ///   - model: The folder of the encoder that it was tuned from.
+    ///   - memory: How many pairs of a question and a passage are remembered, some 200 KB each, for training. Pairs are then
+    ///     encoded one by one, so that what is read does not depend on what is remembered. Default: 0, for sessions.
     /// - Throws: `SafetensorsError` where the file is damaged or of another size, `PolicyFileError` where it was tuned
     ///   from another encoder, or what opening the encoder throws.
-    public init(weights path: String, model: String, precision: BERTEncoder.Precision = .int8) throws {
+    public init(weights path: String, model: String, precision: BERTEncoder.Precision = .int8, memory: Int = 0)
+        throws
+    {
+        pairs = memory > 0 ? BoundedMemo(limit: memory) : nil
         let file = try SafetensorsFile(path: path)
         let delta = try WeightDelta(file: file)
         if let own = file.metadata["encoder"] {
@@ -188,16 +198,32 @@ public struct SpanReader: Sendable {
     }
 
     private func states(_ encodings: [WordPieceTokenizer.Encoding]) async throws -> (Matrix, [Range<Int>]) {
-        let tokens = try await encoder.encodeTokens(encodings)
+        let states = try await vectors(encodings)
         var ranges: [Range<Int>] = []
         var rows: [Float] = []
-        rows.reserveCapacity(tokens.reduce(0) { $0 + $1.vectors.values.count })
-        for token in tokens {
+        rows.reserveCapacity(states.reduce(0) { $0 + $1.count })
+        for values in states {
             let start = rows.count / encoder.dimension
-            rows += token.vectors.values
-            ranges.append(start..<(start + token.vectors.count))
+            rows += values
+            ranges.append(start..<(rows.count / encoder.dimension))
         }
         return (Matrix(rows: rows.count / encoder.dimension, columns: encoder.dimension, elements: rows), ranges)
+    }
+
+    /// The vectors of each encoding's tokens.
+    private func vectors(_ encodings: [WordPieceTokenizer.Encoding]) async throws -> [[Float]] {
+        guard let pairs else { return try await encoder.encodeTokens(encodings).map(\.vectors.values) }
+        var result: [[Float]] = []
+        for encoding in encodings {
+            if let known = pairs[encoding] {
+                result.append(known)
+                continue
+            }
+            let made = try await encoder.encodeTokens([encoding]).first?.vectors.values ?? []
+            pairs.store(made, for: encoding)
+            result.append(made)
+        }
+        return result
     }
 
     /// Reads passages beside a question; nil where there are none.

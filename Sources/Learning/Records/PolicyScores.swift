@@ -4,11 +4,13 @@ public import Agent
 import Base
 import Episodes
 import Foundation
+public import LanguageModels
 import QualityMetrics
 import TensorMath
 import Tools
 
-/// Recall of gold passages over some questions, with confidence intervals.
+/// Recall of gold passages (where none are known, of passages with an accepted answer) and the answers' F1 over some
+/// questions, with confidence intervals.
 public struct PolicyScores: Sendable, Hashable {
     /// A mean with its 95 % bootstrap interval.
     public struct Estimate: Sendable, Hashable, CustomStringConvertible {
@@ -21,7 +23,8 @@ public struct PolicyScores: Sendable, Hashable {
         public var description: String { String(format: "%.4f [%.4f, %.4f]", mean, low, high) }
     }
 
-    /// The share of gold among the first two and the first five kept passages, question by question.
+    /// The share of gold among the first two and the first five kept passages, question by question; of a question without
+    /// gold whether an accepted answer stands in them.
     public let recallAt2: [Double]
     public let recallAt5: [Double]
     /// The F1 of the answers; empty where nobody answered.
@@ -64,26 +67,44 @@ public struct PolicyScores: Sendable, Hashable {
             name: "hybrid", fingerprint: "hybrid/1", proposers: [QuestionProposer(limit: 100)], policy: OrderedPolicy(),
             keeper: FusionKeeper(limit: 5), answerer: answerer ?? WithoutAnswer(), budget: Budget(steps: 1),
             toolLimits: ToolLimits(outputCharacters: 60_000, passageCharacters: 200))
+        try await self.init(
+            strategy, on: questions, hasAnswers: answerer != nil, workers: workers)
+    }
+
+    /// The scores of a strategy in ordinary sessions.
+    ///
+    /// - Parameters:
+    ///   - model: What sessions have as their model; nil for none.
+    ///   - hasAnswers: Whether somebody answers.
+    /// - Throws: What tools and answerer throw; `CancellationError`.
+    @concurrent
+    public init(
+        _ strategy: Strategy, on questions: [TrainingQuestion], model: (any LanguageModel)? = nil,
+        hasAnswers: Bool = true, workers: Int = 2, progress: @escaping @Sendable () -> Void = {}
+    ) async throws {
         let episodes = try await Rollouts.concurrently(questions.count, workers: workers) { index in
             let question = questions[index]
+            var environment = question.corpus.environment
+            environment.model = model
             let events = try await Rollouts.events(
-                question.question.asked, strategy: strategy, environment: question.corpus.environment, seed: 0)
+                question.question.asked, strategy: strategy, environment: environment, seed: 0)
+            progress()
             return try Trajectory(events: events).final
         }
         func recall(_ count: Int) -> [Double] {
             zip(questions, episodes).map { question, state in
-                let gold = Set(question.question.gold)
-                guard !gold.isEmpty else { return 0 }
-                let ranking = state.evidence.ranking.prefix(count)
-                let found = Set(ranking.compactMap { question.question.gold($0.passageID, of: $0.documentID) })
-                return Double(found.count) / Double(gold.count)
+                Episode.recall(
+                    of: question.question,
+                    in: state.evidence.ranking.prefix(count).map {
+                        WorldPassage(id: $0.passageID, title: $0.title, text: $0.text, document: $0.documentID)
+                    })
             }
         }
         recallAt2 = recall(2)
         recallAt5 = recall(5)
         lookups = episodes.map { Double($0.spent.toolCalls) }
         f1 =
-            answerer == nil
+            !hasAnswers
             ? []
             : zip(questions, episodes).map { question, state in
                 let text = state.answer?.label == Answer.Label.none ? "" : state.answer?.prediction ?? ""

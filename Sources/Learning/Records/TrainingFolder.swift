@@ -22,7 +22,7 @@ public struct TrainingFolder: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    private var checkpointPath: String { path + "/checkpoint.safetensors" }
+    var checkpointPath: String { path + "/checkpoint.safetensors" }
     private var metricsPath: String { path + "/metrics.jsonl" }
 
     /// Returns where a stored run stands; nil where nothing is stored.
@@ -69,31 +69,44 @@ public struct TrainingFolder: Sendable {
         try writer.write(to: checkpointPath)
     }
 
-    /// Writes `curves.html` and the TensorBoard file from `metrics.jsonl`.
+    /// Writes `curves.html` and the TensorBoard file from `metrics.jsonl`: held-back questions first, then diagnostics.
     ///
-    /// - Parameter time: The wall clock that TensorBoard shows, in seconds since 1970.
+    /// - Parameters:
+    ///   - seeds: The folders of runs that differ in their seed alone: what they gained on held-back questions is drawn
+    ///     beside this one's.
+    ///   - time: The wall clock that TensorBoard shows, in seconds since 1970.
     /// - Throws: what reading and writing throw.
-    public func drawCurves(title: String, time: Double) throws {
-        var curves: [(name: String, points: [(Int, Double)])] = []
+    public func drawCurves(title: String, seeds: [TrainingFolder] = [], time: Double) throws {
+        let curves = try curves()
         var board = TensorBoardWriter(time: time)
         for line in try metrics() {
             guard let step = line["iteration"]?.int else { continue }
-            var scalars: [(tag: String, value: Float)] = []
-            for (name, value) in line.object ?? [:] where name != "iteration" {
-                guard let number = value.double else { continue }
-                scalars.append((name, Float(number)))
-                if let index = curves.firstIndex(where: { $0.name == name }) {
-                    curves[index].points.append((step, number))
-                } else {
-                    curves.append((name, [(step, number)]))
-                }
+            let scalars = (line.object ?? [:]).compactMap { name, value in
+                name == "iteration" ? nil : value.double.map { (tag: name, value: Float($0)) }
             }
             board.add(scalars, step: step, time: time)
         }
-        try Data(CurvesPage.html(title: title, curves: curves).utf8).write(
-            to: URL(fileURLWithPath: path + "/curves.html"), options: .atomic)
+        let others = try seeds.map { try $0.curves() }
+        let page = CurvesPage.html(
+            title: title,
+            charts: curves.map { name, points in
+                CurvesPage.Chart(name: name, runs: [points] + others.compactMap { $0[name] })
+            })
+        try Data(page.utf8).write(to: URL(fileURLWithPath: path + "/curves.html"), options: .atomic)
         try Data(board.bytes).write(
             to: URL(fileURLWithPath: path + "/events.out.tfevents.forage"), options: .atomic)
+    }
+
+    /// Each measure of `metrics.jsonl` with its points (iteration, value), in order.
+    private func curves() throws -> OrderedDictionary<String, [(Int, Double)]> {
+        var curves: OrderedDictionary<String, [(Int, Double)]> = [:]
+        for line in try metrics() {
+            guard let step = line["iteration"]?.int else { continue }
+            for (name, value) in line.object ?? [:] where name != "iteration" {
+                if let number = value.double { curves[name, default: []].append((step, number)) }
+            }
+        }
+        return curves
     }
 
     /// One measure of `metrics.jsonl`, iteration by iteration.
@@ -109,7 +122,7 @@ public struct TrainingFolder: Sendable {
         return try data.textLines(omittingEmpty: true).map { try JSONValue(parsing: Array($0)) }
     }
 
-    private func append(_ line: String) throws {
+    func append(_ line: String) throws {
         if !FileManager.default.fileExists(atPath: metricsPath) {
             _ = FileManager.default.createFile(atPath: metricsPath, contents: nil)
         }
@@ -120,7 +133,7 @@ public struct TrainingFolder: Sendable {
     }
 
     /// Drops records at and after an iteration, and a torn last line.
-    private func cutMetrics(to iteration: Int) throws {
+    func cutMetrics(to iteration: Int) throws {
         guard let data = FileManager.default.contents(atPath: metricsPath) else { return }
         var kept = Data()
         for line in data.textLines(omittingEmpty: true) {

@@ -8,41 +8,6 @@ import TensorMath
 import Text
 public import Transformers
 
-/// Where a question's wrong passages come from. One entry, one method: `--negatives` names them.
-public struct NegativeSampler: Sendable {
-    public let name: String
-    /// Whether the other questions' passages of a batch count as wrong ones too.
-    public let usesBatch: Bool
-    let draw: @Sendable (_ set: ReaderMaterial, _ index: Int, _ count: Int, _ generator: inout SplitMix64) -> [Int]
-
-    /// The samplers that can be named.
-    public static let all: [NegativeSampler] = [inBatch, lexical, random]
-
-    /// The sampler of a name.
-    public static func named(_ name: String) -> NegativeSampler? { all.first { $0.name == name } }
-
-    /// The passages of the other questions of the batch (DPR, Karpukhin et al., arXiv 2004.04906).
-    static let inBatch = NegativeSampler(name: "in-batch", usesBatch: true) { _, _, _, _ in [] }
-    /// Passages that share the question's rarest words, or that the set itself shows beside the gold ones; and the batch.
-    static let lexical = NegativeSampler(name: "bm25", usesBatch: true) { set, index, count, generator in
-        set.negatives(index, count: count, using: &generator)
-    }
-    /// Any passages of the corpus; and the batch.
-    static let random = NegativeSampler(name: "random", usesBatch: true) { set, index, count, generator in
-        let gold = Set(set.items[index].gold)
-        return (0..<count).map { _ in generator.integer(below: max(1, set.passages.count)) }
-            .filter { !gold.contains($0) }
-    }
-}
-
-/// Who says how good a passage is for a question. `--teacher` names them.
-public enum RankingTeacher: Sendable {
-    /// The gold passages: 1 for them, 0 for others.
-    case gold
-    /// A cross-encoder's scores.
-    case reranker(any Reranker)
-}
-
 /// Trains a sentence encoder on questions and their passages, with contrastive batches in bounded memory.
 public struct EncoderTraining: Sendable {
     public var tuning: Tuning
@@ -53,6 +18,10 @@ public struct EncoderTraining: Sendable {
     public var batch = 32
     /// Wrong passages drawn for each question. Default: 1.
     public var hard = 1
+    /// After how many steps the encoder ranks anew, for negatives that follow it. Default: 50.
+    public var refresh = 50
+    /// The most questions, and the most passages beside their gold ones, that it ranks of a set. Default: 2,000.
+    public var ranked = 2000
     public var steps: Int
     public var rate: Float = 5e-5
     /// What cosines are divided by before the loss. Default: 0.05.
@@ -74,26 +43,47 @@ public struct EncoderTraining: Sendable {
     /// A batch: questions, then passages, and each question's list among them.
     struct Batch: Sendable {
         var questions: [String] = []
+        var answers: [[String]] = []
         var passages: [ReaderPassage] = []
         /// For each question its own passages, gold first, as places among `passages`, and how many are gold.
         var own: [(places: [Int], gold: Int)] = []
     }
 
-    func draw(_ sets: [ReaderMaterial], step: Int) -> Batch {
+    /// How the encoder ranks each set's passages now, and how it did before.
+    struct Rankings: Sendable {
+        var now: [DenseRanking] = []
+        var before: [DenseRanking] = []
+    }
+
+    func draw(_ sets: [ReaderMaterial], step: Int, rankings: Rankings = Rankings()) -> Batch {
         var generator = SplitMix64(seed: seed, stream: 0xE2C0 &+ UInt64(step))
         let weights = sets.map { Float(min($0.count, 1000)) }
         var batch = Batch()
         var tries = 0
+        var topic: (set: Int, items: [Int])?
+        if negatives.isTopical {
+            let set = generator.index(weights: weights)
+            if let topics = rankings.now.indices.contains(set) ? rankings.now[set].topics : nil, !topics.isEmpty {
+                topic = (set, topics[generator.integer(below: topics.count)])
+            }
+        }
         while batch.questions.count < self.batch, tries < 20 * self.batch {
             tries += 1
-            let set = sets[generator.index(weights: weights)]
-            let index = generator.integer(below: max(1, set.count))
+            let number = topic?.set ?? generator.index(weights: weights)
+            let set = sets[number]
+            let index =
+                topic.map { $0.items[generator.integer(below: $0.items.count)] }
+                ?? generator.integer(below: max(1, set.count))
             guard set.items.indices.contains(index), !set.items[index].gold.isEmpty else { continue }
             let gold = set.items[index].gold
+            let place = NegativeSampler.Place(
+                set: set, index: index, dense: rankings.now.indices.contains(number) ? rankings.now[number] : nil,
+                earlier: rankings.before.indices.contains(number) ? rankings.before[number] : nil)
             let chosen =
-                [gold[generator.integer(below: gold.count)]] + negatives.draw(set, index, hard, &generator)
+                [gold[generator.integer(below: gold.count)]] + negatives.draw(place, hard, &generator)
             let first = batch.passages.count
             batch.questions.append(set.items[index].question)
+            batch.answers.append(set.items[index].answers)
             batch.own.append((places: Array(first..<(first + chosen.count)), gold: 1))
             batch.passages += chosen.map { set.passages[$0] }
         }
@@ -133,9 +123,20 @@ public struct EncoderTraining: Sendable {
         let schedule = LearningRateSchedule.linear(peak: rate, warmUp: max(1, steps / 10), steps: steps)
         let first = tuning.firstLayer(of: model.layerCount)
         var (sum, count) = (0.0, 0.0)
+        var rankings = Rankings()
         for step in 0..<steps {
             try Task.checkCancellation()
-            let batch = draw(sets, step: step)
+            if negatives.ranking != .none && step == 0 || negatives.ranking == .refreshed && step % refresh == 0 {
+                rankings.before = rankings.now
+                let delta = WeightDelta(from: model.base, to: model.merged(parameters, tuning: tuning))
+                let present = try BERTEncoder(
+                    folder: folder, precision: .int8, threads: threads, delta: delta.names.isEmpty ? nil : delta)
+                rankings.now = []
+                for set in sets {
+                    rankings.now.append(try await DenseRanking(set, encoder: present, most: ranked, seed: seed))
+                }
+            }
+            let batch = draw(sets, step: step, rankings: rankings)
             guard !batch.questions.isEmpty else { break }
             let texts = batch.questions + batch.passages.map(\.full)
             let encodings = texts.map { fast.tokenizer.encode($0, maximumLength: longest) }
@@ -181,15 +182,11 @@ public struct EncoderTraining: Sendable {
     private func taught(_ batch: Batch) async throws -> [[Float]] {
         guard loss.needsTeacher else { return [] }
         var scores: [[Float]] = []
-        for (question, own) in zip(batch.questions, batch.own) {
-            switch teacher {
-            case .gold: scores.append(own.places.indices.map { $0 < own.gold ? 1 / temperature : 0 })
-            case .reranker(let reranker):
-                scores.append(
-                    try await reranker.scores(
-                        query: question,
-                        passages: own.places.map { (title: batch.passages[$0].title, text: batch.passages[$0].text) }))
-            }
+        for (number, own) in batch.own.enumerated() {
+            scores.append(
+                try await teacher.scores(
+                    question: batch.questions[number], answers: batch.answers[number],
+                    passages: own.places.map { batch.passages[$0] }, gold: own.gold, temperature: temperature))
         }
         return scores
     }

@@ -39,6 +39,7 @@ public struct RankingLoss: Sendable {
     /// The losses that `--loss` can name. One entry, one method.
     public static let all: [RankingLoss] = [
         infoNCE, disjoint, rankNet, lambda, mannWhitney, marginMSE, listKL, plackettLuce, meanSquared,
+        marginal, expectationMaximisation, variational,
     ]
 
     /// The loss of a name.
@@ -153,7 +154,7 @@ public struct RankingLoss: Sendable {
     }
 
     /// The mean of what each list gives; lists that give nothing do not count.
-    private static func mean(
+    static func mean(
         _ lists: [List], _ scores: Variable, _ body: (_ column: Variable, _ list: List) -> Variable?
     ) -> Variable {
         let parts = lists.compactMap { list in body(scores.rows(at: Array(list.range)), list) }

@@ -23,6 +23,9 @@ public struct BehaviourCloning: Sendable {
     /// The share of decisions from which what comes from titles, and from links, is left out, so that a corpus without
     /// them is none that the policy never saw. Default: 0.15.
     public var dropout = 0.15
+    /// The share of a decision's probability that is spread over all of its choices, right or wrong: a policy that is to
+    /// learn from rewards must still try things. Default: 0.
+    public var smoothing: Float = 0
     /// What may be chosen.
     public var actions = ActionOptions()
     /// Questions at work at the same time.
@@ -68,7 +71,8 @@ public struct BehaviourCloning: Sendable {
                     targets.append(right)
                 }
                 guard !decisions.isEmpty else { continue }
-                let (loss, gradients) = Self.gradients(policy, DecisionBatch(decisions), targets, noise: generator)
+                let (loss, gradients) = Self.gradients(
+                    policy, DecisionBatch(decisions), targets, smoothing: smoothing, noise: generator)
                 var clipped = gradients
                 GradientNorm.clip(&clipped, to: 1)
                 _ = generator.next()
@@ -116,9 +120,10 @@ public struct BehaviourCloning: Sendable {
         return Decision(features: features)
     }
 
-    /// The mean over decisions of minus the log of the probability that falls on the right rows, and its gradient.
+    /// The mean over decisions of minus the log of the probability that falls on the right rows, and its gradient; a share
+    /// `smoothing` of it is the cross-entropy with equal shares for all rows instead.
     static func gradients(
-        _ policy: LearnedPolicy, _ batch: DecisionBatch, _ targets: [[Int]], noise: SplitMix64
+        _ policy: LearnedPolicy, _ batch: DecisionBatch, _ targets: [[Int]], smoothing: Float = 0, noise: SplitMix64
     ) -> (loss: Float, gradients: [Matrix]) {
         let tape = Tape()
         let weights = policy.parameters.variables(on: tape)
@@ -130,8 +135,13 @@ public struct BehaviourCloning: Sendable {
             rows += right.map { $0 + batch.offsets[decision] }
             offsets.append(rows.count)
         }
-        let onTargets = logits.segmentedLogSoftmax(offsets: batch.offsets).elements(at: rows).exp()
-        let loss = -(onTargets.segmentSums(offsets: offsets) + 1e-8).log().mean()
+        let logProbabilities = logits.segmentedLogSoftmax(offsets: batch.offsets)
+        let onTargets = logProbabilities.elements(at: rows).exp()
+        var loss = -(onTargets.segmentSums(offsets: offsets) + 1e-8).log().mean()
+        if smoothing > 0 {
+            let even = logProbabilities.segmentMeans(offsets: batch.offsets).mean()
+            loss = loss * (1 - smoothing) - even * smoothing
+        }
         return (loss.scalar, tape.gradients(of: loss, for: weights.variables))
     }
 }

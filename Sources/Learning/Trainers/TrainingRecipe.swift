@@ -11,6 +11,7 @@ import Text
 ///       architecture: candidate-scorer
 ///       clone: auto                         # gold, coverage, hybrid, none; auto: gold where there is any, else hybrid
 ///       epochs: 10
+///       smoothing: 0                        # how much a cloned policy still tries; default: 0.3 without gold, else 0
 ///       method: rloo                        # reinforce, rloo, grpo or ppo
 ///       iterations: 60                      # 0 only clones
 ///       learning_rate: 0.003
@@ -25,6 +26,9 @@ public struct TrainingRecipe: Sendable, Hashable {
     public var clone = "auto"
     /// Times through the training questions while cloning.
     public var epochs = 10
+    /// The share of a decision's probability that cloning spreads over all choices; nil: 0.3 where rewards are to improve
+    /// on an oracle that knows no gold, else 0.
+    public var smoothing: Double?
     /// The method for learning from rewards.
     public var method = LeaveOneOut.name
     /// Iterations of learning from rewards.
@@ -55,6 +59,9 @@ public struct TrainingRecipe: Sendable, Hashable {
             "architecture", default: architecture, of: PolicyNetworks.all.keys.sorted())
         clone = try reader.choice("clone", default: clone, of: Oracle.allCases.map(\.rawValue) + ["none", "auto"])
         epochs = try reader.int("epochs", default: epochs)
+        if reader.value("smoothing") != nil {
+            smoothing = try reader.double("smoothing", default: 0, in: 0...0.9)
+        }
         method = try reader.choice("method", default: method, of: PolicyGradientMethods.all.keys.sorted())
         iterations = try reader.int("iterations", default: iterations)
         learningRate = try reader.double("learning_rate", default: learningRate, in: 1e-9...1)
@@ -77,6 +84,19 @@ public struct TrainingRecipe: Sendable, Hashable {
         try reader.finish()
     }
 
+    /// The rewards where no question names gold passages and none were asked for: the answer, as the answerer of sessions
+    /// gives it, and how likely it finds the right one; without a reader whether the answer stands in what was kept.
+    public static func answersOnly(withReader: Bool) -> OrderedDictionary<String, Double> {
+        withReader
+            ? [AnswerQuality.name: 1, AnswerLikelihood.name: 0.5, CallCost.name: 0.005]
+            : [AnswerSupport.name: 1, ToolExploration.name: 0.1, CallCost.name: 0.01]
+    }
+
+    /// How much of a decision's probability cloning spreads over all choices.
+    public func smoothing(of oracle: Oracle) -> Double {
+        smoothing ?? (oracle != .gold && iterations > 0 ? 0.3 : 0)
+    }
+
     /// The names of all rewards.
     public static var knownRewards: [String] { (RewardTerms.all.keys + RewardTerms.reading).sorted() }
 
@@ -95,7 +115,7 @@ public struct TrainingRecipe: Sendable, Hashable {
             training:
               architecture: \(architecture)
               clone: \(clone)
-              epochs: \(epochs)
+              epochs: \(epochs)\(smoothing.map { "\n  smoothing: \($0)" } ?? "")
               method: \(method)
               iterations: \(iterations)
               learning_rate: \(learningRate)

@@ -2,7 +2,6 @@
 
 import Base
 import CKernels
-import COpenBLAS
 import TensorMath
 
 /// The sizes of the blocks of a BERT-family encoder.
@@ -185,11 +184,11 @@ struct EncoderBlock {
             for head in 0..<shape.heads {
                 let q = a.qkv.pointer + start * 3 * width + head * headWidth
                 let p = a.probabilities.pointer + a.offsets[index] + head * length * stride
-                Product(rows: length, columns: length, depth: headWidth)
+                StridedProduct(rows: length, columns: length, depth: headWidth)
                     .run(q, 3 * width, q + width, 3 * width, transposeB: true, into: p, stride)
                 forage_softmax_rows(p, length, length, stride, scale)
                 let used = dropped(p, length * stride, index, head, noisy)
-                Product(rows: length, columns: headWidth, depth: length)
+                StridedProduct(rows: length, columns: headWidth, depth: length)
                     .run(
                         used, stride, q + 2 * width, 3 * width,
                         into: a.context.pointer + start * width
@@ -222,7 +221,7 @@ struct EncoderBlock {
         forage_fill_rows(bias.elements, rows, weight.rows, output, stride)
         weight.elements.withUnsafeBufferPointer { numbers in
             guard let pointer = numbers.baseAddress else { return }
-            Product(rows: rows, columns: weight.rows, depth: weight.columns)
+            StridedProduct(rows: rows, columns: weight.rows, depth: weight.columns)
                 .run(x, weight.columns, pointer, weight.columns, transposeB: true, adding: true, into: output, stride)
         }
     }
@@ -305,7 +304,7 @@ struct EncoderBlock {
         into.update(weight) { sum in
             sum.elements.withUnsafeMutableBufferPointer { sum in
                 guard let sum = sum.baseAddress else { return }
-                Product(rows: outputs, columns: inputs, depth: rows)
+                StridedProduct(rows: outputs, columns: inputs, depth: rows)
                     .run(gradient, stride, transposeA: true, x, inputs, adding: true, into: sum, inputs)
             }
         }
@@ -318,7 +317,7 @@ struct EncoderBlock {
         guard let dx else { return }
         value.elements.withUnsafeBufferPointer { value in
             guard let value = value.baseAddress else { return }
-            Product(rows: rows, columns: inputs, depth: outputs)
+            StridedProduct(rows: rows, columns: inputs, depth: outputs)
                 .run(gradient, stride, value, inputs, adding: adding, into: dx, inputs)
         }
     }
@@ -337,9 +336,9 @@ struct EncoderBlock {
                 let g = gradient + start * width + head * headWidth
                 let p = a.probabilities.pointer + a.offsets[index] + head * length * stride
                 let used = dropped(p, length * stride, index, head, noisy)
-                Product(rows: length, columns: headWidth, depth: length)
+                StridedProduct(rows: length, columns: headWidth, depth: length)
                     .run(used, stride, transposeA: true, g, width, into: dq + 2 * width, 3 * width)
-                Product(rows: length, columns: length, depth: headWidth)
+                StridedProduct(rows: length, columns: length, depth: headWidth)
                     .run(g, width, q + 2 * width, 3 * width, transposeB: true, into: slopes.pointer, stride)
                 if dropout != nil {
                     // The numbers beyond each row's length are not read again.
@@ -349,30 +348,11 @@ struct EncoderBlock {
                     drop(slopes.pointer, length * stride, place: 2 + index * shape.heads + head)
                 }
                 forage_softmax_rows_backward(p, slopes.pointer, length, length, stride, scale)
-                Product(rows: length, columns: headWidth, depth: length)
+                StridedProduct(rows: length, columns: headWidth, depth: length)
                     .run(slopes.pointer, stride, q + width, 3 * width, into: dq, 3 * width)
-                Product(rows: length, columns: headWidth, depth: length)
+                StridedProduct(rows: length, columns: headWidth, depth: length)
                     .run(slopes.pointer, stride, transposeA: true, q, 3 * width, into: dq + width, 3 * width)
             }
         }
-    }
-}
-
-/// A matrix product on memory with distances between rows.
-private struct Product {
-    let rows: Int
-    let columns: Int
-    let depth: Int
-
-    /// into = op(a) · op(b), or added to what is there.
-    func run(
-        _ a: UnsafePointer<Float>, _ lda: Int, transposeA: Bool = false, _ b: UnsafePointer<Float>, _ ldb: Int,
-        transposeB: Bool = false, adding: Bool = false, into c: UnsafeMutablePointer<Float>, _ ldc: Int
-    ) {
-        guard rows > 0, columns > 0, depth > 0 else { return }
-        cblas_sgemm(
-            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
-            blasint(rows), blasint(columns), blasint(depth), 1, a, blasint(lda), b, blasint(ldb), adding ? 1 : 0, c,
-            blasint(ldc))
     }
 }

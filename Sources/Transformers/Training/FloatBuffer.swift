@@ -12,5 +12,11 @@ final class FloatBuffer: @unchecked Sendable {
         pointer = .allocate(capacity: max(1, count))
     }
 
+    /// Memory that holds zeros.
+    convenience init(zeros count: Int) {
+        self.init(count)
+        pointer.initialize(repeating: 0, count: count)
+    }
+
     deinit { pointer.deallocate() }
 }

@@ -2,7 +2,7 @@
 
 import TensorMath
 
-/// Which weights of an encoder learn.
+/// Which weights of a transformer learn.
 public enum Tuning: Sendable, Hashable, CustomStringConvertible {
     /// All of them, word vectors too.
     case full

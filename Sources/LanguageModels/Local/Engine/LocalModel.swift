@@ -2,6 +2,7 @@
 
 public import Foundation
 public import Text
+public import Transformers
 
 /// A language model in this process: a GGUF file or a safetensors folder, run on the processor's cores.
 ///
@@ -44,7 +45,7 @@ public final class LocalModel: ContinuationScoring {
     let bos: Int32?
     let addsBOS: Bool
     let vocabularyTrie: VocabularyTrie
-    private let weights: ModelWeights
+    let weights: ModelWeights
     let constraints = ConstraintCache()
     let guessesFromContext: Bool
 
@@ -52,13 +53,27 @@ public final class LocalModel: ContinuationScoring {
     /// - Parameters:
     ///   - path: a GGUF file, a folder that holds one, or a folder with safetensors, `config.json` and
     ///     `tokenizer.json`.
+    ///   - adapter: what low-rank tuning added to it: a file or a folder (``LowRankAdapter``).
     ///   - name: what the model is called; by default the file's own name for it.
-    /// - Throws: `GGUFError`, `SubwordTokenizerError`, `ChatTemplateError`, `LanguageModelError`.
-    public convenience init(path: String, name: String? = nil, options: Options = Options()) throws {
-        try self.init(ModelFiles.open(path), name: name, options: options)
+    /// - Throws: `GGUFError`, `SubwordTokenizerError`, `ChatTemplateError`, `LanguageModelError`, `LowRankAdapterError`.
+    public convenience init(
+        path: String, adapter: String? = nil, name: String? = nil, options: Options = Options()
+    ) throws {
+        let files = try ModelFiles.open(path)
+        try self.init(files, adapter: adapter.map { try files.adapter($0) }, name: name, options: options)
     }
 
-    init(_ files: ModelFiles, name: String?, options: Options) throws {
+    /// Opens a model with an adapter that is in memory, such as one that is being trained.
+    /// - Throws: as ``init(path:adapter:name:options:)``.
+    public convenience init(
+        path: String, adapting adapter: LowRankAdapter, name: String? = nil, options: Options = Options()
+    ) throws {
+        let files = try ModelFiles.open(path)
+        try files.check(adapter, path: "that was given")
+        try self.init(files, adapter: adapter, name: name, options: options)
+    }
+
+    init(_ files: ModelFiles, adapter: LowRankAdapter? = nil, name: String?, options: Options) throws {
         let weights = files.weights
         let configuration = weights.configuration
         tokenizer = files.tokenizer
@@ -69,7 +84,8 @@ public final class LocalModel: ContinuationScoring {
         self.weights = weights
         self.configuration = configuration
         self.name = name ?? files.name
-        fingerprint = files.fingerprint
+        let packed = try adapter.map { PackedAdapter($0, shape: try weights.decoderShape()) }
+        fingerprint = files.fingerprint + (packed.map { "+" + $0.fingerprint } ?? "")
         template = try ChatTemplate(files.template ?? ChatTemplate.chatML)
         ends = files.ends
         bos = files.bos
@@ -82,7 +98,8 @@ public final class LocalModel: ContinuationScoring {
             needsRequiredCalls: true,
             contextLength: context, parameters: configuration.parameters)
         engine = InferenceEngine(
-            pass: try ForwardPass(weights: weights, threads: options.threads, cacheBytes: options.cacheBytes))
+            pass: try ForwardPass(
+                weights: weights, adapter: packed, threads: options.threads, cacheBytes: options.cacheBytes))
         try checkWhole()
     }
 
@@ -94,6 +111,9 @@ public final class LocalModel: ContinuationScoring {
     }
 
     deinit { engine.stop() }
+
+    /// Tells the model from others, whichever way its matrices are quantised: what an adapter names as its base.
+    public var identity: String { weights.identity }
 
     /// The longest conversation in tokens.
     var contextLength: Int { capabilities.contextLength ?? configuration.contextLength }

@@ -4,6 +4,7 @@ import Base
 import Foundation
 import TensorMath
 import Text
+import Transformers
 
 /// What a model's files hold, ready to run.
 struct ModelFiles {
@@ -35,6 +36,23 @@ struct ModelFiles {
             throw LanguageModelError.unavailable("\(path) holds neither a .gguf file nor a config.json")
         }
         return try SafetensorsModel.open(path)
+    }
+
+    /// Reads an adapter of this model.
+    /// - Throws: `LowRankAdapterError`, `SafetensorsError`, `LanguageModelError`.
+    func adapter(_ path: String) throws -> LowRankAdapter {
+        let adapter = try LowRankAdapter(path: path)
+        try check(adapter, path: path)
+        return adapter
+    }
+
+    /// Refuses an adapter of another model.
+    /// - Throws: `LowRankAdapterError.mismatch`, `LanguageModelError`.
+    func check(_ adapter: LowRankAdapter, path: String) throws {
+        let shape = try weights.decoderShape()
+        if let fault = adapter.fault(shape: shape, layers: weights.layers.count, base: weights.identity) {
+            throw LowRankAdapterError.mismatch(path: path, reason: fault)
+        }
     }
 
     private static func gguf(_ path: String) throws -> ModelFiles {

@@ -44,6 +44,8 @@ public final class GGUFFile: MappedWeights {
     public let metadata: [String: Value]
     public let tensors: [String: Tensor]
     let file: MappedFile
+    /// The bytes of all metadata pairs, and how many pairs they are.
+    let metadataBytes: (range: Range<Int>, count: Int)
 
     /// Maps and checks a file.
     /// - Throws: `GGUFError`.
@@ -59,15 +61,17 @@ public final class GGUFFile: MappedWeights {
         let header = try reader.header()
         version = header.version
         var metadata: [String: Value] = [:]
+        let start = reader.offset
         for _ in 0..<header.metadataCount {
-            let start = reader.offset
+            let place = reader.offset
             let key = try reader.key("a metadata key")
             let value = try reader.value(of: key)
             guard metadata.updateValue(value, forKey: key) == nil else {
-                throw GGUFError.malformed(path: path, offset: start, what: "the metadata key \"\(key)\" comes twice")
+                throw GGUFError.malformed(path: path, offset: place, what: "the metadata key \"\(key)\" comes twice")
             }
         }
         self.metadata = metadata
+        metadataBytes = (start..<reader.offset, header.metadataCount)
         tensors = try reader.tensors(count: header.tensorCount, alignment: reader.alignment(metadata))
     }
 

@@ -2,6 +2,7 @@
 
 import CKernels
 import Foundation
+import Transformers
 
 /// Tokens that pass through the model together: of one sequence or of several.
 struct ForwardBatch {
@@ -28,12 +29,14 @@ final class ForwardPass {
     private let pool: OpaquePointer
     private var buffers: Buffers
     private let quantises: Bool
+    private let adapter: PackedAdapter?
     private var frequencies: (global: [Double], local: [Double])
 
     /// - Parameters:
+    ///   - adapter: What is added to the products; it fits the weights.
     ///   - threads: at least 1, at most 256.
     ///   - cacheBytes: the budget of the key-value cache.
-    init(weights: ModelWeights, threads: Int, cacheBytes: Int) throws {
+    init(weights: ModelWeights, adapter: PackedAdapter? = nil, threads: Int, cacheBytes: Int) throws {
         guard let pool = forage_pool_create(Int32(min(max(threads, 1), 256))) else {
             throw LanguageModelError.unavailable("no memory for the worker threads")
         }
@@ -42,6 +45,7 @@ final class ForwardPass {
             throw error
         }
         self.pool = pool
+        self.adapter = adapter
         let c = weights.configuration
         cache = KeyValueCache(configuration: c, budget: cacheBytes)
         quantises =
@@ -50,15 +54,9 @@ final class ForwardPass {
                 LayerWeights.matrices.contains { layer[keyPath: $0].isQuantised }
             }
         buffers = Buffers(configuration: c, threads: Int(forage_pool_threads(pool)))
-        func table(_ base: Double, _ scale: Double, _ factors: [Float]) -> [Double] {
-            (0..<c.rotary / 2).map { i in
-                let frequency = pow(base, -2 * Double(i) / Double(c.rotary)) / scale
-                return factors.isEmpty ? frequency : frequency / Double(factors[i])
-            }
-        }
         frequencies = (
-            table(c.ropeBase, c.ropeScale, weights.ropeFactors),
-            c.window.map { table($0.ropeBase, 1, []) } ?? []
+            weights.rotationFrequencies,
+            c.window.map { ModelWeights.frequencies(base: $0.ropeBase, rotary: c.rotary) } ?? []
         )
     }
 
@@ -154,6 +152,7 @@ final class ForwardPass {
         let previous = index > 0 ? weights.layers[index - 1].hiddenPostNorm : nil
         normalize(count, delta: index > 0 ? b.delta : nil, post: previous, weight: w.attentionNorm, out: b.input)
         multiply(b.input, count, [(w.query, b.q, w.queryBias), (w.key, b.k, w.keyBias), (w.value, b.v, w.valueBias)])
+        adapt(index, [(.query, b.q), (.key, b.k), (.value, b.v)], b.input, count)
         let windowed = c.hasWindow(index)
         withOptional(w.queryNorm) { queryNorm in
             withOptional(w.keyNorm) { keyNorm in
@@ -169,13 +168,24 @@ final class ForwardPass {
             pool, &step, b.q, b.attended.x, windowed ? Int32(c.window?.length ?? 0) : 0, b.attentionScratch)
         if quantises { quantize(b.attended, count) }
         multiply(b.attended, count, [(w.output, b.delta, nil)])
+        adapt(index, [(.output, b.delta)], b.attended, count)
         normalize(count, delta: b.delta, post: w.attentionPostNorm, weight: w.hiddenNorm, out: b.input)
         multiply(b.input, count, [(w.gate, b.gate, nil), (w.up, b.up, nil)])
+        adapt(index, [(.gate, b.gate), (.up, b.up)], b.input, count)
         var hidden = b.hidden
         hidden.rows = Int32(count)
         forage_lm_gate(
             pool, b.gate, b.up, &hidden, c.architecture.gatesWithGELU ? 1 : 0, quantises ? 1 : 0)
         multiply(b.hidden, count, [(w.down, b.delta, nil)])
+        adapt(index, [(.down, b.delta)], b.hidden, count)
+    }
+
+    /// Adds what the adapter adds to products of a layer.
+    private func adapt(
+        _ layer: Int, _ products: [(projection: DecoderProjection, out: UnsafeMutablePointer<Float>)],
+        _ activations: forage_lm_activations, _ count: Int
+    ) {
+        adapter?.add(layer, products, to: activations, tokens: count, pool: pool)
     }
 
     /// The logits of the wanted tokens.

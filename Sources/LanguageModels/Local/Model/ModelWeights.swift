@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CKernels
+import Foundation
 
 /// A matrix of weights in a mapped file: `rows` outputs by `columns` inputs.
 struct WeightMatrix {
@@ -69,6 +70,17 @@ final class ModelWeights: @unchecked Sendable {
 
     /// Whether a file became shorter while it was in use: what was computed since may be wrong.
     var isTorn: Bool { owner.isTorn }
+
+    /// The angle by which each pair of a head turns from one position to the next.
+    var rotationFrequencies: [Double] {
+        let c = configuration
+        let plain = Self.frequencies(base: c.ropeBase, rotary: c.rotary).map { $0 / c.ropeScale }
+        return ropeFactors.isEmpty ? plain : zip(plain, ropeFactors).map { $0 / Double($1) }
+    }
+
+    static func frequencies(base: Double, rotary: Int) -> [Double] {
+        (0..<rotary / 2).map { pow(base, -2 * Double($0) / Double(rotary)) }
+    }
 }
 
 extension GGUFFile {
