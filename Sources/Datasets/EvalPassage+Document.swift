@@ -21,7 +21,9 @@ extension EvalPassage {
         case .number(let number): return .number(number)
         case .array(let elements): return .list(elements.compactMap(metadata))
         case .string(let text):
-            if text.utf8.count >= 10, text.first?.isNumber == true, let seconds = seconds(text) { return .date(seconds) }
+            if text.utf8.count >= 10, text.first?.isNumber == true, let seconds = seconds(text) {
+                return .date(seconds)
+            }
             return .text(text)
         case .null, .object: return nil
         }

@@ -147,7 +147,13 @@ package struct RecordFile {
             }
             if depth == 0, byte > 0x20, byte != 0xEF, byte != 0xBB, byte != 0xBF { closed = true }
         }
-        if !closed { refused.append(failure(line, "the list is not closed")) }
+        if !closed {
+            // Only the end of the list is missing: its last element may be whole.
+            if let from = start, depth == 1, !inString {
+                add(from..<bytes.count, line: startLine, to: &result, &refused)
+            }
+            refused.append(failure(line, "the list is not closed"))
+        }
         return result
     }
 

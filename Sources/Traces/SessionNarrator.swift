@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import Foundation
 public import Episodes
+import Foundation
 import LanguageModels
 import OrderedCollections
 import Text

@@ -3,8 +3,8 @@
 public import Base
 import Corpus
 import Encoders
-import Foundation
 public import Episodes
+import Foundation
 import LanguageModels
 public import Net
 import OrderedCollections

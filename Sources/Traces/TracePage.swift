@@ -2,8 +2,8 @@
 
 import Base
 import Corpus
-import Foundation
 public import Episodes
+import Foundation
 import LanguageModels
 import OrderedCollections
 import Text

@@ -4,9 +4,11 @@ import ArgumentParser
 import Assembly
 import Base
 import Corpus
+import Datasets
 import Foundation
 import OrderedCollections
 import Postgres
+import Search
 import Tools
 
 extension CorpusCommand {

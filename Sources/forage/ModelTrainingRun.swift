@@ -4,6 +4,7 @@ import Agent
 import ArgumentParser
 import Assembly
 import Base
+import Datasets
 import Episodes
 import Foundation
 import LanguageModels

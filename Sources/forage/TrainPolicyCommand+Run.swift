@@ -4,12 +4,15 @@ import Agent
 import ArgumentParser
 import Assembly
 import Base
+import Corpus
+import Datasets
 import Encoders
 import Episodes
 import Foundation
 import Learning
 import Net
 import OrderedCollections
+import Search
 import Synchronization
 import TensorMath
 

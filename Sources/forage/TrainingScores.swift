@@ -3,8 +3,10 @@
 import Agent
 import Base
 import Corpus
+import Datasets
 import Foundation
 import Learning
+import Search
 import TensorMath
 import Tools
 

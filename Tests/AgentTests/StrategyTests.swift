@@ -5,6 +5,7 @@ import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
+import Search
 import Testing
 import Text
 import Tools

@@ -94,7 +94,8 @@ import Tools
             "name: keyword_search\ndescription: My own words.\nruns: builtin\nparameters: {type: object}\n")
         _ = try write(
             "Tools/evil.yaml",
-            "name: evil\ndescription: Starts a program.\nruns: {program: {command: [/bin/true]}}\nparameters: {type: object}\n")
+            "name: evil\ndescription: Starts a program.\nruns: {program: {command: [/bin/true]}}\nparameters: {type: object}\n"
+        )
         var skipped: [String] = []
         let tools = try await ToolOpening.open(working: folder) { skipped.append($0) }
         #expect(tools.names == ToolRegistry.builtInNames)

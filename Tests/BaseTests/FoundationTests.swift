@@ -98,10 +98,13 @@ import Testing
                 pieces.randomElement(using: &random) ?? ""
             }.joined()
             let lines = text.textLines()
-            #expect(lines.map { Array($0.utf8) } == Array(text.utf8).textLines().map { Array($0) }, "\(text.debugDescription)")
+            #expect(
+                lines.map { Array($0.utf8) } == Array(text.utf8).textLines().map { Array($0) },
+                "\(text.debugDescription)")
             let unix = text.withUnixLineEnds()
             #expect(!unix.utf8.contains(13))
-            #expect(lines.joined(separator: "\n") + (unix.hasSuffix("\n") ? "\n" : "") == unix, "\(text.debugDescription)")
+            #expect(
+                lines.joined(separator: "\n") + (unix.hasSuffix("\n") ? "\n" : "") == unix, "\(text.debugDescription)")
             #expect(text.textLines(omittingEmpty: true).allSatisfy { !$0.isEmpty })
         }
     }
@@ -118,7 +121,9 @@ import Testing
         #expect(
             read == ["a": 1, "b": ["x", "y", 2.5, .null, true, "007"], "c": ["d": "e"]])
         #expect(try YAMLReader.read("", name: "n") == .object([:]))
-        for (text, line) in [("a: [1\nb: 2", 2), ("a: 1\na: 2", nil), ("? [x]\n: y", nil), ("a: *none", nil)] as [(String, Int?)] {
+        for (text, line) in [("a: [1\nb: 2", 2), ("a: 1\na: 2", nil), ("? [x]\n: y", nil), ("a: *none", nil)]
+            as [(String, Int?)]
+        {
             do {
                 _ = try YAMLReader.read(text, name: "n")
                 Issue.record("\(text) was read")

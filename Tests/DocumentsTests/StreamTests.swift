@@ -47,7 +47,8 @@ import Testing
             var text = (0..<width).map { "column\($0)" }.joined(separator: ",") + "\r\n"
             let rows = Int.random(in: 1...30, using: &random)
             for row in 0..<rows {
-                text += (["r\(row)"] + (1..<width).map { _ in cells.randomElement(using: &random) ?? "" })
+                text +=
+                    (["r\(row)"] + (1..<width).map { _ in cells.randomElement(using: &random) ?? "" })
                     .joined(separator: ",") + "\r\n"
             }
             let whole = try read(text, name: "t.csv")
@@ -80,7 +81,8 @@ import Testing
 
     @Test func endingsAreTold() {
         for (path, format) in [
-            ("a.JSONL", .jsonl), ("dir.x/b.Md", .markdown), ("x.tar.gz", .archive), ("deep/.hidden", nil), ("noending", nil),
+            ("a.JSONL", .jsonl), ("dir.x/b.Md", .markdown), ("x.tar.gz", .archive), ("deep/.hidden", nil),
+            ("noending", nil),
             ("a.docx", .docx), ("a.PY", .code), ("a.ipynb", .notebook), (".json", nil), ("a.", nil), ("", nil),
         ] as [(String, SourceFormat?)] {
             #expect(SourceFormat(path: path) == format, "\(path)")

@@ -30,7 +30,8 @@ import Testing
             #expect(ledger(budget, spent: spent).reachedLimit == limit)
             #expect(ledger(budget).reachedLimit == nil, "\(limit)")
         }
-        #expect(ledger(Budget(steps: nil, toolCalls: nil), spent: Spending(steps: 999, toolCalls: 999)).reachedLimit == nil)
+        #expect(
+            ledger(Budget(steps: nil, toolCalls: nil), spent: Spending(steps: 999, toolCalls: 999)).reachedLimit == nil)
     }
 
     /// The closing turn always has its share, at least half of a small limit.
@@ -60,7 +61,8 @@ import Testing
             try ledger(budget, spent: Spending(money: 6), prices: prices)
                 .grant(prompt: 0, completion: 1, closing: false).get()
         }
-        #expect(ModelPrice(promptPerMillion: 2, completionPerMillion: 8).money(prompt: 500_000, completion: 250_000) == 3)
+        #expect(
+            ModelPrice(promptPerMillion: 2, completionPerMillion: 8).money(prompt: 500_000, completion: 250_000) == 3)
     }
 
     @Test func aCallIsKnownHoweverItIsSpelt() {

@@ -31,7 +31,7 @@ private struct RandomRun {
         report(.started(header))
         while events.count < 400, let action = loop.pending.first {
             if draw.chance(0.02) { report(.interrupted) }
-            if draw.chance(0.3) { callModel() }
+            if case .record = action {} else if draw.chance(0.3) { callModel() }
             perform(action)
         }
         isFinished = loop.pending.isEmpty
@@ -99,7 +99,8 @@ private struct RandomRun {
                 Issue.record("seed \(seed): the last event is no end")
                 continue
             }
-            #expect(reason == run.loop.state.stop && spent == run.loop.state.spent, "seed \(seed)")
+            // Seconds go on while the end is written down.
+            #expect(reason == run.loop.state.stop && spent.json == run.loop.state.spent.json, "seed \(seed)")
         }
     }
 

@@ -26,7 +26,8 @@ struct RandomEvents {
     mutating func passage() -> Passage {
         let number = below(12)
         return Passage(
-            id: "p\(number)", ordinal: UInt32(number), documentID: "d\(number / 2)", documentOrdinal: UInt32(number / 2),
+            id: "p\(number)", ordinal: UInt32(number), documentID: "d\(number / 2)",
+            documentOrdinal: UInt32(number / 2),
             title: text(4), text: text(), range: 0..<below(100))
     }
 
@@ -46,7 +47,8 @@ struct RandomEvents {
         default: content = .table(ResultTable(columns: ["n"], rows: [[.integer(below(9))]]))
         }
         let set = ResultSet(
-            handle: handle, tool: "t", description: text(4), content: content, total: below(50), isComplete: chance(0.5))
+            handle: handle, tool: "t", description: text(4), content: content, total: below(50), isComplete: chance(0.5)
+        )
         return ToolOutput(
             resultSet: chance(0.8) ? set : nil, passages: passages, text: text(), summary: text(4))
     }

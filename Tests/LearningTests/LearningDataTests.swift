@@ -70,7 +70,9 @@ import Testing
             let questions = (0..<Int.random(in: 0...60, using: &random)).map { number in
                 LearningQuestion(
                     id: "\(number)", text: "?",
-                    gold: (0..<Int.random(in: 0...3, using: &random)).map { _ in "p\(Int.random(in: 0..<40, using: &random))" })
+                    gold: (0..<Int.random(in: 0...3, using: &random)).map { _ in
+                        "p\(Int.random(in: 0..<40, using: &random))"
+                    })
             }
             let (train, held) = QuestionSplit.divide(questions, seed: UInt64(seed))
             #expect(Set(train.map(\.id)).union(held.map(\.id)).count == questions.count)

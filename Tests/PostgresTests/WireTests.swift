@@ -39,11 +39,21 @@ import Testing
         // One dimension, no nulls, the elements' type, two elements from 1, each with its length.
         #expect(
             PostgresValue.ordinals([1, .max]).encoded() == [
-                0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 255, 255,
+                0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 255,
+                255,
                 255, 255,
             ])
         #expect(PostgresValue.texts([]).encoded() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25])
         #expect(PostgresValue.byteStrings([[7]]).encoded()?.suffix(5) == [0, 0, 0, 1, 7])
+    }
+
+    /// Numbers of every size are written with the most significant byte first.
+    @Test func numbersAreBigEndian() {
+        for value in [Int64.min, -1, 0, 1, 255, 256, .max] {
+            let bytes = PostgresValue.integer(value).encoded() ?? []
+            #expect(bytes.count == 8)
+            #expect(Int64(bitPattern: bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }) == value)
+        }
     }
 
     /// Whatever goes to a server comes back.
@@ -53,10 +63,13 @@ import Testing
         let pieces = ["a", "'", "\"", "\\", "{", "}", ",", "NULL", "é", "🙂", "\n", " ", "%", "$1", ";--"]
         for _ in 0..<20 {
             func text() -> String {
-                (0..<Int.random(in: 0...8, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+                (0..<Int.random(in: 0...8, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }
+                    .joined()
             }
             let texts = (0..<Int.random(in: 0...5, using: &random)).map { _ in text() }
-            let numbers = (0..<Int.random(in: 0...5, using: &random)).map { _ in Double.random(in: -1e9...1e9, using: &random) }
+            let numbers = (0..<Int.random(in: 0...5, using: &random)).map { _ in
+                Double.random(in: -1e9...1e9, using: &random)
+            }
             let single = text()
             let integer = Int64.random(in: .min ... .max, using: &random)
             let rows = try await pool.query(

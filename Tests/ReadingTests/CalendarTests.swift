@@ -44,7 +44,8 @@ import Testing
                 Int.random(in: 1...28, using: &random)
             )
             let name = Self.months[month - 1]
-            let ending = [1, 21].contains(day) ? "st" : [2, 22].contains(day) ? "nd" : [3, 23].contains(day) ? "rd" : "th"
+            let ending =
+                [1, 21].contains(day) ? "st" : [2, 22].contains(day) ? "nd" : [3, 23].contains(day) ? "rd" : "th"
             func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
             let start = Double(DatePhrase.dayNumber(year, month, day)) * 86_400
             for text in [
@@ -119,7 +120,8 @@ import Testing
         var random = SplitMix64(seed: 9)
         for _ in 0..<2000 {
             func word() -> String {
-                String((0..<Int.random(in: 0...7, using: &random)).map { _ in "abc".randomElement(using: &random) ?? "a" })
+                String(
+                    (0..<Int.random(in: 0...7, using: &random)).map { _ in "abc".randomElement(using: &random) ?? "a" })
             }
             let (a, b) = (word(), word())
             let distance = plain(Array(a.utf8), Array(b.utf8))
@@ -149,7 +151,9 @@ import Testing
 
     @Test func tokensAreWordsOfTheText() {
         var random = SplitMix64(seed: 8)
-        let pieces = ["Ada", "'s", "1,000", "2.5", " ", ",", "\"", "“", "”", "é", "中文", "-", "€", "don't", "U.S.", "\u{0}"]
+        let pieces = [
+            "Ada", "'s", "1,000", "2.5", " ", ",", "\"", "“", "”", "é", "中文", "-", "€", "don't", "U.S.", "\u{0}",
+        ]
         for _ in 0..<500 {
             let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in
                 pieces.randomElement(using: &random) ?? ""

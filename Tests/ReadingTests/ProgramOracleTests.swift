@@ -28,7 +28,8 @@ private struct Drawn {
             let chosen = names.shuffled(using: &random).prefix(many < 2 ? many : many == 5 ? 2 : 1)
             rows.append(
                 Row(
-                    names: chosen.sorted(), number: chance(0.8) ? Double(Int.random(in: -3...9, using: &random)) / 2 : nil,
+                    names: chosen.sorted(),
+                    number: chance(0.8) ? Double(Int.random(in: -3...9, using: &random)) / 2 : nil,
                     day: chance(0.8) ? Int.random(in: 10_900...11_700, using: &random) : nil))
         }
     }
@@ -133,7 +134,8 @@ private struct Drawn {
             ]
             for (statistic, value) in expected {
                 #expect(
-                    texts(.statistic(statistic, .filter(filter), 1), drawn) == value.map { [Denotation.shown($0)] } ?? [],
+                    texts(.statistic(statistic, .filter(filter), 1), drawn) == value.map { [Denotation.shown($0)] }
+                        ?? [],
                     "seed \(seed), \(statistic)")
             }
         }
@@ -170,7 +172,8 @@ private struct Drawn {
             let most = counts.values.max()
             let expected = drawn.names.filter { counts[$0] != nil && counts[$0] == most }
             #expect(
-                texts(.groupExtreme(filter, 0, .value, .count, isDescending: true, count: 1, givesMeasure: false), drawn)
+                texts(
+                    .groupExtreme(filter, 0, .value, .count, isDescending: true, count: 1, givesMeasure: false), drawn)
                     == expected, "seed \(seed)")
             let atLeast = drawn.names.filter { (counts[$0] ?? 0) >= 3 }
             #expect(
@@ -231,8 +234,10 @@ private struct Drawn {
     /// Questions made of the grammar's own words in any order are read without harm, and what is answered can be computed.
     @Test func wordsInAnyOrder() {
         let words = [
-            "how", "many", "which", "most", "least", "name", "Ann", "Ben", "size", "day", "before", "after", "between", "2000",
-            "2001", "and", "or", "not", "more", "than", "average", "first", "last", "two", "3", "1.5", "March", "the", "is",
+            "how", "many", "which", "most", "least", "name", "Ann", "Ben", "size", "day", "before", "after", "between",
+            "2000",
+            "2001", "and", "or", "not", "more", "than", "average", "first", "last", "two", "3", "1.5", "March", "the",
+            "is",
             "\"Cyd\"", "?", "largest", "year",
         ]
         for seed in 0..<60 {

@@ -44,7 +44,8 @@ import Text
 /// What must hold of every way to make one ranking of several.
 @Suite struct FusionPropertyTests {
     static let fusions: [any RankFusion] = [
-        ReciprocalRank(), ReciprocalRank(k: 0), ScoreInterpolation(), ScoreInterpolation(.zScore), ScoreInterpolation(.none),
+        ReciprocalRank(), ReciprocalRank(k: 0), ScoreInterpolation(), ScoreInterpolation(.zScore),
+        ScoreInterpolation(.none),
     ]
 
     private func drawn(_ random: inout SplitMix64) -> [Ranking<String>] {
@@ -161,7 +162,9 @@ import Text
         await #expect(throws: CorpusError.self) { try await search(RankedSearch(.hybrid, isLate: true), "granite") }
         // The corpus in memory has no encoder that gives vectors of queries.
         if try #require(Self.corpus).embedding == nil {
-            await #expect(throws: CorpusError.self) { try await search(RankedSearch(.hybrid, feedback: Rocchio()), "x granite") }
+            await #expect(throws: CorpusError.self) {
+                try await search(RankedSearch(.hybrid, feedback: Rocchio()), "x granite")
+            }
         }
     }
 

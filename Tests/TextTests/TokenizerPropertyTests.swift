@@ -9,7 +9,8 @@ import Testing
 /// What must hold of every text, whatever is in it.
 @Suite struct TokenizerPropertyTests {
     private static let pieces = [
-        "a", "the", "The", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "1", "2024", "3.14", "é", "Ω", "中", "文", "🙂", "👨‍👩‍👧", "\u{301}",
+        "a", "the", "The", "'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "1", "2024", "3.14", "é", "Ω", "中", "文", "🙂",
+        "👨‍👩‍👧", "\u{301}",
         "\u{A0}", ".", "!?", "—", "(", ")", "\"", "“", "”", "Dr.", "U.S.", "\u{0}", "\u{200B}", "ﬁ", "ß", "İ",
     ]
 
@@ -36,7 +37,8 @@ import Testing
         let space = ByteAlphabet.encode(0x20)
         let merges: [(left: [UInt8], right: [UInt8])] = [
             (Array("t".utf8), Array("h".utf8)), (Array("th".utf8), Array("e".utf8)), (space, Array("the".utf8)),
-            (Array("2".utf8), Array("0".utf8)), (Array("20".utf8), Array("24".utf8)), (Array("2".utf8), Array("4".utf8)),
+            (Array("2".utf8), Array("0".utf8)), (Array("20".utf8), Array("24".utf8)),
+            (Array("2".utf8), Array("4".utf8)),
         ]
         let names = letters + merges.map { $0.left + $0.right } + [Array("<|end|>".utf8)]
         for kind in PreTokenizer.allCases {

@@ -8,6 +8,7 @@ public import Episodes
 import Foundation
 public import LanguageModels
 import OrderedCollections
+import Search
 import Synchronization
 import TensorMath
 import Text

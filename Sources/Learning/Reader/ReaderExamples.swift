@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import Corpus
 import Datasets
 import Foundation
+import Search
 import Text
 
 /// A passage to read.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 public import Encoders
 import Foundation
-public import Search
+import Search
 import TensorMath
 import Text
 public import Transformers
