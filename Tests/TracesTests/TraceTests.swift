@@ -58,12 +58,12 @@ import Tools
         var narrator = SessionNarrator()
         let story = events.flatMap { narrator.lines(for: $0) }
         #expect(
-            story == [
+            Array(story.prefix(9)) == [
                 "Which magazine began in Philadelphia?", "", "(I must look both up.)",
-                "Looks for the words “Arthur's Magazine”", "   r1: 1 passage, first arthur",
-                "  + [arthur] Arthur's Magazine", "",
-                "Answer (written by model): Arthur's Magazine began in 1844 [arthur].",
-            ] + story.dropFirst(8))
+                "Looks for the words “Arthur's Magazine”", "   r1: 2 passages, no more match, first arthur",
+                "  + [arthur] Arthur's Magazine", "  + [first] First for Women", "",
+                "Answer (written by scripted): Arthur's Magazine began in 1844 [arthur].",
+            ])
         #expect(story.contains("In short: Arthur's Magazine"))
         #expect(!story.contains { $0.contains("gate") || $0.contains("threshold") || $0.contains("tries ") })
     }
