@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 FORAGE := .build/release/forage
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: build static test demo setup lint format bench attack install manual clean
+.PHONY: build static test nightly demo setup lint format bench attack install manual clean
 
 build: setup
 	$(SWIFT) build -c release --product forage
@@ -24,6 +24,17 @@ test: setup
 	$(SWIFT) test --skip-build --disable-xctest --no-parallel 2>&1 | tee "$$log" \
 	    || { status=$$?; echo; echo "What failed:"; grep -A 4 -E "✘|Fatal error|Illegal|error:" "$$log"; exit $$status; }
 	python3 Tests/Attack/attack.py .build/debug/forage --build debug --seconds 60
+
+# What is too long for every change: the tests with real models, which are fetched (a suite that is skipped fails), and the
+# attack for an hour.
+nightly: build
+	$(FORAGE) model pull minilm
+	$(FORAGE) model pull smollm2
+	$(SWIFT) build --build-tests
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(SWIFT) test --skip-build --disable-xctest --no-parallel 2>&1 | tee "$$log" || exit 1; \
+	! grep -iE "(suite|test) .* skipped.*(model|minilm|smollm)" "$$log"
+	$(MAKE) attack
 
 # From a corpus to a cited answer: indexes 1,000 Wikipedia passages and answers a question over two of them.
 demo: build

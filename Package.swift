@@ -43,6 +43,8 @@ let modules: [Module] = [
         libraries: [orderedCollections], testResources: [.copy("Files")]),
     Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
+        name: "Datasets", uses: ["Base", "Text", "QualityMetrics", "Corpus"], libraries: [orderedCollections]),
+    Module(
         name: "Encoders", uses: ["Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "Transformers"],
         libraries: [collections]),
     Module(
@@ -59,7 +61,7 @@ let modules: [Module] = [
         libraries: [yams, collections]),
     Module(
         name: "PostgresCorpus",
-        uses: ["Base", "Text", "Corpus", "Encoders", "Search", "Tools", "Postgres"],
+        uses: ["Base", "Text", "Corpus", "Encoders", "Search", "Postgres"],
         testUses: ["PostgresTestServer"]),
     Module(name: "Reading", uses: ["Base", "Text"]),
     Module(
@@ -74,24 +76,38 @@ let modules: [Module] = [
         ],
         libraries: [yams, grdb, collections], testUses: ["PostgresTestServer"]),
     Module(
+        name: "Traces",
+        uses: ["Base", "Net", "Text", "Corpus", "Encoders", "LanguageModels", "Tools", "Episodes", "Agent"],
+        libraries: [collections], testUses: ["Search"]),
+    Module(
         name: "Learning",
         uses: [
-            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Corpus",
+            "Base", "Net", "CKernels", "COpenBLAS", "TensorMath", "Text", "QualityMetrics", "Transformers", "Datasets",
+            "Corpus",
             "Encoders", "Search", "LanguageModels", "Tools", "Reading", "Episodes", "Agent",
         ],
         libraries: [yams, collections]),
     Module(
         name: "Evaluation",
         uses: [
-            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Corpus", "Encoders", "Search",
+            "Base", "Net", "TensorMath", "Text", "QualityMetrics", "Datasets", "Corpus", "Encoders", "Search",
             "LanguageModels",
             "Tools", "Reading", "Episodes", "Agent", "Learning",
         ],
         libraries: [yams, collections]),
     Module(
+        name: "Assembly",
+        uses: [
+            "Base", "Net", "Text", "Datasets", "Corpus", "Encoders", "Search", "LanguageModels", "Tools", "Postgres",
+            "PostgresCorpus", "Episodes", "Agent", "Learning", "Evaluation",
+        ],
+        libraries: [collections]),
+    Module(
         name: "Serving",
         uses: [
-            "Base", "Net", "Text", "QualityMetrics", "Corpus", "Encoders", "Search", "LanguageModels",
+            "Base", "Net", "Postgres", "PostgresCorpus", "Assembly", "Text", "QualityMetrics", "Datasets", "Corpus",
+            "Encoders",
+            "Search", "LanguageModels",
             "Tools", "Episodes", "Agent", "Learning", "Evaluation",
         ],
         libraries: [
@@ -120,7 +136,8 @@ let everyModule = modules.map(\.name)
 
 var targets: [Target] = [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .target(name: "CCurl"),
+    .target(name: "CLibraryLoader"),
+    .target(name: "CCurl", dependencies: ["CLibraryLoader"]),
     // Policies/ and Tools/ inside the program.
     .target(name: "CBundledFiles"),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
@@ -130,12 +147,12 @@ var targets: [Target] = [
     .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
     .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
     // libpq, loaded when the first connection is made.
-    .target(name: "CPostgres"),
+    .target(name: "CPostgres", dependencies: ["CLibraryLoader"]),
     // A server for the tests of what talks to one.
     .target(name: "PostgresTestServer", path: "Tests/PostgresTestServer", swiftSettings: swiftSettings),
     // These two load their libraries when the first PDF or message is read.
-    .target(name: "CPoppler"),
-    .target(name: "CMail"),
+    .target(name: "CPoppler", dependencies: ["CLibraryLoader"]),
+    .target(name: "CMail", dependencies: ["CLibraryLoader"]),
     // Optimised in debug builds as well: tests run the kernels, and at -O0 they take minutes.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     .target(

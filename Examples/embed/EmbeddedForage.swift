@@ -8,10 +8,7 @@ import Serving
 @main struct EmbeddedForage {
     static func main() async throws {
         guard let path = CommandLine.arguments.dropFirst().first else { return print("usage: embed CORPUS.forage") }
-        let service = try ForageService(
-            corpora: [(name: "documents", corpus: try await LocalCorpus(path: path))],
-            tools: try ToolRegistry.builtIn(),
-            strategies: [try PolicyFile.find("hops").strategy()])
+        let service = try await ServiceConfiguration(corpora: [path], policies: ["hops"]).open()
         let router = Router()
         router.get("hello") { _, _ in "The application's own route; GET /tools and POST /retrieve are Forage's." }
         ForageServer(service).addRoutes(to: router)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a folder of documents to passages, with the library alone: what `forage index` and `forage search` do.
+// From a folder of documents to passages, with the library alone: what `forage index` and `forage ask` do.
 
 import Forage
 import Foundation
@@ -13,12 +13,8 @@ import Foundation
         let generation = try writer.beginGeneration()
         try await IndexBuilder(encoder: nil, encoderName: "none").build(generation)
         try generation.publish()
-        let corpus = try await LocalCorpus(path: arguments[2])
-        let environment = AgentEnvironment(corpus: corpus, tools: try ToolRegistry.builtIn())
-        let session = AgentSession(
-            Question(arguments[3]), strategy: try PolicyFile.find("hops").strategy(), environment: environment,
-            store: InMemoryEventStore())
-        let answer = try await session.run()
+        let agent = try await AgentConfiguration(corpus: arguments[2], policy: "hops").open()
+        let answer = try await agent.session(arguments[3]).run()
         print(answer.text, answer.citations.map(\.passageID))
     }
 }

@@ -6,6 +6,7 @@ import Base
 import Corpus
 import Foundation
 import LanguageModels
+import Search
 import Text
 import Tools
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Base
+import Corpus
 import Foundation
 import LanguageModels
 import TensorMath

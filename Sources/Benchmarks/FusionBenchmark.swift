@@ -30,10 +30,10 @@ struct FusionBenchmark: ParsableCommand {
             line.set("results", kept / calls)
             line.print()
         }
-        time("reciprocal rank") { Fusion.reciprocalRank(rankings, limit: 20) }
-        time("interpolation min-max") { Fusion.interpolation(rankings, weights: [1, 1], limit: 20) }
+        time("reciprocal rank") { ReciprocalRank().fuse(rankings, limit: 20) }
+        time("interpolation min-max") { ScoreInterpolation().fuse(rankings, limit: 20) }
         time("interpolation z-score") {
-            Fusion.interpolation(rankings, weights: [1, 1], normalization: .zScore, limit: 20)
+            ScoreInterpolation(.zScore).fuse(rankings, limit: 20)
         }
     }
 }

@@ -4,6 +4,7 @@ import Agent
 import ArgumentParser
 import Base
 import Corpus
+import Datasets
 import Episodes
 import Foundation
 import Learning
@@ -31,7 +32,7 @@ struct PolicyBenchmark: AsyncParsableCommand {
             weights == "none"
             ? try LearnedPolicy(architecture: CandidateScorer.architecture, seed: 1)
             : try LearnedPolicy(weights: weights)
-        let asked = Array(try LearningDataset.questions(file: questions).questions.prefix(most))
+        let asked = Array(try DatasetReader.read(questions).questions.prefix(most).map { LearningQuestion($0) })
         try await sessions(policy, asked)
         let opened = try await LocalCorpus(path: corpus)
         let training = try TrainingCorpus(opened)

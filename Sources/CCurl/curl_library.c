@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "curl_library.h"
-#include <dlfcn.h>
-#include <pthread.h>
+#include <library_loader.h>
 #include <stddef.h>
 
 /// The functions, in the signatures of libcurl 7.68 and later.
@@ -23,10 +22,7 @@ static struct {
     void (*slist_free_all)(struct curl_slist *);
 } library;
 
-static const struct {
-    const char *name;
-    size_t place;
-} functions[] = {
+static const forage_library_function functions[] = {
 #define FUNCTION(name) {"curl_" #name, offsetof(__typeof__(library), name)}
     FUNCTION(global_init),         FUNCTION(multi_init),    FUNCTION(multi_cleanup),   FUNCTION(multi_add_handle),
     FUNCTION(multi_remove_handle), FUNCTION(multi_perform), FUNCTION(multi_poll),      FUNCTION(multi_wakeup),
@@ -38,20 +34,16 @@ static const struct {
 static int is_loaded = 0;
 
 static void load(void) {
+    static const char *const names[] = {
 #if defined(__APPLE__)
-    static const char *const names[] = {"libcurl.4.dylib", "/usr/lib/libcurl.4.dylib"};
+        "libcurl.4.dylib", "/usr/lib/libcurl.4.dylib",
 #else
-    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
+        "libcurl.so.4", "libcurl-gnutls.so.4",
 #endif
-    void *handle = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++) handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (!handle) return;
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(handle, functions[i].name);
-        if (!function) return;
-        *(void **)((char *)&library + functions[i].place) = function;
-    }
-    is_loaded = library.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+        NULL,
+    };
+    is_loaded = forage_library_load(names, functions, sizeof functions / sizeof *functions, &library)
+        && library.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 int forage_curl_load(void) {

@@ -31,49 +31,48 @@ LM_INLINE float lm_half(uint16_t h) {
 #endif
 }
 
-LM_INLINE int lm_block_bytes(int type) {
-    switch (type) {
-    case FORAGE_LM_F32: return 4;
-    case FORAGE_LM_F16: return 2;
-    case FORAGE_LM_BF16: return 2;
-    case FORAGE_LM_Q4_0: return 18;
-    case FORAGE_LM_Q4_1: return 20;
-    case FORAGE_LM_Q5_0: return 22;
-    case FORAGE_LM_Q5_1: return 24;
-    case FORAGE_LM_Q8_0: return 34;
-    case FORAGE_LM_Q4_K: return 144;
-    case FORAGE_LM_Q5_K: return 176;
-    case FORAGE_LM_Q6_K: return 210;
-    default: return 0;
-    }
-}
+/// Where a quantised type keeps its scales; see lm_types.h.
+typedef enum { LM_SCALES_ONE, LM_SCALES_MINIMUM, LM_SCALES_SIX_BITS, LM_SCALES_HALVES } lm_scales_kind;
 
-LM_INLINE int lm_block_weights(int type) {
-    switch (type) {
-    case FORAGE_LM_F32:
-    case FORAGE_LM_F16:
-    case FORAGE_LM_BF16: return 1;
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q5_1:
-    case FORAGE_LM_Q8_0: return 32;
-    case FORAGE_LM_Q4_K:
-    case FORAGE_LM_Q5_K:
-    case FORAGE_LM_Q6_K: return 256;
-    default: return 0;
+// A column of the table as a function, which the compiler works out where the type is a constant.
+#define LM_COLUMN(function, result, value, otherwise) \
+    LM_INLINE result function(int type) { \
+        switch (type) { \
+            FORAGE_LM_TYPES(value) \
+        default: return otherwise; \
+        } \
     }
-}
+#define LM_WEIGHTS(name, number, weights, bytes, bits, scales, zero) case number: return weights;
+#define LM_BYTES(name, number, weights, bytes, bits, scales, zero) case number: return bytes;
+#define LM_BITS(name, number, weights, bytes, bits, scales, zero) case number: return bits;
+#define LM_SCALES(name, number, weights, bytes, bits, scales, zero) case number: return LM_SCALES_##scales;
+#define LM_ZERO(name, number, weights, bytes, bits, scales, zero) case number: return zero;
+/// Weights and bytes of a block; 0 for a type that is not in the table.
+LM_COLUMN(lm_block_weights, int, LM_WEIGHTS, 0)
+LM_COLUMN(lm_block_bytes, int, LM_BYTES, 0)
+/// Bits of a level.
+LM_COLUMN(lm_level_bits, int, LM_BITS, 8)
+LM_COLUMN(lm_scales, lm_scales_kind, LM_SCALES, LM_SCALES_ONE)
+/// The level whose weight is 0, where the blocks do not say.
+LM_COLUMN(lm_zero, int, LM_ZERO, 0)
+#undef LM_COLUMN
+#undef LM_WEIGHTS
+#undef LM_BYTES
+#undef LM_BITS
+#undef LM_SCALES
+#undef LM_ZERO
 
-LM_INLINE int lm_is_float(int type) {
-    return type == FORAGE_LM_F32 || type == FORAGE_LM_F16 || type == FORAGE_LM_BF16;
-}
-LM_INLINE int lm_is_super(int type) {
-    return type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K || type == FORAGE_LM_Q6_K;
-}
+LM_INLINE int lm_is_float(int type) { return lm_block_weights(type) == 1; }
+LM_INLINE int lm_is_super(int type) { return lm_block_weights(type) == 256; }
+/// Types whose levels are signed bytes rather than unsigned numbers.
+LM_INLINE int lm_is_signed(int type) { return lm_level_bits(type) == 8; }
+/// Super-blocks of 6-bit scales and minima.
+LM_INLINE int lm_is_six(int type) { return lm_scales(type) == LM_SCALES_SIX_BITS; }
+/// Parts of a block of 32 weights that have a scale of their own.
+LM_INLINE int lm_groups(int type) { return lm_scales(type) == LM_SCALES_HALVES ? 2 : 1; }
 
 /// Formats whose blocks store their minimum: their products use the sum in half precision, the others the exact one.
-LM_INLINE int lm_has_minimum(int type) { return type == FORAGE_LM_Q4_1 || type == FORAGE_LM_Q5_1; }
+LM_INLINE int lm_has_minimum(int type) { return lm_scales(type) == LM_SCALES_MINIMUM; }
 
 /// What the offsets of a weight block are multiplied by: the sum of activation block `b`, counted over all rows.
 LM_INLINE float lm_block_sum(int type, const forage_lm_activations *a, int b) {
@@ -101,40 +100,29 @@ LM_INLINE void lm_scale6(const uint8_t *s, int j, int *scale, int *minimum) {
 LM_INLINE void lm_block_scales(int type, const uint8_t *row, int b, float d[2], float m[2]) {
     const uint8_t *p = lm_block(type, row, b);
     int scale, minimum;
-    switch (type) {
-    case FORAGE_LM_Q4_0:
+    switch (lm_scales(type)) {
+    case LM_SCALES_ONE:
         d[0] = lm_half(lm_u16(p));
-        m[0] = -8 * d[0];
+        m[0] = lm_zero(type) ? (float)-lm_zero(type) * d[0] : 0;
         break;
-    case FORAGE_LM_Q5_0:
-        d[0] = lm_half(lm_u16(p));
-        m[0] = -16 * d[0];
-        break;
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_1:
+    case LM_SCALES_MINIMUM:
         d[0] = lm_half(lm_u16(p));
         m[0] = lm_half(lm_u16(p + 2));
         break;
-    case FORAGE_LM_Q8_0:
-        d[0] = lm_half(lm_u16(p));
-        m[0] = 0;
-        break;
-    case FORAGE_LM_Q4_K:
-    case FORAGE_LM_Q5_K:
+    case LM_SCALES_SIX_BITS:
         lm_scale6(p + 4, b & 7, &scale, &minimum);
         d[0] = lm_half(lm_u16(p)) * (float)scale;
         m[0] = -(lm_half(lm_u16(p + 2)) * (float)minimum);
         break;
-    case FORAGE_LM_Q6_K: {
+    case LM_SCALES_HALVES: {
         const int8_t *s = (const int8_t *)p + 192 + 2 * (b & 7);
         float all = lm_half(lm_u16(p + 208));
         d[0] = all * (float)s[0];
         d[1] = all * (float)s[1];
-        m[0] = -32 * d[0];
-        m[1] = -32 * d[1];
+        m[0] = (float)-lm_zero(type) * d[0];
+        m[1] = (float)-lm_zero(type) * d[1];
         return;
     }
-    default: d[0] = m[0] = 0;
     }
     d[1] = d[0];
     m[1] = m[0];
@@ -143,44 +131,31 @@ LM_INLINE void lm_block_scales(int type, const uint8_t *row, int b, float d[2], 
 /// The 32 levels of block `b`.
 LM_INLINE void lm_block_levels(int type, const uint8_t *row, int b, uint8_t q[32]) {
     const uint8_t *p = lm_block(type, row, b);
-    uint32_t high;
-    switch (type) {
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q4_1:
-        p += type == FORAGE_LM_Q4_0 ? 2 : 4;
-        for (int i = 0; i < 16; i++) {
-            q[i] = p[i] & 15;
-            q[i + 16] = p[i] >> 4;
+    const int bits = lm_level_bits(type), j = b & 7;
+    if (bits == 8) {
+        memcpy(q, p + 2, 32);
+    } else if (!lm_is_super(type)) {
+        // Weight i in the low half of byte i, weight i + 16 in its high half; before them a fifth bit of each.
+        uint32_t high = 0;
+        p += lm_has_minimum(type) ? 4 : 2;
+        if (bits == 5) {
+            memcpy(&high, p, 4);
+            p += 4;
         }
-        break;
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q5_1:
-        p += type == FORAGE_LM_Q5_0 ? 2 : 4;
-        memcpy(&high, p, 4);
-        p += 4;
         for (int i = 0; i < 16; i++) {
             q[i] = (uint8_t)((p[i] & 15) | (high >> i & 1) << 4);
             q[i + 16] = (uint8_t)(p[i] >> 4 | (high >> (i + 16) & 1) << 4);
         }
-        break;
-    case FORAGE_LM_Q8_0: memcpy(q, p + 2, 32); break;
-    case FORAGE_LM_Q4_K:
-    case FORAGE_LM_Q5_K: {
-        int j = b & 7;
-        const uint8_t *low = p + (type == FORAGE_LM_Q4_K ? 16 : 48) + 32 * (j >> 1);
-        for (int i = 0; i < 32; i++) q[i] = j & 1 ? low[i] >> 4 : low[i] & 15;
-        if (type == FORAGE_LM_Q5_K)
-            for (int i = 0; i < 32; i++) q[i] |= (uint8_t)((p[16 + i] >> j & 1) << 4);
-        break;
-    }
-    case FORAGE_LM_Q6_K: {
-        int n = (b & 7) >> 2, j = b & 3;
-        const uint8_t *low = p + 64 * n + 32 * (j & 1), *top = p + 128 + 32 * n;
+    } else if (bits == 6) {
+        int n = j >> 2, part = j & 3;
+        const uint8_t *low = p + 64 * n + 32 * (part & 1), *top = p + 128 + 32 * n;
         for (int i = 0; i < 32; i++)
-            q[i] = (uint8_t)((j >= 2 ? low[i] >> 4 : low[i] & 15) | (top[i] >> (2 * j) & 3) << 4);
-        break;
-    }
-    default: memset(q, 0, 32);
+            q[i] = (uint8_t)((part >= 2 ? low[i] >> 4 : low[i] & 15) | (top[i] >> (2 * part) & 3) << 4);
+    } else {
+        const uint8_t *low = p + (bits == 5 ? 48 : 16) + 32 * (j >> 1);
+        for (int i = 0; i < 32; i++) q[i] = j & 1 ? low[i] >> 4 : low[i] & 15;
+        if (bits == 5)
+            for (int i = 0; i < 32; i++) q[i] |= (uint8_t)((p[16 + i] >> j & 1) << 4);
     }
 }
 
@@ -203,20 +178,6 @@ int lm_has_avx2(void);
 
 /// The types whose products are taken of panels (forage_lm_pack) rather than of the file's rows.
 LM_INLINE int lm_is_packed(int type) { return !lm_is_float(type); }
-
-/// Bits of a level.
-LM_INLINE int lm_level_bits(int type) {
-    switch (type) {
-    case FORAGE_LM_Q4_0:
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q4_K: return 4;
-    case FORAGE_LM_Q5_0:
-    case FORAGE_LM_Q5_1:
-    case FORAGE_LM_Q5_K: return 5;
-    case FORAGE_LM_Q6_K: return 6;
-    default: return 8;
-    }
-}
 
 // A panel: sixteen rows of a quantised matrix, laid out for vectors that hold one row in each lane. It has the bytes of
 // the file's blocks, rounded up to 64, and every scale as the file has it.
@@ -252,7 +213,7 @@ LM_INLINE void lm_panel_row_scales(int type, const uint8_t *panel, int blocks, i
     // The row's block as the file has it, as far as its scales go.
     uint8_t block[210];
     memcpy(block, p + 2 * row, 2);
-    if (type == FORAGE_LM_Q6_K) {
+    if (lm_groups(type) == 2) {
         memcpy(block + 208, p + 2 * row, 2);
         for (int i = 0; i < 16; i++) block[192 + i] = p[32 + 16 * i + row];
     } else if (lm_has_minimum(type) || lm_is_super(type)) {

@@ -70,7 +70,7 @@ void forage_lm_dequantize(int type, const void *source, float *out, size_t count
         lm_block_scales(type, p, (int)b, d, m);
         lm_block_levels(type, p, (int)b, q);
         for (int i = 0; i < 32; i++) {
-            float level = type == FORAGE_LM_Q8_0 ? (float)(int8_t)q[i] : (float)q[i];
+            float level = lm_is_signed(type) ? (float)(int8_t)q[i] : (float)q[i];
             out[b * 32 + (size_t)i] = d[i >> 4] * level + m[i >> 4];
         }
     }
@@ -97,9 +97,8 @@ static void range(const float *x, int n, float *low, float *high) {
 static void quantize_32(int type, const float *x, uint8_t *p) {
     float low, high;
     range(x, 32, &low, &high);
-    int with_minimum = type == FORAGE_LM_Q4_1 || type == FORAGE_LM_Q5_1;
-    int five = type == FORAGE_LM_Q5_0 || type == FORAGE_LM_Q5_1, top = five ? 31 : 15;
-    if (type == FORAGE_LM_Q8_0) {
+    int with_minimum = lm_has_minimum(type), five = lm_level_bits(type) == 5, top = five ? 31 : 15;
+    if (lm_is_signed(type)) {
         float most = fmaxf(fabsf(low), fabsf(high)), d = most / 127;
         put_half(p, d);
         for (int i = 0; i < 32; i++) p[2 + i] = (uint8_t)(int8_t)(d > 0 ? level(x[i] / d, -127, 127) : 0);
@@ -111,8 +110,8 @@ static void quantize_32(int type, const float *x, uint8_t *p) {
         m = low;
     } else {
         float extreme = fabsf(low) > fabsf(high) ? low : high;
-        d = extreme / (five ? -16 : -8);
-        m = (five ? -16 : -8) * d;
+        d = extreme / (float)-lm_zero(type);
+        m = (float)-lm_zero(type) * d;
     }
     put_half(p, d);
     p += 2;
@@ -131,7 +130,7 @@ static void quantize_32(int type, const float *x, uint8_t *p) {
 }
 
 static void quantize_k(int type, const float *x, uint8_t *p) {
-    int top = type == FORAGE_LM_Q4_K ? 15 : 31, scales[8], minima[8];
+    int five = lm_level_bits(type) == 5, top = five ? 31 : 15, scales[8], minima[8];
     float d[8], m[8], most_d = 0, most_m = 0;
     memset(p, 0, (size_t)lm_block_bytes(type));
     for (int j = 0; j < 8; j++) {
@@ -159,13 +158,13 @@ static void quantize_k(int type, const float *x, uint8_t *p) {
             s[j] |= (uint8_t)(minima[j] >> 4 << 6);
         }
     }
-    uint8_t *low_bits = p + (type == FORAGE_LM_Q4_K ? 16 : 48), *high_bits = p + 16;
+    uint8_t *low_bits = p + (five ? 48 : 16), *high_bits = p + 16;
     for (int j = 0; j < 8; j++) {
         float scale = all_d * (float)scales[j], minimum = all_m * (float)minima[j];
         for (int i = 0; i < 32; i++) {
             int q = scale > 0 ? level((x[32 * j + i] + minimum) / scale, 0, top) : 0;
             low_bits[32 * (j >> 1) + i] |= (uint8_t)((q & 15) << (j & 1 ? 4 : 0));
-            if (type == FORAGE_LM_Q5_K) high_bits[i] |= (uint8_t)(q >> 4 << j);
+            if (five) high_bits[i] |= (uint8_t)(q >> 4 << j);
         }
     }
 }
@@ -218,7 +217,7 @@ int forage_lm_quantize(int type, const float *source, void *out, size_t count) {
     for (size_t b = 0; b < count / weights; b++) {
         const float *x = source + b * weights;
         if (weights == 32) quantize_32(type, x, p + b * bytes);
-        else if (type == FORAGE_LM_Q6_K) quantize_6k(x, p + b * bytes);
+        else if (lm_groups(type) == 2) quantize_6k(x, p + b * bytes);
         else quantize_k(type, x, p + b * bytes);
     }
     return 1;

@@ -36,10 +36,10 @@ LM_INLINE void multiply_plainly(
                     const int8_t *x = a->q + (size_t)t * columns + (size_t)b * 32;
                     int sums[2] = {0, 0};
                     for (int i = 0; i < 32; i++)
-                        sums[i >> 4] += (p->type == FORAGE_LM_Q8_0 ? (int)(int8_t)q[i] : (int)q[i]) * (int)x[i];
+                        sums[i >> 4] += (lm_is_signed(p->type) ? (int)(int8_t)q[i] : (int)q[i]) * (int)x[i];
                     int at = t * blocks + b;
                     float scale = a->d[at];
-                    if (p->type == FORAGE_LM_Q6_K) {
+                    if (lm_groups(p->type) == 2) {
                         const float *s = a->half_sum + (size_t)at * 2;
                         total += d[0] * scale * (float)sums[0] + m[0] * s[0];
                         total += d[1] * scale * (float)sums[1] + m[1] * s[1];

@@ -101,20 +101,19 @@ AVX2_INLINE __m256 byte_of(__m256i fours, int j) {
 AVX2_INLINE void scales(
     int type, const uint8_t *p, int b, int half, int side, const __m256i super[4], __m256 *d, __m256 *m) {
     *d = halves(p + 16 * side);
-    switch (type) {
-    case FORAGE_LM_Q4_0: *m = _mm256_mul_ps(*d, _mm256_set1_ps(-8)); break;
-    case FORAGE_LM_Q5_0: *m = _mm256_mul_ps(*d, _mm256_set1_ps(-16)); break;
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_1: *m = halves(p + 32 + 16 * side); break;
-    case FORAGE_LM_Q8_0: *m = _mm256_setzero_ps(); break;
-    case FORAGE_LM_Q6_K: {
+    switch (lm_scales(type)) {
+    case LM_SCALES_ONE:
+        *m = lm_zero(type) ? _mm256_mul_ps(*d, _mm256_set1_ps((float)-lm_zero(type))) : _mm256_setzero_ps();
+        break;
+    case LM_SCALES_MINIMUM: *m = halves(p + 32 + 16 * side); break;
+    case LM_SCALES_HALVES: {
         const uint8_t *at = p + 32 + 16 * (2 * (b & 7) + half) + 8 * side;
         __m128i s = _mm_loadl_epi64((const __m128i *)(const void *)at);
         *d = _mm256_mul_ps(*d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(s)));
         *m = _mm256_mul_ps(*d, _mm256_set1_ps(-32));
         break;
     }
-    default: {
+    case LM_SCALES_SIX_BITS: {
         const int j = b & 3, second = b >> 2 & 1;
         *d = _mm256_mul_ps(*d, byte_of(super[second], j));
         *m = _mm256_mul_ps(halves(p + 32 + 16 * side), byte_of(super[2 + second], j));
@@ -124,7 +123,7 @@ AVX2_INLINE void scales(
 }
 
 AVX2_INLINE __m256i product(int type, __m256i q, __m256i x) {
-    if (type == FORAGE_LM_Q8_0) return _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
+    if (lm_is_signed(type)) return _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
     return _mm256_maddubs_epi16(q, x);
 }
 
@@ -144,8 +143,8 @@ AVX2_INLINE void panel_tokens(
         scale[t] = a->d + at * (size_t)blocks;
         sum[t] = lm_has_minimum(type) ? a->sum + at * (size_t)blocks : a->half_sum + at * (size_t)blocks * 2;
     }
-    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1, count = 8 / groups;
-    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K, stored = wide ? FORAGE_LM_Q8_0 : type;
+    const int groups = lm_groups(type), count = 8 / groups;
+    const int is_six = lm_is_six(type), stored = wide ? FORAGE_LM_Q8_0 : type;
     const size_t level_bytes = lm_panel_level_bytes(stored);
     // Steps of four k whose 16-bit sums cannot overflow: 2 * level * 127 * steps < 32768.
     const int most = most_level(type), steps = most == 15 ? 8 : most == 31 ? 4 : most == 63 ? 2 : 1;
@@ -201,7 +200,7 @@ AVX2_INLINE void panel_tokens(
                 for (int side = 0; side < 2; side++)
                     total[t][side] = _mm256_fmadd_ps(
                         _mm256_mul_ps(d[side], s), _mm256_cvtepi32_ps(dots[t][side]), total[t][side]);
-                if (type != FORAGE_LM_Q8_0) {
+                if (!lm_is_signed(type)) {
                     float s32 = lm_has_minimum(type) ? sum[t][b]
                         : groups == 2              ? sum[t][2 * b + part]
                                                    : sum[t][2 * b] + sum[t][2 * b + 1];
@@ -216,8 +215,8 @@ AVX2_INLINE void panel_tokens(
 }
 
 AVX2_INLINE void widen(int type, const uint8_t *panel, int blocks, lm_wide_panel out) {
-    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
-    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K;
+    const int groups = lm_groups(type);
+    const int is_six = lm_is_six(type);
     for (int side = 0; side < 2; side++) {
         __m256i super[4];
         for (int b = 0; b < blocks; b++) {
@@ -336,34 +335,24 @@ AVX2_INLINE void multiply_floats(
         for (int t = 0; t < a->rows; t++) float_tile(type, 1, 1, weights + (size_t)r * stride, stride, a, t, p, r);
 }
 
-#define QUANTISED(name, type) \
-    AVX2 static void name( \
+#define QUANTISED(name, number, ...) \
+    AVX2 static void multiply_##name( \
         const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) { \
-        multiply_quantised(type, a, p, first, last, scratch); \
+        multiply_quantised(number, a, p, first, last, scratch); \
     }
-QUANTISED(multiply_q4_0, FORAGE_LM_Q4_0)
-QUANTISED(multiply_q4_1, FORAGE_LM_Q4_1)
-QUANTISED(multiply_q5_0, FORAGE_LM_Q5_0)
-QUANTISED(multiply_q5_1, FORAGE_LM_Q5_1)
-QUANTISED(multiply_q8_0, FORAGE_LM_Q8_0)
-QUANTISED(multiply_q4_k, FORAGE_LM_Q4_K)
-QUANTISED(multiply_q5_k, FORAGE_LM_Q5_K)
-QUANTISED(multiply_q6_k, FORAGE_LM_Q6_K)
+FORAGE_LM_QUANTISED_TYPES(QUANTISED)
+#undef QUANTISED
+#define MULTIPLY(name, number, ...) \
+    case number: multiply_##name(a, p, first, last, scratch); break;
+
+#define MULTIPLY_FLOATS(name, number, ...) \
+    case number: multiply_floats(number, a, p, first, last); break;
 
 AVX2 void lm_multiply_avx2(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) {
     switch (p->type) {
-    case FORAGE_LM_F32: multiply_floats(FORAGE_LM_F32, a, p, first, last); break;
-    case FORAGE_LM_F16: multiply_floats(FORAGE_LM_F16, a, p, first, last); break;
-    case FORAGE_LM_BF16: multiply_floats(FORAGE_LM_BF16, a, p, first, last); break;
-    case FORAGE_LM_Q4_0: multiply_q4_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_1: multiply_q4_1(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_0: multiply_q5_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_1: multiply_q5_1(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q8_0: multiply_q8_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_K: multiply_q4_k(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_K: multiply_q5_k(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q6_K: multiply_q6_k(a, p, first, last, scratch); break;
+        FORAGE_LM_FLOAT_TYPES(MULTIPLY_FLOATS)
+        FORAGE_LM_QUANTISED_TYPES(MULTIPLY)
     default: break;
     }
 }

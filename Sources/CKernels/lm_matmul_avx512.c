@@ -63,19 +63,18 @@ AVX512_INLINE __m512 byte_of(__m512i fours, int j) {
 AVX512_INLINE void scales(
     int type, const uint8_t *p, int b, int half, const __m512i super[4], __m512 *d, __m512 *m) {
     *d = halves(p);
-    switch (type) {
-    case FORAGE_LM_Q4_0: *m = _mm512_mul_ps(*d, _mm512_set1_ps(-8)); break;
-    case FORAGE_LM_Q5_0: *m = _mm512_mul_ps(*d, _mm512_set1_ps(-16)); break;
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_1: *m = halves(p + 32); break;
-    case FORAGE_LM_Q8_0: *m = _mm512_setzero_ps(); break;
-    case FORAGE_LM_Q6_K: {
+    switch (lm_scales(type)) {
+    case LM_SCALES_ONE:
+        *m = lm_zero(type) ? _mm512_mul_ps(*d, _mm512_set1_ps((float)-lm_zero(type))) : _mm512_setzero_ps();
+        break;
+    case LM_SCALES_MINIMUM: *m = halves(p + 32); break;
+    case LM_SCALES_HALVES: {
         __m128i s = _mm_loadu_si128((const __m128i *)(const void *)(p + 32 + 16 * (2 * (b & 7) + half)));
         *d = _mm512_mul_ps(*d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(s)));
         *m = _mm512_mul_ps(*d, _mm512_set1_ps(-32));
         break;
     }
-    default: {
+    case LM_SCALES_SIX_BITS: {
         const int j = b & 3, second = b >> 2 & 1;
         *d = _mm512_mul_ps(*d, byte_of(super[second], j));
         *m = _mm512_mul_ps(halves(p + 32), byte_of(super[2 + second], j));
@@ -95,8 +94,8 @@ AVX512_INLINE __m512i four(const int8_t *x) {
 AVX512_INLINE void panel_tokens(
     int type, int tokens, const uint8_t *panel, const lm_wide_panel *wide, int blocks, const forage_lm_activations *a,
     int token, float *out, ptrdiff_t out_stride) {
-    const int is_signed = type == FORAGE_LM_Q8_0, groups = type == FORAGE_LM_Q6_K ? 2 : 1, count = 8 / groups;
-    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K;
+    const int is_signed = lm_is_signed(type), groups = lm_groups(type), count = 8 / groups;
+    const int is_six = lm_is_six(type);
     const size_t level_bytes = wide ? 512 : lm_panel_level_bytes(type);
     const __m512i shift = _mm512_set1_epi8((char)0x80);
     __m512 total[8];
@@ -168,7 +167,7 @@ AVX512_INLINE void panel_tokens(
 }
 
 AVX512_INLINE void widen(int type, const uint8_t *panel, int blocks, lm_wide_panel out) {
-    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
+    const int groups = lm_groups(type);
     __m512i super[4];
     for (int b = 0; b < blocks; b++) {
         const uint8_t *block = panel + (size_t)b * lm_panel_level_bytes(type);
@@ -233,31 +232,20 @@ AVX512_INLINE void multiply_quantised(
     }
 }
 
-#define QUANTISED(name, type) \
-    AVX512 static void name( \
+#define QUANTISED(name, number, ...) \
+    AVX512 static void multiply_##name( \
         const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) { \
-        multiply_quantised(type, a, p, first, last, scratch); \
+        multiply_quantised(number, a, p, first, last, scratch); \
     }
-QUANTISED(multiply_q4_0, FORAGE_LM_Q4_0)
-QUANTISED(multiply_q4_1, FORAGE_LM_Q4_1)
-QUANTISED(multiply_q5_0, FORAGE_LM_Q5_0)
-QUANTISED(multiply_q5_1, FORAGE_LM_Q5_1)
-QUANTISED(multiply_q8_0, FORAGE_LM_Q8_0)
-QUANTISED(multiply_q4_k, FORAGE_LM_Q4_K)
-QUANTISED(multiply_q5_k, FORAGE_LM_Q5_K)
-QUANTISED(multiply_q6_k, FORAGE_LM_Q6_K)
+FORAGE_LM_QUANTISED_TYPES(QUANTISED)
+#undef QUANTISED
+#define MULTIPLY(name, number, ...) \
+    case number: multiply_##name(a, p, first, last, scratch); break;
 
 void lm_multiply_avx512(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) {
     switch (p->type) {
-    case FORAGE_LM_Q4_0: multiply_q4_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_1: multiply_q4_1(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_0: multiply_q5_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_1: multiply_q5_1(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q8_0: multiply_q8_0(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_K: multiply_q4_k(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_K: multiply_q5_k(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q6_K: multiply_q6_k(a, p, first, last, scratch); break;
+        FORAGE_LM_QUANTISED_TYPES(MULTIPLY)
     default: lm_multiply_avx2(a, p, first, last, scratch); break;
     }
 }

@@ -89,6 +89,9 @@ static inline __attribute__((always_inline)) void multiply_floats(
         for (int t = 0; t < a->rows; t++) float_rows(type, 1, weights + (size_t)r * stride, stride, a, t, p, r);
 }
 
+#define MULTIPLY_FLOATS(name, number, ...) \
+    case number: multiply_floats(number, a, p, first, last); break;
+
 void lm_multiply_neon(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) {
     static int dot = -1; // a lost race writes the same value
@@ -98,9 +101,7 @@ void lm_multiply_neon(
         __atomic_store_n(&dot, known, __ATOMIC_RELAXED);
     }
     switch (p->type) {
-    case FORAGE_LM_F32: multiply_floats(FORAGE_LM_F32, a, p, first, last); break;
-    case FORAGE_LM_F16: multiply_floats(FORAGE_LM_F16, a, p, first, last); break;
-    case FORAGE_LM_BF16: multiply_floats(FORAGE_LM_BF16, a, p, first, last); break;
+        FORAGE_LM_FLOAT_TYPES(MULTIPLY_FLOATS)
     default:
         if (known) quantised_dot(a, p, first, last, scratch);
         else quantised_plain(a, p, first, last, scratch);

@@ -47,20 +47,19 @@ NEON_INLINE float32x4_t LM_NEON(byte_of)(uint8x16_t fours, int j) {
 NEON_INLINE void LM_NEON(scales)(
     int type, const uint8_t *p, int b, int half, int i, const uint8x16_t super[4], float32x4_t *d, float32x4_t *m) {
     *d = LM_NEON(halves)(p + 8 * i);
-    switch (type) {
-    case FORAGE_LM_Q4_0: *m = vmulq_n_f32(*d, -8); break;
-    case FORAGE_LM_Q5_0: *m = vmulq_n_f32(*d, -16); break;
-    case FORAGE_LM_Q4_1:
-    case FORAGE_LM_Q5_1: *m = LM_NEON(halves)(p + 32 + 8 * i); break;
-    case FORAGE_LM_Q8_0: *m = vdupq_n_f32(0); break;
-    case FORAGE_LM_Q6_K: {
+    switch (lm_scales(type)) {
+    case LM_SCALES_ONE:
+        *m = lm_zero(type) ? vmulq_n_f32(*d, (float)-lm_zero(type)) : vdupq_n_f32(0);
+        break;
+    case LM_SCALES_MINIMUM: *m = LM_NEON(halves)(p + 32 + 8 * i); break;
+    case LM_SCALES_HALVES: {
         const int8_t *s = (const int8_t *)p + 32 + 16 * (2 * (b & 7) + half) + 4 * i;
         const int32_t four[4] = {s[0], s[1], s[2], s[3]};
         *d = vmulq_f32(*d, vcvtq_f32_s32(vld1q_s32(four)));
         *m = vmulq_n_f32(*d, -32);
         break;
     }
-    default: {
+    case LM_SCALES_SIX_BITS: {
         const int j = b & 3, second = b >> 2 & 1;
         *d = vmulq_f32(*d, LM_NEON(byte_of)(super[second], j));
         *m = vnegq_f32(vmulq_f32(LM_NEON(halves)(p + 32 + 8 * i), LM_NEON(byte_of)(super[2 + second], j)));
@@ -78,8 +77,8 @@ NEON_INLINE void LM_NEON(scales)(
 NEON_INLINE void LM_NEON(panel_tokens)(
     int type, int tokens, const uint8_t *panel, const lm_wide_panel *wide, int blocks, const forage_lm_activations *a,
     int token, float *out, ptrdiff_t out_stride) {
-    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1, stored = wide ? FORAGE_LM_Q8_0 : type;
-    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K;
+    const int groups = lm_groups(type), stored = wide ? FORAGE_LM_Q8_0 : type;
+    const int is_six = lm_is_six(type);
     float32x4_t total[4][4];
     uint8x16_t super[4][4];
     const int8_t *x[4];
@@ -128,7 +127,7 @@ NEON_INLINE void LM_NEON(panel_tokens)(
                 for (int i = 0; i < 4; i++) {
                     total[t][i] =
                         vfmaq_f32(total[t][i], vmulq_n_f32(d[i], scale[t][b]), vcvtq_f32_s32(dots[t][i]));
-                    if (type != FORAGE_LM_Q8_0) total[t][i] = vfmaq_n_f32(total[t][i], m[i], offset);
+                    if (!lm_is_signed(type)) total[t][i] = vfmaq_n_f32(total[t][i], m[i], offset);
                 }
             }
         }
@@ -138,8 +137,8 @@ NEON_INLINE void LM_NEON(panel_tokens)(
 }
 
 NEON_INLINE void LM_NEON(widen)(int type, const uint8_t *panel, int blocks, lm_wide_panel out) {
-    const int groups = type == FORAGE_LM_Q6_K ? 2 : 1;
-    const int is_six = type == FORAGE_LM_Q4_K || type == FORAGE_LM_Q5_K;
+    const int groups = lm_groups(type);
+    const int is_six = lm_is_six(type);
     for (int i = 0; i < 4; i++) {
         uint8x16_t super[4];
         for (int b = 0; b < blocks; b++) {
@@ -193,31 +192,19 @@ NEON_INLINE void LM_NEON(multiply)(
 }
 
 /// One function for each type, so that the compiler sees the type as a constant.
-#define NEON_TYPE(name, type) \
+#define NEON_TYPE(name, number, ...) \
     LM_NEON_TARGET static void LM_NEON(name)( \
         const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) { \
-        LM_NEON(multiply)(type, a, p, first, last, scratch); \
+        LM_NEON(multiply)(number, a, p, first, last, scratch); \
     }
-NEON_TYPE(q4_0, FORAGE_LM_Q4_0)
-NEON_TYPE(q4_1, FORAGE_LM_Q4_1)
-NEON_TYPE(q5_0, FORAGE_LM_Q5_0)
-NEON_TYPE(q5_1, FORAGE_LM_Q5_1)
-NEON_TYPE(q8_0, FORAGE_LM_Q8_0)
-NEON_TYPE(q4_k, FORAGE_LM_Q4_K)
-NEON_TYPE(q5_k, FORAGE_LM_Q5_K)
-NEON_TYPE(q6_k, FORAGE_LM_Q6_K)
+FORAGE_LM_QUANTISED_TYPES(NEON_TYPE)
+#define NEON_MULTIPLY(name, number, ...) \
+    case number: LM_NEON(name)(a, p, first, last, scratch); break;
 
 static void LM_NEON(quantised)(
     const forage_lm_activations *a, const forage_lm_product *p, int first, int last, uint8_t *scratch) {
     switch (p->type) {
-    case FORAGE_LM_Q4_0: LM_NEON(q4_0)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_1: LM_NEON(q4_1)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_0: LM_NEON(q5_0)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_1: LM_NEON(q5_1)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q8_0: LM_NEON(q8_0)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q4_K: LM_NEON(q4_k)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q5_K: LM_NEON(q5_k)(a, p, first, last, scratch); break;
-    case FORAGE_LM_Q6_K: LM_NEON(q6_k)(a, p, first, last, scratch); break;
+        FORAGE_LM_QUANTISED_TYPES(NEON_MULTIPLY)
     default: break;
     }
 }
@@ -225,3 +212,4 @@ static void LM_NEON(quantised)(
 #undef NEON_INLINE
 #undef NEON_GROUP
 #undef NEON_TYPE
+#undef NEON_MULTIPLY

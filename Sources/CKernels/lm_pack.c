@@ -51,7 +51,7 @@ LM_INLINE void pack_levels(int type, const uint8_t *row, int b, uint8_t *out) {
 }
 
 LM_INLINE void pack_scales(int type, const uint8_t *block, uint8_t *out, int row) {
-    if (type == FORAGE_LM_Q6_K) {
+    if (lm_groups(type) == 2) {
         memcpy(out + 2 * row, block + 208, 2);
         for (int i = 0; i < 16; i++) out[32 + 16 * i + row] = block[192 + i];
         return;
@@ -91,17 +91,10 @@ static void pack_chunk(void *context, int index, int worker) {
     (void)worker;
     const pack_job *j = context;
     int first = index * j->chunk, last = first + j->chunk < j->panels ? first + j->chunk : j->panels;
-#define PACK(t) \
-    case t: pack_panels(t, j->source, j->rows, j->columns, j->out, first, last); break;
+#define PACK(name, number, ...) \
+    case number: pack_panels(number, j->source, j->rows, j->columns, j->out, first, last); break;
     switch (j->type) {
-        PACK(FORAGE_LM_Q4_0)
-        PACK(FORAGE_LM_Q4_1)
-        PACK(FORAGE_LM_Q5_0)
-        PACK(FORAGE_LM_Q5_1)
-        PACK(FORAGE_LM_Q8_0)
-        PACK(FORAGE_LM_Q4_K)
-        PACK(FORAGE_LM_Q5_K)
-        PACK(FORAGE_LM_Q6_K)
+        FORAGE_LM_QUANTISED_TYPES(PACK)
     default: break;
     }
 #undef PACK

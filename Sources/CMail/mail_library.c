@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mail_library.h"
-#include <dlfcn.h>
-#include <pthread.h>
+#include <library_loader.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,10 +45,7 @@ static struct {
     void (*g_free)(void *);
 } library;
 
-static const struct {
-    const char *name;
-    size_t place;
-} functions[] = {
+static const forage_library_function functions[] = {
 #define FUNCTION(name) {#name, offsetof(__typeof__(library), name)}
     FUNCTION(g_mime_init),
     FUNCTION(g_mime_stream_mem_new_with_buffer),
@@ -87,19 +83,16 @@ static const struct {
 static int is_loaded = 0;
 
 static void load(void) {
+    static const char *const names[] = {
 #if defined(__APPLE__)
-    void *handle = dlopen("libgmime-3.0.0.dylib", RTLD_NOW | RTLD_LOCAL);
+        "libgmime-3.0.0.dylib",
 #else
-    void *handle = dlopen("libgmime-3.0.so.0", RTLD_NOW | RTLD_LOCAL);
+        "libgmime-3.0.so.0",
 #endif
-    if (!handle) return;
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(handle, functions[i].name);
-        if (!function) return;
-        *(void **)((char *)&library + functions[i].place) = function;
-    }
-    library.g_mime_init();
-    is_loaded = 1;
+        NULL,
+    };
+    is_loaded = forage_library_load(names, functions, sizeof functions / sizeof *functions, &library);
+    if (is_loaded) library.g_mime_init();
 }
 
 int forage_mail_load(void) {

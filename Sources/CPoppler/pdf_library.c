@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pdf_library.h"
-#include <dlfcn.h>
-#include <pthread.h>
+#include <library_loader.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,10 +66,7 @@ static struct {
     void (*g_free)(void *);
 } library;
 
-static const struct {
-    const char *name;
-    size_t place;
-} functions[] = {
+static const forage_library_function functions[] = {
 #define FUNCTION(name) {#name, offsetof(__typeof__(library), name)}
     FUNCTION(poppler_document_new_from_bytes),
     FUNCTION(poppler_document_new_from_fd),
@@ -109,18 +105,15 @@ static const struct {
 static int is_loaded = 0;
 
 static void load(void) {
+    static const char *const names[] = {
 #if defined(__APPLE__)
-    void *handle = dlopen("libpoppler-glib.8.dylib", RTLD_NOW | RTLD_LOCAL);
+        "libpoppler-glib.8.dylib",
 #else
-    void *handle = dlopen("libpoppler-glib.so.8", RTLD_NOW | RTLD_LOCAL);
+        "libpoppler-glib.so.8",
 #endif
-    if (!handle) return;
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(handle, functions[i].name);
-        if (!function) return;
-        *(void **)((char *)&library + functions[i].place) = function;
-    }
-    is_loaded = 1;
+        NULL,
+    };
+    is_loaded = forage_library_load(names, functions, sizeof functions / sizeof *functions, &library);
 }
 
 int forage_pdf_load(void) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "postgres_library.h"
-#include <dlfcn.h>
-#include <pthread.h>
+#include <library_loader.h>
 
 /// The functions, in the signatures of libpq 14 and later.
 static struct {
@@ -37,10 +36,7 @@ static struct {
     void (*free_cancel)(forage_pq_cancel *);
 } library;
 
-static const struct {
-    const char *name;
-    size_t place;
-} functions[] = {
+static const forage_library_function functions[] = {
 #define FUNCTION(name, member) {#name, offsetof(__typeof__(library), member)}
     FUNCTION(PQconnectStartParams, connect_start),
     FUNCTION(PQconnectPoll, connect_poll),
@@ -78,20 +74,15 @@ static const struct {
 static int is_loaded = 0;
 
 static void load(void) {
+    static const char *const names[] = {
 #if defined(__APPLE__)
-    static const char *const names[] = {"libpq.5.dylib", "/opt/homebrew/opt/libpq/lib/libpq.5.dylib"};
+        "libpq.5.dylib", "/opt/homebrew/opt/libpq/lib/libpq.5.dylib",
 #else
-    static const char *const names[] = {"libpq.so.5"};
+        "libpq.so.5",
 #endif
-    void *handle = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++) handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (!handle) return;
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(handle, functions[i].name);
-        if (!function) return;
-        *(void **)((char *)&library + functions[i].place) = function;
-    }
-    is_loaded = 1;
+        NULL,
+    };
+    is_loaded = forage_library_load(names, functions, sizeof functions / sizeof *functions, &library);
 }
 
 int forage_pq_load(void) {

@@ -3,7 +3,6 @@
 import Base
 public import Corpus
 import Postgres
-public import Tools
 
 extension PostgresCorpus {
     @concurrent

@@ -4,7 +4,6 @@ public import Corpus
 import Encoders
 import Postgres
 import Search
-public import Tools
 
 extension PostgresCorpus: RetrievalCorpus {
     public var fingerprint: String { record.fingerprint }
@@ -39,7 +38,7 @@ extension PostgresCorpus: RetrievalCorpus {
         guard !queries.isEmpty else { return [] }
         guard limit > 0 else { return queries.map { _ in [] } }
         let scope = try await passages(in: scope)
-        let found: [[Search.ScoredPassage]]
+        let found: [[ScoredPassage]]
         switch mode {
         case .keyword: found = try await keywordSearch(queries, limit: limit, within: scope)
         case .semantic:
@@ -51,14 +50,14 @@ extension PostgresCorpus: RetrievalCorpus {
 
     private func hybridSearch(
         _ queries: [String], limit: Int, within scope: OrdinalSet?
-    ) async throws -> [[Search.ScoredPassage]] {
+    ) async throws -> [[ScoredPassage]] {
         let options = LocalCorpus.HybridOptions()
         let depth = max(options.depth, limit)
         guard hasSemanticSearch else { return try await keywordSearch(queries, limit: limit, within: scope) }
         async let words = keywordSearch(queries, limit: depth, within: scope)
         let byMeaning = try await semanticSearch(vectors: try await encode(queries), limit: depth, within: scope)
         return zip(try await words, byMeaning).map {
-            Fusion.reciprocalRank([$0, $1], k: options.k, weights: options.weights, limit: limit)
+            options.fusion.fuse([$0, $1], weights: options.weights, limit: limit)
         }
     }
 

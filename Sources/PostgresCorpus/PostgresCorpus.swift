@@ -7,7 +7,6 @@ public import Postgres
 import Search
 import Synchronization
 import Text
-import Tools
 
 /// A generation of a corpus in PostgreSQL, opened for searching: what ``LocalCorpus`` is for a folder.
 ///
@@ -214,9 +213,9 @@ public final class PostgresCorpus: Sendable {
     /// The best passages for each of several vectors, in one statement.
     func semanticSearch(
         vectors: [[Float]], limit: Int, within scope: OrdinalSet?
-    ) async throws -> [[Search.ScoredPassage]] {
+    ) async throws -> [[ScoredPassage]] {
         guard record.encoder != nil else { throw missing("vector") }
-        var lists = [[Search.ScoredPassage]](repeating: [], count: vectors.count)
+        var lists = [[ScoredPassage]](repeating: [], count: vectors.count)
         guard limit > 0, !vectors.isEmpty, scope?.isEmpty != true else { return lists }
         for vector in vectors where vector.count != record.dimension || !vector.allSatisfy(\.isFinite) {
             throw SearchIndexError.invalidOption(
@@ -243,10 +242,10 @@ public final class PostgresCorpus: Sendable {
             let query = try rows.integer(row, 0) - 1
             guard lists.indices.contains(query) else { continue }
             lists[query].append(
-                Search.ScoredPassage(
+                ScoredPassage(
                     ordinal: PassageOrdinal(try rows.integer(row, 1)), score: Float(try rows.number(row, 2))))
         }
-        return lists.map { $0.sorted(by: Search.ScoredPassage.ranksBefore) }
+        return lists.map { $0.sorted(by: ScoredPassage.ranksBefore) }
     }
 
     /// A vector as pgvector reads it.

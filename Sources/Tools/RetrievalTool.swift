@@ -93,7 +93,7 @@ public struct ToolLimits: Sendable, Hashable {
 }
 
 /// A passage with the score that a tool gave it.
-public struct ScoredPassage: Sendable, Hashable {
+public struct ShownPassage: Sendable, Hashable {
     public var passage: Passage
     public var score: Double
 
@@ -108,7 +108,7 @@ public struct ToolOutput: Sendable, Hashable {
     /// The whole result, under the context's handle; nil when there is nothing to name (a read, an error).
     public var resultSet: ResultSet?
     /// The passages that the text shows, in its order, for the evidence.
-    public var passages: [ScoredPassage]
+    public var passages: [ShownPassage]
     /// What the model reads. It holds retrieved text as it stands in the corpus: whoever shows it to a model fences it.
     public var text: String
     /// One line for people.
@@ -119,7 +119,7 @@ public struct ToolOutput: Sendable, Hashable {
     public var repairs: [String] = []
 
     public init(
-        resultSet: ResultSet? = nil, passages: [ScoredPassage] = [], text: String, summary: String,
+        resultSet: ResultSet? = nil, passages: [ShownPassage] = [], text: String, summary: String,
         isError: Bool = false
     ) {
         self.resultSet = resultSet

@@ -25,7 +25,7 @@ public final class ToolMemo: Sendable {
     private struct State {
         var young: [Key: ToolOutput] = [:]
         var old: [Key: ToolOutput] = [:]
-        var passages: [String: ScoredPassage] = [:]
+        var passages: [String: ShownPassage] = [:]
         var hits = 0
         var misses = 0
     }

@@ -2,7 +2,9 @@
 
 // `import Forage` brings the whole library: a corpus, its indexes, models, tools, the agent loop, training and evaluation.
 @_exported public import Agent
+@_exported public import Assembly
 @_exported public import Corpus
+@_exported public import Datasets
 @_exported public import Documents
 @_exported public import Encoders
 @_exported public import Episodes
@@ -16,3 +18,4 @@
 @_exported public import TensorMath
 @_exported public import Text
 @_exported public import Tools
+@_exported public import Traces

@@ -3,6 +3,7 @@
 import Agent
 import ArgumentParser
 import Base
+import Datasets
 import Foundation
 import LanguageModels
 import QualityMetrics
@@ -15,12 +16,12 @@ struct CalibrateCommand: AsyncParsableCommand {
         discussion: """
             Answers each question without and with retrieval, measures the uncertainty before retrieval, and prints AUROC, \
             the area under the accuracy-rejection curve, the expected calibration error, and the curve of answer quality \
-            against retrieval calls. The questions are JSON lines with `question` and `answer` or `golden_answers`.
+            against retrieval calls. The questions are in any format that `forage eval` reads.
             """)
 
     @OptionGroup var agent: AgentOptions
 
-    @Option(help: "The questions: JSON lines.")
+    @Option(help: "A file of questions with their answers.")
     var questions: String
 
     @Option(help: "The measure, such as degmat/jaccard, eigv/cosine, mean_logprob, flare or coverage.")
@@ -107,24 +108,10 @@ struct CalibrateCommand: AsyncParsableCommand {
     }
 
     private func readQuestions() throws -> [Question] {
-        let text = try String(contentsOfFile: questions, encoding: .utf8)
-        var found: [Question] = []
-        for (index, line) in text.textLines(omittingEmpty: true).enumerated() where found.count < limit {
-            let json: JSONValue
-            do { json = try JSONValue(parsing: String(line)) } catch {
-                throw ValidationError("\(questions):\(index + 1): expected a JSON object: \(error)")
-            }
-            let golds =
-                (json["golden_answers"] ?? json["answers"])?.array?.compactMap(\.string)
-                ?? json["answer"]?.string.map { [$0] } ?? []
-            guard let question = json["question"]?.string, !golds.isEmpty else {
-                throw ValidationError(
-                    "\(questions):\(index + 1): expected \"question\" and \"answer\" or \"golden_answers\"")
-            }
-            found.append(
-                Question(question, id: json["id"]?.string ?? json["_id"]?.string ?? "", goldAnswers: golds))
-        }
-        guard !found.isEmpty else { throw ValidationError("\(questions) holds no question") }
-        return found
+        let set = try DatasetReader.read(questions)
+        for line in set.refusals { note(line) }
+        let found = set.questions.filter { !$0.answers.isEmpty }.prefix(limit)
+        guard !found.isEmpty else { throw ValidationError("\(questions) holds no question with an answer") }
+        return found.map { Question($0.text, id: $0.id, goldAnswers: $0.answers) }
     }
 }

@@ -6,6 +6,7 @@ import Base
 import Foundation
 import LanguageModels
 import Text
+import Traces
 
 /// Answers one question after the other, each understood from those before it.
 struct ChatCommand: AsyncParsableCommand {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
 import Corpus
+import Datasets
 import Foundation
 import OrderedCollections
 import Postgres
+import Search
 import Tools
 
 extension CorpusCommand {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
+import Corpus
+import Datasets
 import Evaluation
 import Foundation
 import OrderedCollections
@@ -37,10 +40,15 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             }
             return mode
         }
-        let opened = try await EvalOpening.corpus(corpus)
+        let opened = try await CorpusOpening.open(corpus, memoryLimit: .max)
         let summary = opened.summary
         var set = try DatasetReader.read(questions[0], split: split)
-        for file in questions.dropFirst() { set.questions += try DatasetReader.read(file, split: split).questions }
+        for file in questions.dropFirst() {
+            let further = try DatasetReader.read(file, split: split)
+            set.questions += further.questions
+            set.refused += further.refused
+        }
+        for line in set.refusals { note(line) }
         if let limit { set = set.sample(limit, seed: 1) }
         let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
         let wanted = modes.isEmpty ? opened.summary.modes : modes
@@ -120,6 +128,7 @@ struct EvalScoreCommand: ParsableCommand {
             scores = given.trecScores(qrels)
         } else {
             var set = try DatasetReader.read(gold, split: split)
+            for line in set.refusals { note(line) }
             if let benchmark {
                 guard let known = AnswerBenchmark(rawValue: benchmark) else {
                     throw ValidationError(
@@ -249,6 +258,7 @@ struct EvalDataCommand: ParsableCommand {
             }
         }
         var set = try DatasetReader.read(questions, format: chosen, split: split)
+        for error in set.refused.prefix(50) { note("\(error)") }
         if let sample { set = set.sample(sample, seed: seed) }
         let ids =
             try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
@@ -278,6 +288,6 @@ struct EvalDataCommand: ParsableCommand {
                     set.passages.map { $0.json.serialized() + "\n" }.joined(), to: output + "/corpus.jsonl")
             }
         }
-        if !issues.isEmpty { throw ExitCode.failure }
+        if !issues.isEmpty || !set.refused.isEmpty { throw ExitCode.failure }
     }
 }

@@ -53,38 +53,6 @@ struct EvalScenariosCommand: AsyncParsableCommand {
 
 /// Opens what evaluations work with.
 enum EvalOpening {
-    /// A corpus: a folder, or passages as JSON lines with their metadata.
-    static func corpus(_ path: String) async throws -> any RetrievalCorpus {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-            return try EvalCorpus.inMemory(
-                CorpusFiles.read(path), name: (path as NSString).lastPathComponent)
-        }
-        return try await CorpusOpening.open(path)
-    }
-
-    static func tools(_ directory: String?) async throws -> ToolRegistry {
-        if let directory { return try await ToolRegistry.load(directory: directory) }
-        return try ToolRegistry.builtIn()
-    }
-
-    /// Nil for no model.
-    static func model(_ model: EvalSuite.Model) throws -> (any LanguageModel)? {
-        switch model.source {
-        case .none: return nil
-        case .scripted(let file): return try ScriptedModel(file: file)
-        case .recorded(let file): return try RecordedModel(file: file)
-        case .remote(let url, let id, let variable):
-            let key = variable.flatMap { ProcessInfo.processInfo.environment[$0] }
-            if let variable, key == nil {
-                throw ValidationError("model \(model.name): the environment has no \(variable)")
-            }
-            return try OpenAICompatibleModel(
-                OpenAICompatibleModel.Configuration(baseURL: url, model: id, apiKey: key))
-        case .local(let name): return try ModelOpening.open(name)
-        }
-    }
-
     /// The records of one policy and model of a run.
     static func configuration(
         _ records: [RunRecord], policy: String?, model: String?, side: String

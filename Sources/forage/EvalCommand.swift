@@ -2,7 +2,10 @@
 
 import Agent
 import ArgumentParser
+import Assembly
 import Base
+import Corpus
+import Datasets
 import Evaluation
 import Foundation
 import LanguageModels
@@ -59,6 +62,7 @@ struct EvalRunCommand: AsyncParsableCommand {
     func run() async throws {
         let suite = try EvalSuite(file: suite)
         var sets = try suite.questionSets()
+        for line in sets.flatMap(\.refusals) { note(line) }
         if let limit { sets = sets.map { $0.sample(limit, seed: 1) } }
         let plan = RunPlan(
             sets: sets, policies: suite.policies, models: suite.models.map(\.name), seeds: suite.seeds,
@@ -76,10 +80,10 @@ struct EvalRunCommand: AsyncParsableCommand {
         }
         let folder = output ?? suite.output
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let corpus = try await EvalOpening.corpus(suite.corpus)
-        let registry = try await EvalOpening.tools(tools)
+        let corpus = try await CorpusOpening.open(suite.corpus, memoryLimit: .max)
+        let registry = try await ToolOpening.open(tools) { note($0) }
         var models: [String: any LanguageModel] = [:]
-        for model in suite.models { models[model.name] = try EvalOpening.model(model) }
+        for model in suite.models { models[model.name] = try ModelOpening.open(model) }
         let tracesFolder = traces ? folder + "/traces" : nil
         var writeTrace: (@Sendable (RunKey, [SessionEvent]) throws -> Void)?
         if let tracesFolder {
@@ -91,12 +95,12 @@ struct EvalRunCommand: AsyncParsableCommand {
         let runner = try AgentQuestionRunner(
             corpus: corpus, tools: registry,
             policies: try suite.policies.map { (name: $0, file: try PolicyFile.find($0)) },
-            registry: try await LearnedDefaults.registry(models: Array(models.values)), models: models,
+            registry: try StrategyParts.registry(models: Array(models.values)), models: models,
             embed: corpus.embedding,
             traces: writeTrace)
         let run = EvaluationRun(
             plan: plan, runner: runner,
-            judge: try suite.judge.flatMap { try EvalOpening.model($0) }.map { Judge(model: $0) })
+            judge: try suite.judge.flatMap { try ModelOpening.open($0) }.map { Judge(model: $0) })
         let table = LiveTable()
         let resume = resume
         let records: [RunRecord]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
 import COpenBLAS
 import Foundation
@@ -66,7 +67,7 @@ import Text
             // Help that was asked for comes as an error, too.
             case _ where exitCode(for: error) == .success: exit(withError: error)
             case let code as ExitCode: exit(withError: code)
-            case is ValidationError: fail(message(for: error), code: .validationFailure)
+            case is ValidationError, is AssemblyError: fail(message(for: error), code: .validationFailure)
             default: fail(message(for: error), code: .failure)
             }
         }

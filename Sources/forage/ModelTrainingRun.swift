@@ -2,7 +2,9 @@
 
 import Agent
 import ArgumentParser
+import Assembly
 import Base
+import Datasets
 import Episodes
 import Foundation
 import LanguageModels
@@ -63,7 +65,7 @@ struct ModelTrainingRun: Sendable {
 
     /// The parts of the policy, with a keeper that holds so many passages.
     private func strategy(answerer: AnswererChoice = .extractive) async throws -> Strategy {
-        let registry = try await LearnedDefaults.registry(models: [plain], answerer: answerer)
+        let registry = try StrategyParts.registry(models: [plain], answerer: answerer)
         return try policy.strategy(registry)
     }
 
@@ -147,7 +149,7 @@ struct ModelTrainingRun: Sendable {
             path: place.path, adapting: adapter, name: name + "+tuned", options: .init(threads: threads))
         func scores(_ policy: PolicyFile, _ model: LocalModel, _ label: String) async throws -> PolicyScores {
             say("\(label): \(held.count) questions")
-            let registry = try await LearnedDefaults.registry(models: [model], answerer: .auto)
+            let registry = try StrategyParts.registry(models: [model], answerer: .auto)
             return try await PolicyScores(try policy.strategy(registry), on: held, model: model, workers: 1)
         }
         let after = try await scores(policy, tuned, "tuned")

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
 import Corpus
-import Encoders
 import Foundation
 import OrderedCollections
-import Postgres
-import PostgresCorpus
 import Search
 import Text
 import Tools
@@ -28,21 +26,13 @@ struct SearchCommand: AsyncParsableCommand {
             if limit < 1 || limit > 100_000 { throw ValidationError("--limit must be from 1 to 100000") }
         }
 
-        func show(_ hits: [Search.ScoredPassage], from corpus: LocalCorpus) throws {
-            show(
-                hits.map { Double($0.score) }, try corpus.reader.passages(at: hits.map(\.ordinal)))
+        /// Searches and prints.
+        func run(_ search: RankedSearch, in corpus: any RetrievalCorpus) async throws {
+            let hits = try await search.search([query], in: corpus, limit: limit).first ?? []
+            show(hits.map(\.score), try await corpus.passages(at: hits.map(\.ordinal)))
         }
 
-        /// Searches a corpus that is no folder; false where it is one.
-        func searchDatabase(_ mode: RetrievalMode) async throws -> Bool {
-            guard PostgresAddress.isAddress(corpus) else { return false }
-            let opened = try await PostgresCorpus(PostgresAddress(corpus), loadsEncoder: mode != .keyword)
-            let hits = try await opened.search(mode, query: query, limit: limit, within: nil)
-            show(hits.map(\.score), try await opened.passages(at: hits.map(\.ordinal)))
-            return true
-        }
-
-        private func show(_ scores: [Double], _ passages: [Passage]) {
+        func show(_ scores: [Double], _ passages: [Passage]) {
             if passages.isEmpty, !json { note("Nothing was found.") }
             for (rank, (score, passage)) in zip(scores, passages).enumerated() {
                 if json {
@@ -67,6 +57,35 @@ struct SearchCommand: AsyncParsableCommand {
         }
     }
 
+    /// What makes one ranking of what searches find, by name.
+    struct Ranking: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Search again with what the best passages say: \(StrategyParts.ranking.feedbacks.joined(separator: ", ")); options as {rm3: {original: 0.7}}.",
+                valueName: "name"))
+        var feedback: String?
+        @Option(
+            help: ArgumentHelp(
+                "Re-rank the best 50 by a model that reads query and passage together: \(StrategyParts.ranking.rerankers.joined(separator: ", ")).",
+                valueName: "name"))
+        var rerank: String?
+
+        func search(_ mode: RetrievalMode, fusion: String? = nil, isLate: Bool = false) throws -> RankedSearch {
+            do {
+                var search = try RankedSearch(
+                    mode, fusion: try fusion.map(Self.named), feedback: try feedback.map(Self.named), reranker: rerank,
+                    from: StrategyParts.ranking)
+                search.isLate = isLate
+                return search
+            } catch let error as RankingError { throw ValidationError("\(error)") }
+        }
+
+        /// A name, or one with its options as YAML or JSON.
+        private static func named(_ text: String) throws -> JSONValue {
+            text.contains("{") ? try YAMLReader.read(text, name: "the option") : .string(text)
+        }
+    }
+
     struct Keyword: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "By words (BM25).",
@@ -74,18 +93,29 @@ struct SearchCommand: AsyncParsableCommand {
                 "The query is text, whatever signs it holds. With --operators +word must be there, -word must not, \"some words\" must stand side by side, beg* begins a word."
         )
         @OptionGroup var options: Options
+        @OptionGroup var ranking: Ranking
         @Flag(help: "Read +, -, quotes and * in the query as operators.") var operators = false
         @Option(help: "Words that a passage must hold.") var must: [String] = []
         @Option(help: "Words that a passage must not hold.") var mustNot: [String] = []
         @Option(help: "Words that a passage must hold side by side, in this order.") var phrase: [String] = []
         @Option(help: "Beginnings of words.") var prefix: [String] = []
 
-        func run() async throws {
-            if PostgresAddress.isAddress(options.corpus), operators || !(must + mustNot + phrase + prefix).isEmpty {
-                throw ValidationError("operators work on corpora in folders; in a database use `forage filter`")
+        private var hasOperators: Bool { operators || !(must + mustNot + phrase + prefix).isEmpty }
+
+        func validate() throws {
+            if hasOperators, ranking.feedback != nil || ranking.rerank != nil {
+                throw ValidationError("give operators, or --feedback and --rerank, not both")
             }
-            if try await options.searchDatabase(.keyword) { return }
-            let corpus = try await LocalCorpus(path: options.corpus, loadsEncoder: false)
+        }
+
+        func run() async throws {
+            let opened = try await CorpusOpening.open(options.corpus, loadsEncoder: ranking.feedback != nil)
+            guard let corpus = opened as? LocalCorpus, ranking.feedback == nil, ranking.rerank == nil else {
+                guard !hasOperators else {
+                    throw ValidationError("operators work on corpora in folders; in a database use `forage filter`")
+                }
+                return try await options.run(try ranking.search(.keyword), in: opened)
+            }
             var query = operators ? KeywordQuery(parsing: options.query) : KeywordQuery(options.query)
             query.must += must
             query.phrases += phrase
@@ -98,60 +128,40 @@ struct SearchCommand: AsyncParsableCommand {
                 }
                 if !reading.unknown.isEmpty { note("in no passage: \(reading.unknown.joined(separator: " "))") }
             }
-            try options.show(hits, from: corpus)
+            options.show(hits.map { Double($0.score) }, try corpus.reader.passages(at: hits.map(\.ordinal)))
         }
     }
 
     struct Semantic: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "By meaning (cosine of sentence vectors).")
         @OptionGroup var options: Options
+        @OptionGroup var ranking: Ranking
 
         func run() async throws {
-            if try await options.searchDatabase(.semantic) { return }
-            let corpus = try await LocalCorpus(path: options.corpus)
-            try options.show(try await corpus.semanticSearch(options.query, limit: options.limit), from: corpus)
+            try await options.run(
+                try ranking.search(.semantic), in: try await CorpusOpening.open(options.corpus))
         }
     }
 
     struct Hybrid: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "By both, fused by reciprocal rank.")
         @OptionGroup var options: Options
+        @OptionGroup var ranking: Ranking
         @Flag(help: "Re-rank the best 100 by late interaction; the corpus needs token vectors.") var late = false
         @Option(
             help: ArgumentHelp(
-                "Re-rank the best 50 by a model that reads query and passage together: reader.",
+                "How the two rankings become one: \(StrategyParts.ranking.fusions.joined(separator: ", ")); options as {interpolation: {normalization: z_score}}.",
                 valueName: "name"))
-        var rerank: String?
+        var fusion: String?
 
         func validate() throws {
-            if late, rerank != nil { throw ValidationError("give --late or --rerank, not both") }
+            if late, ranking.rerank != nil { throw ValidationError("give --late or --rerank, not both") }
         }
 
         func run() async throws {
-            if !late, try await options.searchDatabase(.hybrid) { return }
-            let corpus = try await LocalCorpus(path: options.corpus)
-            if let rerank { return try options.show(try await reranked(by: rerank, corpus), from: corpus) }
-            var hits = try await corpus.hybridSearch(
-                options.query, limit: late ? max(100, options.limit) : options.limit)
-            if late { hits = try await corpus.rerank(hits.map(\.ordinal), by: options.query, limit: options.limit) }
-            try options.show(hits, from: corpus)
-        }
-
-        /// The best of the fused search in the order that a reranker gives them, with its scores.
-        private func reranked(by name: String, _ corpus: LocalCorpus) async throws -> [Search.ScoredPassage] {
-            guard let reranker = try AnswererDefaults.rerankers.reranker(name) else {
-                throw ValidationError(
-                    "--rerank \(name): there is no such reranker, or what it needs is not at hand "
-                        + "(known: \(AnswererDefaults.rerankers.names.joined(separator: ", ")); `forage model pull minilm`)"
-                )
-            }
-            let hits = try await corpus.hybridSearch(options.query, limit: max(50, options.limit))
-            let passages = try corpus.reader.passages(at: hits.map(\.ordinal))
-            let scores = try await reranker.scores(
-                query: options.query, passages: passages.map { (title: $0.title, text: $0.text) })
-            return reranker.mixture.order(scores).prefix(options.limit).map {
-                Search.ScoredPassage(ordinal: hits[$0].ordinal, score: scores[$0])
-            }
+            try await options.run(
+                try ranking.search(.hybrid, fusion: fusion, isLate: late),
+                in: try await CorpusOpening.open(options.corpus))
         }
     }
 }

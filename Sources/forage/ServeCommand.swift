@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Agent
 import ArgumentParser
+import Assembly
 import Base
 import Corpus
 import Encoders
@@ -46,7 +46,7 @@ struct ServiceArguments: ParsableArguments, Sendable {
     )
     var sessions: String?
 
-    @Option(name: .long, help: "Questions (JSON lines: id, question, golden_answers) that environments play.")
+    @Option(name: .long, help: "Questions that environments play, in any format that `forage eval` reads.")
     var tasks: String?
 
     @Option(name: .long, help: "A folder of training and evaluation runs that the web page shows. Default: runs.")
@@ -63,156 +63,11 @@ struct ServiceArguments: ParsableArguments, Sendable {
 
     /// Opens everything that is named.
     func makeService() async throws -> ForageService {
-        var corpora: [(name: String, corpus: any RetrievalCorpus)] = []
-        var encoder: ServedEncoder?
-        for path in corpus {
-            if PostgresAddress.isAddress(path) {
-                let opened = try await PostgresCorpus(PostgresAddress(path))
-                corpora.append((opened.summary.name, opened))
-                if encoder == nil, let found = opened.encoder, let embed = opened.embedding {
-                    encoder = ServedEncoder(
-                        name: opened.encoderName ?? "encoder", dimensions: found.dimension, embed: embed)
-                }
-                continue
-            }
-            let opened = try await LocalCorpus(path: path)
-            corpora.append((opened.summary.name, opened))
-            if encoder == nil, let found = opened.encoder, let embed = opened.embedding {
-                let parameters = opened.reader.manifest.files[IndexRole.vectors]?.parameters
-                let name = parameters?["encoder"]?.string ?? "encoder"
-                encoder = ServedEncoder(name: name, dimensions: found.dimension, embed: embed)
-            }
-        }
-        let registry: ToolRegistry
-        if let tools {
-            registry = try await ToolRegistry.load(directory: tools)
-        } else {
-            registry = try ToolRegistry.builtIn()
-        }
-        let chosen = try model.map { try ModelOpening.open($0) } ?? nil
-        // A learned policy knows the passages of one corpus.
-        var strategies: [String: [Strategy]] = [:]
-        for (name, corpus) in corpora { strategies[name] = try await self.strategies(over: corpus, chosen) }
-        let store: any EventStore
-        if let sessions {
-            store = try await SessionStores.open(sessions)
-        } else {
-            store = InMemoryEventStore(mostSessions: 1000)
-        }
-        var service = try ForageService(
-            corpora: corpora, tools: registry, retrieveMode: RetrievalMode(rawValue: mode) ?? .keyword,
-            retrieveCount: max(1, topk), strategies: strategies[corpora[0].name] ?? [], model: chosen, encoder: encoder,
-            sessions: store, tasks: try tasks.map(Self.readTasks) ?? [], runsFolder: runs)
-        service.corpusStrategies = strategies
-        renew(&service, chosen)
-        for path in corpus where !PostgresAddress.isAddress(path) {
-            guard let name = corpora.first(where: { ($0.corpus as? LocalCorpus)?.reader.path == path })?.name else {
-                continue
-            }
-            let watch = GenerationWatch(path: path)
-            let arguments = self
-            service.renew(name) { served in
-                guard let served = served as? LocalCorpus, watch.hasChanged() else { return nil }
-                let newer: LocalCorpus
-                do {
-                    newer = try await LocalCorpus(path: path, encoder: served.encoder)
-                } catch {
-                    // With another encoder, or not whole yet: the next request looks again.
-                    guard let other = try? await LocalCorpus(path: path) else {
-                        watch.forget()
-                        return nil
-                    }
-                    newer = other
-                }
-                guard newer.reader.manifest.number != served.reader.manifest.number else { return nil }
-                return (
-                    corpus: newer as any RetrievalCorpus,
-                    strategies: try? await arguments.strategies(over: newer, chosen)
-                )
-            }
-        }
-        return service
-    }
-
-    /// Takes newer generations of corpora in databases into service: each is asked for at most once a second.
-    private func renew(_ service: inout ForageService, _ model: (any LanguageModel)?) {
-        let arguments = self
-        for (name, corpus) in service.corpora {
-            guard let opened = corpus as? PostgresCorpus else { continue }
-            let encoder = opened.encoder
-            let asked = Mutex(ContinuousClock.now)
-            service.renew(name) { served in
-                let isTime = asked.withLock { asked in
-                    guard ContinuousClock.now - asked > .seconds(1) else { return false }
-                    asked = ContinuousClock.now
-                    return true
-                }
-                guard isTime, let served = served as? PostgresCorpus,
-                    (try? await served.isOutdated()) == true,
-                    let newer = try? await PostgresCorpus(served.address, encoder: encoder)
-                else { return nil }
-                return (
-                    corpus: newer as any RetrievalCorpus,
-                    strategies: try? await arguments.strategies(over: newer, model)
-                )
-            }
-        }
-    }
-
-    /// The strategies over a corpus: those that were named, else all that there are, the default of `ask` first.
-    private func strategies(
-        over corpus: any RetrievalCorpus, _ model: (any LanguageModel)?
-    ) async throws -> [Strategy] {
-        let parts = try await LearnedDefaults.registry(models: model.map { [$0] } ?? [])
-        var names = policy
-        if policy.isEmpty {
-            let first = LearnedDefaults.policy(for: corpus, model: model)
-            names = [first] + Self.policyNames().filter { $0 != first }
-        }
-        var strategies: [Strategy] = []
-        for name in names {
-            let file = try PolicyFile.find(name)
-            if file.model == .required, model == nil {
-                if policy.isEmpty { continue }
-                throw ValidationError("the policy \(name) needs a model: name one with --model")
-            }
-            do {
-                strategies.append(try file.strategy(parts))
-            } catch  where policy.isEmpty {
-                note("the policy \(name) is left out: \(error)")
-            }
-        }
-        return strategies
-    }
-
-    /// The policies that the program carries, and those of `Policies/` beside them.
-    private static func policyNames() -> [String] {
-        let files = (try? FileManager.default.contentsOfDirectory(atPath: "Policies")) ?? []
-        let carried = BundledFiles.paths.filter { $0.hasPrefix("Policies/") }.map { String($0.dropFirst(9)) }
-        return Set(files + carried).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
-    }
-
-    /// Reads questions with their gold answers.
-    static func readTasks(_ path: String) throws -> [EnvironmentTask] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw ValidationError("\(path): the file cannot be read")
-        }
-        var tasks: [EnvironmentTask] = []
-        for (index, line) in data.textLines(omittingEmpty: true).enumerated() {
-            let row: JSONValue
-            do { row = try JSONValue(parsing: Array(line)) } catch {
-                throw ValidationError("\(path):\(index + 1): \(error)")
-            }
-            guard let question = row["question"]?.string else {
-                throw ValidationError("\(path):\(index + 1): \"question\" is missing")
-            }
-            let gold =
-                (row["golden_answers"] ?? row["answers"])?.array?.compactMap(\.string)
-                ?? row["answer"]?.string.map { [$0] } ?? []
-            let id = (row["id"] ?? row["_id"])?.string ?? String(index)
-            tasks.append(EnvironmentTask(id: id, question: question, goldAnswers: gold))
-        }
-        return tasks
+        try await ServiceConfiguration(
+            corpora: corpus, tools: tools, policies: policy, model: model,
+            mode: RetrievalMode(rawValue: mode) ?? .keyword,
+            count: topk, sessions: sessions, tasks: tasks, runs: runs
+        ).open { note($0) }
     }
 }
 

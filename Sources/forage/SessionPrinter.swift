@@ -5,6 +5,7 @@ import Base
 import Foundation
 import LanguageModels
 import Text
+import Traces
 
 /// Prints a session as it happens. On a terminal the answer comes word by word, and while a model writes what is not shown a
 /// line says so, with tokens a second; elsewhere whole lines come, so that a script reads the same in every run.

@@ -5,6 +5,7 @@ import ArgumentParser
 import Base
 import Foundation
 import Text
+import Traces
 
 /// Lists, shows, exports and deletes stored sessions.
 struct SessionsCommand: AsyncParsableCommand {

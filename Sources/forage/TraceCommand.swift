@@ -7,6 +7,7 @@ import Encoders
 import Foundation
 import Text
 import Tools
+import Traces
 
 /// Shows what a session did: on the terminal, as a page, as OpenTelemetry spans.
 struct TraceCommand: AsyncParsableCommand {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Corpus
+import Datasets
+import Search
 
 /// `forage train`: trains a retrieval policy (the default), the reader, the encoder, a small language model, how sure
 /// answers are, or the reader of questions about a whole corpus.

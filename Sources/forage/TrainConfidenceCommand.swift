@@ -2,6 +2,8 @@
 
 import Agent
 import ArgumentParser
+import Corpus
+import Datasets
 import Encoders
 import Evaluation
 import Foundation

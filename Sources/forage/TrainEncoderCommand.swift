@@ -2,11 +2,15 @@
 
 import Agent
 import ArgumentParser
+import Assembly
+import Corpus
+import Datasets
 import Encoders
 import Foundation
 import LanguageModels
 import Learning
 import Net
+import Search
 import TensorMath
 import Transformers
 

@@ -3,10 +3,13 @@
 import Agent
 import ArgumentParser
 import Base
+import Corpus
+import Datasets
 import Episodes
 import Foundation
 import LanguageModels
 import Learning
+import Search
 import Synchronization
 import TensorMath
 import Transformers

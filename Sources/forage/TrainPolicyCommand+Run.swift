@@ -2,13 +2,17 @@
 
 import Agent
 import ArgumentParser
+import Assembly
 import Base
+import Corpus
+import Datasets
 import Encoders
 import Episodes
 import Foundation
 import Learning
 import Net
 import OrderedCollections
+import Search
 import Synchronization
 import TensorMath
 
@@ -33,7 +37,7 @@ extension TrainPolicyCommand {
         let train = sets.flatMap(\.train)
         guard !train.isEmpty else { throw ValidationError("there is no question to learn from") }
         let withGold = answersOnly ? [] : train.filter { !$0.question.gold.isEmpty }
-        let answerer = AnswererDefaults.spanReader().map { SpanAnswerer($0) }
+        let answerer = StrategyParts.spanReader().map { SpanAnswerer($0) }
         if withGold.isEmpty {
             try leaveGoldOut(&recipe, withReader: answerer != nil || recipe.reader != nil)
         } else if recipe.clone == "auto" {

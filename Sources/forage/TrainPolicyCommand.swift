@@ -2,12 +2,16 @@
 
 import Agent
 import ArgumentParser
+import Assembly
 import Base
+import Corpus
+import Datasets
 import Encoders
 import Foundation
 import Learning
 import Net
 import OrderedCollections
+import Search
 import TensorMath
 
 /// `forage train policy`, the default of `forage train`: clones an oracle, improves the policy from rewards, scores it on

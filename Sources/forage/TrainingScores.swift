@@ -2,8 +2,11 @@
 
 import Agent
 import Base
+import Corpus
+import Datasets
 import Foundation
 import Learning
+import Search
 import TensorMath
 import Tools
 

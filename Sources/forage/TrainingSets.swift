@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Assembly
 import Base
 import Corpus
+import Datasets
 import Encoders
 import Foundation
 import Learning
@@ -39,12 +41,9 @@ struct TrainingSets {
         var sets: [TrainingSet] = []
         for (index, path) in corpora.enumerated() {
             let corpus = try await CorpusOpening.open(path)
-            let read = try LearningDataset.questions(file: questions[index])
-            for line in read.refused.prefix(5) { say("set aside: \(line)") }
-            if read.refused.count > 5 { say("set aside \(read.refused.count - 5) more lines") }
-            var (train, held) = (read.questions, [LearningQuestion]())
+            var (train, held) = (try Self.read(questions[index], say), [LearningQuestion]())
             if index < judged.count {
-                held = try LearningDataset.questions(file: judged[index]).questions
+                held = try Self.read(judged[index], say)
             } else {
                 (train, held) = QuestionSplit.divide(train, seed: seed)
             }
@@ -58,6 +57,12 @@ struct TrainingSets {
                     dataset.name, corpus, space, dataset.questions["train"] ?? [], dataset.questions["dev"] ?? []))
         }
         return sets
+    }
+
+    private static func read(_ path: String, _ say: (String) -> Void) throws -> [LearningQuestion] {
+        let set = try DatasetReader.read(path)
+        for line in set.refusals { say(line) }
+        return set.questions.map { LearningQuestion($0) }
     }
 
     private func set(

@@ -5,6 +5,7 @@ import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
+import Search
 import Testing
 import Text
 import Tools
@@ -237,35 +238,6 @@ import Tools
             _ = try await session.run()
             #expect(try await store.events(of: "s").lines == whole.lines, "cut after \(count)")
         }
-    }
-
-    @Test func tracesBecomePagesAndSpans() async throws {
-        let events = try await World.run(
-            "What do the notes say? <script>alert(1)</script>", strategy: World.strategy("hops"),
-            environment: World.environment()
-        ).events
-        let page = try TracePage(events: events).html()
-        #expect(page.hasPrefix("<!doctype html>"))
-        #expect(!page.contains("<script>") && page.contains("&lt;script&gt;"))
-        #expect(!page.contains("http://") && !page.contains("https://"))
-        let secret = try SpanExporter().request(events: events, started: 100).serialized()
-        #expect(!secret.contains("notes say"))
-        #expect(secret.contains("invoke_agent hops") && secret.contains("execute_tool keyword_search"))
-        let open = try SpanExporter(includesContent: true).request(events: events, started: 100).serialized()
-        #expect(open.contains("notes say"))
-        var storyteller = SessionNarrator()
-        let story = events.flatMap { storyteller.lines(for: $0) }
-        #expect(story.contains { $0.hasPrefix("Looks for the words “") })
-        #expect(!story.contains { $0.contains("gate") || $0.contains("threshold") || $0.contains("tries ") })
-        var narrator = SessionNarrator(detail: .full)
-        let lines = events.flatMap { narrator.lines(for: $0) }
-        #expect(lines.contains { $0.hasPrefix("Step 1") })
-        #expect(lines.contains { $0.contains("→ keyword_search(") })
-        #expect(lines.contains { $0.hasPrefix("Stopped (") })
-    }
-
-    @Test func terminalEscapesAreStripped() {
-        #expect(SessionNarrator.clean("a\u{1B}[31mred\u{7}\u{202E}b\nc") == "a [31mred b c")
     }
 }
 

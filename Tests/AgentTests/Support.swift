@@ -4,6 +4,7 @@ import Agent
 import Base
 import Corpus
 import LanguageModels
+import Search
 import Synchronization
 import Text
 import Tools

@@ -246,32 +246,3 @@ enum Fixtures {
         }
     }
 }
-
-@Suite struct RerankerTests {
-    private struct Fixed: Reranker {
-        var name: String { "fixed" }
-        var fingerprint: String { "fixed" }
-        func scores(query: String, passages: [(title: String, text: String)]) async throws -> [Float] {
-            passages.map { Float($0.text.count) }
-        }
-    }
-
-    @Test func registeredRerankersAreOpenedOnceAndMayBeAbsent() async throws {
-        let registry = RerankerRegistry()
-        registry.register("fixed") { Fixed() }
-        registry.register("absent") { nil }
-        #expect(registry.names == ["absent", "fixed"])
-        #expect(try registry.reranker("absent") == nil && registry.reranker("other") == nil)
-        let found = try #require(try registry.reranker("fixed"))
-        #expect(try await found.scores(query: "q", passages: [("", "ab"), ("", "c")]) == [2, 1])
-    }
-
-    @Test func theMixtureFallsBackToTheRankingThatItWasGiven() {
-        let scores: [Float] = [0, 1, 5, 2]
-        #expect(RerankMixture(share: 0).order(scores) == [0, 1, 2, 3])
-        #expect(RerankMixture(share: 1).order(scores) == [2, 3, 1, 0])
-        #expect(RerankMixture(share: 1).order([3, 3, 3]) == [0, 1, 2])
-        #expect(RerankMixture(share: 1).order([]).isEmpty)
-        #expect(RerankMixture(share: 0.5).order([.nan, .nan]) == [0, 1])
-    }
-}

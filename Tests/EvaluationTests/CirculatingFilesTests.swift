@@ -2,10 +2,12 @@
 
 import Base
 import Corpus
+import Datasets
 import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics
+import Search
 import Testing
 import Text
 import Tools

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Datasets
 import Evaluation
 import OrderedCollections
 import QualityMetrics

@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Datasets
 import Evaluation
 import Foundation
 import LanguageModels

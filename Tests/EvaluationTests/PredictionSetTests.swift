@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 import Evaluation
 import Foundation
 import OrderedCollections
 import QualityMetrics
+import Search
 import Testing
 import Text
 import Tools

@@ -2,8 +2,10 @@
 
 import Base
 import Corpus
+import Datasets
 import OrderedCollections
 import QualityMetrics
+import Search
 import Testing
 import Tools
 

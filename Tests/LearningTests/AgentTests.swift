@@ -8,6 +8,7 @@ import Foundation
 import LanguageModels
 import Net
 import OrderedCollections
+import Search
 import Synchronization
 import TensorMath
 import Testing

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Corpus
+import Datasets
 import Episodes
 import Foundation
 import LanguageModels
 import OrderedCollections
+import Search
 import TensorMath
 import Testing
 import Tools

@@ -3,6 +3,7 @@
 import Agent
 import Base
 import CKernels
+import Datasets
 import Episodes
 import Foundation
 import LanguageModels

@@ -3,6 +3,7 @@
 import Base
 import Foundation
 import OrderedCollections
+import Search
 import TensorMath
 import Testing
 import Text

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 import Foundation
 import LanguageModels
+import Search
 import TensorMath
 import Testing
 import Text

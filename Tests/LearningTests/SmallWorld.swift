@@ -6,6 +6,7 @@ import Corpus
 import Episodes
 import Foundation
 import LanguageModels
+import Search
 import TensorMath
 import Tools
 
@@ -101,7 +102,7 @@ enum SmallWorld {
             let invocation = ToolInvocation(tool: call.tool, arguments: "{\"query\":\"\(index)\"}")
             let record = ToolCallRecord(id: "t\(index + 1)", invocation: invocation, handle: "r\(index + 1)")
             let shown = (0..<call.news).map { number in
-                ScoredPassage(
+                ShownPassage(
                     passage: Passage(
                         id: "shown-\(index)-\(number)", ordinal: 0, documentID: "d", documentOrdinal: 0, title: "",
                         text: "", range: 0..<0), score: 1)

@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Datasets
 import Foundation
 import OrderedCollections
 import Synchronization
@@ -155,11 +156,12 @@ import Text
             #"{"id": 7, "text": "How many?", "answer": 3}"#, #"{"answers": ["x"]}"#,
         ]
         try lines.joined(separator: "\r\n").write(toFile: path, atomically: true, encoding: .utf8)
-        let (questions, refused) = try LearningDataset.questions(file: path)
+        let set = try DatasetReader.read(path)
+        let questions = set.questions.map { LearningQuestion($0) }
         #expect(questions.map(\.text) == ["Who?", "How many?"] && questions[1].answers == ["3"])
-        #expect(questions[0].gold == ["p1"] && questions[1].id == "7" && refused.map(\.line) == [3, 5])
+        #expect(questions[0].gold == ["p1"] && questions[1].id == "7" && set.refused.map(\.line) == [3, 5])
         try "\n".write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(throws: LearningDataError.self) { try LearningDataset.questions(file: path) }
+        #expect(throws: DatasetError.self) { try DatasetReader.read(path) }
     }
 
     @Test func recipesAreReadFromPolicyFiles() throws {

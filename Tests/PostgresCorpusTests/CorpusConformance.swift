@@ -4,7 +4,6 @@ import Base
 import Corpus
 import Testing
 import Text
-import Tools
 
 /// What every corpus must do, whatever stands behind it: the promises of `PassageSearch`, `PassageReading`, `MetadataQuery`,
 /// `LinkGraph` and `VectorAccess`, checked on the documents that it was made of.

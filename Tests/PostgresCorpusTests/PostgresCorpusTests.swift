@@ -10,7 +10,6 @@ import PostgresTestServer
 import Search
 import Testing
 import Text
-import Tools
 
 /// Counts of a text's words, hashed: vectors that cost nothing.
 struct WordBag: TextEncoder {

@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test func reciprocalRankAddsOneOverRank() {
-        let fused = Fusion.reciprocalRank([ranking([1, 2, 3]), ranking([3, 1])])
+        let fused = ReciprocalRank().fuse([ranking([1, 2, 3]), ranking([3, 1])])
         #expect(fused.map(\.ordinal) == [1, 3, 2])
         #expect(abs(fused[0].score - Float(1.0 / 61 + 1.0 / 62)) < 1e-7)
     }
@@ -76,39 +76,39 @@ import Testing
     @Test func interpolationNormalises() {
         let left = [ScoredPassage(ordinal: 1, score: 20), ScoredPassage(ordinal: 2, score: 10)]
         let right = [ScoredPassage(ordinal: 2, score: 0.9), ScoredPassage(ordinal: 3, score: 0.1)]
-        let fused = Fusion.interpolation([left, right], weights: [0.25, 0.75])
+        let fused = ScoreInterpolation().fuse([left, right], weights: [0.25, 0.75])
         #expect(fused.map(\.ordinal) == [2, 1, 3])
         #expect(fused.map(\.score) == [0.75, 0.25, 0])
-        let plain = Fusion.interpolation([left], weights: [2], normalization: .none)
+        let plain = ScoreInterpolation(.none).fuse([left], weights: [2])
         #expect(plain.map(\.score) == [40, 20])
     }
 
     @Test func marginalRelevancePrefersTheNew() {
-        let found = Fusion.marginalRelevance(ranking([1, 2, 3]), lambda: 0.5, limit: 3) { left, right in
+        let found = Diversity.marginalRelevance(ranking([1, 2, 3]), lambda: 0.5, limit: 3) { left, right in
             left + right == 3 ? 1 : 0
         }
         #expect(found.map(\.ordinal) == [1, 3, 2])
     }
 
     @Test func bestAtBothEnds() {
-        #expect(Fusion.bestAtBothEnds([1, 2, 3, 4, 5, 6]) == [1, 3, 5, 6, 4, 2])
-        #expect(Fusion.bestAtBothEnds([Int]()) == [])
+        #expect(Diversity.bestAtBothEnds([1, 2, 3, 4, 5, 6]) == [1, 3, 5, 6, 4, 2])
+        #expect(Diversity.bestAtBothEnds([Int]()) == [])
     }
 
-    @Test func rocchioHasLengthOneAndLeansToThePassages() {
+    @Test func rocchioHasLengthOneAndLeansToThePassages() throws {
         let query: [Float] = [1, 0]
-        let moved = Feedback.rocchio(query: query, passages: [[0, 1]])
+        let moved = try #require(Rocchio().vector(query: query, passages: [[0, 1]]))
         #expect(abs(moved[0] * moved[0] + moved[1] * moved[1] - 1) < 1e-6)
         #expect(moved[1] > 0.4)
-        #expect(Feedback.rocchio(query: query, passages: []) == query)
+        #expect(Rocchio().vector(query: query, passages: []) == query)
     }
 
     @Test func rm3MixesTheQueryWithThePassagesTerms() {
-        let terms = Feedback.rm3(
-            query: ["a", "b"], passages: [(["c", "c", "a"], 2), (["d"], -50)], terms: 2, originalWeight: 0.5)
+        let terms = RelevanceModel().expanded(
+            query: ["a", "b"], passages: [(["c", "c", "a"], 2), (["d"], -50)], terms: 2)
         #expect(terms.map(\.text) == ["a", "b", "c"])
         #expect(abs(terms.reduce(0) { $0 + $1.weight } - 2) < 1e-9)
         #expect(terms[2].weight > 0.6)
-        #expect(Feedback.rm3(query: ["a"], passages: []).map(\.weight) == [1])
+        #expect(RelevanceModel().expanded(query: ["a"], passages: []).map(\.weight) == [1])
     }
 }

@@ -4,6 +4,7 @@ import Agent
 import Base
 import Corpus
 import Foundation
+import Search
 import Serving
 import Testing
 import Text

@@ -32,6 +32,33 @@ import Text
         }
     }
 
+    /// The parts of a ranking, by the names that policies and `forage search` use.
+    @Test func rankingsAreNamed() async throws {
+        try await RunningServer.with { (server: RunningServer) async throws -> Void in
+            func ask(_ more: String) async throws -> (status: Int, json: JSONValue, text: String) {
+                let reply = try await server.post(
+                    "/retrieve", #"{"queries":["first magazine"],"topk":2,"mode":"hybrid""# + more + "}")
+                return (Int(reply.status), reply.json, reply.text)
+            }
+            let plain = try await ask("")
+            #expect(try await ask(#","fusion":"reciprocal_rank""#).json["result"] == plain.json["result"])
+            let other = try await ask(#","fusion":{"interpolation":{"normalization":"z_score"}}"#)
+            #expect(other.status == 200 && other.json["result"] != plain.json["result"])
+            #expect(try await ask(#","feedback":"rm3""#).status == 200)
+            for (more, place) in [
+                (#","fusion":"magic""#, "fusion"), (#","fusion":{"reciprocal_rank":{"k":-2}}"#, "fusion"),
+                (#","feedback":["rm3"]"#, "feedback"), (#","reranker":"none""#, "reranker"),
+            ] {
+                let refused = try await ask(more)
+                #expect(refused.status == 422 && refused.text.contains(place), "\(refused.text)")
+            }
+            let many = (0..<33).map { _ in "\"a\"" }.joined(separator: ",")
+            let refused = try await server.post("/retrieve", #"{"queries":["# + many + #"],"feedback":"rm3"}"#)
+            #expect(refused.status == 422 && refused.text.contains("at most 32"))
+            #expect(try await server.post("/retrieve", #"{"queries":["# + many + "]}").status == 200)
+        }
+    }
+
     /// Batches of random sizes and orders, with repetitions, in each dialect.
     @Test func aQueryGetsTheSameAloneAndInABatchInAnyOrder() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in

@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Datasets
 import Episodes
 import Evaluation
 import Foundation

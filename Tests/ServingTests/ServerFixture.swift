@@ -7,6 +7,7 @@ import Encoders
 import Foundation
 import LanguageModels
 import Net
+import Search
 import Serving
 import Synchronization
 import Text

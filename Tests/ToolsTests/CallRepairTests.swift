@@ -4,6 +4,7 @@ import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
+import Search
 import Testing
 import Text
 

@@ -2,6 +2,7 @@
 
 import Base
 import Corpus
+import Search
 import Testing
 import Text
 import Tools

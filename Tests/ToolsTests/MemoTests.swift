@@ -3,6 +3,7 @@
 import Base
 import Corpus
 import LanguageModels
+import Search
 import Testing
 import Text
 import Tools

@@ -4,6 +4,7 @@ import Base
 import Corpus
 import Foundation
 import LanguageModels
+import Search
 import Testing
 import Text
 import Tools

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import LanguageModels
 import OrderedCollections
 import Synchronization

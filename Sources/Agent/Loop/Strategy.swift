@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Corpus
 public import LanguageModels
 public import Tools
 

@@ -52,13 +52,8 @@ public struct RerankKeeper: EvidenceKeeper {
         let found = Array(state.retrieved.values)
         guard !found.isEmpty else { return [] }
         let opened = self.opened == 0 ? [] : Self.opened(in: state)
-        var fused: [String: Double] = [:]
-        for set in state.resultSets.values {
-            guard case .passages(let passages) = set.content else { continue }
-            for (rank, passage) in passages.prefix(100).enumerated() {
-                fused[passage.id, default: 0] += 1 / (60 + Double(rank + 1))
-            }
-        }
+        let fused = ReciprocalRank().scores(
+            state.rankings.map { Ranking(Array($0.ids.prefix(100)), scores: Array($0.scores.prefix(100))) })
         let most = fused.values.max() ?? 1
         let near = try await Similarity.scores(of: found.map(\.passage), to: state.question.text, context)
         let question = " " + TitleNormalizer.key(for: state.question.text) + " "
@@ -106,7 +101,7 @@ public struct InterpolationKeeper: EvidenceKeeper {
     /// The weight of the dense scores. Default 0.5.
     public var lambda: Double
     /// How the scores of a search are made comparable with another's. Default min-max.
-    public var normalization: Fusion.Normalization
+    public var interpolation: ScoreInterpolation
     /// The weight of the best passages in a query vector made of the question and them (Rocchio), by which all that was
     /// found is scored once more; 0 leaves that out. Default 0. Needs an encoder and stored vectors.
     public var rocchio: Double
@@ -114,32 +109,34 @@ public struct InterpolationKeeper: EvidenceKeeper {
     public var from: Int
 
     public init(
-        limit: Int = 10, lambda: Double = 0.5, normalization: Fusion.Normalization = .minMax, rocchio: Double = 0,
+        limit: Int = 10, lambda: Double = 0.5, interpolation: ScoreInterpolation = ScoreInterpolation(),
+        rocchio: Double = 0,
         from: Int = 3
     ) {
         self.limit = limit
         self.lambda = lambda
-        self.normalization = normalization
+        self.interpolation = interpolation
         self.rocchio = rocchio
         self.from = from
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        var scores: [String: Double] = [:]
-        func add(_ ids: [String], _ found: [Double], _ weight: Double) {
-            let values = Fusion.normalised(found, normalization)
-            // A passage that a search lacks has its lowest score, which min-max puts at 0.
-            let floor = normalization == .minMax ? 0 : values.min() ?? 0
-            for (id, value) in zip(ids, values) { scores[id, default: 0] += weight * (value - floor) }
-        }
+        var lists: [Ranking<String>] = []
         for set in state.resultSets.values {
             guard case .passages(let passages) = set.content else { continue }
-            add(passages.map(\.id), passages.map(\.score), set.tool == "semantic_search" ? lambda : 1 - lambda)
+            lists.append(
+                Ranking(
+                    passages.map(\.id), scores: passages.map(\.score),
+                    weight: set.tool == "semantic_search" ? lambda : 1 - lambda))
         }
+        var scores = interpolation.scores(lists)
         if rocchio > 0, let moved = try await movedQuery(state, scores, context) {
             let found = Array(state.retrieved.values)
             if let vectors = try await context.corpus.vectors(of: found.map(\.passage.ordinal)) {
-                add(found.map(\.passage.id), vectors.map { Similarity.cosine(moved, $0) }, lambda)
+                lists.append(
+                    Ranking(
+                        found.map(\.passage.id), scores: vectors.map { Similarity.cosine(moved, $0) }, weight: lambda))
+                scores = interpolation.scores(lists)
             }
         }
         let ranked = scores.filter { state.retrieved[$0.key] != nil }
@@ -158,7 +155,7 @@ public struct InterpolationKeeper: EvidenceKeeper {
         guard let embed = context.embed, let relevant = try await context.corpus.vectors(of: best),
             let query = try await embed([state.question.text]).first
         else { return nil }
-        return Feedback.rocchio(query: query, passages: relevant, beta: Float(rocchio))
+        return Rocchio(beta: Float(rocchio)).vector(query: query, passages: relevant)
     }
 }
 

@@ -35,8 +35,8 @@ public struct LateInteractionKeeper: EvidenceKeeper {
             throw CorpusError(
                 .badArgument, "the corpus has no token vectors: run `forage index` on it with --late-interaction")
         }
-        let matches = Fusion.normalised(scores, .minMax)
-        let places = FusionKeeper.places(state)
+        let matches = ScoreInterpolation.normalised(scores, .minMax)
+        let places = ReciprocalRank().scores(state.rankings).filter { state.retrieved[$0.key] != nil }
         let most = places.values.max() ?? 1
         scores = found.indices.map { index in
             (1 - fusion) * matches[index] + fusion * (places[found[index].passage.id] ?? 0) / most

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
@@ -109,16 +110,21 @@ public struct PolicyFile: Sendable, Hashable {
             file: name, message: "there is no such policy; there are \(names), or give the path of a .yaml file")
     }
 
-    /// Every policy that can be found by its name, by name: a file hides a built-in one, and one of an earlier folder
-    /// hides one of a later.
-    /// - Throws: `YAMLError`, `PolicyError`.
-    public static func all(in directories: [String] = standardDirectories) throws -> [PolicyFile] {
+    /// The names under which policies can be found, sorted: a file hides a built-in one, and one of an earlier folder hides
+    /// one of a later.
+    public static func names(in directories: [String] = standardDirectories) -> [String] {
         var names = Set(bundled)
         for directory in directories {
             let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
             names.formUnion(files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
         }
-        return try names.sorted().map { try find($0, in: directories) }
+        return names.sorted()
+    }
+
+    /// Every policy that can be found by its name, by name.
+    /// - Throws: `YAMLError`, `PolicyError`.
+    public static func all(in directories: [String] = standardDirectories) throws -> [PolicyFile] {
+        try names(in: directories).map { try find($0, in: directories) }
     }
 
     /// The text of the policy of that name or path.

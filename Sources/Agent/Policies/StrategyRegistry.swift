@@ -2,6 +2,7 @@
 
 import Base
 import LanguageModels
+public import Search
 import Text
 
 /// The components that a policy file can name. A new one is one new file and one line here, or one line in the program
@@ -17,9 +18,15 @@ public struct StrategyRegistry: Sendable {
     public var answerers: [String: Maker<any Answerer>]
 
     /// The components of this module.
-    public static let standard = StrategyRegistry(
-        proposers: standardProposers, policies: standardPolicies, gates: standardGates, keepers: standardKeepers,
-        answerers: answerers(withoutModel: ExtractiveAnswerer()))
+    public static let standard = standard(ranking: RankingRegistry())
+
+    /// The components of this module.
+    /// - Parameter ranking: the fusions, feedbacks and rerankers that policies can name.
+    public static func standard(ranking: RankingRegistry) -> StrategyRegistry {
+        StrategyRegistry(
+            proposers: proposers(ranking), policies: standardPolicies, gates: standardGates, keepers: keepers(ranking),
+            answerers: answerers(withoutModel: ExtractiveAnswerer()))
+    }
 
     /// The registry with another answerer for sessions without a model: a trained reader, a local model.
     ///

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import Foundation
 import Reading
+import Search
 import Synchronization
 import TensorMath
 import Text

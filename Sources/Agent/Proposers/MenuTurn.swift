@@ -4,6 +4,7 @@ import Base
 import Corpus
 package import LanguageModels
 import OrderedCollections
+import Search
 import Text
 import Tools
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 public import LanguageModels
 import OrderedCollections
+import Search
 import Text
 import Tools
 

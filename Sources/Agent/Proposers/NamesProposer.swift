@@ -5,7 +5,7 @@ import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
-import Search
+public import Search
 import Text
 import Tools
 
@@ -156,32 +156,30 @@ public struct FeedbackProposer: ActionProposer {
     /// How many results each search asks for. Default 10.
     public var limit: Int
 
-    /// How the words of the passages are chosen. Default tf-idf.
-    public var method: Method
-
-    /// Ways to choose words.
-    public enum Method: String, Sendable, Hashable, CaseIterable {
-        /// Those that are frequent in the passages and rare in what else was found.
-        case tfIdf = "tf-idf"
-        /// Those that are most probable in the passages, weighed by their scores (RM3, Abdul-Jaleel et al., 2004).
-        case rm3
-    }
+    /// Chooses the words of the passages. Default: tf-idf.
+    public var feedback: any RelevanceFeedback
 
     public init(
-        tools: [String] = ["keyword_search"], from: Int = 3, terms: Int = 8, limit: Int = 10, method: Method = .tfIdf
+        tools: [String] = ["keyword_search"], from: Int = 3, terms: Int = 8, limit: Int = 10,
+        feedback: any RelevanceFeedback = FrequentWords()
     ) {
         self.tools = tools
         self.from = from
         self.terms = terms
         self.limit = limit
-        self.method = method
+        self.feedback = feedback
     }
 
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         let ranking = state.evidence.ranking
         guard ranking.count >= 2 else { return Proposal() }
-        let words = method == .rm3 ? relevanceModel(state, ranking) : frequencies(state, ranking)
-        let added = Array(words.prefix(terms))
+        guard let analyzer = EvidenceWords.analyzer else { return Proposal() }
+        let text = FeedbackText(
+            query: state.question.text,
+            relevant: ranking.prefix(from).map { (text: $0.shownText, score: $0.score) },
+            found: state.retrieved.values.lazy.map(\.passage.text), foundCount: state.retrieved.count,
+            analyzer: analyzer)
+        let added = Array((feedback.words(text, limit: terms) ?? []).prefix(terms))
         guard !added.isEmpty else { return Proposal() }
         let query = state.question.text + " " + added.joined(separator: " ")
         let calls = SearchCalls.calls(query, tools: tools, limit: limit, state: state, context: context)
@@ -191,42 +189,6 @@ public struct FeedbackProposer: ActionProposer {
                 .call(calls), proposer: name, reason: "words of the best passages: " + added.joined(separator: " "),
                 score: 0.5)
         ])
-    }
-
-    /// The words of the passages taken for relevant that the question lacks, as they stand in the texts, with their stems.
-    private func words(_ question: Set<String>, _ ranking: [EvidenceItem]) -> [[(stem: String, word: String)]] {
-        ranking.prefix(from).map { item in
-            item.shownText.split(whereSeparator: { !$0.isLetter && !$0.isNumber }).compactMap { word in
-                EvidenceWords.terms(String(word)).first.flatMap { question.contains($0) ? nil : ($0, String(word)) }
-            }
-        }
-    }
-
-    private func frequencies(_ state: AgentState, _ ranking: [EvidenceItem]) -> [String] {
-        var relevant: [String: Double] = [:]
-        var background: [String: Double] = [:]
-        var surface: [String: String] = [:]
-        for (rank, found) in state.retrieved.values.enumerated() where rank < 200 {
-            for term in EvidenceWords.terms(found.passage.text) { background[term, default: 0] += 1 }
-        }
-        for (stem, word) in words(EvidenceWords.terms(state.question.text), ranking).joined() {
-            surface[stem] = surface[stem] ?? word
-            relevant[stem, default: 0] += 1
-        }
-        let count = Double(max(1, state.retrieved.count))
-        return relevant.map { term, frequency in (term, frequency * log(1 + count / (background[term] ?? 1))) }
-            .sorted { ($0.1, $1.0) > ($1.1, $0.0) }.compactMap { surface[$0.0] }
-    }
-
-    private func relevanceModel(_ state: AgentState, _ ranking: [EvidenceItem]) -> [String] {
-        let question = EvidenceWords.terms(state.question.text)
-        let texts = words(question, ranking)
-        var surface: [String: String] = [:]
-        for (stem, word) in texts.joined() where surface[stem] == nil { surface[stem] = word }
-        let passages = zip(texts, ranking).map { (terms: $0.0.map(\.stem), score: $0.1.score) }
-        return Feedback.rm3(query: question.sorted(), passages: passages, terms: terms)
-            .filter { !question.contains($0.text) }
-            .sorted { ($0.weight, $1.text) > ($1.weight, $0.text) }.compactMap { surface[$0.text] }
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Corpus
 import Text
-public import Tools
+import Tools
 
 /// GoldEn's oracle: the span of the context so far that finds a gold passage best. It makes training data for query
 /// generators without a model (Qi et al., 2019). It reads gold passages, so it is for making data only.

@@ -1,12 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import OrderedCollections
 import Search
 import Text
 
 extension StrategyRegistry {
-    static let standardProposers: [String: Maker<any ActionProposer>] = [
+    /// - Parameter ranking: the feedbacks that `feedback` can name.
+    static func proposers(_ ranking: RankingRegistry) -> [String: Maker<any ActionProposer>] {
+        var proposers = plainProposers
+        proposers["feedback"] = { options, _ in
+            FeedbackProposer(
+                tools: try tools(&options, ["keyword_search"]), from: try options.int("from", default: 3),
+                terms: try options.int("terms", default: 8), limit: try limit(&options, 10),
+                feedback: try part(&options, "method", default: "tf-idf", ranking.feedback))
+        }
+        return proposers
+    }
+
+    /// What a fusion or feedback is called in a policy: a name, or one name with its options.
+    private static func part<Part>(
+        _ options: inout PolicyReader, _ key: String, default standard: String,
+        _ make: (JSONValue) throws(RankingError) -> Part
+    ) throws -> Part {
+        do {
+            return try make(options.value(key) ?? .string(standard))
+        } catch { throw options.error(key, error.description) }
+    }
+
+    private static let plainProposers: [String: Maker<any ActionProposer>] = [
         "question": { options, _ in
             QuestionProposer(tools: try tools(&options), limit: try limit(&options, 10))
         },
@@ -23,14 +46,6 @@ extension StrategyRegistry {
             LinksProposer(
                 from: try options.int("from", default: 3), limit: try limit(&options, 5),
                 names: try options.bool("names", default: false))
-        },
-        "feedback": { options, _ in
-            FeedbackProposer(
-                tools: try tools(&options, ["keyword_search"]), from: try options.int("from", default: 3),
-                terms: try options.int("terms", default: 8), limit: try limit(&options, 10),
-                method: FeedbackProposer.Method(
-                    rawValue: try options.choice(
-                        "method", default: "tf-idf", of: FeedbackProposer.Method.allCases.map(\.rawValue))) ?? .tfIdf)
         },
         "stop": { options, _ in StopProposer(after: try options.int("after", default: 3)) },
         "model": { options, _ in
@@ -126,14 +141,26 @@ extension StrategyRegistry {
         },
     ]
 
-    static let standardKeepers: [String: Maker<any EvidenceKeeper>] = [
-        "fusion": { options, _ in
-            FusionKeeper(
-                limit: try limit(&options, 10, most: 1000),
-                rankConstant: try options.double("rank_constant", default: 60, in: 0...10_000),
+    /// - Parameter ranking: the fusions and rerankers that `fusion` can name.
+    static func keepers(_ ranking: RankingRegistry) -> [String: Maker<any EvidenceKeeper>] {
+        var keepers = plainKeepers
+        keepers["fusion"] = { options, _ in
+            var fusion = try part(&options, "by", default: "reciprocal_rank", ranking.fusion)
+            if let k = try options.optionalDouble("rank_constant", in: 0...10_000) { fusion = ReciprocalRank(k: k) }
+            let reranker = try options.value("rerank").map { name in
+                do { return try ranking.reranker(name.string ?? name.serialized()) } catch {
+                    throw options.error("rerank", "\(error)")
+                }
+            }
+            return FusionKeeper(
+                limit: try limit(&options, 10, most: 1000), fusion: fusion, reranker: reranker,
                 relevance: try options.double("relevance", default: 1, in: 0...1),
                 bothEnds: try options.bool("both_ends", default: false))
-        },
+        }
+        return keepers
+    }
+
+    private static let plainKeepers: [String: Maker<any EvidenceKeeper>] = [
         "set": { options, _ in WholeSetKeeper(limit: try limit(&options, 100, most: 10_000)) },
         "rerank": { options, _ in
             RerankKeeper(
@@ -151,7 +178,7 @@ extension StrategyRegistry {
             InterpolationKeeper(
                 limit: try limit(&options, 10, most: 1000),
                 lambda: try options.double("lambda", default: 0.5, in: 0...1),
-                normalization: try normalization(&options),
+                interpolation: ScoreInterpolation(try normalization(&options)),
                 rocchio: try options.double("rocchio", default: 0, in: 0...10),
                 from: try options.int("from", default: 3, in: 1...100))
         },
@@ -171,10 +198,12 @@ extension StrategyRegistry {
         try options.string("tool", default: standard)
     }
 
-    private static func normalization(_ options: inout PolicyReader) throws -> Fusion.Normalization {
-        let known: [String: Fusion.Normalization] = ["min_max": .minMax, "z_score": .zScore, "none": .none]
-        let name = try options.choice("normalization", default: "min_max", of: known.keys.sorted())
-        return known[name] ?? .minMax
+    private static func normalization(
+        _ options: inout PolicyReader
+    ) throws -> ScoreInterpolation.Normalization {
+        let known = ScoreInterpolation.Normalization.allCases.map(\.rawValue)
+        let name = try options.choice("normalization", default: "min_max", of: known)
+        return ScoreInterpolation.Normalization(rawValue: name) ?? .minMax
     }
 
     private static func limit(_ options: inout PolicyReader, _ standard: Int, most: Int = 100) throws -> Int {

@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels of the in-process language model: quantised matrices, attention on a paged cache, small vector work.
 #pragma once
+#include "lm_types.h"
 #include <stddef.h>
 #include <stdint.h>
-
-/// Weight types, numbered as in GGUF files.
-typedef enum {
-    FORAGE_LM_F32 = 0,
-    FORAGE_LM_F16 = 1,
-    FORAGE_LM_Q4_0 = 2,
-    FORAGE_LM_Q4_1 = 3,
-    FORAGE_LM_Q5_0 = 6,
-    FORAGE_LM_Q5_1 = 7,
-    FORAGE_LM_Q8_0 = 8,
-    FORAGE_LM_Q4_K = 12,
-    FORAGE_LM_Q5_K = 13,
-    FORAGE_LM_Q6_K = 14,
-    FORAGE_LM_BF16 = 30,
-} forage_lm_type;
 
 /// Weights in one block of the type; 0 for a type that is not supported.
 int forage_lm_block_weights(int type);
@@ -26,8 +12,8 @@ int forage_lm_block_bytes(int type);
 
 /// Writes `count` weights (a multiple of the block) as floats.
 void forage_lm_dequantize(int type, const void *source, float *out, size_t count);
-/// Writes `count` floats in a type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K, by simple
-/// rounding. For tests and benchmarks; returns 0 when the type is not supported.
+/// Writes `count` floats in a type of the table, by simple rounding. For tests and benchmarks; returns 0 when the type is
+/// not supported.
 int forage_lm_quantize(int type, const float *source, void *out, size_t count);
 
 /// Bytes of a quantised matrix laid out as panels of sixteen rows, which is what its products are taken of: those of the

@@ -38,12 +38,12 @@ enum ToolJSON {
         return output
     }
 
-    private static func passage(_ json: JSONValue) throws -> ScoredPassage {
+    private static func passage(_ json: JSONValue) throws -> ShownPassage {
         guard let ordinal = PassageOrdinal(exactly: try json.requiredInt("ordinal")),
             let document = DocumentOrdinal(exactly: try json.requiredInt("document_ordinal")),
             let lower = json["range"]?[0]?.int, let upper = json["range"]?[1]?.int, lower <= upper
         else { throw JSONError(message: "a passage needs ordinals and a range") }
-        return ScoredPassage(
+        return ShownPassage(
             passage: Passage(
                 id: try json.requiredString("id"), ordinal: ordinal, documentID: try json.requiredString("document"),
                 documentOrdinal: document, title: try json.requiredString("title"),

@@ -2,10 +2,12 @@
 
 public import Agent
 import Base
-import Corpus
+public import Corpus
+public import Datasets
 import Foundation
 public import LanguageModels
 import OrderedCollections
+public import Search
 import Text
 public import Tools
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+public import Datasets
 public import LanguageModels
 import QualityMetrics
 import Text

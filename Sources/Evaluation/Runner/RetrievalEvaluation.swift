@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
-import Corpus
+public import Corpus
+public import Datasets
 public import OrderedCollections
 import QualityMetrics
 import Text
-public import Tools
+import Tools
 
 /// Recall of plain searches on a question set: keyword, semantic and hybrid beside each other.
 public struct RetrievalEvaluation: Sendable {

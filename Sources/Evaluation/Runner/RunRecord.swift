@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+public import Datasets
 public import OrderedCollections
 import Text
 

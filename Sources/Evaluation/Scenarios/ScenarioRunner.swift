@@ -3,10 +3,12 @@
 public import Agent
 import Base
 import Corpus
+import Datasets
 import Foundation
 import LanguageModels
 import Learning
 import OrderedCollections
+import Search
 import Text
 import Tools
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Datasets
 import Foundation
 import OrderedCollections
 import Reading
@@ -268,9 +269,7 @@ public struct CorpusQuestionTraining: Sendable {
     /// The objects of a file of JSON lines; none where there is no such file.
     private func lines(_ path: String) throws -> [JSONValue] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
-        return try Data(contentsOf: URL(fileURLWithPath: path)).split(separator: 10).compactMap { line in
-            line.isEmpty ? nil : try JSONValue(parsing: String(decoding: line, as: UTF8.self))
-        }
+        return try RecordFile(path: path).records().map(\.value)
     }
 }
 

@@ -2,21 +2,10 @@
 
 import Base
 public import Corpus
+public import Datasets
 import Foundation
 import TensorMath
 import Text
-
-/// What is wrong with the files of a data set.
-public struct LearningDataError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The file.
-    public var path: String
-    /// The line, from 1; 0 for the whole file.
-    public var line: Int
-    /// What is wrong, and what was expected.
-    public var reason: String
-
-    public var description: String { line > 0 ? "\(path):\(line): \(reason)" : "\(path): \(reason)" }
-}
 
 /// The passages and questions of one data set, as `corpus.jsonl` and `questions.train.jsonl`, `questions.dev.jsonl` in a folder.
 ///
@@ -32,26 +21,21 @@ public struct LearningDataset: Sendable {
 
     /// Reads a folder. A missing part of the questions is an empty one.
     ///
-    /// - Throws: `LearningDataError` naming file and line.
+    /// - Throws: `DatasetError` naming the file.
     public init(folder: String, parts: [String] = ["train", "dev"]) throws {
         let url = URL(fileURLWithPath: folder)
         name = url.lastPathComponent
-        passages = try Self.lines(url.appendingPathComponent("corpus.jsonl").path) { line in
-            WorldPassage(
-                id: try line.requiredString("id"), title: line["title"]?.string ?? "",
-                text: try line.requiredString("text"))
+        passages = try CorpusFiles.read(url.appendingPathComponent("corpus.jsonl").path).map {
+            WorldPassage(id: $0.id, title: $0.title, text: $0.text)
         }
         let known = Set(passages.map(\.id))
         func read(_ path: String) throws -> [LearningQuestion] {
-            try Self.lines(path) { line in
-                let gold = (line["supporting"]?.array ?? []).compactMap(\.string)
-                if let missing = gold.first(where: { !known.contains($0) }) {
-                    throw JSONError(message: "the gold passage '\(missing)' is not in the corpus")
+            try DatasetReader.read(path).questions.map { question in
+                if let missing = question.supporting.first(where: { !known.contains($0) }) {
+                    throw DatasetError(
+                        file: path, message: "\(question.id): the gold passage '\(missing)' is not in the corpus")
                 }
-                return LearningQuestion(
-                    id: try line.requiredString("id"), text: try line.requiredString("question"),
-                    answers: (line["answers"]?.array ?? []).compactMap(\.string), gold: gold,
-                    type: line["type"]?.string ?? "", hops: line["hops"]?.int ?? max(1, gold.count))
+                return LearningQuestion(question)
             }
         }
         let files = FileManager.default
@@ -87,77 +71,17 @@ public struct LearningDataset: Sendable {
         return dealt
     }
 
-    /// Reads a file of one JSON object a line.
-    private static func lines<Value>(_ path: String, _ read: (JSONValue) throws -> Value) throws -> [Value] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw LearningDataError(path: path, line: 0, reason: "cannot be read")
-        }
-        var values: [Value] = []
-        var number = 0
-        for line in data.textLines() {
-            number += 1
-            if line.isEmpty { continue }
-            do {
-                values.append(try read(JSONValue(parsing: Array(line))))
-            } catch let error as JSONError {
-                throw LearningDataError(path: path, line: number, reason: error.description)
-            }
-        }
-        return values
-    }
-
-    /// Reads a file of questions, one JSON object a line: `question` (or `text`), and as far as there are any `id`,
-    /// `answers` (or `answer`), `supporting` (or `gold`), `type`, `hops`. A line that cannot be read is set aside.
-    ///
-    /// - Returns: The questions, and what was wrong with each line that was set aside.
-    /// - Throws: `LearningDataError` where the file cannot be read or holds no question.
-    public static func questions(file path: String) throws -> (
-        questions: [LearningQuestion], refused: [LearningDataError]
-    ) {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw LearningDataError(path: path, line: 0, reason: "cannot be read")
-        }
-        var questions: [LearningQuestion] = []
-        var refused: [LearningDataError] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-        where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
-            do {
-                let json = try JSONValue(parsing: Array(line))
-                guard let text = json["question"]?.string ?? json["text"]?.string, !text.isEmpty else {
-                    throw JSONError(message: "expected \"question\"")
-                }
-                func strings(_ keys: String...) -> [String] {
-                    for key in keys {
-                        guard let value = json[key], !value.isNull else { continue }
-                        if let list = value.array {
-                            return list.compactMap { $0.string ?? $0.double.map(Self.written) }
-                        }
-                        if let single = value.string ?? value.double.map(Self.written) { return [single] }
-                    }
-                    return []
-                }
-                let gold = strings("supporting", "gold", "gold_passages")
-                questions.append(
-                    LearningQuestion(
-                        id: json["id"]?.string ?? json["id"]?.int.map(String.init) ?? String(index + 1), text: text,
-                        answers: strings("answers", "answer", "gold_answers"), gold: gold,
-                        type: json["type"]?.string ?? "", hops: json["hops"]?.int ?? max(1, gold.count)))
-            } catch {
-                refused.append(LearningDataError(path: path, line: index + 1, reason: "\(error)"))
-            }
-        }
-        guard !questions.isEmpty else {
-            throw LearningDataError(path: path, line: 0, reason: "holds no question")
-        }
-        return (questions, refused)
-    }
-
-    private static func written(_ number: Double) -> String {
-        Int(exactly: number).map(String.init) ?? String(number)
-    }
-
     /// The passages as documents of a corpus.
     public var documents: [Document] {
         passages.map { Document(id: $0.id, title: $0.title, text: $0.text) }
+    }
+}
+
+extension LearningQuestion {
+    /// A question of a data set, with its gold.
+    public init(_ question: EvalQuestion) {
+        self.init(
+            id: question.id, text: question.text, answers: question.answers, gold: question.supporting,
+            type: question.type, hops: question.hops ?? max(1, question.supporting.count))
     }
 }

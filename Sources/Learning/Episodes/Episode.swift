@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 public import Episodes
 import QualityMetrics
 import Text

@@ -2,7 +2,7 @@
 
 public import Agent
 import Base
-import Corpus
+public import Corpus
 public import Episodes
 import TensorMath
 import Text

@@ -3,10 +3,12 @@
 public import Agent
 import Base
 import Corpus
+import Datasets
 public import Episodes
 import Foundation
 public import LanguageModels
 import OrderedCollections
+import Search
 import Synchronization
 import TensorMath
 import Text
@@ -35,15 +37,15 @@ public struct ModelDemonstration: Sendable, Hashable {
 
     /// Reads what ``write(_:to:)`` wrote, or what a person wrote in the same form.
     ///
-    /// - Throws: `LearningDataError` with the line that is wrong.
+    /// - Throws: `DatasetError` with the line that is wrong.
     public static func read(_ path: String) throws -> [ModelDemonstration] {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw LearningDataError(path: path, line: 0, reason: "it cannot be read")
+            throw DatasetError(file: path, message: "it cannot be read")
         }
         return try data.textLines().enumerated().compactMap { index, line in
             guard !line.isEmpty else { return nil }
-            func wrong(_ reason: String) -> LearningDataError {
-                LearningDataError(path: path, line: index + 1, reason: reason)
+            func wrong(_ reason: String) -> DatasetError {
+                DatasetError(file: path, line: index + 1, message: reason)
             }
             guard let json = try? JSONValue(parsing: Array(line)), let reply = json["reply"]?.string,
                 let messages = json["messages"]?.array, !messages.isEmpty

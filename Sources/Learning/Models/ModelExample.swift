@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Datasets
 import Foundation
 public import LanguageModels
 import OrderedCollections
@@ -59,11 +60,11 @@ public struct ExportedTrajectories: Sendable {
     /// Reads a file of one trajectory a line; each path from where a conversation begins to its end is one example.
     ///
     /// - Parameter model: Whose tokens they must be.
-    /// - Throws: `LearningDataError` where the file cannot be read.
+    /// - Throws: `DatasetError` where the file cannot be read.
     public init(file path: String, model: LocalModel) throws {
         let data: MappedFile
         do { data = try MappedFile(path: path) } catch {
-            throw LearningDataError(path: path, line: 0, reason: error.reason)
+            throw DatasetError(file: path, message: error.reason)
         }
         for (index, line) in Data(data.bytes).textLines().enumerated() where !line.isEmpty {
             do {

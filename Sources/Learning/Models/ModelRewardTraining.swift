@@ -2,9 +2,12 @@
 
 public import Agent
 import Base
+import Corpus
+import Datasets
 import Episodes
 import Foundation
 public import LanguageModels
+import Search
 import Synchronization
 public import TensorMath
 import Transformers

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Corpus
+import Datasets
 import Foundation
 public import OrderedCollections
+import Search
 import TensorMath
 
 /// How sure the reader may be, fitted on questions that it was not trained on: whether the passages hold the answer at

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import Corpus
+import Datasets
 import Foundation
+import Search
 import Text
 
 /// A passage to read.
@@ -58,7 +61,7 @@ public struct ReaderMaterial: Sendable {
     ///   - language: Only questions whose `lang` is this, where they have one.
     ///   - steps: Also what the set says about the way to an answer: the steps of decompositions and evidence triples as
     ///     questions of their own, and the facts that a yes or no rests on as a passage.
-    /// - Throws: `LearningDataError` naming file and line.
+    /// - Throws: `DatasetError` naming file and line.
     public init(folder: String, part: String = "train", language: String? = "en", steps: Bool = false) throws {
         name = URL(fileURLWithPath: folder).lastPathComponent
         var numbers: [String: Int] = [:]
@@ -127,15 +130,10 @@ public struct ReaderMaterial: Sendable {
     }
 
     private static func lines(_ path: String, _ read: (JSONValue) throws -> Void) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw LearningDataError(path: path, line: 0, reason: "cannot be read")
-        }
-        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-        where !line.isEmpty {
-            do {
-                try read(JSONValue(parsing: Array(line)))
-            } catch let error as JSONError {
-                throw LearningDataError(path: path, line: number + 1, reason: error.description)
+        let file = try RecordFile(path: path)
+        for record in try file.records() {
+            do { try read(record.value) } catch let error as JSONError {
+                throw file.failure(record.line, error.description)
             }
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Encoders
+public import Search
 
 /// The reader's trunk as a cross-encoder: the relevance that it learned beside reading orders passages.
 public struct ReaderReranker: Reranker {
@@ -25,11 +25,11 @@ public struct ReaderReranker: Reranker {
     }
 }
 
-extension RerankerRegistry {
+extension RankingRegistry {
     /// Adds the reranker `reader`, where its weights and the encoder that it was tuned from are at hand, and where it was
     /// measured to make rankings better.
     public func registerReader(_ open: @escaping @Sendable () throws -> SpanReader?) {
-        register("reader") {
+        register(reranker: "reader") {
             guard let reader = try open(), let share = reader.rerankShare, share > 0 else { return nil }
             return ReaderReranker(reader)
         }

@@ -4,6 +4,7 @@ import Base
 import Encoders
 import Foundation
 import QualityMetrics
+import Search
 import TensorMath
 import Transformers
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 public import Encoders
 import Foundation
 public import OrderedCollections
+import Search
 import TensorMath
 import Text
 import Transformers

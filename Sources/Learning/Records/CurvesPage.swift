@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Datasets
 import Foundation
 
 /// A self-contained HTML page of a run's curves: first what held-back questions gained, with the spread over seeds, then a

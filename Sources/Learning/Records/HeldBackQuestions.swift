@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
+import Datasets
 
 /// Questions that are not learned from, asked now and then while a policy learns: what its curves show first.
 public struct HeldBackQuestions: Sendable {

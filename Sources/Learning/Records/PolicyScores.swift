@@ -2,10 +2,13 @@
 
 public import Agent
 import Base
+import Corpus
+import Datasets
 import Episodes
 import Foundation
 public import LanguageModels
 import QualityMetrics
+import Search
 import TensorMath
 import Tools
 

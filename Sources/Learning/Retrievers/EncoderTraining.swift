@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 public import Encoders
 import Foundation
+import Search
 import TensorMath
 import Text
 public import Transformers

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 
 /// Where a question's wrong passages come from. One entry, one method: `--negatives` names them.
 public struct NegativeSampler: Sendable {

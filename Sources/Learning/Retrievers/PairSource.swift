@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 import Text
 
 /// Where the pairs of a query and its passage come from that an encoder learns by. One entry, one method: `--pairs` names

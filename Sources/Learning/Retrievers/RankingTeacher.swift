@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-public import Encoders
+import Corpus
+import Datasets
+import Encoders
 import Foundation
 public import LanguageModels
+public import Search
 
 /// Who says how good a passage is for a question. `--teacher` names them.
 public enum RankingTeacher: Sendable {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
+import Datasets
 import Episodes
+import Search
 import TensorMath
 import Text
 

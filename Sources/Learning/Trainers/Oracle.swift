@@ -82,7 +82,7 @@ public enum Oracle: String, Sendable, Hashable, CaseIterable {
     }
 
     /// What gold may call a passage.
-    private static func names(_ found: ScoredPassage) -> [String] { [found.passage.id, found.passage.documentID] }
+    private static func names(_ found: ShownPassage) -> [String] { [found.passage.id, found.passage.documentID] }
 
     /// The ids of the passages that a call would show; of a filter, those that searching within it would.
     private static func results(

@@ -170,22 +170,22 @@ public final class LocalCorpus: Sendable {
     }
 
     /// How a hybrid search fuses keyword and semantic search.
-    public struct HybridOptions: Sendable, Hashable {
+    public struct HybridOptions: Sendable {
         /// How many passages of each search are fused. Default 100.
         public var depth: Int
-        /// The constant of reciprocal rank fusion. Default 60.
-        public var k: Double
+        /// How the two lists become one. Default: reciprocal rank.
+        public var fusion: any RankFusion
         /// The weights of keyword and semantic search. Default 1 each.
         public var weights: [Double]
 
-        public init(depth: Int = 100, k: Double = 60, weights: [Double] = [1, 1]) {
+        public init(depth: Int = 100, fusion: any RankFusion = ReciprocalRank(), weights: [Double] = [1, 1]) {
             self.depth = depth
-            self.k = k
+            self.fusion = fusion
             self.weights = weights
         }
     }
 
-    /// The best passages by reciprocal rank fusion of keyword and semantic search. Without vectors: keyword search.
+    /// The best passages by fusion of keyword and semantic search. Without vectors: keyword search.
     public func hybridSearch(
         _ query: String, limit: Int, within scope: OrdinalSet? = nil, options: HybridOptions = HybridOptions()
     ) async throws -> [ScoredPassage] {
@@ -193,10 +193,10 @@ public final class LocalCorpus: Sendable {
         let byWords = try keywordSearch(KeywordQuery(query), limit: depth, within: scope)
         guard hasSemanticSearch else { return Array(byWords.prefix(limit)) }
         let byMeaning = try await semanticSearch(query, limit: depth, within: scope)
-        return Fusion.reciprocalRank([byWords, byMeaning], k: options.k, weights: options.weights, limit: limit)
+        return options.fusion.fuse([byWords, byMeaning], weights: options.weights, limit: limit)
     }
 
-    /// The best passages of each of several queries by reciprocal rank fusion: the same as one by one.
+    /// The best passages of each of several queries by fusion: the same as one by one.
     public func hybridSearch(
         _ queries: [String], limit: Int, within scope: OrdinalSet? = nil, options: HybridOptions = HybridOptions()
     ) async throws -> [[ScoredPassage]] {
@@ -205,7 +205,7 @@ public final class LocalCorpus: Sendable {
         guard hasSemanticSearch else { return byWords.map { Array($0.prefix(limit)) } }
         let byMeaning = try await semanticSearch(queries, limit: depth, within: scope)
         return zip(byWords, byMeaning).map {
-            Fusion.reciprocalRank([$0, $1], k: options.k, weights: options.weights, limit: limit)
+            options.fusion.fuse([$0, $1], weights: options.weights, limit: limit)
         }
     }
 

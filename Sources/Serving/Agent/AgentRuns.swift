@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Agent
+import Corpus
 import Foundation
 import Synchronization
 import Tools

@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import Corpus
 import Foundation
 import HTTPTypes
 import Hummingbird

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import HTTPTypes
 public import Hummingbird
 import LanguageModels
 import OrderedCollections
+import Search
 import Text
 import Tools
 
@@ -174,6 +176,16 @@ extension ForageServer {
         return [list] + tools + [unknown]
     }
 
+    /// A part of a ranking: a name, or one with its options.
+    private static func part(_ names: [String]) -> JSONValue {
+        [
+            "oneOf": [
+                ["type": "string", "enum": .array(names.map { .string($0) })],
+                ["type": "object", "minProperties": 1, "maxProperties": 1],
+            ]
+        ]
+    }
+
     private var retrievalRoutes: [Route] {
         let limits = service.limits
         let queries: JSONValue = [
@@ -192,6 +204,8 @@ extension ForageServer {
                             "type": "string",
                             "enum": .array(service.corpora[0].corpus.summary.modes.map { .string($0.rawValue) }),
                         ],
+                        "fusion": Self.part(service.ranking.fusions), "feedback": Self.part(service.ranking.feedbacks),
+                        "reranker": ["type": "string", "enum": .array(service.ranking.rerankers.map { .string($0) })],
                     ],
                 ], statuses: [404]
             ) { [service, metrics] call in
@@ -207,6 +221,7 @@ extension ForageServer {
                         "queries": queries,
                         "documents": ["type": "array", "items": ["type": "array", "items": ["type": "string"]]],
                         "rerank_topk": count, "return_scores": ["type": "boolean"],
+                        "reranker": ["type": "string", "enum": .array(service.ranking.rerankers.map { .string($0) })],
                     ],
                 ]
             ) { [service] call in Response.json(try await service.rerank(call.json)) },

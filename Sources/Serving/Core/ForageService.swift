@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Agent
-import Corpus
+public import Corpus
 import Foundation
 public import LanguageModels
+public import Search
 import Synchronization
 import Text
 public import Tools
@@ -34,6 +35,8 @@ public struct ForageService: Sendable {
     public var model: (any LanguageModel)?
     /// Makes vectors, for `/v1/embeddings` and for strategies; nil without an encoder.
     public var encoder: ServedEncoder?
+    /// The fusions, feedbacks and rerankers that requests can name.
+    public var ranking = RankingRegistry()
     /// Where sessions are kept.
     public var sessions: any EventStore
     /// Questions with gold answers that environments play; the gold never leaves the server.

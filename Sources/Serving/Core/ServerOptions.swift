@@ -28,6 +28,8 @@ public struct ServerOptions: Sendable {
         public var jsonValues = 1 << 18
         /// The most queries of one `/retrieve`, or texts of one `/v1/embeddings`. Default 1,024.
         public var batch = 1024
+        /// The most queries of one request with feedback or a reranker, which cost many times a search. Default 32.
+        public var refinedBatch = 32
         /// The most passages of one query. Default 100.
         public var results = 100
         /// The longest query, in characters. Default 4,096.

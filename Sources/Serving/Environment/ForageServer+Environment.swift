@@ -36,7 +36,8 @@ extension ForageServer {
                     "tasks": .integer(service.tasks.count),
                     "limits": [
                         "body_bytes": .integer(limits.bodyBytes), "json_depth": .integer(limits.jsonDepth),
-                        "batch": .integer(limits.batch), "results": .integer(limits.results),
+                        "batch": .integer(limits.batch), "refined_batch": .integer(limits.refinedBatch),
+                        "results": .integer(limits.results),
                         "query_characters": .integer(limits.queryCharacters),
                         "concurrent_requests": .integer(limits.concurrentRequests),
                         "waiting_requests": .integer(limits.waitingRequests),

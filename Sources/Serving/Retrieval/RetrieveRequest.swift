@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import OrderedCollections
+import Search
 import Text
 import Tools
 
@@ -12,6 +14,9 @@ import Tools
 /// - with a reranker: `topk_retrieval` and `topk_rerank` instead of `topk`
 /// - web proxies: `{"queries": [...]}` alone
 ///
+/// and, as in policies and in `forage search`, `mode`, `fusion`, `feedback` and `reranker` by name: `"fusion": "interpolation"`
+/// or `{"interpolation": {"normalization": "z_score"}}`.
+///
 /// The answer has one list a query, in the same order: `{"document": {"id", "contents", "title", "text"}, "score"}`,
 /// or bare documents when `return_scores` is false. Queries over the limit are cut there, and `cut_queries` lists their
 /// places.
@@ -21,7 +26,8 @@ struct RetrieveRequest: Sendable {
     var cut: [Int] = []
     var count: Int
     var bare: Bool
-    var mode: RetrievalMode
+    /// How it is ranked.
+    var search: RankedSearch
     var corpus: String?
 
     init(_ json: JSONValue, service: ForageService) throws(ServiceError) {
@@ -77,14 +83,36 @@ struct RetrieveRequest: Sendable {
         } else {
             bare = false
         }
-        mode = service.retrieveMode
+        corpus = json["corpus"]?.string
+        search = try Self.search(json, service)
+        if search.feedback != nil || search.reranker != nil, queries.count > limits.refinedBatch {
+            throw ServiceError(
+                .invalid,
+                "at most \(limits.refinedBatch) queries at a time with feedback or a reranker, found \(queries.count)",
+                location: ["queries"])
+        }
+    }
+
+    private static func search(_ json: JSONValue, _ service: ForageService) throws(ServiceError) -> RankedSearch {
+        var search = RankedSearch(service.retrieveMode)
         if let name = json["mode"], !name.isNull {
             guard let known = name.string.flatMap(RetrievalMode.init(rawValue:)) else {
                 throw ServiceError(.invalid, "expected keyword, semantic or hybrid, found \(name)", location: ["mode"])
             }
-            mode = known
+            search.mode = known
         }
-        corpus = json["corpus"]?.string
+        if let named = json["fusion"], !named.isNull {
+            do { search.fusion = try service.ranking.fusion(named) } catch {
+                throw ServiceError(.invalid, "\(error)", location: ["fusion"])
+            }
+        }
+        if let named = json["feedback"], !named.isNull {
+            do { search.feedback = try service.ranking.feedback(named) } catch {
+                throw ServiceError(.invalid, "\(error)", location: ["feedback"])
+            }
+        }
+        if let named = json["reranker"], !named.isNull { search.reranker = try service.reranker(named) }
+        return search
     }
 
     private static func query(

@@ -5,6 +5,7 @@ import Corpus
 import Foundation
 import LanguageModels
 import OrderedCollections
+import Search
 import Synchronization
 import Text
 import Tools
@@ -15,14 +16,16 @@ extension ForageService {
     func retrieve(_ json: JSONValue) async throws -> JSONValue {
         let request = try RetrieveRequest(json, service: self)
         let corpus = try corpus(named: request.corpus)
-        guard corpus.summary.modes.contains(request.mode) else {
+        guard corpus.summary.modes.contains(request.search.mode) else {
             throw ServiceError(
-                .invalid, "this corpus has no index for \(request.mode.rawValue) search", location: ["mode"])
+                .invalid, "this corpus has no index for \(request.search.mode.rawValue) search", location: ["mode"])
         }
-        let found =
-            request.queries.count == 1
-            ? [try await corpus.search(request.mode, query: request.queries[0], limit: request.count, within: nil)]
-            : try await corpus.search(request.mode, queries: request.queries, limit: request.count, within: nil)
+        let found: [[RankedPassage]]
+        do {
+            found = try await request.search.search(request.queries, in: corpus, limit: request.count)
+        } catch let error as CorpusError where error.code == .badArgument {
+            throw ServiceError(.invalid, error.message)
+        }
         let size = Mutex(0)
         let limits = limits
         let lists = try await inParallel(found) { hits in
@@ -38,6 +41,13 @@ extension ForageService {
         var answer: JSONObject = ["result": .array(lists)]
         if !request.cut.isEmpty { answer["cut_queries"] = .array(request.cut.map { .integer($0) }) }
         return .object(answer)
+    }
+
+    /// The reranker that a request names.
+    func reranker(_ name: JSONValue) throws(ServiceError) -> any Reranker {
+        do { return try ranking.reranker(name.string ?? name.serialized()) } catch {
+            throw ServiceError(.invalid, "\(error)", location: ["reranker"])
+        }
     }
 
     private func documents(
@@ -64,7 +74,8 @@ extension ForageService {
     }
 
     /// Answers `/rerank`: `{"queries", "documents": [[…]], "rerank_topk", "return_scores"}`. Each query is compared with
-    /// its own documents only: by the encoder's cosine, or without one by BM25 among them. Ties keep the given order.
+    /// its own documents only: by the `reranker` that is named, else by the encoder's cosine, or without one by BM25 among them.
+    /// Ties keep the given order.
     @concurrent
     func rerank(_ json: JSONValue) async throws -> JSONValue {
         guard let queries = json["queries"]?.array, let lists = json["documents"]?.array else {
@@ -74,8 +85,12 @@ extension ForageService {
             throw ServiceError(
                 .invalid, "\(queries.count) queries but \(lists.count) lists of documents", location: ["documents"])
         }
-        guard queries.count <= limits.batch else {
-            throw ServiceError(.invalid, "at most \(limits.batch) queries at a time", location: ["queries"])
+        var reranker: (any Reranker)?
+        if let named = json["reranker"], !named.isNull { reranker = try self.reranker(named) }
+        let named = reranker
+        let batch = named == nil ? limits.batch : limits.refinedBatch
+        guard queries.count <= batch else {
+            throw ServiceError(.invalid, "at most \(batch) queries at a time", location: ["queries"])
         }
         let most = json["rerank_topk"]?.int ?? retrieveCount
         guard (0...limits.results).contains(most) else {
@@ -105,7 +120,7 @@ extension ForageService {
                 }
                 return text
             }
-            let scores = try await relevance(of: texts, to: pair.query)
+            let scores = try await relevance(of: texts, to: pair.query, by: named)
             let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
             return JSONValue.array(
                 order.prefix(most > 0 ? most : retrieveCount).map { index in
@@ -116,7 +131,13 @@ extension ForageService {
         return ["result": .array(answers)]
     }
 
-    private func relevance(of texts: [String], to query: String) async throws -> [Double] {
+    private func relevance(
+        of texts: [String], to query: String, by reranker: (any Reranker)?
+    ) async throws -> [Double] {
+        if let reranker {
+            return try await reranker.scores(query: query, passages: texts.map { (title: "", text: $0) }).map(
+                Double.init)
+        }
         if let encoder {
             let vectors = try await encoder.embed([query] + texts)
             return vectors.dropFirst().map { vector in Self.cosine(vectors[0], vector) }

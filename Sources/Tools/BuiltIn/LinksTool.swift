@@ -63,7 +63,7 @@ public struct LinksTool: RetrievalTool {
         for (index, (hit, passage)) in zip(hits, passages).enumerated() {
             guard
                 text.append(
-                    ScoredPassage(passage: passage, score: hit.score), rank: index + 1,
+                    ShownPassage(passage: passage, score: hit.score), rank: index + 1,
                     most: context.limits.passageCharacters, showsScore: false)
             else { break }
         }

@@ -43,17 +43,17 @@ public struct ReadTool: RetrievalTool {
 
     /// A passage of a page and the unit (passage or document) of the page that it belongs to.
     private struct Entry {
-        var scored: ScoredPassage
+        var scored: ShownPassage
         var unit: Int
     }
 
     private func read(ids: [String], around: Int, _ page: Page, _ context: ToolContext) async throws -> ToolOutput {
-        var passages: [ScoredPassage] = []
+        var passages: [ShownPassage] = []
         var unknown: [String] = []
         for id in ids.prefix(50) {
             let found = try await context.corpus.passages(withID: id)
             if found.isEmpty { unknown.append(id) }
-            passages.append(contentsOf: found.map { ScoredPassage(passage: $0, score: 0) })
+            passages.append(contentsOf: found.map { ShownPassage(passage: $0, score: 0) })
         }
         guard !passages.isEmpty else {
             let listed = unknown.prefix(5).map { "\"\(oneLine($0, most: 80))\"" }.joined(separator: ", ")
@@ -83,7 +83,7 @@ public struct ReadTool: RetrievalTool {
             total = ranked.count
             let slice = Array(ranked.dropFirst(page.offset).prefix(page.limit))
             let passages = try await context.corpus.passages(at: slice.map(\.ordinal))
-            let scored = zip(passages, slice).map { ScoredPassage(passage: $0, score: $1.score) }
+            let scored = zip(passages, slice).map { ShownPassage(passage: $0, score: $1.score) }
             let entries = try await withNeighbours(scored, around: around, context)
             let header = "\(expression.text): \(counted(total, "passage"))"
             output = render(entries, header: header, page: page, total: total, unit: "passage", context)
@@ -94,7 +94,7 @@ public struct ReadTool: RetrievalTool {
             for (unit, document) in try await context.corpus.documents(at: slice).enumerated() {
                 // More than this of one document never fits.
                 for passage in try await context.corpus.passages(at: Array(document.passages.prefix(200))) {
-                    entries.append(Entry(scored: ScoredPassage(passage: passage, score: 0), unit: unit))
+                    entries.append(Entry(scored: ShownPassage(passage: passage, score: 0), unit: unit))
                 }
             }
             let header = "\(expression.text): \(counted(total, "document"))"
@@ -112,7 +112,7 @@ public struct ReadTool: RetrievalTool {
 
     /// The passages with those before and after each in its document, once each.
     private func withNeighbours(
-        _ passages: [ScoredPassage], around: Int, _ context: ToolContext
+        _ passages: [ShownPassage], around: Int, _ context: ToolContext
     ) async throws -> [Entry] {
         guard around > 0 else { return passages.enumerated().map { Entry(scored: $1, unit: $0) } }
         var wanted: [(ordinal: PassageOrdinal, unit: Int)] = []
@@ -129,7 +129,7 @@ public struct ReadTool: RetrievalTool {
             }
         }
         return zip(wanted, try await context.corpus.passages(at: wanted.map(\.ordinal))).map { place, passage in
-            Entry(scored: ScoredPassage(passage: passage, score: scores[passage.ordinal] ?? 0), unit: place.unit)
+            Entry(scored: ShownPassage(passage: passage, score: scores[passage.ordinal] ?? 0), unit: place.unit)
         }
     }
 

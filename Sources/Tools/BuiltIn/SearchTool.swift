@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+public import Corpus
 public import LanguageModels
 import Text
 
@@ -49,7 +50,7 @@ public struct SearchTool: RetrievalTool {
         let found = hits.isEmpty ? "nothing found" : count
         var text = PassageText(header: "\(context.handle): \(description): \(found)", limits: context.limits)
         for (index, (hit, passage)) in zip(hits, passages).enumerated() {
-            let scored = ScoredPassage(passage: passage, score: hit.score)
+            let scored = ShownPassage(passage: passage, score: hit.score)
             guard
                 text.append(
                     scored, rank: index + 1, most: context.limits.passageCharacters, showsScore: true)

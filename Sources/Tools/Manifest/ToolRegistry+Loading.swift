@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import Foundation
 import LanguageModels
 
@@ -8,10 +9,14 @@ extension ToolRegistry {
     /// The built-in tools in the order in which a model is told of them.
     public static let builtInNames = ["semantic_search", "keyword_search", "filter", "aggregate", "read"]
 
-    /// The built-in tools with the manifests that the program carries: what it uses when there is no `Tools/`.
+    /// The manifests of the built-in tools that the program carries.
+    public static func builtInManifests() throws -> [ToolManifest] {
+        try builtInNames.map { try ToolManifest(file: "\(BundledFiles.prefix)Tools/\($0).yaml") }
+    }
+
+    /// The built-in tools with the manifests that the program carries.
     public static func builtIn() throws -> ToolRegistry {
-        try ToolRegistry(
-            builtInNames.map { try makeBuiltIn(ToolManifest(file: "\(BundledFiles.prefix)Tools/\($0).yaml")) })
+        try ToolRegistry(builtInManifests().map(makeBuiltIn))
     }
 
     /// The tools of a folder: each `*.yaml` in it is a manifest. Built-in tools come first, in their order, the others

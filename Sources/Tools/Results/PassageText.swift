@@ -8,7 +8,7 @@ import Text
 struct PassageText {
     let limits: ToolLimits
     private(set) var text: String
-    private(set) var shown: [ScoredPassage] = []
+    private(set) var shown: [ShownPassage] = []
     private var characters: Int
 
     /// Room that stays free for the note at the end.
@@ -25,7 +25,7 @@ struct PassageText {
     ///   - rank: its number in the list; nil for none.
     ///   - most: the most characters of its text.
     /// - Returns: whether it was added.
-    mutating func append(_ scored: ScoredPassage, rank: Int?, most: Int, showsScore: Bool) -> Bool {
+    mutating func append(_ scored: ShownPassage, rank: Int?, most: Int, showsScore: Bool) -> Bool {
         let passage = scored.passage
         var head = "\n" + (rank.map { "\($0). " } ?? "") + "[\(passage.id)]"
         if !passage.title.isEmpty { head += " " + oneLine(passage.title, most: 200) }

@@ -5,22 +5,6 @@ public import Corpus
 import OrderedCollections
 import Synchronization
 
-/// A passage in a ranked list, without its text.
-public struct RankedPassage: Sendable, Hashable {
-    /// The citable identity.
-    public var id: String
-    public var ordinal: PassageOrdinal
-    public var documentOrdinal: DocumentOrdinal
-    public var score: Double
-
-    public init(id: String, ordinal: PassageOrdinal, documentOrdinal: DocumentOrdinal, score: Double) {
-        self.id = id
-        self.ordinal = ordinal
-        self.documentOrdinal = documentOrdinal
-        self.score = score
-    }
-}
-
 /// What a tool returned, under a handle that later calls can name: search within it, aggregate over it, combine it.
 public struct ResultSet: Sendable, Hashable {
     /// What it holds.
@@ -81,19 +65,6 @@ public struct ResultSet: Sendable, Hashable {
         case .documents(let set): return set
         case .table: return nil
         }
-    }
-}
-
-/// The rows of an aggregation.
-public struct ResultTable: Sendable, Hashable {
-    /// The columns' names: the groups first, then the measures.
-    public var columns: [String]
-    /// One cell a column.
-    public var rows: [[JSONValue]]
-
-    public init(columns: [String], rows: [[JSONValue]]) {
-        self.columns = columns
-        self.rows = rows
     }
 }
 

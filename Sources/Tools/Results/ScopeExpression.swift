@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Corpus
+public import Corpus
+import Search
 
 /// Set algebra over result handles, as a model writes it in `within` and `over`: `r1`, `r1 intersect r3`,
 /// `(r1 union r2) subtract r4`.
@@ -72,18 +73,19 @@ public struct ScopeExpression: Sendable, Hashable {
         case .passages(let set): members = set
         }
         if let handle = singleHandle, let set = resultSets[handle] { return set.content }
-        var fused: [PassageOrdinal: RankedPassage] = [:]
+        var known: [PassageOrdinal: RankedPassage] = [:]
+        var lists: [Ranking<PassageOrdinal>] = []
         for handle in handles {
             guard case .passages(let passages)? = resultSets[handle]?.content else { continue }
-            for (rank, passage) in passages.enumerated() where members.contains(passage.ordinal) {
-                var entry = fused[passage.ordinal] ?? passage
-                if fused[passage.ordinal] == nil { entry.score = 0 }
-                entry.score += 1 / Double(60 + rank + 1)
-                fused[passage.ordinal] = entry
-            }
+            for passage in passages where known[passage.ordinal] == nil { known[passage.ordinal] = passage }
+            lists.append(Ranking(passages.map(\.ordinal), scores: passages.map(\.score)))
         }
         return .passages(
-            fused.values.sorted { $0.score != $1.score ? $0.score > $1.score : $0.ordinal < $1.ordinal })
+            ReciprocalRank().fuse(lists).compactMap { ordinal, score in
+                guard members.contains(ordinal), var passage = known[ordinal] else { return nil }
+                passage.score = score
+                return passage
+            })
     }
 
     private static func evaluate(_ node: Node, _ sets: [String: ResultSet]) throws(ToolError) -> Members {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import Text
 
 /// Tables as a model reads them: one line a row, cells between bars.

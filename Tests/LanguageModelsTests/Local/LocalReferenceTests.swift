@@ -23,7 +23,7 @@ enum SmolLM2 {
     }
 }
 
-@Suite(.enabled(if: SmolLM2.isPresent), .serialized)
+@Suite(.enabled(if: SmolLM2.isPresent, "the model smollm2 is not installed"), .serialized)
 struct LocalReferenceTests {
     @Test func tokensOfTwoThousandTextsAreLlamaCppsOwn() throws {
         let tokenizer = try GGUFFile(path: SmolLM2.path).tokenizer()
