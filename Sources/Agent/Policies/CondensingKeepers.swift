@@ -186,9 +186,9 @@ public struct SentenceKeeper: EvidenceKeeper {
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
         let found = state.retrieved.values.filter { calls.contains($0.callID) }.map { $0.evidence() }
-        let known = state.evidence.items
+        let known = state.evidence.items.filter { !$0.sentences.isEmpty }
         var items = known
-        for item in found where !state.evidence.contains(item.passageID) {
+        for item in found where !known.contains(where: { $0.passageID == item.passageID }) {
             var item = item
             item.sentences = []
             items.append(item)
@@ -245,6 +245,12 @@ public struct SentenceKeeper: EvidenceKeeper {
 }
 
 extension Evidence {
+    /// The passages with facts alone, where a keeper chose facts; else everything.
+    var condensed: Evidence {
+        let facts = items.filter { !$0.sentences.isEmpty }
+        return facts.isEmpty ? self : Evidence(facts)
+    }
+
     /// The ids of what is kept now and is not among `kept`.
     func dropping(all kept: [EvidenceItem]) -> [String] {
         let ids = Set(kept.map(\.passageID))

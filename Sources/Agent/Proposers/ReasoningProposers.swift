@@ -86,7 +86,7 @@ public struct QueryGenerationProposer: ActionProposer {
             the query alone, or with DONE when the passages answer it.
             """,
             "Question: \(state.question.text)\nQueries so far: \(asked.isEmpty ? "(none)" : asked.joined(separator: "; "))",
-            evidence: state.evidence, options: options, purpose: "query", state: state, context: context)
+            evidence: state.evidence.condensed, options: options, purpose: "query", state: state, context: context)
         let query = ModelText.firstLine(text)
         guard !query.isEmpty else { return Proposal() }
         if query.uppercased().hasPrefix("DONE") {
