@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Low-rank products beside quantised ones. Four tokens share each number that is widened; a token's sums are taken in the
-// same order whether it comes alone or with others.
+// Low-rank products beside quantised ones. Tokens of a chunk share the numbers that are widened; a token's sums are taken
+// in the same order whether it comes alone or with others.
 #include "decoder_kernels.h"
 #include "lm_vector.h"
 
-enum { GROUP = 4, PART = 256 };
+enum { GROUP = 4, CHUNK = 16, PART = 32 };
 typedef void (*widen_function)(const uint16_t *from, float *to, size_t n);
 
 static void widen_plain(const uint16_t *from, float *to, size_t n) {
@@ -21,85 +21,68 @@ LM_AVX2 static void widen_f16c(const uint16_t *from, float *to, size_t n) {
 }
 #endif
 
-/// The sums of a row of A with some tokens.
-LM_INLINE void sums_body(const uint16_t *a, const float *const *x, int tokens, int n, float *sums, widen_function widen) {
-    float part[PART];
-    v8 lanes[GROUP];
-    float rest[GROUP] = {0};
-    for (int t = 0; t < tokens; t++) lanes[t] = v8_all(0);
-    for (int start = 0; start < n; start += PART) {
-        int count = n - start < PART ? n - start : PART, i = 0;
-        widen(a + start, part, (size_t)count);
-        for (; i + 8 <= count; i += 8) {
-            v8 w = v8_load(part + i);
-            for (int t = 0; t < tokens; t++) lanes[t] += w * v8_load(x[t] + start + i);
-        }
-        for (; i < count; i++)
-            for (int t = 0; t < tokens; t++) rest[t] += part[i] * x[t][start + i];
+/// Adds `count` outputs of some tokens, from the widened columns of B: rank x PART.
+LM_INLINE void part_body(const forage_low_rank *p, const float *b, int start, int count, int first, int tokens) {
+    const float *hidden[GROUP];
+    float *out[GROUP];
+    for (int t = 0; t < tokens; t++) {
+        hidden[t] = p->hidden + (first + t) * p->hidden_stride;
+        out[t] = p->out + (first + t) * p->out_stride + start;
     }
-    for (int t = 0; t < tokens; t++) sums[t] = v8_sum(lanes[t]) + rest[t];
+    int i = 0;
+    for (; i + 8 <= count; i += 8) {
+        v8 sum[GROUP];
+        for (int t = 0; t < tokens; t++) sum[t] = v8_load(out[t] + i);
+        for (int r = 0; r < p->rank; r++) {
+            v8 w = v8_load(b + r * PART + i);
+            for (int t = 0; t < tokens; t++) sum[t] += w * v8_all(hidden[t][r]);
+        }
+        for (int t = 0; t < tokens; t++) v8_store(out[t] + i, sum[t]);
+    }
+    for (; i < count; i++)
+        for (int t = 0; t < tokens; t++) {
+            float sum = out[t][i];
+            for (int r = 0; r < p->rank; r++) sum += b[r * PART + i] * hidden[t][r];
+            out[t][i] = sum;
+        }
 }
 
-LM_INLINE void outputs_body(const forage_low_rank *p, float (*hidden)[GROUP], int first, int tokens,
-                            widen_function widen) {
-    float part[PART];
+LM_INLINE void chunk_body(const forage_low_rank *p, int first, int last, widen_function widen) {
+    float b[FORAGE_LOW_RANK_MOST * PART];
     for (int start = 0; start < p->rows; start += PART) {
         int count = p->rows - start < PART ? p->rows - start : PART;
-        for (int r = 0; r < p->rank; r++) {
-            widen(p->b + (size_t)r * (size_t)p->rows + start, part, (size_t)count);
-            for (int t = 0; t < tokens; t++) {
-                float *out = p->out + (first + t) * p->out_stride + start, h = hidden[r][t];
-                int i = 0;
-                for (; i + 8 <= count; i += 8) v8_store(out + i, v8_load(out + i) + v8_load(part + i) * v8_all(h));
-                for (; i < count; i++) out[i] += part[i] * h;
-            }
-        }
+        for (int r = 0; r < p->rank; r++)
+            widen(p->b + (size_t)r * (size_t)p->rows + start, b + r * PART, (size_t)count);
+        int t = first;
+        for (; t + GROUP <= last; t += GROUP) part_body(p, b, start, count, t, GROUP);
+        for (; t < last; t++) part_body(p, b, start, count, t, 1);
     }
 }
 
-LM_INLINE void group_body(const forage_lm_activations *a, const forage_low_rank *p, int first, int tokens,
-                          widen_function widen) {
-    const float *x[GROUP];
-    float hidden[FORAGE_LOW_RANK_MOST][GROUP];
-    for (int t = 0; t < tokens; t++) x[t] = a->x + (size_t)(first + t) * (size_t)a->columns;
-    for (int r = 0; r < p->rank; r++) {
-        const uint16_t *row = p->a + (size_t)r * (size_t)a->columns;
-        if (tokens == GROUP) sums_body(row, x, GROUP, a->columns, hidden[r], widen);
-        else
-            for (int t = 0; t < tokens; t++) sums_body(row, x + t, 1, a->columns, hidden[r] + t, widen);
-    }
-    outputs_body(p, hidden, first, tokens, widen);
-}
-
-static void group_plain(const forage_lm_activations *a, const forage_low_rank *p, int first, int tokens) {
-    group_body(a, p, first, tokens, widen_plain);
-}
+static void chunk_plain(const forage_low_rank *p, int first, int last) { chunk_body(p, first, last, widen_plain); }
 
 #if defined(__x86_64__)
-LM_AVX2 static void group_avx2(const forage_lm_activations *a, const forage_low_rank *p, int first, int tokens) {
-    group_body(a, p, first, tokens, widen_f16c);
-}
+LM_AVX2 static void chunk_avx2(const forage_low_rank *p, int first, int last) { chunk_body(p, first, last, widen_f16c); }
 #endif
 
 typedef struct {
-    const forage_lm_activations *a;
     const forage_low_rank *products;
-    int count;
-    void (*group)(const forage_lm_activations *, const forage_low_rank *, int, int);
+    int tokens, count;
+    void (*chunk)(const forage_low_rank *, int, int);
 } low_rank_job;
 
 static void low_rank_chunk(void *context, int index, int worker) {
     (void)worker;
     const low_rank_job *job = context;
-    int first = index * GROUP, left = job->a->rows - first;
-    for (int i = 0; i < job->count; i++) job->group(job->a, job->products + i, first, left < GROUP ? left : GROUP);
+    int first = index * CHUNK, last = first + CHUNK < job->tokens ? first + CHUNK : job->tokens;
+    for (int i = 0; i < job->count; i++) job->chunk(job->products + i, first, last);
 }
 
-void forage_low_rank_add(forage_pool *pool, const forage_lm_activations *a, const forage_low_rank *products, int count) {
-    low_rank_job job = {a, products, count, group_plain};
+void forage_low_rank_add(forage_pool *pool, int tokens, const forage_low_rank *products, int count) {
+    low_rank_job job = {products, tokens, count, chunk_plain};
 #if defined(__x86_64__)
     forage_cpu_level level = forage_cpu_get_level();
-    if (level == FORAGE_CPU_AVX2 || level == FORAGE_CPU_AVX512) job.group = group_avx2;
+    if (level == FORAGE_CPU_AVX2 || level == FORAGE_CPU_AVX512) job.chunk = chunk_avx2;
 #endif
-    if (count > 0) forage_pool_run(pool, (a->rows + GROUP - 1) / GROUP, low_rank_chunk, &job);
+    if (count > 0) forage_pool_run(pool, (tokens + CHUNK - 1) / CHUNK, low_rank_chunk, &job);
 }

@@ -34,17 +34,19 @@ void forage_target_log_probabilities(const float *logits, size_t rows, size_t co
 void forage_target_gradient(float *logits, size_t rows, size_t count, const int32_t *targets, const float *log_sums,
                             const float *pulls);
 
-/// What an adapter adds to a product: out[token] += B (A x[token]), with A and B in half precision.
+/// What an adapter adds to a product: out[token] += B hidden[token], with B in half precision and hidden = A x[token], which
+/// is a product as any other.
 typedef struct {
-    int rank;              // at most FORAGE_LOW_RANK_MOST
-    int rows;              // of the product
-    const uint16_t *a;     // rank x columns
-    const uint16_t *b;     // rank x rows: B transposed, times the adapter's scale
+    int rank;                 // columns of B, at most FORAGE_LOW_RANK_MOST
+    int rows;                 // of the product
+    const float *hidden;
+    ptrdiff_t hidden_stride;  // floats between tokens
+    const uint16_t *b;        // rank x rows: B transposed, times the adapter's scale
     float *out;
-    ptrdiff_t out_stride;  // floats between tokens
+    ptrdiff_t out_stride;     // floats between tokens
 } forage_low_rank;
 #define FORAGE_LOW_RANK_MOST 256
 
-/// Adds the low-rank products of the same activations. The result of a token does not depend on the other tokens of the
-/// call, bit for bit.
-void forage_low_rank_add(forage_pool *pool, const forage_lm_activations *a, const forage_low_rank *products, int count);
+/// Adds the low-rank products of some tokens. The result of a token does not depend on the other tokens of the call, bit
+/// for bit.
+void forage_low_rank_add(forage_pool *pool, int tokens, const forage_low_rank *products, int count);

@@ -85,15 +85,7 @@ public struct ModelRewardTraining: Sendable {
             let groups = try await rollouts(
                 chosen, of: questions, model, strategy, rewards, progress.iteration, &record)
             try update(learner, groups, &progress, &record, rate: schedule.rate(at: progress.iteration))
-            progress.smoothedReward =
-                progress.iteration == 0 ? record.reward : 0.8 * progress.smoothedReward + 0.2 * record.reward
-            progress.iteration += 1
-            progress.flatStreak = record.flatGroups > alarms.mostFlatGroups ? progress.flatStreak + 1 : 0
-            let alarm = alarms.check(record, parameters: progress.parameters, flatStreak: progress.flatStreak)
-            if alarm == nil, progress.smoothedReward >= progress.bestReward {
-                progress.best = progress.parameters
-                progress.bestReward = progress.smoothedReward
-            }
+            let alarm = progress.settle(record, alarms: alarms, memory: 0.8)
             try await report(record, progress, alarm)
             if alarm != nil {
                 progress.parameters = progress.best

@@ -98,6 +98,23 @@ public struct RewardTraining: Sendable {
             smoothedReward = 0
             adam = Adam(for: parameters)
         }
+
+        /// Takes note of an iteration: its reward, whether it is the best so far, and what is wrong with it.
+        ///
+        /// - Parameter memory: What the smoothed reward keeps of what it was.
+        mutating func settle(
+            _ record: IterationRecord, alarms: CollapseAlarms, memory: Float
+        ) -> CollapseAlarms.Alarm? {
+            smoothedReward = iteration == 0 ? record.reward : memory * smoothedReward + (1 - memory) * record.reward
+            iteration += 1
+            flatStreak = record.flatGroups > alarms.mostFlatGroups ? flatStreak + 1 : 0
+            let alarm = alarms.check(record, parameters: parameters, flatStreak: flatStreak)
+            if alarm == nil, smoothedReward >= bestReward {
+                best = parameters
+                bestReward = smoothedReward
+            }
+            return alarm
+        }
     }
 
     /// Runs the iterations that are left.
@@ -132,15 +149,7 @@ public struct RewardTraining: Sendable {
             record.iteration = progress.iteration
             let decisions = Decisions(groups, of: questions, episodes)
             update(policy.network, groups, decisions, &progress, &record, rate: schedule.rate(at: progress.iteration))
-            progress.smoothedReward =
-                progress.iteration == 0 ? record.reward : 0.9 * progress.smoothedReward + 0.1 * record.reward
-            progress.iteration += 1
-            progress.flatStreak = record.flatGroups > alarms.mostFlatGroups ? progress.flatStreak + 1 : 0
-            let alarm = alarms.check(record, parameters: progress.parameters, flatStreak: progress.flatStreak)
-            if alarm == nil, progress.smoothedReward >= progress.bestReward {
-                progress.best = progress.parameters
-                progress.bestReward = progress.smoothedReward
-            }
+            let alarm = progress.settle(record, alarms: alarms, memory: 0.9)
             try await report(record, progress, alarm)
             if alarm != nil {
                 progress.parameters = progress.best

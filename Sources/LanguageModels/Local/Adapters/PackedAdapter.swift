@@ -5,67 +5,95 @@ import CKernels
 import TensorMath
 public import Transformers
 
-/// An adapter as the fast pass multiplies by it: in half precision, with its scale in the second matrix.
+/// An adapter as the fast pass multiplies by it: its first matrices are products beside those of the model, of the same
+/// activations; its second ones are added in half precision, with the adapter's scale.
 ///
 /// `@unchecked Sendable`: written in `init`, only read afterwards.
 final class PackedAdapter: @unchecked Sendable {
-    private struct Entry {
-        var a: UnsafePointer<UInt16>
+    /// The two matrices of a projection.
+    struct Entry {
+        var a: WeightMatrix
         var b: UnsafePointer<UInt16>
         var rows: Int
     }
 
-    private let memory: UnsafeMutablePointer<UInt16>
-    private let rank: Int
-    private var entries: [LowRankAdapter.Place: Entry] = [:]
+    let rank: Int
+    private var owned: [UnsafeMutableRawPointer] = []
+    private var entries: [Entry?] = []
     /// A hash of all numbers.
-    let fingerprint: String
+    private(set) var fingerprint = ""
 
+    /// - Parameter quantises: Whether the pass quantises its activations: then eight bits hold the first matrices.
     /// - Precondition: the adapter fits the model (`LowRankAdapter.fault`).
-    init(_ adapter: LowRankAdapter, shape: DecoderShape) {
+    init(_ adapter: LowRankAdapter, shape: DecoderShape, layers: Int, quantises: Bool) {
         rank = adapter.rank
-        let places = adapter.pairs.keys.sorted()
-        let count = adapter.pairs.values.reduce(0) { $0 + $1.a.elements.count + $1.b.elements.count }
-        memory = .allocate(capacity: max(1, count))
-        var next = memory
-        for place in places {
-            guard let pair = adapter.pair(place, shape: shape) else { continue }
-            let a = next
-            for (index, number) in pair.a.elements.enumerated() { a[index] = forage_lm_float_to_half(number) }
-            next += pair.a.elements.count
-            let b = next
+        var hash: UInt64 = 0
+        let pool = forage_pool_create(1)
+        defer { if let pool { forage_pool_destroy(pool) } }
+        entries = Array(repeating: nil, count: layers * DecoderProjection.allCases.count)
+        for place in adapter.pairs.keys.sorted() {
+            guard let pair = adapter.pair(place, shape: shape), let pool else { continue }
+            let a = pack(pair.a, quantises: quantises, pool)
             let rows = pair.b.rows
+            let b = allocate(rows * rank * 2).bindMemory(to: UInt16.self, capacity: max(1, rows * rank))
             for row in 0..<rows {
                 for column in 0..<rank {
                     b[column * rows + row] = forage_lm_float_to_half(
                         pair.b.elements[row * rank + column] * adapter.scale)
                 }
             }
-            next += pair.b.elements.count
-            entries[place] = Entry(a: a, b: b, rows: rows)
+            hash = XXH64.hash("\(place.layer).\(place.projection.rawValue)", seed: hash)
+            hash = pair.a.elements.withUnsafeBytes { XXH64.hash($0, seed: hash) }
+            hash = XXH64.hash(UnsafeRawBufferPointer(start: b, count: rows * rank * 2), seed: hash)
+            entries[Self.index(place.layer, place.projection)] = Entry(a: a, b: b, rows: rows)
         }
-        let bytes = UnsafeRawBufferPointer(start: memory, count: count * 2)
-        let names = places.map { "\($0.layer).\($0.projection.rawValue)" }.joined(separator: " ")
-        fingerprint = "lora:" + String(XXH64.hash(bytes, seed: XXH64.hash(names)), radix: 16)
+        fingerprint = "lora:" + String(hash, radix: 16)
     }
 
-    deinit { memory.deallocate() }
+    deinit { owned.forEach { $0.deallocate() } }
 
-    /// Adds the products of a layer's matrices that share their input.
-    func add(
-        _ layer: Int, _ products: [(projection: DecoderProjection, out: UnsafeMutablePointer<Float>)],
-        to activations: forage_lm_activations, tokens: Int, pool: OpaquePointer
-    ) {
-        let list = products.compactMap { projection, out -> forage_low_rank? in
-            guard let entry = entries[.init(layer, projection)] else { return nil }
-            return forage_low_rank(
-                rank: Int32(rank), rows: Int32(entry.rows), a: entry.a, b: entry.b, out: out, out_stride: entry.rows)
-        }
-        guard !list.isEmpty else { return }
-        var activations = activations
-        activations.rows = Int32(tokens)
-        forage_low_rank_add(pool, &activations, list, Int32(list.count))
+    private static func index(_ layer: Int, _ projection: DecoderProjection) -> Int {
+        let place: Int =
+            switch projection {
+            case .query: 0
+            case .key: 1
+            case .value: 2
+            case .output: 3
+            case .gate: 4
+            case .up: 5
+            case .down: 6
+            }
+        return layer * 7 + place
     }
+
+    private func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
+        owned.append(memory)
+        return memory
+    }
+
+    private func pack(_ matrix: Matrix, quantises: Bool, _ pool: OpaquePointer) -> WeightMatrix {
+        let count = matrix.elements.count
+        guard quantises, matrix.columns % 32 == 0 else {
+            let floats = allocate(count * 4).bindMemory(to: Float.self, capacity: max(1, count))
+            floats.update(from: matrix.elements, count: count)
+            return WeightMatrix(
+                type: Int32(FORAGE_LM_F32.rawValue), base: UnsafeRawPointer(floats), rows: matrix.rows,
+                columns: matrix.columns)
+        }
+        let type = Int32(FORAGE_LM_Q8_0.rawValue)
+        let stored = allocate(count / 32 * Int(forage_lm_block_bytes(type)))
+        _ = forage_lm_quantize(type, matrix.elements, stored, count)
+        let (rows, columns) = (Int32(matrix.rows), Int32(matrix.columns))
+        let panels = allocate(forage_lm_packed_bytes(type, rows, columns))
+        forage_lm_pack(pool, type, stored, rows, columns, panels)
+        return WeightMatrix(
+            type: type, base: UnsafeRawPointer(stored), rows: matrix.rows, columns: matrix.columns,
+            panels: UnsafeRawPointer(panels))
+    }
+
+    /// The matrices of a projection of a layer; nil where the adapter has none.
+    func entry(_ layer: Int, _ projection: DecoderProjection) -> Entry? { entries[Self.index(layer, projection)] }
 }
 
 extension ModelWeights {
@@ -83,6 +111,12 @@ extension ModelWeights {
         return DecoderShape(
             width: c.width, hidden: c.hidden, heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize,
             epsilon: c.epsilon, frequencies: rotationFrequencies, interleavesRotation: c.interleavesRotation)
+    }
+
+    /// Whether any matrix is quantised: then the activations are too.
+    var isQuantised: Bool {
+        output.isQuantised
+            || layers.contains { layer in LayerWeights.matrices.contains { layer[keyPath: $0].isQuantised } }
     }
 
     /// Tells the model from others of the same sizes, whichever way its matrices are quantised: its norms never are.

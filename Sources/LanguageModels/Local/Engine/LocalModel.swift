@@ -84,7 +84,10 @@ public final class LocalModel: ContinuationScoring {
         self.weights = weights
         self.configuration = configuration
         self.name = name ?? files.name
-        let packed = try adapter.map { PackedAdapter($0, shape: try weights.decoderShape()) }
+        let packed = try adapter.map {
+            PackedAdapter(
+                $0, shape: try weights.decoderShape(), layers: weights.layers.count, quantises: weights.isQuantised)
+        }
         fingerprint = files.fingerprint + (packed.map { "+" + $0.fingerprint } ?? "")
         template = try ChatTemplate(files.template ?? ChatTemplate.chatML)
         ends = files.ends

@@ -7,6 +7,7 @@ extension ForwardPass {
     final class Buffers {
         private let c: ModelConfiguration
         private let threads: Int
+        private let adapterRank: Int
         private var tokens = 0
         private var rows = 0
         private var owned: [UnsafeMutableRawPointer] = []
@@ -14,19 +15,23 @@ extension ForwardPass {
 
         /// The residual stream, what the last matrix adds to it, queries, keys, values, gate and up projections.
         private(set) var x, delta, q, k, v, gate, up: UnsafeMutablePointer<Float>
+        /// What an adapter's first matrices give, for three products at most.
+        private(set) var thin: UnsafeMutablePointer<Float>
         private(set) var cosines, sines, localCosines, localSines: UnsafeMutablePointer<Float>
         private(set) var logits: UnsafeMutablePointer<Float>
         /// Inputs of the matrices, as floats and quantised.
         private(set) var input, attended, hidden: forage_lm_activations
         private(set) var multiplyScratch, attentionScratch: UnsafeMutableRawPointer
 
-        init(configuration: ModelConfiguration, threads: Int) {
+        init(configuration: ModelConfiguration, threads: Int, adapterRank: Int = 0) {
             c = configuration
+            self.adapterRank = adapterRank
             self.threads = threads
             let nothing = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
             owned = [nothing]
             let empty = nothing.assumingMemoryBound(to: Float.self)
             (x, delta, q, k, v, gate, up) = (empty, empty, empty, empty, empty, empty, empty)
+            thin = empty
             (cosines, sines, localCosines, localSines, logits) = (empty, empty, empty, empty, empty)
             input = forage_lm_activations()
             attended = input
@@ -78,6 +83,7 @@ extension ForwardPass {
                 sines = floats(needed * c.rotary / 2)
                 localCosines = floats(needed * c.rotary / 2)
                 localSines = floats(needed * c.rotary / 2)
+                thin = floats(3 * needed * adapterRank)
                 input = activations(c.width)
                 attended = activations(inner)
                 hidden = activations(c.hidden)

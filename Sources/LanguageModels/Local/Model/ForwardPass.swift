@@ -48,12 +48,9 @@ final class ForwardPass {
         self.adapter = adapter
         let c = weights.configuration
         cache = KeyValueCache(configuration: c, budget: cacheBytes)
-        quantises =
-            weights.output.isQuantised
-            || weights.layers.contains { layer in
-                LayerWeights.matrices.contains { layer[keyPath: $0].isQuantised }
-            }
-        buffers = Buffers(configuration: c, threads: Int(forage_pool_threads(pool)))
+        quantises = weights.isQuantised
+        buffers = Buffers(
+            configuration: c, threads: Int(forage_pool_threads(pool)), adapterRank: adapter?.rank ?? 0)
         frequencies = (
             weights.rotationFrequencies,
             c.window.map { ModelWeights.frequencies(base: $0.ropeBase, rotary: c.rotary) } ?? []
@@ -151,8 +148,11 @@ final class ForwardPass {
         let w = weights.layers[index]
         let previous = index > 0 ? weights.layers[index - 1].hiddenPostNorm : nil
         normalize(count, delta: index > 0 ? b.delta : nil, post: previous, weight: w.attentionNorm, out: b.input)
-        multiply(b.input, count, [(w.query, b.q, w.queryBias), (w.key, b.k, w.keyBias), (w.value, b.v, w.valueBias)])
-        adapt(index, [(.query, b.q), (.key, b.k), (.value, b.v)], b.input, count)
+        multiply(
+            index, b.input, count,
+            [
+                (.query, w.query, b.q, w.queryBias), (.key, w.key, b.k, w.keyBias), (.value, w.value, b.v, w.valueBias),
+            ])
         let windowed = c.hasWindow(index)
         withOptional(w.queryNorm) { queryNorm in
             withOptional(w.keyNorm) { keyNorm in
@@ -167,25 +167,37 @@ final class ForwardPass {
         forage_lm_attend(
             pool, &step, b.q, b.attended.x, windowed ? Int32(c.window?.length ?? 0) : 0, b.attentionScratch)
         if quantises { quantize(b.attended, count) }
-        multiply(b.attended, count, [(w.output, b.delta, nil)])
-        adapt(index, [(.output, b.delta)], b.attended, count)
+        multiply(index, b.attended, count, [(.output, w.output, b.delta, nil)])
         normalize(count, delta: b.delta, post: w.attentionPostNorm, weight: w.hiddenNorm, out: b.input)
-        multiply(b.input, count, [(w.gate, b.gate, nil), (w.up, b.up, nil)])
-        adapt(index, [(.gate, b.gate), (.up, b.up)], b.input, count)
+        multiply(index, b.input, count, [(.gate, w.gate, b.gate, nil), (.up, w.up, b.up, nil)])
         var hidden = b.hidden
         hidden.rows = Int32(count)
         forage_lm_gate(
             pool, b.gate, b.up, &hidden, c.architecture.gatesWithGELU ? 1 : 0, quantises ? 1 : 0)
-        multiply(b.hidden, count, [(w.down, b.delta, nil)])
-        adapt(index, [(.down, b.delta)], b.hidden, count)
+        multiply(index, b.hidden, count, [(.down, w.down, b.delta, nil)])
     }
 
-    /// Adds what the adapter adds to products of a layer.
-    private func adapt(
-        _ layer: Int, _ products: [(projection: DecoderProjection, out: UnsafeMutablePointer<Float>)],
-        _ activations: forage_lm_activations, _ count: Int
+    /// Products of a layer, with what the adapter adds to them.
+    private func multiply(
+        _ layer: Int, _ activations: forage_lm_activations, _ count: Int,
+        _ products: [(
+            projection: DecoderProjection, matrix: WeightMatrix, out: UnsafeMutablePointer<Float>, bias: [Float]?
+        )]
     ) {
-        adapter?.add(layer, products, to: activations, tokens: count, pool: pool)
+        var all = products.map { (matrix: $0.matrix, out: $0.out, bias: $0.bias) }
+        guard let adapter else { return multiply(activations, count, all) }
+        var added: [forage_low_rank] = []
+        for product in products {
+            guard let entry = adapter.entry(layer, product.projection) else { continue }
+            let hidden = buffers.thin + added.count * adapter.rank * count
+            all.append((entry.a, hidden, nil))
+            added.append(
+                forage_low_rank(
+                    rank: Int32(adapter.rank), rows: Int32(entry.rows), hidden: hidden, hidden_stride: adapter.rank,
+                    b: entry.b, out: product.out, out_stride: entry.rows))
+        }
+        multiply(activations, count, all)
+        forage_low_rank_add(pool, Int32(count), added, Int32(added.count))
     }
 
     /// The logits of the wanted tokens.
