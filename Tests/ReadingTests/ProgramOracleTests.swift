@@ -67,8 +67,7 @@ private struct Drawn {
         case 0:
             let code = Int.random(in: 1...4, using: &random)
             let name = names[code - 1]
-            // Negated conditions over lists of values are not drawn: the executor looks at the first value alone.
-            let isNegated = chance(0)
+            let isNegated = chance(0.4)
             return (
                 ProgramCondition(column: 0, test: .isIn([UInt32(code)]), isNegated: isNegated),
                 { isNegated ? !$0.names.isEmpty && !$0.names.contains(name) : $0.names.contains(name) }

@@ -235,7 +235,14 @@ public struct SentenceKeeper: EvidenceKeeper {
             }
         }
         ranked.sort { ($0.score, $1.passage.passage.id) > ($1.score, $0.passage.passage.id) }
-        let list = ranked.prefix(limit).map { passage, score in
+        // What holds a fact is kept, wherever it stands.
+        var room = max(0, limit - chosen.count)
+        let kept = ranked.filter { entry in
+            if chosen[entry.passage.passage.id] != nil { return true }
+            room -= 1
+            return room >= 0
+        }
+        let list = kept.map { passage, score in
             var item = passage.evidence(score: score)
             item.sentences = chosen[item.passageID]?.sentences ?? []
             return item

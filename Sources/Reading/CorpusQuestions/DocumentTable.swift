@@ -86,6 +86,7 @@ package struct RowBits: Sendable, Hashable {
     }
 
     mutating func insert(_ row: Int) { words[row >> 6] |= 1 << UInt64(row & 63) }
+    mutating func remove(_ row: Int) { words[row >> 6] &= ~(1 << UInt64(row & 63)) }
     func contains(_ row: Int) -> Bool { words[row >> 6] & (1 << UInt64(row & 63)) != 0 }
 
     package var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }

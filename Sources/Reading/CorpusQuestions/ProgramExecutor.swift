@@ -65,9 +65,11 @@ struct ProgramExecutor {
             passes[0] = isExistence
         }
         for row in 0..<table.rowCount where passes[Int(column.codes[row])] { bits.insert(row) }
-        for (row, codes) in column.further where !bits.contains(row) {
-            if condition.isNegated ? codes.allSatisfy({ passes[Int($0)] }) : codes.contains(where: { passes[Int($0)] })
-            {
+        // Of several values one must pass, and of a negation all.
+        for (row, codes) in column.further {
+            if condition.isNegated {
+                if bits.contains(row), !codes.allSatisfy({ passes[Int($0)] }) { bits.remove(row) }
+            } else if codes.contains(where: { passes[Int($0)] }) {
                 bits.insert(row)
             }
         }

@@ -83,7 +83,9 @@ enum WordForms {
     ]
 
     static func number(ofWord word: String) -> Double? {
-        if let first = word.utf8.first, first >= 48, first < 58 { return Double(word) }
+        if let first = word.utf8.first, first >= 48, first < 58 {
+            return Double(word).flatMap { $0.isFinite ? $0 : nil }
+        }
         return numerals[word]
     }
 
