@@ -76,6 +76,9 @@ public struct CorpusQuestionProposer: ActionProposer {
         // Without metadata all that can be asked of the whole is what texts mention.
         let hasGround =
             !context.corpus.summary.fields.isEmpty || !TextMention.phrases(in: state.question.text).isEmpty
+        // Reading a large corpus as a table takes seconds: not for every question that is for the search all the same.
+        let isLarge = context.corpus.summary.documentCount > CorpusTables.readilyRead
+        if !searches, isLarge, !QuestionReader.asksOfMany(state.question.text) { return nil }
         guard let weights, hasGround, let index = try await CorpusTables.index(of: context.corpus) else { return nil }
         let reader = QuestionReader(index: index, weights: weights.values)
         let plan = try await plan(state.question.text, reader, weights, context)

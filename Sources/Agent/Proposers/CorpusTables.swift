@@ -12,6 +12,8 @@ import Tools
 enum CorpusTables {
     /// Corpora of more documents are not read into a table.
     static let mostDocuments = 200_000
+    /// Corpora of more documents are read only for questions whose words ask of many.
+    static let readilyRead = 10_000
 
     private struct Entry {
         var fingerprint: String

@@ -159,4 +159,12 @@ extension QuestionReader {
         var executor = ProgramExecutor(table: index.table, mentions: mentions)
         return executor.rows(set)
     }
+
+    /// Whether a question's function words ask for a number, an extreme, an order, or what is true of all: without reading a
+    /// table. Most questions about a whole corpus have such words; of those about single passages some have.
+    package static func asksOfMany(_ question: String) -> Bool {
+        let cues = QuestionCues(Array(WordForms.tokens(question).prefix(62)))
+        return cues.asksNumber || cues.asksTotal || cues.asksMean || cues.asksDifference || cues.asksPercent
+            || cues.asksRatio || cues.asksOrder || cues.hasSuperlative || cues.asksShared
+    }
 }

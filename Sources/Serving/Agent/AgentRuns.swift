@@ -12,6 +12,8 @@ final class AgentRuns: Sendable {
     struct Run: Sendable {
         let session: AgentSession
         let task: Task<Answer, any Error>
+        /// Everything from the start on, for the one who started it; nil where nobody wanted it.
+        let updates: AsyncStream<SessionUpdate>?
     }
 
     private struct State {
@@ -42,7 +44,7 @@ final class AgentRuns: Sendable {
     /// - Throws: `ServiceError`: 429 when too many run, 409 when the thread is busy.
     func start(
         _ question: Question, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64?,
-        sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil
+        sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil, isWatched: Bool = false
     ) throws(ServiceError) -> Run {
         let id = Self.makeID()
         var environment = service.environment(corpus)
@@ -63,11 +65,13 @@ final class AgentRuns: Sendable {
             if let thread, !state.busyThreads.insert(thread).inserted {
                 throw ServiceError(.conflict, "this thread waits for an answer already", retryAfter: 5)
             }
+            // Whoever looks on only when the session runs may miss what its model wrote first.
+            let updates = isWatched ? session.updates() : nil
             let task = Task { [weak self] in
                 defer { self?.ended(id, thread) }
                 return try await session.run()
             }
-            let run = Run(session: session, task: task)
+            let run = Run(session: session, task: task, updates: updates)
             state.runs[id] = run
             return run
         }

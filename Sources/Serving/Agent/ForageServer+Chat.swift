@@ -101,7 +101,7 @@ extension ForageServer {
         try agents.start(
             asked.question, strategy: asked.strategy, corpus: asked.corpus, seed: asked.request.seed,
             sampling: asked.request.sampling, isKept: isKept,
-            thread: call.request.headers[.threadID] ?? asked.request.user)
+            thread: call.request.headers[.threadID] ?? asked.request.user, isWatched: asked.request.streams)
     }
 
     func finished(_ answer: Answer, _ asked: Asked, _ run: AgentRuns.Run) -> FinishedAnswer {
@@ -169,7 +169,7 @@ extension ForageServer {
     func follow(_ run: AgentRuns.Run, _ live: inout LiveAnswer, _ tell: (Told) -> Void) async -> RunSummary {
         var summary = RunSummary()
         let start = ContinuousClock.now
-        for await update in run.session.updates() {
+        for await update in run.updates ?? run.session.updates() {
             for piece in live.take(update) {
                 switch piece {
                 case .text(let text):
