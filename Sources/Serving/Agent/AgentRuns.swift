@@ -44,7 +44,8 @@ final class AgentRuns: Sendable {
     /// - Throws: `ServiceError`: 429 when too many run, 409 when the thread is busy.
     func start(
         _ question: Question, strategy: Strategy, corpus: any RetrievalCorpus, seed: UInt64?,
-        sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil, isWatched: Bool = false
+        sampling: TunedModel.Sampling = TunedModel.Sampling(), isKept: Bool = true, thread: String? = nil,
+        isWatched: Bool = false
     ) throws(ServiceError) -> Run {
         let id = Self.makeID()
         var environment = service.environment(corpus)
