@@ -41,7 +41,7 @@ extension CorpusCommand {
                 if Interruption.isRequested { throw Interruption.exitCode }
                 let document = try reader.document(at: DocumentOrdinal(ordinal))
                 try out.write(
-                    line(document.id, document.title, document.text, document.metadata, ["source": document.source]))
+                    line(document.id, document.title, document.text, document.metadata, [:]))
             }
             return reader.documentCount
         }

@@ -225,7 +225,7 @@ extension TrainPolicyCommand {
             proposers:
               - corpus: {searches: false, by_model: false}
               - actions: {lookups: \(lookups), keep: 5, stops: true}
-            policy: {network: {weights: \(name).safetensors}}
+            policy: {network: {weights: \(name).safetensors, first: [corpus]}}
             keep: chosen
             answer: auto
             budget: {steps: \(lookups + 10), tool_calls: \(lookups + 4)}

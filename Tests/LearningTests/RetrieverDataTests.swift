@@ -41,6 +41,15 @@ import Transformers
         #expect(made.count > count / 2, "\(name)")
         #expect(made.passages.prefix(10) == set.passages.prefix(10), "\(name): passages keep their places")
         #expect(made.items.allSatisfy { $0.gold.allSatisfy { made.passages.indices.contains($0) } })
+        // The passage that a query was cut from holds all of its words, and is no wrong one.
+        let lexical = try #require(NegativeSampler.named("bm25"))
+        var generator = SplitMix64(seed: 5)
+        for index in made.items.indices.prefix(20) {
+            let place = NegativeSampler.Place(set: made, index: index, dense: nil, earlier: nil)
+            let drawn = lexical.draw(place, 12, &generator)
+            #expect(place.gold.isDisjoint(with: drawn), "\(name)")
+            #expect(name == "questions" || !place.gold.isDisjoint(with: 0..<10), "\(name)")
+        }
         let again = set.pairs(try #require(PairSource.named(name)), count: count, seed: 3)
         #expect(again.items.map(\.question) == made.items.map(\.question), "\(name): the seed decides")
         return (set, made)

@@ -116,7 +116,9 @@ extension AgentSession {
 
     private func keep(after calls: [String]) async throws {
         do {
-            let keeping = try await strategy.keeper.keep(after: calls, in: seen, using: context(for: "keeper"))
+            let proposer = seen.actions.last?.candidate.proposer
+            let own = strategy.proposers.first { $0.name == proposer }?.keeper
+            let keeping = try await (own ?? strategy.keeper).keep(after: calls, in: seen, using: context(for: "keeper"))
             try await append(.kept(keeping))
         } catch let error as CancellationError {
             throw error

@@ -22,9 +22,12 @@ public protocol ActionProposer: Sendable {
     func propose(in state: AgentState, using context: StepContext) async throws -> Proposal
     /// Tools that the proposer brings along, beside those of the session. Default: none.
     var tools: [any RetrievalTool] { get }
+    /// Keeps what the proposer's own calls found, in place of the session's keeper; default: nil, the session's.
+    var keeper: (any EvidenceKeeper)? { get }
 }
 
 extension ActionProposer {
+    public var keeper: (any EvidenceKeeper)? { nil }
     public var fingerprint: String { "" }
     public var tools: [any RetrievalTool] { [] }
 }

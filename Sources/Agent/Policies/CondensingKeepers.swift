@@ -40,7 +40,6 @@ public struct RerankKeeper: EvidenceKeeper {
     }
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        if let whole = try await WholeSetKeeper.ofProgram(after: calls, in: state, using: context) { return whole }
         let kept = try await ranked(state, context).prefix(limit).map { $0.passage.evidence(score: $0.score) }
         return Keeping(kept: kept, dropped: state.evidence.dropping(all: kept))
     }

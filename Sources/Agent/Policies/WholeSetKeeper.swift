@@ -41,12 +41,4 @@ public struct WholeSetKeeper: EvidenceKeeper {
         let ids = Set(kept.map(\.passageID))
         return Keeping(kept: kept, dropped: state.evidence.items.map(\.passageID).filter { !ids.contains($0) })
     }
-
-    /// What is kept of the step that ran a program over the whole corpus; nil after any other step.
-    public static func ofProgram(
-        after calls: [String], in state: AgentState, using context: StepContext
-    ) async throws -> Keeping? {
-        guard state.actions.last?.candidate.proposer == CorpusQuestionProposer.proposer else { return nil }
-        return try await WholeSetKeeper().keep(after: calls, in: state, using: context)
-    }
 }

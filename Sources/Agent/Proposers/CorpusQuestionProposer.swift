@@ -49,6 +49,9 @@ public struct CorpusQuestionProposer: ActionProposer {
 
     public var fingerprint: String { weights?.fingerprint ?? "" }
 
+    /// Everything that the program selected is the evidence.
+    public var keeper: (any EvidenceKeeper)? { WholeSetKeeper() }
+
     public func propose(in state: AgentState, using context: StepContext) async throws -> Proposal {
         let hasTools = context.tools["filter"] != nil && context.tools["aggregate"] != nil
         if context.hasModel, asksModel { return hasTools ? try await proposeByModel(state, context) : Proposal() }

@@ -28,7 +28,8 @@ extension StrategyRegistry {
                 try shared.policy(&options, file), space: try shared.space(), options: try file.actions(),
                 uncertaintyWeight: try options.double("uncertainty", default: 1, in: 0...100),
                 temperature: try options.optionalDouble("temperature", in: 0...1000),
-                sure: try options.double("sure", default: 0, in: 0...1))
+                sure: try options.double("sure", default: 0, in: 0...1),
+                first: try options.strings("first", default: []))
         }
         registry.keepers["chosen"] = { _, _ in ChosenKeeper() }
         return registry

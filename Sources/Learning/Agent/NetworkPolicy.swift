@@ -13,7 +13,8 @@ import TensorMath
 public struct NetworkPolicy: RetrievalPolicy {
     public var name: String { "learned" }
     public var fingerprint: String {
-        "learned/4:\(uncertaintyWeight),\(sure),\(temperature.map { String($0) } ?? "best"):" + policy.fingerprint
+        "learned/4:\(first.joined(separator: "+")),\(uncertaintyWeight),\(sure),\(temperature.map { String($0) } ?? "best"):"
+            + policy.fingerprint
     }
     /// The network with its weights.
     public let policy: LearnedPolicy
@@ -27,11 +28,15 @@ public struct NetworkPolicy: RetrievalPolicy {
     /// The least probability with which answering is the best choice while there is another one; it bears on the best
     /// choice alone, not on samples. Default: 0: wherever answering is likelier than each other choice.
     public var sure: Double
+    /// Proposers whose candidates are taken before the network is asked, as those that propose only where they are sure.
+    public var first: [String]
 
     public init(
         _ policy: LearnedPolicy, space: ActionSpace, options: ActionOptions = ActionOptions(),
-        uncertaintyWeight: Double = 1, temperature: Double? = nil, sure: Double = 0
+        uncertaintyWeight: Double = 1, temperature: Double? = nil, sure: Double = 0,
+        first: [String] = []
     ) {
+        self.first = first
         self.sure = sure
         self.policy = policy
         self.space = space
@@ -43,10 +48,10 @@ public struct NetworkPolicy: RetrievalPolicy {
     public func choose(
         among candidates: [CandidateAction], in state: AgentState, random: inout SplitMix64
     ) async throws -> PolicyChoice {
-        // A question that was read as one about the whole corpus, with the confidence that its gate wants, is answered from
-        // all of it: no search can.
-        if let program = candidates.firstIndex(where: { $0.proposer == CorpusQuestionProposer.proposer }) {
-            return PolicyChoice(index: program)
+        for proposer in first {
+            if let wanted = candidates.firstIndex(where: { $0.proposer == proposer }) {
+                return PolicyChoice(index: wanted)
+            }
         }
         let (raw, value) = policy.logits(Decision(features: space.features(state, candidates, options: options)))
         var logits = raw.map(Double.init)
@@ -84,13 +89,13 @@ public struct NetworkPolicy: RetrievalPolicy {
     }
 }
 
-/// Keeps nothing of its own accord: the policy chooses what is kept. What a program over the whole corpus selected is kept.
+/// Keeps nothing of its own accord: the policy chooses what is kept.
 public struct ChosenKeeper: EvidenceKeeper {
     public var name: String { "chosen" }
 
     public init() {}
 
     public func keep(after calls: [String], in state: AgentState, using context: StepContext) async throws -> Keeping {
-        try await WholeSetKeeper.ofProgram(after: calls, in: state, using: context) ?? Keeping()
+        Keeping()
     }
 }

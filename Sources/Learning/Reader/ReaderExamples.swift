@@ -41,6 +41,8 @@ public struct ReaderMaterial: Sendable {
         /// Passages shown beside the gold ones in the set itself.
         var context: [Int]
         var isAnswerable: Bool
+        /// Passages that the question was cut from: neither right nor wrong ones.
+        var origins: [Int] = []
     }
 
     /// The folder's name.
@@ -161,7 +163,7 @@ public struct ReaderMaterial: Sendable {
     /// the rarest words with the question.
     func negatives(_ index: Int, count: Int, using generator: inout SplitMix64) -> [Int] {
         let item = items[index]
-        let gold = Set(item.gold)
+        let gold = Set(item.gold + item.origins)
         var pool = item.context
         if pool.count < count {
             pool += lexical.nearest(item.question, count: 12).filter { !gold.contains($0) && !pool.contains($0) }

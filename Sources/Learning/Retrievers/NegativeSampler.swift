@@ -23,9 +23,10 @@ public struct NegativeSampler: Sendable {
         var dense: DenseRanking?
         var earlier: DenseRanking?
 
-        var gold: Set<Int> { Set(set.items[index].gold) }
+        /// What is no wrong passage: the gold ones, and those that the question was cut from.
+        var gold: Set<Int> { Set(set.items[index].gold + set.items[index].origins) }
 
-        /// The passages that the encoder puts first, without the gold ones.
+        /// The passages that the encoder puts first, without those of `gold`.
         func nearest(_ ranking: DenseRanking?, _ count: Int) -> [(passage: Int, score: Float)] {
             ranking?.nearest(index, count: count + gold.count).filter { !gold.contains($0.passage) } ?? []
         }

@@ -34,10 +34,10 @@ public struct PairSource: Sendable {
             let place = generator.integer(below: sentences.count)
             let words = sentences[place].split(whereSeparator: \.isWhitespace)
             guard words.count >= 4 else { return nil }
-            guard generator.uniform() < 0.9 else { return item(sentences[place], number) }
+            guard generator.uniform() < 0.9 else { return item(sentences[place], number, of: number) }
             let rest = sentences.indices.filter { $0 != place }.map { sentences[$0] }.joined(separator: " ")
             passages.append(ReaderPassage(title: passage.title, text: rest))
-            return item(sentences[place], passages.count - 1)
+            return item(sentences[place], passages.count - 1, of: number)
         }
     }
 
@@ -54,7 +54,7 @@ public struct PairSource: Sendable {
             }
             let query = crop(&generator)
             passages.append(ReaderPassage(title: "", text: crop(&generator)))
-            return item(query, passages.count - 1)
+            return item(query, passages.count - 1, of: number)
         }
     }
 
@@ -73,7 +73,7 @@ public struct PairSource: Sendable {
             let end = start + found.words.count
             let own = generator.uniform() < 0.5 ? words[start..<end] : []
             let query = (before + own + words[end..<min(words.count, end + 12)]).joined(separator: " ")
-            return item(query, pair[1])
+            return item(query, pair[1], of: pair[0])
         }
     }
 
@@ -83,7 +83,7 @@ public struct PairSource: Sendable {
             let passage = set.passages[number]
             guard !passage.title.isEmpty else { return nil }
             passages.append(ReaderPassage(title: "", text: passage.text))
-            return item(passage.title, passages.count - 1)
+            return item(passage.title, passages.count - 1, of: number)
         }
     }
 
@@ -102,7 +102,7 @@ public struct PairSource: Sendable {
                 for length in stride(from: min(5, words.count), through: 1, by: -1) {
                     for start in 0...(words.count - length) {
                         let key = words[start..<(start + length)].joined(separator: " ")
-                        if let other = byTitle[key], other != number { return item(sentence, other) }
+                        if let other = byTitle[key], other != number { return item(sentence, other, of: number) }
                     }
                 }
             }
@@ -112,8 +112,10 @@ public struct PairSource: Sendable {
 
     // MARK: Parts
 
-    private static func item(_ query: String, _ passage: Int) -> ReaderMaterial.Item {
-        ReaderMaterial.Item(question: query, answers: [], gold: [passage], context: [], isAnswerable: true)
+    private static func item(_ query: String, _ passage: Int, of origin: Int) -> ReaderMaterial.Item {
+        ReaderMaterial.Item(
+            question: query, answers: [], gold: [passage], context: [], isAnswerable: true,
+            origins: origin == passage ? [] : [origin])
     }
 
     /// Tries passages at random until there are so many items, or the tries are used up.
