@@ -133,6 +133,28 @@ import Tools
         #expect(unjudged.prefix(plain.count).map(\.passageID) == plain)
     }
 
+    /// What is counted must leave a trace in the corpus: a count of everything answers no question about something else.
+    @Test func whatIsNowhereIsNotCounted() async throws {
+        let documents = ["high", "low", "high"].enumerated().map { number, priority in
+            Document(
+                id: "T\(number)", title: "Ticket \(number)", text: "The export of the reports fails again.",
+                metadata: ["priority": .text(priority)])
+        }
+        func answer(_ question: String) async throws -> Answer {
+            try await World.run(
+                question, strategy: World.strategy("hops"), environment: World.environment(documents: documents)
+            ).answer
+        }
+        for (question, count) in [
+            ("How many tickets are there?", "3"), ("How many documents are there?", "3"),
+            ("How many tickets have high priority?", "2"),
+        ] {
+            let answer = try await answer(question)
+            #expect(answer.label == .aggregate && answer.short == count, "\(question)")
+        }
+        #expect(try await answer("How many unicorns are there?").label != .aggregate)
+    }
+
     /// A fact that a hop kept is judged at the next one by the question and the other facts, not punished for being
     /// known, and does not keep a new one out by repeating itself.
     @Test func theCondenserIsFairToWhatItKnows() async throws {

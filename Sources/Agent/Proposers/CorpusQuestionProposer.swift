@@ -80,7 +80,7 @@ public struct CorpusQuestionProposer: ActionProposer {
         let hasGround =
             !context.corpus.summary.fields.isEmpty || !TextMention.phrases(in: state.question.text).isEmpty
         // Reading a large corpus as a table takes seconds: not for every question that is for the search all the same.
-        let isLarge = context.corpus.summary.documentCount > CorpusTables.readilyRead
+        let isLarge = CorpusTables.values(context.corpus.summary) > CorpusTables.readilyRead
         if !searches, isLarge, !QuestionReader.asksOfMany(state.question.text) { return nil }
         guard let weights, hasGround, let index = try await CorpusTables.index(of: context.corpus) else { return nil }
         let reader = QuestionReader(index: index, weights: weights.values)
@@ -138,6 +138,7 @@ public struct CorpusQuestionProposer: ActionProposer {
             plan.program = best.program
             plan.answer = best.denotation.texts(in: reader.index.table)
             plan.confidence = reading.confidence ?? reading.agreement
+            for word in reading.unexplained where try await !isKnown(word, context) { plan.confidence = 0 }
         }
         let made = plan
         Self.recent.withLock { plans in
@@ -145,5 +146,14 @@ public struct CorpusQuestionProposer: ActionProposer {
             if plans.count > 32 { plans.removeLast() }
         }
         return plan
+    }
+
+    /// Whether a word with this beginning stands in a text, a title or the name of a source.
+    private func isKnown(_ stem: String, _ context: StepContext) async throws -> Bool {
+        for field in [nil, "source"]
+        where try await context.corpus.filter(.match(field: field, words: stem, .prefix), among: nil).count > 0 {
+            return true
+        }
+        return false
     }
 }

@@ -12,8 +12,15 @@ import Tools
 enum CorpusTables {
     /// Corpora of more documents are not read into a table.
     static let mostDocuments = 200_000
-    /// Corpora of more documents are read only for questions whose words ask of many.
-    static let readilyRead = 10_000
+    /// Corpora with more values (documents times fields) are not read into a table either.
+    static let mostValues = 4_000_000
+    /// Corpora with more values are read only for questions whose words ask of many.
+    static let readilyRead = 100_000
+
+    /// How many values a corpus may have.
+    static func values(_ summary: CorpusSummary) -> Int {
+        summary.documentCount * (summary.fields.count + 1)
+    }
 
     private struct Entry {
         var fingerprint: String
@@ -25,7 +32,8 @@ enum CorpusTables {
     /// The table of a corpus; nil when it is too large.
     static func index(of corpus: any RetrievalCorpus) async throws -> TableIndex? {
         let summary = corpus.summary
-        guard summary.documentCount > 0, summary.documentCount <= mostDocuments else { return nil }
+        guard summary.documentCount > 0, summary.documentCount <= mostDocuments, values(summary) <= mostValues
+        else { return nil }
         let fingerprint = corpus.fingerprint
         if let known = recent.withLock({ $0.first { $0.fingerprint == fingerprint }?.index }) { return known }
         let index = TableIndex(try await table(of: corpus))

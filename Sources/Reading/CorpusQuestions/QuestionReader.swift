@@ -38,6 +38,9 @@ package struct QuestionReading: Sendable {
     package var gateFeatures: [Double]
     /// The probability that the question is about the whole and the best program answers it; nil without a gate.
     package var confidence: Double?
+    /// Of a program over everything, which no field and no value of the question led to: the stems of the question's words that
+    /// it does not explain, such as what is counted. Without a trace of these in the corpus the program answers another question.
+    package var unexplained: [String] = []
 }
 
 /// Reads questions against a table: links words, makes programs, runs and ranks them.
@@ -128,7 +131,21 @@ package struct QuestionReader: Sendable {
             }
             confidence = 1 / (1 + exp(-sum))
         }
-        return QuestionReading(programs: programs, agreement: agreement, gateFeatures: features, confidence: confidence)
+        return QuestionReading(
+            programs: programs, agreement: agreement, gateFeatures: features, confidence: confidence,
+            unexplained: unexplained(best, links))
+    }
+
+    /// What any collection's documents may be called.
+    private static let anything = WordList(
+        "document documents record records row rows entry entries item items file files thing things page pages")
+
+    private func unexplained(_ best: ReadProgram, _ links: QuestionLinks) -> [String] {
+        guard best.candidate.clauses.isEmpty, best.candidate.target < 0 else { return [] }
+        return links.tokens.indices.filter {
+            !WordForms.function.contains(links.tokens[$0].text) && best.candidate.mask & ($0..<($0 + 1)).mask == 0
+                && links.tokens[$0].number == nil && !Self.anything.contains(links.tokens[$0].text)
+        }.map { WordForms.stem(links.tokens[$0].text) }
     }
 
     /// How sure the best program is, and how much of the question it explains.
