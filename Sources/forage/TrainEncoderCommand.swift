@@ -94,6 +94,9 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         guard NegativeSampler.named(negatives) != nil else {
             throw ValidationError("--negatives \(negatives): there is no such sampler")
         }
+        guard pairs == "questions" || !teacher.hasPrefix("likelihood") else {
+            throw ValidationError("--teacher likelihood needs answers, and --pairs \(pairs) has none")
+        }
         guard PairSource.named(pairs) != nil else { throw ValidationError("--pairs \(pairs): there are none such") }
         guard hard >= 0, pairCount > 0, refresh > 0 else {
             throw ValidationError("--pair-count and --refresh must be at least 1, --hard at least 0")
@@ -119,7 +122,7 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         training.teacher = try rankingTeacher(folder)
         let say = say
         let sets = try data.map { path in
-            let set = try ReaderMaterial(folder: path)
+            let set = try ReaderMaterial(folder: path, passagesAlone: pairs != "questions")
             guard pairs != "questions", let source = PairSource.named(pairs) else { return set }
             let made = set.pairs(source, count: pairCount, seed: seed)
             say("\(set.name): \(made.count) pairs")
@@ -138,7 +141,11 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         let before = try BERTEncoder(folder: folder, precision: .int8, threads: threads)
         let after = try BERTEncoder(folder: folder, precision: .int8, threads: threads, delta: delta)
         for path in data + judge {
-            let set = try ReaderMaterial(folder: path, part: "dev")
+            let set = try ReaderMaterial(folder: path, part: "dev", passagesAlone: true)
+            guard set.count > 0 else {
+                say("\(set.name): no questions to measure by")
+                continue
+            }
             let scores = (
                 try await EncoderTraining.recall(before, set), try await EncoderTraining.recall(after, set)
             )

@@ -63,8 +63,12 @@ public struct ReaderMaterial: Sendable {
     ///   - language: Only questions whose `lang` is this, where they have one.
     ///   - steps: Also what the set says about the way to an answer: the steps of decompositions and evidence triples as
     ///     questions of their own, and the facts that a yes or no rests on as a passage.
+    ///   - passagesAlone: Whether a folder without questions will do.
     /// - Throws: `DatasetError` naming file and line.
-    public init(folder: String, part: String = "train", language: String? = "en", steps: Bool = false) throws {
+    public init(
+        folder: String, part: String = "train", language: String? = "en", steps: Bool = false,
+        passagesAlone: Bool = false
+    ) throws {
         name = URL(fileURLWithPath: folder).lastPathComponent
         var numbers: [String: Int] = [:]
         var ids: [String] = []
@@ -81,7 +85,7 @@ public struct ReaderMaterial: Sendable {
         var items: [Item] = []
         let own = folder + "/questions.\(part).jsonl"
         let path = FileManager.default.fileExists(atPath: own) ? own : folder + "/questions.jsonl"
-        try Self.lines(path) { json in
+        try Self.lines(path, isOptional: passagesAlone) { json in
             guard let question = json["question"]?.string else { throw JSONError(message: "no \"question\"") }
             if let language, let other = json["lang"]?.string, other != language { return }
             func known(_ key: String) -> [Int] {
@@ -131,7 +135,10 @@ public struct ReaderMaterial: Sendable {
         return half
     }
 
-    private static func lines(_ path: String, _ read: (JSONValue) throws -> Void) throws {
+    private static func lines(
+        _ path: String, isOptional: Bool = false, _ read: (JSONValue) throws -> Void
+    ) throws {
+        if isOptional, !FileManager.default.fileExists(atPath: path) { return }
         let file = try RecordFile(path: path)
         for record in try file.records() {
             do { try read(record.value) } catch let error as JSONError {
