@@ -80,7 +80,7 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
         var extra: JSONObject = [:]
         for (key, value) in json.object ?? [:] where !EvalQuestion.knownKeys.contains(key) { extra[key] = value }
         self.init(
-            id: id, text: text, answers: answers, supporting: try EvalQuestion.texts(json, "supporting"),
+            id: id, text: text, answers: answers, supporting: try EvalQuestion.passages(json, "supporting"),
             supportingFacts: try EvalQuestion.facts(json["supporting_facts"]), type: type, hops: json["hops"]?.int,
             isAnswerable: answerable, judgments: judgments, extra: extra)
         withheld = try EvalQuestion.texts(json, "withheld")
@@ -119,6 +119,21 @@ public struct EvalQuestion: Sendable, Hashable, JSONRepresentable {
                 throw JSONError(message: "\"\(key)\"[\(index)] must be a string, found \(element.typeName)")
             }
             result.append(text)
+        }
+        return result
+    }
+
+    /// The passages under a name: ids, or objects with an `id` or a `title`.
+    static func passages(_ json: JSONValue, _ key: String) throws(JSONError) -> [String] {
+        guard let elements = json[key]?.array else { return try texts(json, key) }
+        var result: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard let name = text(element) ?? (element["id"] ?? element["title"]).flatMap(text) else {
+                throw JSONError(
+                    message: "\"\(key)\"[\(index)] must be an id, or an object with \"id\" or \"title\", found "
+                        + element.typeName)
+            }
+            if !result.contains(name) { result.append(name) }
         }
         return result
     }

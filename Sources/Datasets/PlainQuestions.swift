@@ -32,7 +32,8 @@ enum PlainQuestions {
 
     /// Whether a record has a question, and an answer or gold passages to it.
     static func isQuestion(_ record: JSONObject) -> Bool {
-        question(in: record) != nil && (member(answerNames, of: record) ?? member(goldNames, of: record)) != nil
+        question(in: record) != nil
+            && (member(answerNames, of: record) ?? member(goldNames, of: record) ?? record["is_impossible"]) != nil
     }
 
     private static func question(in record: JSONObject) -> String? {
@@ -64,7 +65,9 @@ enum PlainQuestions {
         let id = member(idNames, of: record).flatMap(EvalQuestion.text) ?? fallbackID
         let question = EvalQuestion(
             id: id, text: text, answers: answers, supporting: supporting, type: record["type"]?.string ?? "",
-            hops: record["hops"]?.int)
+            hops: record["hops"]?.int,
+            isAnswerable: (record["answerable"] ?? record["is_answerable"])?.bool
+                ?? !(record["is_impossible"]?.bool ?? false))
         guard supporting.isEmpty, let context = record["context"]?.string else { return (question, nil) }
         return (question, (record["title"]?.string ?? "", context))
     }
@@ -104,7 +107,10 @@ enum PlainQuestions {
             for paragraph in paragraphs {
                 for asked in paragraph["qas"]?.array ?? [] {
                     guard var question = asked.object else { continue }
-                    if question["is_impossible"]?.bool == true { continue }
+                    if question["is_impossible"]?.bool == true {
+                        question["answerable"] = false
+                        question["answers"] = []
+                    }
                     question["context"] = paragraph["context"]
                     question["title"] = element["title"]
                     found.append(FileRecord(line: record.line, value: .object(question)))

@@ -109,11 +109,53 @@ struct FilterCompiler {
             .exists(let name):
             _ = try schema.requiredType(of: name)
             guard let field = corpus.record.field(name) else { return try await builtIn(name, expression) }
-            return try clause(expression, on: field)
+            guard field.field.type == .text || field.field.type == .textList else {
+                return try clause(expression, on: field)
+            }
+            return try await textClause(expression, on: field)
         }
     }
 
     // MARK: Metadata
+
+    /// A clause on texts, read beside the values that the field has (`FilterExpression+Texts`).
+    private mutating func textClause(
+        _ expression: FilterExpression, on field: GenerationRecord.Field
+    ) async throws -> String {
+        if let (_, matches) = expression.naturalOrder { return try await select(field, where: matches) }
+        guard let (_, texts) = expression.wantedTexts else { return try clause(expression, on: field) }
+        let column = field.reference("d")
+        let isHeld = field.field.type == .textList ? "w.t = ANY(\(column))" : "\(column) = w.t"
+        let rows = try await corpus.read(
+            """
+            SELECT w.t FROM unnest($1::text[]) AS w (t)
+            WHERE NOT EXISTS (SELECT FROM \(corpus.table("documents")) d WHERE \(isHeld))
+            """, [.texts(texts)])
+        let absent = try (0..<rows.count).map { try rows.text($0, 0) }
+        guard !absent.isEmpty else { return try clause(expression, on: field) }
+        let meant = try expression.reading(absent, among: try await values(of: field))
+        guard case .and(let parts) = meant else { return try clause(meant, on: field) }
+        return try await condition(.and(parts))
+    }
+
+    /// A field's distinct texts, of which there are as a rule far fewer than documents.
+    private func values(of field: GenerationRecord.Field) async throws -> [String] {
+        let column = field.reference("d")
+        let rows = try await corpus.read(
+            field.field.type == .textList
+                ? "SELECT DISTINCT e FROM \(corpus.table("documents")) d, unnest(\(column)) AS u (e)"
+                : "SELECT DISTINCT \(column) FROM \(corpus.table("documents")) d WHERE \(column) IS NOT NULL")
+        return try (0..<rows.count).compactMap { try rows.optionalText($0, 0) }
+    }
+
+    /// The documents with a value of which a test is true.
+    private mutating func select(
+        _ field: GenerationRecord.Field, where matches: (String) -> Bool
+    ) async throws -> String {
+        let bound = parameters.bind(.texts(try await values(of: field).filter(matches)))
+        let column = field.reference("d")
+        return field.field.type == .textList ? "\(column) && \(bound)" : "\(column) = ANY(\(bound))"
+    }
 
     private mutating func clause(_ clause: FilterExpression, on field: GenerationRecord.Field) throws -> String {
         let column = field.reference("d")
@@ -240,18 +282,7 @@ struct FilterCompiler {
         guard !pattern.isEmpty else { return "FALSE" }
         func matches(_ text: String) -> Bool { pattern.matches([analyzer.terms(in: text).map { Array($0.utf8) }]) }
         guard let known = corpus.record.field(field) else { return try await documents(where: "d.\(field)", matches) }
-        // The values that match, of which there are as a rule far fewer than documents.
-        let column = known.reference("d")
-        let rows = try await corpus.read(
-            type == .textList
-                ? "SELECT DISTINCT e FROM \(corpus.table("documents")) d, unnest(\(column)) AS u (e)"
-                : "SELECT DISTINCT \(column) FROM \(corpus.table("documents")) d WHERE \(column) IS NOT NULL")
-        var values: [String] = []
-        for row in 0..<rows.count {
-            if let text = try rows.optionalText(row, 0), matches(text) { values.append(text) }
-        }
-        let bound = parameters.bind(.texts(values))
-        return type == .textList ? "\(column) && \(bound)" : "\(column) = ANY(\(bound))"
+        return try await select(known, where: matches)
     }
 
     /// Words in titles and passages: postings give the passages that can match, their texts decide.

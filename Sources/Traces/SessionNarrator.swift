@@ -209,7 +209,9 @@ public struct SessionNarrator: Sendable {
 
     private func told(_ answer: Answer) -> [String] {
         var lines = ["", bold("Answer") + " (\(Self.origin(of: answer))): " + Self.clean(answer.text)]
-        if let short = answer.short, short != answer.text { lines.append("In short: " + bold(Self.clean(short))) }
+        if let short = answer.short, short != answer.text, answer.label != .aggregate {
+            lines.append("In short: " + bold(Self.clean(short)))
+        }
         for citation in answer.citations {
             let repaired = citation.repairedFrom.map { ", repaired from \"\($0)\"" } ?? ""
             lines.append(

@@ -121,7 +121,17 @@ import Text
         for _ in 0..<(count > 1000 ? 8 : 40) {
             let expression = Self.random(corpus, &random, depth: 3)
             let found = try filter.documents(matching: expression)
-            let expected = try corpus.documents.indices.filter { try Self.matches(corpus.documents[$0], expression) }
+            // What is meant beside the texts that the fields hold, which a scan has to be told.
+            let meant = try expression.reading { name in
+                guard let field = RandomCorpus.fields.first(where: { $0.name == name }),
+                    field.type == .text || field.type == .textList
+                else { return nil }
+                let texts = corpus.documents.flatMap { $0.metadata[name]?.elements ?? [] }.compactMap { value in
+                    if case .text(let text) = value { text } else { nil }
+                }
+                return Set(texts)
+            }
+            let expected = try corpus.documents.indices.filter { try Self.matches(corpus.documents[$0], meant) }
                 .map { UInt32($0) }
             #expect(found.ordinals.ordinals == expected, "seed \(seed): \(expression)")
             #expect(found.count == expected.count)
@@ -175,6 +185,15 @@ import Text
         #expect(
             try parse(#"{"op":"match","value":"a b","mode":"phrase"}"#, corpus)
                 == .match(field: nil, words: "a b", .phrase))
+        #expect(
+            try parse(#"{"field":"tags","op":"!=","value":"red"}"#, corpus)
+                == .and([.exists(field: "tags"), .not(.compare(field: "tags", .equal, .text("red")))]))
+        #expect(
+            try parse(#""kind not in (red, blue)""#, corpus)
+                == .and([.exists(field: "kind"), .not(.isIn(field: "kind", [.text("red"), .text("blue")]))]))
+        #expect(try parse(#""kind is empty or kind = \"empty\"""#, corpus) != parse(#""kind = empty""#, corpus))
+        #expect(try parse(#""kind = TRUE""#, corpus) == .compare(field: "kind", .equal, .text("TRUE")))
+        #expect(try parse(#""flag = TRUE""#, corpus) == .compare(field: "flag", .equal, .boolean(true)))
         #expect(try parse("{}", corpus) == .all && parse("[]", corpus) == .all)
     }
 

@@ -90,7 +90,8 @@ import Text
     @Test func theShortForm() throws {
         #expect(try found("country = Norway and (price >= 9 or cost > 1000)") == "1 3")
         #expect(try found("country = Sri Lanka") == "2")
-        #expect(try found("country not in (Norway, 'Sri Lanka') and country not exists") == "4 5")
+        #expect(try found("country not in (Norway, 'Sri Lanka') and country not exists") == "")
+        #expect(try found("country is missing") == "4 5" && found("country is not empty") == found("country exists"))
         #expect(try found("NOT country is Norway AND price between 10 and 100") == "2 4")
         #expect(try found("country contains lanka or text matches five") == "2 5")
         #expect(try found(#"{"field": "country", "op": "==", "value": "Norway"}"#) == "1 3")

@@ -91,6 +91,41 @@ import Text
         #expect(column(["01234", "90210"]).type == .text)
     }
 
+    @Test func columnsOfTruthValues() {
+        #expect(column(["TRUE", "FALSE", "TRUE"]).type == .boolean)
+        #expect(column(["True", "False", "N/A"]).type == .boolean)
+        #expect(column(["TRUE", "perhaps", "FALSE"]).type == .text)
+    }
+
+    /// What the name of a column says of its numbers.
+    @Test func versionsAndDaysOfEightDigits() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(
+            "r.csv",
+            """
+            app,version,release date,price,seen
+            a,1.9,20240305,1.9,9:05
+            b,1.10,20240306,1.10,10:15
+            c,1.2,20240401,1.2,23:59
+
+            """)
+        let writer = try CorpusWriter.open(creatingAt: folder("c.forage"))
+        try writer.ingest([path])
+        let reader = try writer.publish()
+        #expect(reader.columns.field("version")?.type == .text && reader.columns.field("price")?.type == .number)
+        #expect(reader.columns.field("release date")?.type == .date)
+        let filter = try DocumentFilter(reader: reader)
+        func found(_ condition: String) throws -> Int {
+            let expression = try FilterExpression(json: .string(condition), schema: filter.schema)
+            return try filter.documents(matching: expression).count
+        }
+        #expect(try found("version = 1.10") == 1 && found("version in (1.9, 1.10)") == 2)
+        #expect(try found("\"release date\" = 2024-03") == 2)
+        #expect(try found("seen > 9:30") == 2 && found("seen between 9:00 and 10:30") == 2)
+        #expect(try found("app = B") == 1 && found("app != B") == 2)
+        #expect(try found("app is missing") == 0 && found("not app is empty") == 3)
+    }
+
     @Test func columnsOfDates() {
         #expect(column(["31.01.2024", "1.2.2024", "01.12.24"]).type == .date)
         #expect(column(["2020", "2021-05", "2019-03-01"]).type == .date)
@@ -106,7 +141,8 @@ import Text
         ("01.12.24", "2024-12-01"), ("05.06.87", "1987-06-05"), ("14-Mar-2022", "2022-03-14"),
         ("March 3rd, 2020", "2020-03-03"), ("1st of May 2020", "2020-05-01"), ("12 września 2023", "2023-09-12"),
         ("1 maart 2024", "2024-03-01"), ("1 mei 2024", "2024-05-01"),
-        ("Fri, 02 Feb 2024 10:11:12 +0100", "2024-02-02T09:11:12Z"),
+        ("Fri, 02 Feb 2024 10:11:12 +0100", "2024-02-02T09:11:12Z"), ("2/15/24", "2024-02-15"),
+        ("15/2/2024 9:05 PM", "2024-02-15T21:05Z"), ("2024-02-15 12:30 a.m.", "2024-02-15T00:30Z"),
     ]) func datesOfManyLanguages(_ text: String, _ iso: String) {
         #expect(
             DateParser.span(text)?.lowerBound == DateParser.span(iso)?.lowerBound && DateParser.span(iso) != nil,

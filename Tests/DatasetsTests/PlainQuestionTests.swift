@@ -40,9 +40,21 @@ import Testing
         ("bom.json", "\u{FEFF}[{\"question\":\"who?\",\"answer\":\"Ann\",\"aliases\":[\"Anna\"]}]"),
     ]) func areRead(_ name: String, _ text: String) throws {
         let set = try DatasetReader.read(try folder.write(name, text))
-        #expect(set.questions.map(\.text) == ["who?"])
+        #expect(set.questions.filter(\.isAnswerable).map(\.text) == ["who?"])
+        #expect(set.questions.filter { !$0.isAnswerable }.map(\.text) == (name == "squad.json" ? ["none?"] : []))
         #expect(set.questions.first?.answers == ["Ann", "Anna"])
         #expect(set.questions.first?.id.isEmpty == false)
+    }
+
+    @Test func goldPassagesMayBeObjects() throws {
+        let set = try DatasetReader.read(
+            try folder.write(
+                "own.jsonl",
+                """
+                {"id":"1","question":"who?","answers":["Ann"],"supporting":[{"title":"Oslo","sentences":[0]},{"id":"d1"}]}
+                {"id":"2","question":"where?","answers":["Rome"],"supporting":["d2",7]}
+                """))
+        #expect(set.questions.map(\.supporting) == [["Oslo", "d1"], ["d2", "7"]] && set.refused.isEmpty)
     }
 
     @Test func whatWasAskedAboutIsGold() throws {

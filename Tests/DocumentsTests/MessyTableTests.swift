@@ -45,6 +45,31 @@ import Testing
         for (document, line) in zip(reading.documents, lines) { #expect(document.text.contains(line)) }
     }
 
+    @Test func spacesBeforeQuotes() throws {
+        let table = try rows("id, name, city\n1, Ann, \"Oslo, Norway\"\n2, Bob, \"Bergen\"\n")
+        #expect(table.map { $0["city"] } == ["Oslo, Norway", "Bergen"])
+        #expect(try rows("id, \"a, b\"\n1, \"x, y\"\n2, \"z\"\n").map { $0["a, b"] } == ["x, y", "z"])
+    }
+
+    /// A sign that stands once in every line, in dates, divides nothing where another makes fields of them.
+    @Test func shortRowsAreRows() throws {
+        let reading = try read(
+            "April 15, 2023;402;25.00;Ray;pending;\nApril 14, 2023;444;25.00;Scott;\nApril 9, 2023;678;4.00;Rosa;\n",
+            name: "t.csv")
+        #expect(reading.documents.count == 3 && reading.problems.isEmpty)
+        #expect(reading.documents.first?.metadata.values.contains("April 15, 2023") == true)
+    }
+
+    @Test func rowsOfNothingAreBlank() throws {
+        #expect(try rows("id,name,city\n1,Ann,Oslo\n,,\n , ,\n2,Bob,Rome\n,,\n").count == 2)
+    }
+
+    /// A name is a title and can be asked for; a title is known to filters anyway.
+    @Test func namesAreFields() throws {
+        #expect(try rows("name,age\nAnn,5\n").first == ["name": "Ann", "age": "5"])
+        #expect(try rows("title,age\nAnn,5\n").first == ["age": "5"])
+    }
+
     @Test func spacesAroundValuesAreLayout() throws {
         let table = try rows("name , age ,  city\nAnn , 5 ,  Oslo\nBob,6,\t\n")
         #expect(table[0]["age"] == .string("5") && table[0]["city"] == .string("Oslo"))

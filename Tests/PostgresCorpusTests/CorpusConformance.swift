@@ -108,6 +108,13 @@ struct CorpusConformance {
         OrdinalSet(documents.indices.filter { test(documents[$0]) }.map { UInt32($0) })
     }
 
+    private static func isTagged(_ wanted: String...) -> (Document) -> Bool {
+        { document in
+            guard case .list(let tags)? = document.metadata["tags"] else { return false }
+            return wanted.contains { tags.contains(.text($0)) }
+        }
+    }
+
     private func checkFilters() async throws {
         func number(_ document: Document) -> Double? { document.metadata["year"]?.double }
         let cases: [(FilterExpression, (Document) -> Bool)] = [
@@ -124,10 +131,31 @@ struct CorpusConformance {
             ),
             (.exists(field: "year"), { number($0) != nil }),
             (.isIn(field: "kind", [.text("book"), .text("x")]), { $0.metadata["kind"] == .text("book") }),
+            // A value that no document has as it is written; texts with digits in their natural order.
+            (.compare(field: "kind", .equal, .text("NÉWS")), { $0.metadata["kind"] == .text("news") }),
+            (
+                .compare(field: "kind", .notEqual, .text("NEWS")),
+                { $0.metadata["kind"].map { $0 != .text("news") } ?? false }
+            ),
+            (.isIn(field: "kind", [.text("Book"), .text("x")]), { $0.metadata["kind"] == .text("book") }),
+            (.compare(field: "tags", .equal, .text("RIVER")), Self.isTagged("river", "River")),
+            (
+                .compare(field: "kind", .less, .text("c10")),
+                {
+                    if case .text(let kind)? = $0.metadata["kind"] {
+                        NaturalOrder.compare(kind, "c10") < 0
+                    } else {
+                        false
+                    }
+                }
+            ),
+            (
+                .between(field: "kind", .text("a1"), .text("c10")),
+                { if case .text(let kind)? = $0.metadata["kind"] { ("a1"..."c10").contains(kind) } else { false } }
+            ),
             (.contains(field: "kind", .text("NÉW")), { $0.metadata["kind"] == .text("news") }),
             (
-                .compare(field: "tags", .equal, .text("river")),
-                { if case .list(let tags)? = $0.metadata["tags"] { tags.contains(.text("river")) } else { false } }
+                .compare(field: "tags", .equal, .text("river")), Self.isTagged("river")
             ),
             (.compare(field: "open", .equal, .boolean(true)), { $0.metadata["open"] == .boolean(true) }),
             (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Text
+public import Text
 
 /// Answers with the best-supported sentence of the evidence, word for word, and labels it as such: what is always
 /// possible, without any model. Of two things whose years the question compares it names the one (``YearComparison``).
@@ -12,6 +12,8 @@ import Text
 public struct ExtractiveAnswerer: Answerer {
     /// How many passages an answer cites at most. Default 3.
     public var citations: Int
+    /// The language of the texts; nil reads them as English.
+    public var language: TextLanguage?
 
     public var name: String { "extractive" }
 
@@ -29,7 +31,7 @@ public struct ExtractiveAnswerer: Answerer {
     public func extract(_ question: Question, from evidence: Evidence) -> Answer {
         let ranking = evidence.ranking
         if let compared = comparison(question, from: evidence) { return compared }
-        let words = EvidenceWords(question: question.text, items: ranking)
+        let words = EvidenceWords(question: question.text, items: ranking, language: language)
         // A sentence that holds no word of the question is only what the search put first.
         guard let best = words.bestSentence(), best.coverage > 0 else {
             return Answer(
@@ -98,24 +100,26 @@ struct EvidenceWords {
 
     /// - Parameter facts: sentences that are known, which the others should be about as well. A fact among the items'
     ///   sentences is judged by the question and the other facts, never by itself.
-    init(question: String, facts: [String] = [], items: [EvidenceItem]) {
-        let asked = EvidenceWords.terms(question)
+    init(question: String, facts: [String] = [], items: [EvidenceItem], language: TextLanguage? = nil) {
+        let own = language.flatMap { $0 == .english ? nil : try? TextAnalyzer(AnalyzerOptions(language: $0)) }
+        func terms(_ text: String) -> Set<String> { own.map { Set($0.terms(in: text)) } ?? EvidenceWords.terms(text) }
+        let asked = terms(question)
         var known: [String: Int] = [:]
-        for fact in facts { for term in EvidenceWords.terms(fact) { known[term, default: 0] += 1 } }
+        for fact in facts { for term in terms(fact) { known[term, default: 0] += 1 } }
         let factTexts = Set(facts)
         questionTerms = asked.union(known.keys)
-        let splitter = SentenceSplitter()
+        let splitter = SentenceSplitter(abbreviations: own == nil ? .english : .german)
         var frequency: [String: Int] = [:]
         var titles: [Set<String>] = []
         for (index, item) in items.enumerated() {
-            titles.append(EvidenceWords.terms(item.title))
+            titles.append(terms(item.title))
             let texts = item.sentences.isEmpty ? splitter.split(item.text) : item.sentences
             for text in texts.prefix(64) {
                 let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
                 guard trimmed.utf8.count > 3 else { continue }
-                let terms = EvidenceWords.terms(trimmed)
-                for term in terms { frequency[term, default: 0] += 1 }
-                sentences.append(Sentence(item: index, text: trimmed, terms: terms, coverage: 0, value: 0))
+                let own = terms(trimmed)
+                for term in own { frequency[term, default: 0] += 1 }
+                sentences.append(Sentence(item: index, text: trimmed, terms: own, coverage: 0, value: 0))
             }
         }
         let count = Double(max(1, sentences.count))
@@ -132,9 +136,9 @@ struct EvidenceWords {
                 ? asked.union(known.keys.filter { known[$0, default: 0] > (sentence.terms.contains($0) ? 1 : 0) })
                 : questionTerms
             let all = isFact ? total(wanted) : whole
-            let own = total(wanted.intersection(sentence.terms))
+            let held = total(wanted.intersection(sentence.terms))
             let title = total(wanted.intersection(titles[sentence.item]).subtracting(sentence.terms))
-            sentences[index].coverage = all > 0 ? min(1, (own + title) / all) : 0
+            sentences[index].coverage = all > 0 ? min(1, (held + title) / all) : 0
             let score = items[sentence.item].score
             let standing = top > bottom ? (score - bottom) / (top - bottom) : 1
             let news = sentence.terms.subtracting(wanted).count

@@ -104,12 +104,17 @@ public struct CorpusQuestionProposer: ActionProposer {
                 notes: [Note(kind: "corpus", key: call.tool, text: arguments.serialized())])
         }
         let sets = handles.compactMap { state.resultSets[$0] }
-        let counted = sets.filter { $0.tool == "filter" }.map { "\($0.total) of \(index.table.rowCount) documents" }
+        let counted = sets.filter { $0.tool == "filter" }.map { String($0.total) }
         let shown = plan.answer.prefix(Self.longestList)
         let rest = plan.answer.count - shown.count
-        let completeness = rest > 0 ? "\nThe first \(shown.count) of \(plan.answer.count)." : ""
-        let text =
-            "Over all that qualify: \(counted.joined(separator: ", ")).\(completeness)\nAnswer: \(shown.joined(separator: ", "))"
+        let completeness = rest > 0 ? ", the first \(shown.count) of \(plan.answer.count)" : ""
+        let answer = shown.joined(separator: ", ")
+        let verb = counted.count == 1 && counted[0] == "1" ? "qualifies" : "qualify"
+        let basis =
+            counted.isEmpty
+            ? ""
+            : " (of \(index.table.rowCount) documents \(counted.joined(separator: " and ")) \(verb))"
+        let text = "\(answer)\(completeness)\(basis)\nAnswer: \(answer)"
         return Proposal([
             CandidateAction(
                 .answer(text: text, label: .aggregate), proposer: name, reason: "the whole set is aggregated", score: 2)
@@ -137,7 +142,10 @@ public struct CorpusQuestionProposer: ActionProposer {
         if let best = reading.programs.first {
             plan.program = best.program
             plan.answer = best.denotation.texts(in: reader.index.table)
-            plan.confidence = reading.confidence ?? reading.agreement
+            plan.confidence = reading.objection == nil ? reading.confidence ?? reading.agreement : 0
+            if let sides = reading.sides, case .truth(let isFirst) = best.denotation {
+                plan.answer = [isFirst ? sides.first : sides.second]
+            }
             for word in reading.unexplained where try await !isKnown(word, context) { plan.confidence = 0 }
         }
         let made = plan

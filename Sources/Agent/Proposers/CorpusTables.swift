@@ -50,11 +50,13 @@ enum CorpusTables {
         let summary = corpus.summary
         let count = summary.documentCount
         var titles: [MetadataValue?] = []
+        var hasTitles = false
         var values: [[MetadataValue?]] = Array(repeating: [], count: summary.fields.count)
         for start in stride(from: 0, to: count, by: 4096) {
             try Task.checkCancellation()
             let ordinals = (start..<min(count, start + 4096)).map { DocumentOrdinal($0) }
             for document in try await corpus.documents(at: ordinals) {
+                if !document.title.isEmpty { hasTitles = true }
                 let title = document.title.isEmpty ? document.id : document.title
                 titles.append(.text(title))
                 for (place, field) in summary.fields.enumerated() {
@@ -62,8 +64,11 @@ enum CorpusTables {
                 }
             }
         }
-        var columns = zip(summary.fields, values).map { column($0.0.name, $0.0.type, $0.1) }
-        columns.append(column("title", .text, titles, isTitle: true))
+        // A field that repeats the titles, as a table's names do, is the column of the titles already.
+        var columns = zip(summary.fields, values).filter { $0.1 != titles }.map { column($0.0.name, $0.0.type, $0.1) }
+        var title = column("title", .text, titles, isTitle: true)
+        title.isHidden = !hasTitles
+        columns.append(title)
         return DocumentTable(columns: columns, rowCount: titles.count)
     }
 

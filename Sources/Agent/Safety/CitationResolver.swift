@@ -82,7 +82,13 @@ public struct CitationResolver: Sendable {
         var answer = Answer(
             text: text.trimmingCharacters(in: .whitespacesAndNewlines), short: short, label: label, answerer: model,
             citations: citations)
-        if citations.isEmpty { answer.citations = grounds(for: answer.prediction) }
+        if citations.isEmpty {
+            // What was computed rests on the rows of its set, not on texts in which the same number stands.
+            answer.citations =
+                label == .aggregate
+                ? evidence.ranking.prefix(3).map { Citation(passageID: $0.passageID, title: $0.title) }
+                : grounds(for: answer.prediction)
+        }
         return resolved(answer)
     }
 

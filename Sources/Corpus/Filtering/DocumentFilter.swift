@@ -69,9 +69,19 @@ public struct DocumentFilter: Sendable {
             guard let column = try reader.columns.column(field) else {
                 return try restrictBuiltIn(&bitmap, field, filter)
             }
+            let filter = try Self.read(filter, in: column)
+            if case .and = filter { return try restrict(&bitmap, to: filter, isFull: isFull) }
             let runs = try Self.runs(of: filter, in: column, field: field)
             if isFull { bitmap = column.documents(with: runs) } else { column.restrict(&bitmap, to: runs) }
         }
+    }
+
+    /// A clause beside the texts of its column (`FilterExpression+Texts`).
+    private static func read(_ clause: FilterExpression, in column: MetadataColumn) throws -> FilterExpression {
+        guard let (_, texts) = clause.wantedTexts, case .texts = column.dictionary else { return clause }
+        let absent = texts.filter { column.code(of: .text($0)) == nil }
+        guard !absent.isEmpty else { return clause }
+        return try clause.reading(absent, among: (1..<(column.distinctCount + 1)).lazy.map(column.text))
     }
 
     /// The codes of a column that a clause matches.
@@ -87,6 +97,9 @@ public struct DocumentFilter: Sendable {
             }
         }
         let last = column.distinctCount
+        if case .texts = column.dictionary, let (_, matches) = clause.naturalOrder {
+            return CodeRuns(codes: (1..<(last + 1)).filter { matches(column.text(ofCode: $0)) })
+        }
         switch clause {
         case .compare(_, let comparison, let value):
             try check(value)
@@ -115,7 +128,7 @@ public struct DocumentFilter: Sendable {
             let isList = column.isList
             return CodeRuns(
                 codes: (1..<(last + 1)).filter { code in
-                    let folded = TextFolding.fold(String(decoding: column.textBytes(ofCode: code), as: UTF8.self))
+                    let folded = TextFolding.fold(column.text(ofCode: code))
                     return isList ? folded == wanted : Self.contains(folded, wanted)
                 })
         case .exists: return CodeRuns(1, last)
@@ -152,7 +165,7 @@ public struct DocumentFilter: Sendable {
                 return try keep(&bitmap) { try matches(self.builtIn(field, $0)) }
             }
             let codes = (1..<(column.distinctCount + 1)).filter {
-                matches(String(decoding: column.textBytes(ofCode: $0), as: UTF8.self))
+                matches(column.text(ofCode: $0))
             }
             return column.restrict(&bitmap, to: CodeRuns(codes: codes))
         }

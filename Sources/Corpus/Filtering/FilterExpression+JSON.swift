@@ -146,7 +146,10 @@ private struct FilterParser {
             }
             if comparison != .equal, comparison != .notEqual { try requireOrder(field, type, given, value) }
             if type == .date { return try span(value, field, comparison) }
-            return .compare(field: field, comparison, try constant(value, field, type))
+            let wanted = try constant(value, field, type)
+            // Of a list, that none of its elements is the value.
+            guard comparison == .notEqual, type.isList else { return .compare(field: field, comparison, wanted) }
+            return .and([.exists(field: field), .not(.compare(field: field, .equal, wanted))])
         }
     }
 
@@ -202,7 +205,7 @@ private struct FilterParser {
         }
         guard type == .text || type == .textList else { return }
         let isNumber = value.double != nil || value.string.map { NumberText.value($0) != nil } ?? false
-        let isDate = value.string.map { DateParser.span($0) != nil } ?? false
+        let isDate = value.string.map { DateParser.span($0) != nil && !$0.utf8.allSatisfy { $0 < 0x2D } } ?? false
         guard isNumber || isDate else { return }
         throw failure(
             "\"\(field)\" holds texts, which \(given) would compare letter by letter, not as "

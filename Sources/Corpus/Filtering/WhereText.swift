@@ -12,7 +12,7 @@ import OrderedCollections
 /// clause     = field ("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "is" | "is not" | "contains") value
 ///            | field ["not"] "in" "(" value { "," value } ")"
 ///            | field ["not"] "between" value "and" value
-///            | field ["not"] "exists" | field "is" ["not"] "null"
+///            | field ["not"] "exists" | field "is" ["not"] ("null" | "missing" | "empty")
 ///            | field "matches" value | field ["not"] "like" "%words%"
 /// ```
 /// A value is words up to the next keyword, comma or parenthesis; in quotes (`"…"` or `'…'`, a backslash before a quote)
@@ -173,7 +173,11 @@ public enum WhereText {
             func clause(_ op: String, _ value: JSONValue?) -> JSONValue {
                 var members: JSONObject = ["field": .string(field), "op": .string(op)]
                 if let value { members["value"] = value }
-                return isNegated ? ["not": .object(members)] : .object(members)
+                guard isNegated else { return .object(members) }
+                // As `!=`, and as in SQL: what has no value is neither among them nor not.
+                return op == "exists"
+                    ? ["not": .object(members)]
+                    : ["and": [["field": .string(field), "op": "exists"], ["not": .object(members)]]]
             }
             if take("in") {
                 guard takeSign("(") else { throw unexpected("\"(\" and the values") }
@@ -194,7 +198,9 @@ public enum WhereText {
             guard !isNegated else { throw unexpected("in, between, contains, exists or matches") }
             if take("is") {
                 let isOther = take("not")
-                if takeNull() { return isOther ? clause("exists", nil) : ["not": clause("exists", nil)] }
+                if takeNull() || takeNone() {
+                    return isOther ? clause("exists", nil) : ["not": clause("exists", nil)]
+                }
                 return clause(isOther ? "!=" : "==", try value())
             }
             guard at < tokens.count, case .sign(let sign) = tokens[at],
@@ -217,6 +223,20 @@ public enum WhereText {
             }
             at += 1
             return true
+        }
+
+        /// Takes a word that says after `is` that there is no value.
+        private mutating func takeNone() -> Bool {
+            let words = ["missing", "empty", "absent", "blank", "unset", "undefined", "none", "nan"]
+            guard let word = words.first(where: keyword) else { return false }
+            if at + 1 < tokens.count {
+                switch tokens[at + 1] {
+                case .word(let next) where Self.keywords.contains(next.lowercased()): break
+                case .sign(")"): break
+                default: return false
+                }
+            }
+            return take(word)
         }
 
         /// SQL's pattern, as far as the other operators can say it: words with a `%` on both sides, or none.
@@ -264,12 +284,9 @@ public enum WhereText {
                 return .string(value)
             }
             let text = try words()
+            // Words of truth stay as they are written: the field says whether they are truth values or texts.
             if let integer = Int(text) { return .integer(integer) }
-            switch text.lowercased() {
-            case "true": return true
-            case "false": return false
-            default: return .string(text)
-            }
+            return .string(text)
         }
     }
 }

@@ -61,6 +61,7 @@ final class ColumnsBuilder {
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
             var reading = columns[index].raw.inferred(beside: decimals[index])
+            if reading.type == .number { reading.type = Self.named(name, columns[index].raw) ?? .number }
             reading.type = declared[name] ?? reading.type
             let number = fields.count
             let (distinct, odd) = try write(
@@ -76,6 +77,14 @@ final class ColumnsBuilder {
         }
         try file.add("fields", Array(JSONValue.array(fields).serialized().utf8))
         try file.finish()
+    }
+
+    /// The type of numbers that their column's name says are none: versions, and days of eight digits.
+    private static func named(_ name: String, _ raw: RawColumn) -> FieldType? {
+        let words = Set(name.lowercased().split { !$0.isLetter }.map(String.init))
+        if !words.isDisjoint(with: ["version", "versions", "ver", "release"]), raw.holdsVersions() { return .text }
+        let isDay = words.contains { $0.hasSuffix("date") || ["day", "datum", "fecha", "data", "date"].contains($0) }
+        return isDay && raw.holdsCompactDays() ? .date : nil
     }
 
     /// What stands before the fractions of the numbers beside each column: those of the same documents. A column of

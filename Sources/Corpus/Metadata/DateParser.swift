@@ -118,8 +118,8 @@ public enum DateParser {
             if let first = digits(1...2), take(mark), let second = digits(1...2), take(mark) {
                 let isPadded = at - start == 6
                 if let year = digits(4...4) { return (first, second, year) }
-                // A year of two digits only where the others have two as well: 1.2.10 is a version.
-                if isPadded, let year = digits(2...2), atEnd || next == 32 {
+                // A year of two digits only where the others have two as well, or behind slashes: 1.2.10 is a version.
+                if isPadded || mark == UInt8(ascii: "/"), let year = digits(2...2), atEnd || next == 32 {
                     return (first, second, year + (year < 69 ? 2000 : 1900))
                 }
             }
@@ -252,6 +252,22 @@ public enum DateParser {
             return (year, month, day)
         }
 
+        /// Takes `am` and `pm`, also with full stops: the hours that they add.
+        private mutating func halfOfDay() -> Int? {
+            let start = at
+            guard let letter = next.map({ $0 | 32 }), letter == UInt8(ascii: "a") || letter == UInt8(ascii: "p") else {
+                return nil
+            }
+            at += 1
+            _ = take(UInt8(ascii: "."))
+            guard take(UInt8(ascii: "m")) || take(UInt8(ascii: "M")) else {
+                at = start
+                return nil
+            }
+            _ = take(UInt8(ascii: "."))
+            return letter == UInt8(ascii: "p") ? 12 : 0
+        }
+
         /// Seconds of a time of day with its zone, and how many seconds it names; the whole day when the text ends here;
         /// nil when it is malformed.
         mutating func time() -> (start: Int64, length: Int64)? {
@@ -262,7 +278,7 @@ public enum DateParser {
                 skipSpace()
                 if atEnd { return (0, 86_400) }
             }
-            guard let hour = digits(2...2), hour < 25, take(UInt8(ascii: ":")), let minute = digits(2...2), minute < 60
+            guard var hour = digits(1...2), hour < 25, take(UInt8(ascii: ":")), let minute = digits(2...2), minute < 60
             else { return nil }
             var second = 0
             var length: Int64 = 60
@@ -273,6 +289,11 @@ public enum DateParser {
                 if take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")) { guard digits(1...9) != nil else { return nil } }
             }
             skipSpace()
+            if let half = halfOfDay() {
+                guard (1...12).contains(hour) else { return nil }
+                hour = hour % 12 + half
+                skipSpace()
+            }
             var time = Int64(hour * 3600 + minute * 60 + second)
             if take(UInt8(ascii: "Z")) || take(UInt8(ascii: "z")) { return (time, length) }
             if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") {

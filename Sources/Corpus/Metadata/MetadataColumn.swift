@@ -151,6 +151,9 @@ final class MetadataColumn: Sendable {
             rebasing: postings.elements[Int(starts[range.lowerBound])..<Int(starts[range.upperBound])])
     }
 
+    /// A text value.
+    func text(ofCode code: Int) -> String { String(decoding: textBytes(ofCode: code), as: UTF8.self) }
+
     /// The UTF-8 bytes of a text value.
     func textBytes(ofCode code: Int) -> UnsafeBufferPointer<UInt8> {
         guard case .texts(let bytes, let offsets) = dictionary else { return UnsafeBufferPointer(start: nil, count: 0) }

@@ -123,6 +123,28 @@ struct RawColumn {
     /// odd values make no column of texts: they are missing, and counted. Codes (`01234`) are never numbers.
     /// - Parameter decimal: what stands before fractions in the columns beside this one; its own values go before it.
     func inferred(beside decimal: NumberText.Decimal = .point) -> Reading {
+        let reading = inferredByValues(beside: decimal)
+        guard reading.type == .number || reading.type == .date, !hasLists else { return reading }
+        // A word among few numbers may stand in many documents ("depot" among rooms 1 to 4): there it is no slip.
+        var fits = [Bool](repeating: false, count: interner.count)
+        var isValue = fits
+        for index in 0..<interner.count {
+            let value = value(index)
+            if case .text(let text) = value, NumberText.isMissing(text) { continue }
+            isValue[index] = true
+            fits[index] =
+                reading.type == .number
+                ? Self.number(value, reading) != nil : Self.date(value, reading.order) != nil
+        }
+        var (fitting, odd) = (0, 0)
+        for code in codes where isValue[Int(code)] {
+            if fits[Int(code)] { fitting += 1 } else { odd += 1 }
+        }
+        return odd <= 1 || odd * 10 <= fitting ? reading : Reading(type: .text)
+    }
+
+    /// The type of nearly all distinct values.
+    private func inferredByValues(beside decimal: NumberText.Decimal) -> Reading {
         let written = notation()
         // One value in ten may be a slip.
         let isComma = written.comma == 0 ? written.point == 0 && decimal == .comma : written.comma >= 9 * written.point
@@ -151,9 +173,10 @@ struct RawColumn {
                 } else if DateParser.span(text, order: order) != nil {
                     dates += 1
                 }
-                if ["true", "false"].contains(text) {
+                let lower = text.utf8.count <= 5 ? text.lowercased() : ""
+                if ["true", "false"].contains(lower) {
                     flags += 1
-                } else if ["yes", "no"].contains(text.lowercased()) {
+                } else if ["yes", "no"].contains(lower) {
                     answers += 1
                 }
             }
@@ -187,6 +210,37 @@ struct RawColumn {
             return Reading(type: .date, order: order)
         }
         return Reading(type: .text)
+    }
+
+    /// Whether every value is a row of numbers with full stops (`1.9`, `1.10`, `v2.0.1`), as versions are.
+    func holdsVersions() -> Bool {
+        var hasSome = false
+        for index in 0..<interner.count {
+            guard case .text(let text) = value(index) else { return false }
+            if NumberText.isMissing(text) { continue }
+            let parts = text.drop { "vV".contains($0) }.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count > 1, parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { $0 >= 48 && $0 < 58 } })
+            else { return false }
+            hasSome = true
+        }
+        return hasSome
+    }
+
+    /// Whether every value is a day written as a number of eight digits (`20240305`).
+    func holdsCompactDays() -> Bool {
+        var hasSome = false
+        for index in 0..<interner.count {
+            let digits: String
+            switch value(index) {
+            case .number(let number): digits = Int(exactly: number).map(String.init) ?? ""
+            case .text(let text) where NumberText.isMissing(text): continue
+            case .text(let text): digits = text.trimmed()
+            default: return false
+            }
+            guard digits.utf8.count == 8, Int(digits) != nil, DateParser.span(digits) != nil else { return false }
+            hasSome = true
+        }
+        return hasSome
     }
 
     private static func isYear(_ number: Double) -> Bool {
@@ -260,6 +314,11 @@ struct RawColumn {
             return DateParser.span(text, order: order)?.lowerBound
         case .number(let number):
             if isYear(number) { return DateParser.span(String(Int(number)))?.lowerBound }
+            if number >= 1000_01_01, number <= 2999_12_31, let day = Int(exactly: number),
+                let span = DateParser.span(String(day))
+            {
+                return span.lowerBound
+            }
             // Seconds since 1970, or thousandths of them, as JavaScript counts.
             return Int64(exactly: (abs(number) >= 1e11 ? number / 1000 : number).rounded(.down))
         case .integer(let number): return number

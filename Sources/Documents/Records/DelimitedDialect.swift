@@ -49,6 +49,12 @@ package struct DelimitedDialect: Sendable, Hashable {
             let others = Self.rows(head, escaping, from: start, line: startLines, isWhole: isWhole)
             if Self.unevenShare(others) < Self.unevenShare(rows) { (grammar, rows) = (escaping, others) }
         }
+        if Self.holdsSpacedQuotes(head, grammar.delimiter) {
+            var skipping = grammar
+            skipping.skipsSpaces = true
+            let others = Self.rows(head, skipping, from: start, line: startLines, isWhole: isWhole)
+            if Self.unevenShare(others) <= Self.unevenShare(rows) { (grammar, rows) = (skipping, others) }
+        }
         guard !rows.isEmpty else {
             throw DocumentError(
                 isWhole ? "it is empty" : "it has no header line within its first \(head.count) bytes")
@@ -110,6 +116,16 @@ package struct DelimitedDialect: Sendable, Hashable {
         return false
     }
 
+    /// Whether a quote stands behind a delimiter and a space.
+    private static func holdsSpacedQuotes(_ head: UnsafeBufferPointer<UInt8>, _ delimiter: UInt8) -> Bool {
+        var at = 0
+        while let found = head.firstIndex(of: DelimitedGrammar.quote, from: at) {
+            if found > 1, head[found - 1] == 32, head[found - 2] == delimiter { return true }
+            at = found + 1
+        }
+        return false
+    }
+
     /// The share of rows that are not as wide as most.
     private static func unevenShare(_ rows: [Row]) -> Double {
         guard let first = rows.first?.fields.count else { return 1 }
@@ -135,14 +151,19 @@ package struct DelimitedDialect: Sendable, Hashable {
             }
             guard let header = counts.first else { continue }
             let common = mode(counts[...])
-            let share = Double(counts.count { $0 == common }) / Double(counts.count)
+            // The last fields of a row may be left away: rows shorter than the header are no worse than a sign that
+            // stands in texts, and divides evenly by chance.
+            let even = counts.count { $0 == common }
+            let short = header >= 3 ? counts.count { $0 > 1 && $0 != common && $0 <= header } : 0
+            let share = (Double(even) + 0.97 * Double(short)) / Double(counts.count)
             guard common > 1 else { continue }
             // Commas of sentences below a name of one column.
             if header == 1, byte != 9, isProse(head, from: start, delimiter: byte) { continue }
             // Signs that also stand in texts: only where every line has them, and no other sign divides the lines so.
             if rare.contains(byte), share < 1 || counts.count < 3 || (best.map { $0.score > 0.9 } ?? false) { continue }
             // The delimiter of the name is preferred where the header has it.
-            let bonus = byte == named && header > 1 ? 1.0 : 0
+            let isLikely = byte == named && header > 1 && !isProse(head, from: start, delimiter: byte)
+            let bonus = isLikely ? 1.0 : 0
             let score = share + bonus + min(Double(common), 20) / 100
             if best.map({ score > $0.score }) ?? true { best = (byte, score) }
         }

@@ -16,6 +16,8 @@ package struct DelimitedGrammar: Sendable, Hashable {
     package var columns = 0
     /// Whether a backslash before a quote makes it text, as MySQL and Spark write it.
     package var hasEscapes = false
+    /// Whether spaces between a delimiter and a quote belong to neither, as in `1, Ann, "Oslo, Norway"`.
+    package var skipsSpaces = false
 
     static let quote = UInt8(ascii: "\"")
     /// How far the partner of a quote is looked for.
@@ -47,6 +49,7 @@ package struct DelimitedGrammar: Sendable, Hashable {
         var at = start
         var fields = before
         while at <= end {
+            at = quotePlace(bytes, from: at, to: end)
             if at < end, bytes[at] == Self.quote {
                 switch partner(bytes, of: at, isLast: isLast) {
                 case .none: break
@@ -90,6 +93,13 @@ package struct DelimitedGrammar: Sendable, Hashable {
     private func firstLineEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, isLast: Bool) -> Int? {
         guard let found = bytes.firstIndex(of: lineEnd, from: start) else { return isLast ? bytes.count : nil }
         return found
+    }
+
+    /// The quote behind spaces where these do not count; else the place itself.
+    private func quotePlace(_ bytes: UnsafeBufferPointer<UInt8>, from at: Int, to end: Int) -> Int {
+        guard skipsSpaces, at < end, bytes[at] == 32 else { return at }
+        let place = bytes[at..<end].firstIndex { $0 != 32 } ?? end
+        return place < end && bytes[place] == Self.quote ? place : at
     }
 
     private enum Partner { case at(Int), none, unknown }
@@ -158,6 +168,7 @@ package struct DelimitedGrammar: Sendable, Hashable {
         let end = bytes.last == 13 ? bytes.count - 1 : bytes.count
         let record = UnsafeBufferPointer(rebasing: bytes[..<end])
         while true {
+            at = quotePlace(record, from: at, to: end)
             if at < end, record[at] == Self.quote, case .at(let close) = partner(record, of: at, isLast: true) {
                 let inside = (at + 1)..<close
                 fields.append(

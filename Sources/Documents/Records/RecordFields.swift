@@ -129,7 +129,7 @@ package struct RecordMapper: Sendable {
         guard !text.isEmpty else { throw DocumentError("the record is empty") }
         return SourceDocument(
             id: id, title: title(record, isOwnText: false), text: text,
-            metadata: metadata(record, without: [idName, titleName, prose]))
+            metadata: metadata(record, without: [idName, prose] + (titleName.map { isBuiltIn($0) ? [$0] : [] } ?? [])))
     }
 
     private func ownText(_ record: JSONObject, _ textName: String, id: String, idName: String?) -> SourceDocument {
@@ -144,6 +144,9 @@ package struct RecordMapper: Sendable {
         return SourceDocument(
             id: id, title: title, text: text, metadata: metadata(record, without: [idName, titleName, textName]))
     }
+
+    /// Whether filters know a title under the name that its column has. A column `name` or `subject` is a field as well.
+    private func isBuiltIn(_ name: String) -> Bool { name == "title" }
 
     private func titleName(_ record: JSONObject, isOwnText: Bool) -> String? {
         if let given = fields.title { return given }

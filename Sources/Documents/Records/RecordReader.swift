@@ -68,7 +68,10 @@ package final class RecordReader {
             guard let found = try find() else { return nil }
             let firstLine = lines + 1
             let content = found.content
-            let isBlank = content.isEmpty || window[content].allSatisfy { $0 == 32 || ($0 >= 9 && $0 <= 13) }
+            // A row of a sheet that has nothing in any column is blank as well.
+            var mark: UInt8 = 32
+            if case .delimited(let grammar) = cut, grammar.columns > 1 { mark = grammar.delimiter }
+            let isBlank = window[content].allSatisfy { $0 == 32 || $0 == mark || ($0 >= 9 && $0 <= 13) }
             if isBlank, found.problem == nil {
                 advance(to: found.next)
                 continue

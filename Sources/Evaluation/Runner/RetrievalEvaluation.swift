@@ -60,7 +60,7 @@ public struct RetrievalEvaluation: Sendable {
     public func rankings(_ mode: RetrievalMode, in corpus: any RetrievalCorpus) async throws -> [Ranking] {
         var result: [Ranking] = []
         let limit = cutoffs.max() ?? 10
-        let questions = set.questions.filter { !$0.relevance.isEmpty }
+        let questions = set.questions.filter { $0.relevance.contains { $0.value > 0 } }
         guard !questions.isEmpty else {
             throw DatasetError(
                 file: set.name,

@@ -2,6 +2,7 @@
 
 public import Agent
 public import LanguageModels
+import Text
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
 /// Where the evidence does not hold the answer, it says so and what was looked for.
@@ -21,6 +22,7 @@ public struct SpanAnswerer: Answerer {
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
         let items = Array(evidence.ranking.prefix(passages))
+        if let answer = foreign(question, items, evidence) { return answer }
         let compared = ExtractiveAnswerer().comparison(question, from: evidence)
         let found = try await reader.answer(
             question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: compared?.text)
@@ -29,14 +31,39 @@ public struct SpanAnswerer: Answerer {
             return try await trust.judged(compared, found, of: question, from: items, using: context)
         }
         let cited = found.passage.map { [items[$0]] } ?? items
+        var quote = found.passage == nil ? "" : found.text
+        if let passage = found.passage, let range = found.range, range.upperBound <= items[passage].text.utf8.count {
+            quote = String(decoding: Array(items[passage].text.utf8)[range], as: UTF8.self)
+        }
         let answer = Answer(
             text: found.text, short: found.text, label: .span, answerer: name,
             citations: cited.map {
                 Citation(
-                    passageID: $0.passageID, title: $0.title, quote: found.passage == nil ? "" : found.text,
+                    passageID: $0.passageID, title: $0.title, quote: quote,
                     support: found.score)
             })
         return try await trust.judged(answer, found, of: question, from: items, using: context)
+    }
+}
+
+extension SpanAnswerer {
+    /// How much of a question a sentence in another language must hold to answer it.
+    private static let foreignCoverage = 0.5
+
+    /// The best sentence where the evidence is in another language than English, which is all that the reader has learned;
+    /// nil for English, and where no language stands out.
+    private func foreign(_ question: Question, _ items: [EvidenceItem], _ evidence: Evidence) -> Answer? {
+        guard let language = TextLanguage.detected(in: items.map { $0.title + "\n" + $0.text }), language != .english
+        else { return nil }
+        var extractive = ExtractiveAnswerer()
+        extractive.language = language
+        var answer = extractive.extract(question, from: evidence)
+        answer.answerer = name
+        guard answer.label != .none, answer.confidence ?? 0 >= Self.foreignCoverage else {
+            return Answer(
+                text: "Not in this corpus: nothing that was found answers the question.", label: .none, answerer: name)
+        }
+        return answer
     }
 }
 

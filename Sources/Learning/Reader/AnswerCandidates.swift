@@ -43,6 +43,14 @@ struct AnswerCandidate: Sendable, Hashable {
         word.utf8.count == 4 && Int(word.lower).map { (1000...2100).contains($0) } == true
     }
 
+    /// Whether a year is the beginning of a date as computers write it: `2024-04-21`.
+    static func isWholeDate(_ words: [ReaderText.Word], from index: Int) -> Bool {
+        guard index + 2 < words.count, isYear(words[index]) else { return false }
+        return words[(index + 1)...(index + 2)].allSatisfy {
+            $0.followsDirectly && $0.utf8.count == 2 && Int($0.lower) != nil
+        }
+    }
+
     private static func addDates(_ text: ReaderText, _ add: (Range<Int>, Kind) -> Void) {
         let words = text.words
         func isDay(_ index: Int) -> Bool {
@@ -59,6 +67,7 @@ struct AnswerCandidate: Sendable, Hashable {
                 if start < index || end > index + 1 || hasYear { add(start..<end, .date) }
             } else if isYear(word) {
                 add(index..<(index + 1), .year)
+                if isWholeDate(words, from: index) { add(index..<(index + 3), .date) }
                 // A range of years, alone and with the word before it: "1986 to 2013", "from 1986 to 2013".
                 let last = index + 1 < words.count && isYear(words[index + 1]) ? index + 1 : index + 2
                 if last < words.count, isYear(words[last]),

@@ -58,6 +58,11 @@ struct AnswerConstraints {
         }
         if question.asked == .time {
             guard words[span].contains(where: \.hasDigit) else { return true }
+            // A part of a whole date is no date.
+            for start in max(0, span.lowerBound - 2)...span.lowerBound
+            where AnswerCandidate.isWholeDate(words, from: start) && span != start..<(start + 3) {
+                return !question.sort.contains("year")
+            }
             // Who asks for a date wants the day as well, where it is there.
             if asksDate, span.count == 1, span.lowerBound > 0, Self.months.contains(wordBefore) || isDay(wordBefore) {
                 return true

@@ -24,7 +24,15 @@ struct ReaderLayout: Sendable {
         var context: Range<Int>
     }
 
-    let places: [Place]
+    private(set) var places: [Place]
+    /// The question and the passages, titles before their texts, as words.
+    let asked: ReaderQuestion
+    let analysed: [ReaderText]
+    let titles: [String]
+    /// Whether the question holds two things against each other, by its words or by naming the titles of two passages.
+    let comparesTwo: Bool
+    /// Whether no passage has a code that the question names.
+    let lacksCodes: Bool
     let texts: [String]
     let isYesNo: Bool
     /// Candidates × features.
@@ -54,6 +62,15 @@ struct ReaderLayout: Sendable {
     init(question: String, titles: [String], texts: [String], encodings: [WordPieceTokenizer.Encoding]) {
         let asked = ReaderQuestion(question)
         let analysed = texts.map { ReaderText($0) }
+        self.asked = asked
+        self.analysed = analysed
+        self.titles = titles
+        let questionKey = " " + TitleNormalizer.key(for: question) + " "
+        let named = Set(
+            titles.map { TitleNormalizer.key(for: $0) }.filter { !$0.isEmpty && questionKey.contains(" \($0) ") })
+        comparesTwo = asked.comparesTwo || named.count > 1
+        let codes = CodeMatch(asked: asked.codes, texts: texts)
+        lacksCodes = codes.lacksAll
         let features = AnswerFeatures(asked, titles: titles, texts: analysed)
         let constraints = AnswerConstraints(asked)
         let titleKeys = Set(titles.map { TitleNormalizer.key(for: $0) })
@@ -81,10 +98,18 @@ struct ReaderLayout: Sendable {
                 Place(
                     passage: passage, utf8: utf8, key: key,
                     factor: constraints.factor(
-                        candidate.words, in: analysed[passage], isTitle: titleKeys.contains(key)),
+                        candidate.words, in: analysed[passage], isTitle: titleKeys.contains(key))
+                        * (codes.isOther[passage] ? AnswerConstraints.penalty / 2 : 1),
                     sentenceCover: features.covers[index].sentence, passageCover: features.covers[index].passage,
                     tokens: own, context: wide))
             rows += features.rows[index]
+        }
+        if asked.asked == .option {
+            let options = AnswerOptions(question)
+            let isOption = places.map { options.holds($0.key) }
+            if isOption.contains(true) {
+                for index in places.indices where !isOption[index] { places[index].factor *= AnswerConstraints.penalty }
+            }
         }
         self.places = places
         self.texts = texts

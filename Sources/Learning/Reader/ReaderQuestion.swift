@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Reading
 import Text
 
 /// A question as the reader looks at it: its terms, what it asks for, and whether it compares or wants yes or no.
@@ -20,7 +21,10 @@ struct ReaderQuestion: Sendable {
 
     private static let auxiliaries: Set<String> = [
         "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
-        "should",
+        "should", "may", "must", "am", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't",
+        "haven't", "hadn't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "isn’t", "aren’t", "wasn’t",
+        "weren’t", "don’t", "doesn’t", "didn’t", "hasn’t", "haven’t", "hadn’t", "can’t", "couldn’t", "won’t",
+        "wouldn’t", "shouldn’t", "whether", "if",
     ]
     private static let timeWords: Set<String> = ["year", "date", "month", "day", "decade", "century", "time", "era"]
     private static let placeWords: Set<String> = [
@@ -33,7 +37,15 @@ struct ReaderQuestion: Sendable {
     ]
     private static let countWords: Set<String> = ["number", "population", "percentage", "length", "height", "age"]
 
+    /// Asks for a reason or a way, which takes a sentence to say.
+    let wantsSentence: Bool
+    /// Holds two things against each other: "both", "the same", "either".
+    let comparesTwo: Bool
+    /// The codes that it names, such as `FT-315`, in lower case.
+    let codes: [String]
+
     init(_ question: String) {
+        let question = QuestionForm.core(question)
         let text = ReaderText(question)
         self.text = text
         let words = text.words
@@ -55,7 +67,16 @@ struct ReaderQuestion: Sendable {
         }
         self.sort = sort
         let hasOption = set.contains("or")
-        isYesNo = lowers.first.map(Self.auxiliaries.contains) == true && !hasOption
+        let opening = question.prefix { !$0.isWhitespace }.lowercased()
+        isYesNo =
+            (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
+        let second = lowers.count > 1 ? lowers[1] : ""
+        wantsSentence =
+            lowers.first == "why"
+            || (lowers.first == "how"
+                && ["do", "does", "did", "can", "could", "should", "to", "is", "are"].contains(second))
+        comparesTwo = !set.isDisjoint(with: ["both", "same", "either", "neither", "also"])
+        codes = IdentifierCodes.all(in: question)
         let asksHow = lowers.indices.contains {
             lowers[$0] == "how" && $0 + 1 < lowers.count
                 && ["many", "much", "old", "long", "tall", "far", "large", "big", "high"].contains(lowers[$0 + 1])

@@ -6,6 +6,7 @@ import Datasets
 public import Encoders
 import Foundation
 public import OrderedCollections
+import Reading
 import Search
 import TensorMath
 import Text
@@ -137,7 +138,12 @@ public struct SpanReader: Sendable {
     ) -> SpanAnswer {
         var answer = answer
         answer.sought = layout.sought
-        answer.sharesWords = layout.sought.isEmpty || layout.coverage > 0
+        answer.sharesWords = (layout.sought.isEmpty || layout.coverage > 0) && !layout.lacksCodes
+        if layout.asked.wantsSentence || (layout.isYesNo && !layout.comparesTwo),
+            layout.saysNothing(layout.bestSentence())
+        {
+            answer.sharesWords = false
+        }
         answer.signs = ReaderConfidence.signs(reading, layout, found)
         return judged(answer)
     }
@@ -234,6 +240,7 @@ public struct SpanReader: Sendable {
         _ question: String, _ passages: [(title: String, text: String)]
     ) async throws -> (Reading, ReaderLayout)? {
         guard !passages.isEmpty else { return nil }
+        let question = QuestionForm.core(question)
         let encodings = passages.map { encoding(question, $0) }
         let layout = ReaderLayout(
             question: question, titles: passages.map(\.title),
@@ -247,8 +254,16 @@ public struct SpanReader: Sendable {
         _ reading: Reading, _ layout: ReaderLayout
     ) -> (text: String, place: ReaderLayout.Place?, score: Double) {
         if layout.isYesNo, !layout.texts.isEmpty {
-            let yes = Double(reading.yes)
-            return (yes >= 0.5 ? "yes" : "no", nil, max(yes, 1 - yes))
+            // Two things held against each other are what the heads have learned; else a sentence has to say it.
+            if layout.comparesTwo {
+                let yes = Double(reading.yes)
+                return (yes >= 0.5 ? "yes" : "no", nil, max(yes, 1 - yes))
+            }
+            guard let sentence = layout.bestSentence() else { return ("", nil, 0) }
+            return (layout.verdict(sentence) ?? sentence.text, layout.place(sentence), Double(sentence.cover))
+        }
+        if layout.asked.wantsSentence, let sentence = layout.bestSentence() {
+            return (sentence.text, layout.place(sentence), Double(sentence.cover))
         }
         let probabilities = constrained(reading.candidates, layout.places)
         var sums: [String: Float] = [:]

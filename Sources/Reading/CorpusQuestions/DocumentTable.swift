@@ -26,6 +26,8 @@ package struct DocumentTable: Sendable {
         package var isOrdered: Bool
         /// The title of the documents, which is no metadata field.
         package var isTitle: Bool
+        /// Whether its values are names that a program gave, which are no answer to anything.
+        package var isHidden = false
 
         package init(
             name: String, kind: Kind, texts: [String], numbers: [Double] = [], codes: [UInt32],

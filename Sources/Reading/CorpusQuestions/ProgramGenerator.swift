@@ -138,6 +138,7 @@ struct ProgramGenerator {
             let profile = index.profiles[column]
             var rank = strength(column) * 4
             if joined.contains(column) { rank += 6 }
+            if columns[column].isHidden { continue }
             if columns[column].isTitle { rank += 5 }
             if profile.isKey, !profile.isOpaque, seenKey < 2 {
                 rank += 3

@@ -38,9 +38,13 @@ package struct QuestionReading: Sendable {
     package var gateFeatures: [Double]
     /// The probability that the question is about the whole and the best program answers it; nil without a gate.
     package var confidence: Double?
-    /// Of a program over everything, which no field and no value of the question led to: the stems of the question's words that
-    /// it does not explain, such as what is counted. Without a trace of these in the corpus the program answers another question.
+    /// The stems of the question's words that the best program does not explain, such as what is counted. Without a trace of
+    /// these in the corpus the program answers another question.
     package var unexplained: [String] = []
+    /// Why the best program answers another question than this one; nil where nothing speaks against it.
+    package var objection: String?
+    /// The two things that a comparison with "or" chooses between, the first one first; nil for other programs.
+    package var sides: (first: String, second: String)?
 }
 
 /// Reads questions against a table: links words, makes programs, runs and ranks them.
@@ -85,8 +89,14 @@ package struct QuestionReader: Sendable {
         let order = programs.indices.sorted {
             programs[$0].score != programs[$1].score ? programs[$0].score > programs[$1].score : $0 < $1
         }
-        programs = order.map { programs[$0] }
-        return reading(programs, links)
+        programs = Self.withWholeDates(order.map { programs[$0] }, generator.cues)
+        var reading = reading(programs, links)
+        if let best = reading.programs.first {
+            let check = ProgramCheck(best, links: links, generator: generator)
+            reading.objection = check.objection
+            reading.sides = check.sides
+        }
+        return reading
     }
 
     /// All programs that give something, with their features, unscored: what training needs.
@@ -140,12 +150,36 @@ package struct QuestionReader: Sendable {
     private static let anything = WordList(
         "document documents record records row rows entry entries item items file files thing things page pages")
 
+    /// "When" wants the day where the column has it: a program that cuts it to the year or the month gives way to the same
+    /// without the cut, unless the question names the period.
+    private static func withWholeDates(_ programs: [ReadProgram], _ cues: QuestionCues) -> [ReadProgram] {
+        guard let best = programs.first, case .periods(let rows, let column, let period) = best.program,
+            !cues.periods.contains(period),
+            let whole = programs.firstIndex(where: { $0.program == .values(rows, column) })
+        else { return programs }
+        var programs = programs
+        var chosen = programs.remove(at: whole)
+        // The gate looks at the score, which says how well the rows and the column fit.
+        chosen.score = best.score
+        programs.insert(chosen, at: 0)
+        return programs
+    }
+
+    private static let copulas = WordList(
+        "is are was were be been being not still already currently isnt arent wasnt werent")
+
+    /// With a clause or a column the question has been led to a part of the table, and other words of it may paraphrase
+    /// that; what is said of the things with "are" or "was" narrows them down all the same ("How many are cancelled?").
     private func unexplained(_ best: ReadProgram, _ links: QuestionLinks) -> [String] {
-        guard best.candidate.clauses.isEmpty, best.candidate.target < 0 else { return [] }
-        return links.tokens.indices.filter {
-            !WordForms.function.contains(links.tokens[$0].text) && best.candidate.mask & ($0..<($0 + 1)).mask == 0
-                && links.tokens[$0].number == nil && !Self.anything.contains(links.tokens[$0].text)
-        }.map { WordForms.stem(links.tokens[$0].text) }
+        let tokens = links.tokens
+        let isLed = !best.candidate.clauses.isEmpty || best.candidate.target >= 0
+        return tokens.indices.filter { at in
+            let token = tokens[at]
+            guard !WordForms.function.contains(token.text), best.candidate.mask & (at..<(at + 1)).mask == 0,
+                token.number == nil, !Self.anything.contains(token.text)
+            else { return false }
+            return !isLed || (at > 0 && Self.copulas.contains(tokens[at - 1].text))
+        }.map { WordForms.stem(tokens[$0].text) }
     }
 
     /// How sure the best program is, and how much of the question it explains.

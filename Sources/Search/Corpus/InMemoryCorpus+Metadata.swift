@@ -10,6 +10,7 @@ extension InMemoryCorpus {
     public func filter(_ expression: FilterExpression, among documents: OrdinalSet?) async throws -> OrdinalSet {
         try expression.checkCost()
         for field in expression.fields.sorted() { _ = try schema.requiredType(of: field) }
+        let expression = try expression.reading { textValues(of: $0) }
         let words = try TextAnalyzer(.plain)
         let candidates = documents?.ordinals ?? Array(0..<DocumentOrdinal(self.documents.count))
         var found: [DocumentOrdinal] = []
@@ -19,6 +20,22 @@ extension InMemoryCorpus {
             if matches(expression, Int(ordinal), words) { found.append(ordinal) }
         }
         return OrdinalSet(ascending: found)
+    }
+
+    /// The distinct values of a metadata field of texts; nil for other fields.
+    private func textValues(of field: String) -> Set<String>? {
+        guard let type = schema.fields.first(where: { $0.name == field })?.type, type == .text || type == .textList
+        else { return nil }
+        var values: Set<String> = []
+        for document in documents {
+            switch document.metadata[field] {
+            case .text(let text)?: values.insert(text)
+            case .list(let elements)?:
+                for case .text(let text) in elements { values.insert(text) }
+            default: break
+            }
+        }
+        return values
     }
 
     private func matches(_ expression: FilterExpression, _ index: Int, _ words: TextAnalyzer) -> Bool {

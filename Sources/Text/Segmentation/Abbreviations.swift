@@ -9,11 +9,32 @@ public struct Abbreviations: Sendable {
     /// Words (lower-case) that start a sentence when capitalised after such an abbreviation.
     public var starters: Set<String>
 
+    /// Whether a number of one or two digits before a full stop is an ordinal that belongs to what follows: "am 6. Mai".
+    public var numbersAreOrdinals = false
+
     public init(neverFinal: Set<String>, sometimesFinal: Set<String>, starters: Set<String>) {
         self.neverFinal = neverFinal
         self.sometimesFinal = sometimesFinal
         self.starters = starters
     }
+
+    /// German; for other languages that write ordinals with a full stop it does as well.
+    public static let german: Abbreviations = {
+        var german = Abbreviations(
+            neverFinal: [
+                "hr", "fr", "dr", "prof", "st", "nr", "z.b", "d.h", "u.a", "bzw", "ca", "vgl", "inkl", "max", "min",
+                "tel",
+                "evtl", "ggf", "abs", "art", "bd", "hrsg", "geb", "gest", "sog", "dipl", "ing", "str", "mind",
+                "einschl",
+            ], sometimesFinal: ["usw", "etc", "jh", "jhd", "v.chr", "n.chr", "mio", "mrd", "o.ä", "gmbh", "co"],
+            starters: [
+                "der", "die", "das", "ein", "eine", "er", "sie", "es", "wir", "im", "in", "am", "an", "auf", "mit",
+                "nach",
+                "seit", "für", "dies", "diese", "dieser", "dieses", "wer", "wenn", "und", "aber", "bei", "zum", "zur",
+            ])
+        german.numbersAreOrdinals = true
+        return german
+    }()
 
     /// English, with the abbreviations that encyclopaedias and news use.
     public static let english = Abbreviations(

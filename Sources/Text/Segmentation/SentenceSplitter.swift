@@ -164,6 +164,7 @@ public struct SentenceSplitter: Sendable {
         let text = String(String.UnicodeScalarView(word)).lowercased()
         // A row of digits that is the whole sentence so far numbers what follows: "1. Introduction".
         if word.allSatisfy({ $0.properties.numericType != nil }) {
+            if abbreviations.numbersAreOrdinals, word.count <= 2 { return false }
             return scalars[start..<low].contains { !CharacterClass.isSpace($0.value) }
         }
         if word.count == 1, initial.properties.isAlphabetic {

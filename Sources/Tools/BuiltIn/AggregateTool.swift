@@ -48,8 +48,10 @@ public struct AggregateTool: RetrievalTool {
             + request.groupBy.map(\.name))
             .joined(separator: " ")
         let rows = result.rowCount == 1 ? "" : ", \(counted(result.rowCount, "row"))"
+        let missing = try await Self.missing(in: finalRequest, of: selection.documents, context).map { "; " + $0 }
         let header =
             "\(context.handle): \(oneLine(what, most: 200)) over \(counted(result.matched, "document")) (\(selection.description))\(rows)"
+            + missing.joined()
         var output = TableText.output(
             table, header: header, offset: offset, limit: limit, limits: context.limits, total: result.rowCount)
         if result.rowCount == 1, table.rows.count == 1 {
@@ -64,6 +66,36 @@ public struct AggregateTool: RetrievalTool {
             content: .table(table), total: result.rowCount,
             isComplete: selection.isComplete && table.rows.count == result.rowCount)
         return output
+    }
+
+    /// What measures leave out, in words: documents without a value of their field, and values that are of another type.
+    private static func missing(
+        in request: AggregateRequest, of documents: OrdinalSet, _ context: ToolContext
+    ) async throws -> [String] {
+        let measured = OrderedSet(
+            request.measures.compactMap { measure -> String? in
+                switch measure.statistic {
+                case .count, .countOf: nil
+                default: measure.statistic.field
+                }
+            })
+        guard !measured.isEmpty, documents.count > 0 else { return [] }
+        let counts = AggregateRequest(
+            measured.map { AggregateRequest.Measure(.countOf(field: $0), name: $0) })
+        let row = try await teaching { try await context.corpus.aggregate(documents, counts) }.table.rows.first ?? []
+        return zip(measured, row).compactMap { name, value in
+            guard let held = value.int ?? value.double.map({ Int($0) }), held < documents.count else { return nil }
+            let field = context.corpus.schema.fields.first { $0.name == name }
+            let odd = field.flatMap { field in
+                field.oddCount == 0
+                    ? nil
+                    : "; in the corpus \(counted(field.oddCount, "value")) of it "
+                        + "\(field.oddCount == 1 ? "is" : "are") no \(field.type.singular) "
+                        + "(\(field.oddExamples.joined(separator: ", ")))"
+            }
+            return
+                "\(held) of \(counted(documents.count, "document")) \(held == 1 ? "has" : "have") \(name)\(odd ?? "")"
+        }
     }
 
     /// The table with the computed columns behind the measures, in an order of columns; rows without a value come last.

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Text
+
+/// A sentence of the passages beside a question: what answers "why" and "how", and what a yes or no rests on.
+struct ReaderSentence {
+    var passage: Int
+    /// Its bytes in the passage's text, the title before it.
+    var utf8: Range<Int>
+    var text: String
+    /// The weighted share of the question's terms that it and its passage's title hold, 0 to 1.
+    var cover: Float
+    /// The question's terms that neither holds.
+    var missing: Set<String>
+    var isNegated: Bool
+}
+
+extension ReaderLayout {
+    private static let causes: Set<String> = [
+        "because", "since", "due", "therefore", "thus", "hence", "reason", "reasons", "cause", "caused", "owing",
+        "result",
+        "so", "as", "after", "order",
+    ]
+    private static let negations: Set<String> = [
+        "not", "no", "never", "none", "cannot", "without", "neither", "nor", "nobody", "nothing", "hardly", "except",
+    ]
+
+    private static func isNegation(_ word: String) -> Bool {
+        negations.contains(word) || word.hasSuffix("n't") || word.hasSuffix("n’t")
+    }
+
+    /// How much of a question a sentence must hold for a yes or no to rest on it.
+    static let sureCover: Float = 0.75
+
+    /// The sentence that holds most of the question; for "why" one that names a cause is preferred.
+    func bestSentence() -> ReaderSentence? {
+        let terms = asked.terms.sorted()
+        guard !terms.isEmpty else { return nil }
+        var frequency: [String: Int] = [:]
+        var total = 0
+        for text in analysed {
+            var seen: Set<String> = []
+            var sentence = 0
+            for word in text.words {
+                if word.sentence != sentence {
+                    (seen, sentence) = ([], word.sentence)
+                }
+                if asked.terms.contains(word.stem), seen.insert(word.stem).inserted {
+                    frequency[word.stem, default: 0] += 1
+                }
+            }
+            total += text.sentenceCount
+        }
+        let weights = terms.map { log(1 + Float(total + 1) / Float((frequency[$0] ?? 0) + 1)) }
+        let all = max(1e-6, weights.reduce(0, +))
+        let asksWhy = asked.text.words.first?.lower == "why"
+        var best: (sentence: ReaderSentence, value: Float)?
+        for (passage, text) in analysed.enumerated() {
+            let title = Set(ReaderText(titles[passage]).words.map(\.stem))
+            let titleBytes = titles[passage].isEmpty ? 0 : titles[passage].utf8.count + 2
+            for (_, words) in Dictionary(grouping: text.words, by: \.sentence).sorted(by: { $0.key < $1.key }) {
+                let own = words.filter { $0.utf8.lowerBound >= titleBytes }
+                guard let first = own.first, let last = own.last else { continue }
+                let stems = Set(own.map(\.stem)).union(title)
+                var cover: Float = 0
+                var missing: Set<String> = []
+                for (term, weight) in zip(terms, weights) {
+                    if stems.contains(term) { cover += weight } else { missing.insert(term) }
+                }
+                cover /= all
+                let lowers = own.map(\.lower)
+                let bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
+                guard cover > 0, cover + bonus > best?.value ?? 0 else { continue }
+                let utf8 = first.utf8.lowerBound..<last.utf8.upperBound
+                let spoken = String(decoding: text.bytes[utf8], as: UTF8.self)
+                best = (
+                    ReaderSentence(
+                        passage: passage, utf8: utf8, text: spoken + Self.end(of: text, behind: utf8.upperBound),
+                        cover: cover, missing: missing, isNegated: lowers.contains(where: Self.isNegation)),
+                    cover + bonus
+                )
+            }
+        }
+        return best?.sentence
+    }
+
+    /// The full stop behind a sentence's last word.
+    private static func end(of text: ReaderText, behind place: Int) -> String {
+        guard place < text.bytes.count, [0x2E, 0x21, 0x3F, 0x29].contains(text.bytes[place]) else { return "" }
+        return String(decoding: [text.bytes[place]], as: UTF8.self)
+    }
+
+    /// Yes or no, where a sentence says nearly all that the question does: yes when both deny or neither does. Where it leaves
+    /// out a name, a number or much else the verdict is left open, and the sentence is what there is to say.
+    func verdict(_ sentence: ReaderSentence) -> String? {
+        guard sentence.cover >= Self.sureCover else { return nil }
+        let words = asked.text.words
+        let open = words.enumerated().contains { place, word in
+            sentence.missing.contains(word.stem) && (word.hasDigit || (word.isCapitalised && place > 0))
+        }
+        guard !open else { return nil }
+        // "Isn't it …?" asks what "Is it …?" does.
+        let isDenied = words.dropFirst().contains { Self.isNegation($0.lower) }
+        return isDenied == sentence.isNegated ? "yes" : "no"
+    }
+
+    /// Whether the passages say nothing of what the question says of the things that it names: no word of it beside names.
+    func saysNothing(_ sentence: ReaderSentence?) -> Bool {
+        guard let sentence else { return true }
+        let words = asked.text.words.enumerated().filter { place, word in
+            word.isContent && !word.hasDigit && !(word.isCapitalised && place > 0)
+        }.map(\.element.stem)
+        return !words.isEmpty && words.allSatisfy(sentence.missing.contains)
+    }
+
+    func place(_ sentence: ReaderSentence) -> Place {
+        Place(
+            passage: sentence.passage, utf8: sentence.utf8, key: TitleNormalizer.key(for: sentence.text),
+            sentenceCover: sentence.cover, passageCover: sentence.cover, tokens: 0..<0, context: 0..<0)
+    }
+}

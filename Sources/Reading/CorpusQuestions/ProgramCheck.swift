@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What speaks against a program, whatever its score: parts of the question that it leaves aside, and answers of a kind that
+/// was not asked for. A program that passes over "in 2021" or "not" computes something, completely, that nobody asked.
+struct ProgramCheck {
+    private(set) var objection: String?
+    private(set) var sides: (first: String, second: String)?
+
+    private static let negations = WordList(
+        "not never without except excluding nobody nothing cannot wont isnt arent wasnt werent doesnt dont didnt hasnt havent"
+    )
+    private static let smaller: Set<String> = [
+        "fewer", "less", "fewest", "least", "lower", "smaller", "cheaper", "shorter", "earlier", "older", "lighter",
+    ]
+    /// Words of a condition that a yes or no may leave aside: they name what is asked about, not what is said of it.
+    private static let light = WordList("there any anyone anybody anything ever actually really still already also")
+
+    init(_ best: ReadProgram, links: QuestionLinks, generator: ProgramGenerator) {
+        let (candidate, cues, table) = (best.candidate, generator.cues, generator.index.table)
+        let tokens = links.tokens
+        func isFree(_ at: Int) -> Bool { candidate.mask & (at..<(at + 1)).mask == 0 }
+        for (at, token) in tokens.enumerated() where isFree(at) {
+            if token.text.utf8.contains(where: { $0 >= 48 && $0 < 58 }), !Self.names(token, among: candidate, best) {
+                objection = "\(token.text) is left aside"
+            } else if at > 0, token.isCapitalised, token.number == nil, !WordForms.function.contains(token.text) {
+                objection = "\(token.text) is left aside"
+            } else if at > 0, Self.negations.contains(token.text), !Self.isNegated(best, generator) {
+                objection = "\(token.text) is left aside"
+            } else if candidate.operation == .exists, !WordForms.function.contains(token.text),
+                !Self.light.contains(token.text)
+            {
+                objection = "\(token.text) is left aside"
+            }
+        }
+        objection = objection ?? Self.kindObjection(best, cues, tokens, table)
+        if cues.words.contains("or"), candidate.operation == .compareCounts || candidate.operation == .compareValues {
+            sides = Self.sides(best, generator)
+            if sides == nil { objection = objection ?? "it chooses between two things" }
+        }
+    }
+
+    /// Whether the program holds the number itself, as how many are wanted or as what is compared with.
+    private static func names(_ token: QuestionToken, among candidate: ProgramCandidate, _ best: ReadProgram) -> Bool {
+        guard let number = token.number else { return false }
+        if Double(candidate.count) == number { return true }
+        switch best.program {
+        case .compare(_, _, .constant(let value)), .groupsWhere(_, _, _, _, let value, _): return value == number
+        default: return false
+        }
+    }
+
+    private static func isNegated(_ best: ReadProgram, _ generator: ProgramGenerator) -> Bool {
+        if case .shared(_, _, _, let isNegated, _) = best.program, isNegated { return true }
+        return best.candidate.clauses.contains { place in
+            generator.clauses[place].isNegated || generator.clauses[place].conditions.contains(where: \.isNegated)
+        }
+    }
+
+    /// Whether the answer is of a kind that the question's first words rule out.
+    private static func kindObjection(
+        _ best: ReadProgram, _ cues: QuestionCues, _ tokens: [QuestionToken], _ table: DocumentTable
+    ) -> String? {
+        let texts = tokens.map(\.text)
+        func opens(_ words: String...) -> Bool {
+            words.contains { texts.starts(with: $0.split(separator: " ").map(String.init)) }
+        }
+        switch best.denotation {
+        case .number:
+            let isMany =
+                opens("how many", "how much", "number of") || cues.asksNumber || cues.asksTotal || cues.asksMean
+                || cues.asksPercent || cues.asksRatio || cues.asksDifference || cues.hasSuperlative
+            if opens("who", "whom", "whose", "where", "when", "why") { return "a number is no answer" }
+            if opens("which"), best.candidate.operation != .minimum, best.candidate.operation != .maximum {
+                return "a number is no answer"
+            }
+            let isStatistic = [.sum, .mean, .minimum, .maximum, .range].contains(best.candidate.operation)
+            return isMany || (!isStatistic && best.candidate.operation != .count) ? nil : "no number was asked for"
+        case .values(let column, _):
+            let kind = table.columns[column].kind
+            if opens("who", "whom", "whose"), kind != .text { return "no person" }
+            if opens("when", "what year", "which year", "what date"), kind == .boolean { return "no time" }
+            if opens("how many"), kind != .number { return "no number" }
+            return nil
+        case .truth: return opens("who", "what", "which", "when", "where", "why", "how") ? "yes is no answer" : nil
+        case .texts: return opens("who", "whom", "whose", "where") ? "no person or place" : nil
+        }
+    }
+
+    /// The values of the two clauses that a comparison holds against each other, in the order in which it compares them.
+    private static func sides(
+        _ best: ReadProgram, _ generator: ProgramGenerator
+    ) -> (first: String, second: String)? {
+        guard case .compare(_, .greater, _) = best.program else { return nil }
+        let texts = best.candidate.clauses.suffix(2).compactMap { place -> String? in
+            guard let condition = generator.clauses[place].conditions.first, case .isIn(let codes) = condition.test,
+                let code = codes.first, codes.count == 1
+            else { return nil }
+            return generator.index.table.columns[condition.column].texts[Int(code) - 1]
+        }
+        guard texts.count == 2 else { return nil }
+        // What is asked for may be the smaller one.
+        let isSmaller = !generator.cues.words.isDisjoint(with: smaller)
+        return isSmaller ? (texts[1], texts[0]) : (texts[0], texts[1])
+    }
+}
