@@ -5,6 +5,7 @@ import ArgumentParser
 import Base
 import Corpus
 import Datasets
+import Encoders
 import Episodes
 import Foundation
 import Learning
@@ -26,15 +27,30 @@ struct PolicyBenchmark: AsyncParsableCommand {
     @Option(help: "Episodes for each question.") var group = 8
     @Option(help: "The most questions.") var most = 500
     @Option(help: "Questions at work at the same time.") var workers = 2
+    @Option(
+        help: """
+            Makes the corpus first, where it is not there: so many documents, each of sentences drawn from two passages of \
+            --texts, with vectors of 384 numbers that are bags of words.
+            """
+    ) var drawn: Int?
+    @Option(help: "The JSON lines (id, title, text) that --drawn draws from.") var texts: String?
+
+    private var encoder: (any TextEncoder)? { drawn == nil ? nil : WordBagEncoder(dimension: 384) }
+
+    private func open() async throws -> LocalCorpus { try await LocalCorpus(path: corpus, encoder: encoder) }
 
     func run() async throws {
+        if let drawn {
+            guard let texts else { throw ValidationError("--drawn needs --texts to draw from") }
+            try await draw(drawn, from: texts)
+        }
         let policy =
             weights == "none"
             ? try LearnedPolicy(architecture: CandidateScorer.architecture, seed: 1)
             : try LearnedPolicy(weights: weights)
         let asked = Array(try DatasetReader.read(questions).questions.prefix(most).map { LearningQuestion($0) })
         try await sessions(policy, asked)
-        let opened = try await LocalCorpus(path: corpus)
+        let opened = try await open()
         let training = try TrainingCorpus(opened)
         let material = asked.map { TrainingQuestion($0, on: training) }
         let rewards = RewardMix([(1, AnswerSupport()), (0.5, QuestionCoverage())])
@@ -58,6 +74,45 @@ struct PolicyBenchmark: AsyncParsableCommand {
             line.print()
             if round == 2 { try await decisions(policy, material) }
         }
+    }
+
+    /// Indexes `count` documents: the texts themselves, so that questions about them have answers, then drawn mixtures of
+    /// two, whose titles are the first one's with a number.
+    private func draw(_ count: Int, from texts: String) async throws {
+        guard !FileManager.default.fileExists(atPath: corpus) else { return }
+        let base = try RecordFile(path: texts).records().map {
+            (
+                id: $0.value["id"]?.string ?? "", title: $0.value["title"]?.string ?? "",
+                text: $0.value["text"]?.string ?? ""
+            )
+        }
+        guard !base.isEmpty else { throw ValidationError("\(texts) holds no text") }
+        let sentences = base.map { $0.text.components(separatedBy: ". ") }
+        var random = SplitMix64(seed: 3)
+        let writer = try CorpusWriter(path: corpus)
+        let begun = wallSeconds()
+        for start in stride(from: 0, to: count, by: 20_000) {
+            try writer.add(
+                (start..<min(count, start + 20_000)).map { number in
+                    guard number >= base.count else {
+                        let text = base[number]
+                        return Document(id: text.id, title: text.title, text: text.text)
+                    }
+                    let (first, second) = (random.integer(below: base.count), random.integer(below: base.count))
+                    let mixed = (sentences[first] + sentences[second]).filter { _ in random.uniform() < 0.5 }
+                    return Document(
+                        id: "drawn-\(number)", title: "\(base[first].title) \(number)",
+                        text: mixed.joined(separator: ". ") + ".")
+                })
+        }
+        let generation = try writer.beginGeneration()
+        try await IndexBuilder(encoder: encoder, encoderName: "word-bag").build(generation)
+        try generation.publish()
+        var line = Measurement("corpus drawn")
+        line.set("documents", count)
+        line.set("documents_per_s", Double(count) / (wallSeconds() - begun))
+        line.setMemory()
+        line.print()
     }
 
     /// The time of single decisions of the network, over states of the best choices' episodes.
@@ -93,11 +148,11 @@ struct PolicyBenchmark: AsyncParsableCommand {
             _ = try await Rollouts.events(question.asked, strategy: strategy, environment: environment, seed: 1)
         }
         var begun = wallSeconds()
-        let plain = try await LocalCorpus(path: corpus)
+        let plain = try await open()
         _ = try await plain.search(.hybrid, query: first.text, limit: 5, within: nil)
         let hybrid = wallSeconds() - begun
         begun = wallSeconds()
-        let learned = try await LocalCorpus(path: corpus)
+        let learned = try await open()
         let space = try ActionSpace()
         let opened = wallSeconds() - begun
         try await session(first, learned, space)

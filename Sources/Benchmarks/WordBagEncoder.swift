@@ -5,8 +5,8 @@ import TensorMath
 
 /// Vectors of which words a text has: a fast encoder for measurements that are about files and not about meaning.
 struct WordBagEncoder: TextEncoder {
-    let fingerprint = "word-bag-1"
-    let dimension = 32
+    var fingerprint: String { dimension == 32 ? "word-bag-1" : "word-bag-\(dimension)" }
+    var dimension = 32
 
     func encode(_ texts: [String]) async throws -> EmbeddingMatrix {
         var rows: [Float] = []

@@ -39,6 +39,9 @@ struct AskCommand: AsyncParsableCommand {
     @Flag(help: "Do not store the session.")
     var ephemeral = false
 
+    @Flag(help: "Say at the end, on standard error, where the time went.")
+    var timings = false
+
     @Argument(help: "The question.")
     var question: String
 
@@ -47,12 +50,14 @@ struct AskCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let start = ContinuousClock.now
         let (environment, strategy) = try await agent.environment(quiet: quiet || json)
         let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.store()
         // The id is derived from what is asked.
         let session = try await SessionNaming.session(
             Question(question), strategy: strategy, environment: environment, store: store, seed: seed,
             budget: limits.applied(to: strategy.budget))
-        try await SessionRunner(style: json ? .json : quiet ? .answer : .story).run(session)
+        try await SessionRunner(style: json ? .json : quiet ? .answer : .story, timedFrom: timings ? start : nil)
+            .run(session)
     }
 }

@@ -8,6 +8,7 @@ import Foundation
 import LanguageModels
 import Synchronization
 import Text
+import Traces
 
 /// Runs a session on a terminal: prints its events and, as it is written, its answer; says what a model is about while it
 /// thinks; and turns Ctrl-C into a request to finish.
@@ -15,6 +16,8 @@ struct SessionRunner {
     enum Style { case story, json, answer }
 
     var style: Style
+    /// When the program began to open what the session needs; nil prints no timings.
+    var timedFrom: ContinuousClock.Instant?
     /// Runs that end without the model's answer, when it was asked, end the program with this status.
     static let silentModelStatus: Int32 = 3
 
@@ -23,10 +26,17 @@ struct SessionRunner {
     func run(_ session: AgentSession) async throws {
         let updates = session.updates()
         let style = style
+        let timedFrom = timedFrom
         let printing = Task {
             var printer = SessionPrinter(style: style, width: Self.width)
-            for await update in updates { printer.take(update) }
-            return printer.finish()
+            var timings = SessionTimings()
+            for await update in updates {
+                if let timedFrom { timings.take(update, at: (ContinuousClock.now - timedFrom) / .seconds(1)) }
+                printer.take(update)
+            }
+            let failure = printer.finish()
+            if timedFrom != nil { for line in ["where the time went"] + timings.lines() { note(line) } }
+            return failure
         }
         let work = Task { try await session.run() }
         let presses = Atomic<Int>(0)

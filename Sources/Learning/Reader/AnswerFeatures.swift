@@ -29,7 +29,12 @@ struct AnswerFeatures {
     /// Looks at the passages of one question, texts with their titles before them.
     init(_ question: ReaderQuestion, titles: [String], texts: [ReaderText]) {
         let weights = Self.weights(question, texts)
-        let total = max(1e-6, question.terms.reduce(0) { $0 + (weights[$1] ?? 0) })
+        // Sums in one order: that of a set differs from process to process, and with it the last digits of a sum.
+        let asked = question.terms.sorted().map { (term: $0, weight: weights[$0] ?? 0) }
+        let total = max(1e-6, asked.reduce(0) { $0 + $1.weight })
+        func cover(_ found: Set<String>) -> Float {
+            asked.reduce(0) { found.contains($1.term) ? $0 + $1.weight : $0 } / total
+        }
         let titleKeys = titles.map { TitleNormalizer.key(for: $0) }
         let titleStems = titles.map { Set(ReaderText(TitleNormalizer.withoutDisambiguation($0)).words.map(\.stem)) }
         let questionKey = " " + TitleNormalizer.key(for: question.text.text) + " "
@@ -46,8 +51,8 @@ struct AnswerFeatures {
                 held[min(word.sentence, held.count - 1)].insert(word.stem)
                 all.insert(word.stem)
             }
-            sentenceCover.append(held.map { $0.reduce(0) { $0 + (weights[$1] ?? 0) } / total })
-            passageCover.append(all.reduce(0) { $0 + (weights[$1] ?? 0) } / total)
+            sentenceCover.append(held.map(cover))
+            passageCover.append(cover(all))
         }
         let bestSentence = max(1e-3, sentenceCover.flatMap { $0 }.max() ?? 0)
         let bestPassage = max(1e-3, passageCover.max() ?? 0)
@@ -82,13 +87,13 @@ struct AnswerFeatures {
             let shared = own.filter { question.terms.contains($0) }.count
             let sentence = min(first.sentence, sentenceCover[passage].count - 1)
             let (byteBefore, byteBehind) = text.around(span)
-            func cover(_ reach: Int) -> Float {
+            func nearby(_ reach: Int) -> Float {
                 var found = Set<String>()
                 for place in max(0, span.lowerBound - reach)..<min(words.count, span.upperBound + reach)
                 where !span.contains(place) && words[place].sentence == first.sentence {
                     if question.terms.contains(words[place].stem) { found.insert(words[place].stem) }
                 }
-                return found.reduce(0) { $0 + (weights[$1] ?? 0) } / total
+                return cover(found)
             }
             func distance(_ places: some Sequence<Int>) -> Float {
                 for (step, place) in places.enumerated() {
@@ -129,8 +134,8 @@ struct AnswerFeatures {
             row.append(sentenceCover[passage][sentence] / bestSentence)
             row.append(passageCover[passage])
             row.append(passageCover[passage] / bestPassage)
-            row.append(cover(4))
-            row.append(cover(10))
+            row.append(nearby(4))
+            row.append(nearby(10))
             row.append(distance((1...15).lazy.map { span.lowerBound - $0 }))
             row.append(distance((0..<15).lazy.map { span.upperBound + $0 }))
             row.append(sorts(span))
