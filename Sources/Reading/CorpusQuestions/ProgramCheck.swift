@@ -12,6 +12,8 @@ struct ProgramCheck {
     private static let smaller: Set<String> = [
         "fewer", "less", "fewest", "least", "lower", "smaller", "cheaper", "shorter", "earlier", "older", "lighter",
     ]
+    /// Fields that questions name without asking for them.
+    private static let common: Set<String> = ["name", "title", "id", "type", "kind", "text", "source", "number"]
     /// Words of a condition that a yes or no may leave aside: they name what is asked about, not what is said of it.
     private static let light = WordList("there any anyone anybody anything ever actually really still already also")
 
@@ -23,6 +25,10 @@ struct ProgramCheck {
             if token.text.utf8.contains(where: { $0 >= 48 && $0 < 58 }), !Self.names(token, among: candidate, best) {
                 objection = "\(token.text) is left aside"
             } else if at > 0, token.isCapitalised, token.number == nil, !WordForms.function.contains(token.text) {
+                objection = "\(token.text) is left aside"
+            } else if let field = links.fields.first(where: { $0.span.contains(at) && $0.match >= .part }),
+                !Self.common.contains(generator.index.table.columns[field.column].name.lowercased())
+            {
                 objection = "\(token.text) is left aside"
             } else if at > 0, Self.negations.contains(token.text), !Self.isNegated(best, generator) {
                 objection = "\(token.text) is left aside"

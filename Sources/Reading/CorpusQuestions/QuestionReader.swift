@@ -90,12 +90,17 @@ package struct QuestionReader: Sendable {
             programs[$0].score != programs[$1].score ? programs[$0].score > programs[$1].score : $0 < $1
         }
         programs = Self.withWholeDates(order.map { programs[$0] }, generator.cues)
-        var reading = reading(programs, links)
-        if let best = reading.programs.first {
-            let check = ProgramCheck(best, links: links, generator: generator)
-            reading.objection = check.objection
-            reading.sides = check.sides
+        // The best program that nothing speaks against, among those that are nearly as good as the best of all.
+        var checks: [ProgramCheck] = []
+        for program in programs.prefix(Self.alternatives) where program.score > programs[0].score - Self.tolerance {
+            checks.append(ProgramCheck(program, links: links, generator: generator))
+            if checks.last?.objection == nil { break }
         }
+        let chosen = checks.last?.objection == nil ? checks.count - 1 : 0
+        if chosen > 0 { programs.insert(programs.remove(at: chosen), at: 0) }
+        var reading = reading(programs, links)
+        reading.objection = checks.isEmpty ? nil : checks[chosen].objection
+        reading.sides = checks.isEmpty ? nil : checks[chosen].sides
         return reading
     }
 
@@ -149,6 +154,10 @@ package struct QuestionReader: Sendable {
     /// What any collection's documents may be called.
     private static let anything = WordList(
         "document documents record records row rows entry entries item items file files thing things page pages")
+
+    /// How many programs are looked at when something speaks against the best, and how far below its score.
+    private static let alternatives = 8
+    private static let tolerance = 2.0
 
     /// "When" wants the day where the column has it: a program that cuts it to the year or the month gives way to the same
     /// without the cut, unless the question names the period.
