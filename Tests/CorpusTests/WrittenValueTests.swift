@@ -97,6 +97,12 @@ import Text
         #expect(column(["TRUE", "perhaps", "FALSE"]).type == .text)
     }
 
+    @Test func aWordInManyDocumentsMakesText() {
+        let rooms: [JSONValue] = ["1", "2", "3", "4", "1", "2", "depot", "depot", "depot", "3"]
+        #expect(column(rooms).type == .text)
+        #expect(column(["1", "2", "3", "4", "1", "2", "broken", "3"]).type == .number)
+    }
+
     /// What the name of a column says of its numbers.
     @Test func versionsAndDaysOfEightDigits() throws {
         let folder = try TemporaryFolder()

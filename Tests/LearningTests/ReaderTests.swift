@@ -25,6 +25,9 @@ import Text
         ("When was Ada Brook born?", "Ada Brook (12 May 1881 – 3 June 1960) was a painter.", "painter", false),
         ("What is the date of birth of Ada Brook?", "She was born on 12 May 1881.", "12 May 1881", true),
         ("What is the date of birth of Ada Brook?", "She was born on 12 May 1881.", "1881", false),
+        ("When was it sold?", "sold: 2024-04-21", "2024-04-21", true),
+        ("When was it sold?", "sold: 2024-04-21", "2024", false),
+        ("In what year was it sold?", "sold: 2024-04-21", "2024", true),
     ])
     func theQuestionsFormSpeaksAgainstAnswers(
         _ question: String, _ passage: String, _ answer: String, _ fits: Bool
@@ -63,6 +66,8 @@ import Text
         ("Which magazine was started first, Alpha or Beta?", .option, false, -1),
         ("Are both of them rivers?", .other, true, 0), ("Who is younger, Ann or Bob?", .option, false, 1),
         ("Which magazine is it?", .thing, false, 0), ("", .other, false, 0),
+        ("Can you tell me who wrote it?", .person, false, 0), ("Isn't the lift working?", .other, true, 0),
+        ("Can I save a grid as JPEG?", .other, true, 0), ("I wonder whether it is open", .other, true, 0),
     ])
     func questionsSayWhatTheyAskFor(_ text: String, _ asked: ReaderQuestion.Asked, _ isYesNo: Bool, _ direction: Int) {
         let question = ReaderQuestion(text)
@@ -97,6 +102,54 @@ import Text
         return ReaderLayout(
             question: question, titles: passages.map(\.title), texts: texts,
             encodings: texts.map { encoding(question, $0) })
+    }
+
+    private func answer(_ question: String, _ passages: [(title: String, text: String)]) -> String {
+        let layout = layout(question, passages)
+        let reading = Reading(
+            candidates: layout.places.map { _ in 1 / Float(max(1, layout.places.count)) }, none: 0, yes: 0.1,
+            relevance: passages.map { _ in 0 })
+        return SpanReader.best(reading, layout).text
+    }
+
+    /// Yes or no is what a sentence says; where none says nearly all of the question there is no verdict.
+    @Test(arguments: [
+        ("Are laptops encrypted?", "Laptops are encrypted. Phones are not encrypted.", "yes"),
+        ("Are phones encrypted?", "Laptops are encrypted. Phones are not encrypted.", "no"),
+        ("Aren't laptops encrypted?", "Laptops are encrypted.", "yes"),
+        ("Are laptops not encrypted?", "Laptops are encrypted.", "no"),
+        (
+            "Is the lift working?", "The lift was built in 1901 beside the mill.",
+            "The lift was built in 1901 beside the mill."
+        ),
+        ("Were 12 laptops bought?", "Laptops were bought.", "Laptops were bought."),
+    ]) func yesAndNoRestOnASentence(_ question: String, _ text: String, _ expected: String) {
+        #expect(answer(question, [("Rules", text)]) == expected)
+    }
+
+    @Test func reasonsAreSentences() {
+        let text = "The bridge is old. The bridge was closed because its bearings had worn out."
+        #expect(
+            answer("Why was the bridge closed?", [("Bridge", text)])
+                == "The bridge was closed because its bearings had worn out.")
+    }
+
+    @Test func codesOfOthersDoNotAnswer() {
+        let match = CodeMatch(
+            asked: ["ft-315"], texts: ["Trial FT-315 had 648.", "FT-328 had 693.", "A ward of 12 beds."])
+        #expect(match.isOther == [false, true, false] && !match.lacksAll)
+        #expect(CodeMatch(asked: ["cnc-19"], texts: ["CNC-11 and CNC-12"]).lacksAll)
+        #expect(CodeMatch(asked: [], texts: ["CNC-11"]).isOther == [false])
+        #expect(
+            IdentifierCodes.all(in: "FT-315, INV-5090 and T1101; the 1st of 2024-04-21, b2b") == [
+                "ft-315", "inv-5090", "t1101",
+            ])
+    }
+
+    @Test func optionsAreTheSidesOfOr() {
+        let options = AnswerOptions("Which takes longer, the goulash or the lamb tagine?")
+        #expect(options.holds("goulash") && options.holds("lamb tagine") && !options.holds("180 minutes"))
+        #expect(!AnswerOptions("Who wrote it?").holds("it"))
     }
 
     /// Questions about the small world with noise for states.

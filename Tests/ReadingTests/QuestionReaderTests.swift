@@ -24,6 +24,37 @@ import Testing
         #expect(answers.contains(answer), "\(question)")
     }
 
+    /// What a program leaves aside of a question, or answers in another way than was asked, speaks against it; nothing speaks
+    /// against the program that answers.
+    @Test(
+        arguments: [
+            ("How many boats does Ada own?", "3", true), ("How many boats did Ada build in 2021?", "3", false),
+            ("How many boats are not Ada's?", "3", true), ("Who owns Boat 3?", "3", false),
+            ("How many boats does Ada own in Lisbon?", "3", false), ("Does Ada own more boats than Bo?", "yes", true),
+            ("Which owner has the most boats?", "Ada", true), ("When did Ada build Boat 1?", "yes", false),
+        ] as [(String, String, Bool)])
+    func whatIsLeftAsideSpeaksAgainst(_ question: String, _ answer: String, _ isFine: Bool) {
+        let links = QuestionLinks(question, in: reader.index)
+        let generator = ProgramGenerator(links: links, index: reader.index, mentions: [])
+        let objections = reader.candidates(question)
+            .filter { $0.denotation.texts(in: Fleet.table).joined(separator: ", ") == answer }
+            .map { ProgramCheck($0, links: links, generator: generator).objection }
+        #expect(objections.contains(nil) == isFine, "\(question): \(objections.prefix(4))")
+    }
+
+    @Test func aComparisonWithOrNamesTheOne() throws {
+        let question = "Does Ada or Bo have more boats?"
+        let links = QuestionLinks(question, in: reader.index)
+        let generator = ProgramGenerator(links: links, index: reader.index, mentions: [])
+        let sides = reader.candidates(question).compactMap { program -> String? in
+            guard case .truth(let isFirst) = program.denotation else { return nil }
+            let check = ProgramCheck(program, links: links, generator: generator)
+            guard check.objection == nil else { return nil }
+            return check.sides.map { isFirst ? $0.first : $0.second }
+        }
+        #expect(!sides.isEmpty && sides.allSatisfy { $0 == "Ada" })
+    }
+
     @Test(
         arguments: [
             "", "?", "\"\"\"", "how many", String(repeating: "most ", count: 3000), "how many \u{0} 🜚 ﷽ are there",

@@ -51,7 +51,11 @@ struct ReaderQuestion: Sendable {
         let words = text.words
         let lowers = words.map(\.lower)
         let set = Set(lowers)
-        terms = Set(words.filter(\.isContent).map(\.stem))
+        terms = Set(
+            words.filter {
+                $0.isContent && !($0.lower.contains { "'’".contains($0) } && Self.auxiliaries.contains($0.lower))
+            }
+            .map(\.stem))
         var sort = Set<String>()
         var sorts: [String] = []
         if let place = lowers.firstIndex(where: { $0 == "what" || $0 == "which" }) {
