@@ -97,6 +97,11 @@ import Text
         #expect(walk("wine").map { index.isWordEnd($0) } == true, "at the end of a text")
         #expect(index.place(after: "ham is meat") == walk("ham is meat"))
         #expect(index.place(after: "ham is fish") == nil)
+        let exact = try SubstringIndex(
+            fingerprint: "exact", passages: [(ordinal: PassageOrdinal(0), title: String?.none, text: texts[0])],
+            foldsCase: false)
+        #expect(exact.place(after: "Hamburg is") != nil && exact.place(after: "hamburg is") == nil)
+        #expect(exact.matches("Hamburg").count == 1 && exact.matches("hamburg").isEmpty)
     }
 
     @Test func refusesWhatIsTooLarge() throws {

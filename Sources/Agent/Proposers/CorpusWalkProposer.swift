@@ -68,7 +68,7 @@ public struct CorpusWalkProposer: ActionProposer {
         }
         let index: SubstringIndex
         do {
-            index = try await SubstringIndexes.shared.index(of: context.corpus)
+            index = try await SubstringIndexes.shared.index(of: context.corpus, foldsCase: false)
         } catch let error as SearchIndexError {
             return nothing("no walk through the corpus: \(error)")
         }

@@ -100,7 +100,7 @@ public struct QuestionWriter: Sendable {
                 guard !key.isEmpty, !titleKey.contains(" " + key + " "),
                     let range = sentence.range(of: answer), seen.insert(sentence + "\u{0}" + answer).inserted
                 else { continue }
-                let isYear = answer.count == 4 && (Int(answer).map { (1000...2100).contains($0) } ?? false)
+                let isYear = answer.count == 4 && (Int(answer).map { (1100...2100).contains($0) } ?? false)
                 let asked = isYear ? "which year" : answer.allSatisfy(\.isNumber) ? "how many" : "what or whom"
                 var question = sentence.replacingCharacters(in: range, with: asked)
                 while let last = question.last, ".!;:,".contains(last) { question.removeLast() }

@@ -8,7 +8,7 @@ import Foundation
 /// how it goes on (a suffix array, Manber and Myers 1993; what FREESON's FM-index does, in more memory and less time).
 ///
 /// Texts are read in the composed form of Unicode and with one space for each run of white space. Case does not count in
-/// the order; it is compared afterwards where it is asked for. Letters whose small form takes another number of bytes stay
+/// the order of an index that folds case; it is compared afterwards where it is asked for. Letters whose small form takes another number of bytes stay
 /// as they are. Memory: six bytes for each byte of text, nine while it is built.
 public final class SubstringIndex: Sendable {
     /// The most text of a corpus that is indexed, in bytes: 64 MiB.
@@ -24,6 +24,8 @@ public final class SubstringIndex: Sendable {
 
     /// Identifies what was indexed.
     public let fingerprint: String
+    /// Whether capital and small letters are the same to it.
+    public let foldsCase: Bool
     /// As it stands; a space before each segment and a byte that no text has after it.
     private let text: [UInt8]
     private let folded: [UInt8]
@@ -37,15 +39,16 @@ public final class SubstringIndex: Sendable {
     /// - Throws: `SearchIndexError` where there is more than `mostBytes`, or memory ran out.
     public convenience init(
         fingerprint: String, passages: some Sequence<(ordinal: PassageOrdinal, title: String?, text: String)>,
-        mostBytes: Int = SubstringIndex.mostBytes
+        foldsCase: Bool = true, mostBytes: Int = SubstringIndex.mostBytes
     ) throws {
-        var builder = Builder(mostBytes: mostBytes)
+        var builder = Builder(foldsCase: foldsCase, mostBytes: mostBytes)
         for passage in passages { try builder.append(passage.ordinal, title: passage.title, text: passage.text) }
         try self.init(fingerprint: fingerprint, builder)
     }
 
     private init(fingerprint: String, _ builder: Builder) throws {
         self.fingerprint = fingerprint
+        foldsCase = builder.foldsCase
         text = builder.text
         folded = builder.folded
         segments = builder.segments
@@ -59,9 +62,9 @@ public final class SubstringIndex: Sendable {
     /// Indexes all documents that a corpus lets be seen.
     /// - Throws: `SearchIndexError` where the corpus is too large; the corpus's errors; `CancellationError`.
     public static func of(
-        _ corpus: any RetrievalCorpus, mostBytes: Int = SubstringIndex.mostBytes
+        _ corpus: any RetrievalCorpus, foldsCase: Bool = true, mostBytes: Int = SubstringIndex.mostBytes
     ) async throws -> SubstringIndex {
-        var builder = Builder(mostBytes: mostBytes)
+        var builder = Builder(foldsCase: foldsCase, mostBytes: mostBytes)
         let documents = try await corpus.filter(.all, among: nil).ordinals
         for start in stride(from: 0, to: documents.count, by: 1000) {
             try Task.checkCancellation()
@@ -74,13 +77,14 @@ public final class SubstringIndex: Sendable {
             }
         }
         try Task.checkCancellation()
-        return try SubstringIndex(fingerprint: corpus.fingerprint, builder)
+        return try SubstringIndex(fingerprint: corpus.fingerprint + (foldsCase ? "" : " exact"), builder)
     }
 
     private struct Builder {
         var text: [UInt8] = []
         var folded: [UInt8] = []
         var segments: [Segment] = []
+        let foldsCase: Bool
         let mostBytes: Int
 
         mutating func append(_ ordinal: PassageOrdinal, title: String?, text: String) throws {
@@ -98,7 +102,7 @@ public final class SubstringIndex: Sendable {
             }
             segments.append(Segment(ordinal: ordinal, isTitle: isTitle, start: Int32(text.count)))
             text += [0x20] + plain + [SubstringIndex.end]
-            folded += [0x20] + small + [SubstringIndex.end]
+            folded += [0x20] + (foldsCase ? small : plain) + [SubstringIndex.end]
         }
     }
 
@@ -133,6 +137,12 @@ public final class SubstringIndex: Sendable {
         return (plain, small)
     }
 
+    /// A text's bytes as the order has them.
+    private func key(_ content: String) -> [UInt8] {
+        let (plain, small) = Self.read(content)
+        return foldsCase ? small : plain
+    }
+
     private static func fold(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte + 0x20 : byte }
     /// Whether a byte belongs to a word: a letter, a digit, or a part of a letter that is not ASCII.
     private static func isWord(_ byte: UInt8) -> Bool {
@@ -162,9 +172,9 @@ public final class SubstringIndex: Sendable {
     ///   - isExact: whether capital and small letters differ.
     ///   - wholeWords: whether the string must begin and end where words do.
     public func matches(_ string: String, isExact: Bool = false, wholeWords: Bool = false) -> [Match] {
-        let (plain, small) = Self.read(string)
+        let plain = Self.read(string).plain
         guard !plain.isEmpty else { return [] }
-        let place = place(after: small, from: whole)
+        let place = place(after: key(string), from: whole)
         var counts: [PassageOrdinal: Int] = [:]
         for index in place.low..<max(place.low, place.high) {
             let start = Int(suffixes[Int(index)])
@@ -205,7 +215,8 @@ public final class SubstringIndex: Sendable {
     /// where an answer was copied from.
     /// - Parameter minimum: the fewest words of a run. Default 3.
     public func spans(of content: String, minimum: Int = 3) -> [Span] {
-        let (plain, small) = Self.read(content)
+        let plain = Self.read(content).plain
+        let key = key(content)
         var starts: [Int] = []
         var ends: Set<Int> = []
         for index in plain.indices {
@@ -221,7 +232,7 @@ public final class SubstringIndex: Sendable {
             var at = start
             var best: Int?
             for index in first..<plain.count {
-                guard let next = next(at, small[index]) else { break }
+                guard let next = next(at, key[index]) else { break }
                 at = next
                 if ends.contains(index + 1), isWordEnd(at) { best = index + 1 }
             }
@@ -263,18 +274,18 @@ public final class SubstringIndex: Sendable {
     /// The place before the first letter of any word.
     public var start: Place { next(whole, 0x20) ?? Place(low: 0, high: 0, depth: 1) }
 
-    /// The place after one more byte, of a capital letter or a small one; nil where no text goes on so.
+    /// The place after one more byte, where case is folded of a capital letter or a small one; nil where no text goes on so.
     public func next(_ place: Place, _ byte: UInt8) -> Place? {
         guard byte != Self.end, place.low < place.high else { return nil }
         var (low, high) = (place.low, place.high)
         forage_suffix_narrow(
-            folded, suffixes, Int32(suffixes.count), place.depth, Self.fold(byte), &low, &high)
+            folded, suffixes, Int32(suffixes.count), place.depth, foldsCase ? Self.fold(byte) : byte, &low, &high)
         return low < high ? Place(low: low, high: high, depth: place.depth + 1) : nil
     }
 
     /// The place after a text that begins with a word; nil where the corpus does not have it.
     public func place(after string: String) -> Place? {
-        let place = place(after: Self.read(string).folded, from: start)
+        let place = place(after: key(string), from: start)
         return place.low < place.high ? place : nil
     }
 
@@ -314,19 +325,23 @@ public final class SubstringIndex: Sendable {
 /// The indexes of strings that were made last, by what they are of: making one reads the whole corpus.
 public actor SubstringIndexes {
     public static let shared = SubstringIndexes()
-    private var made: [(fingerprint: String, task: Task<SubstringIndex, any Error>)] = []
-    private static let capacity = 2
+    private var made: [(key: String, task: Task<SubstringIndex, any Error>)] = []
+    private static let capacity = 3
 
     /// The index of a corpus, made at first use.
+    /// - Parameter foldsCase: whether capital and small letters are the same to it. Default true.
     /// - Throws: as `SubstringIndex.of(_:)` does.
-    public func index(of corpus: any RetrievalCorpus) async throws -> SubstringIndex {
+    public func index(
+        of corpus: any RetrievalCorpus, foldsCase: Bool = true
+    ) async throws -> SubstringIndex {
+        let key = corpus.fingerprint + (foldsCase ? "" : " exact")
         while true {
             let task: Task<SubstringIndex, any Error>
-            if let known = made.first(where: { $0.fingerprint == corpus.fingerprint }) {
+            if let known = made.first(where: { $0.key == key }) {
                 task = known.task
             } else {
-                task = Task.detached { try await SubstringIndex.of(corpus) }
-                made.append((corpus.fingerprint, task))
+                task = Task.detached { try await SubstringIndex.of(corpus, foldsCase: foldsCase) }
+                made.append((key, task))
                 if made.count > Self.capacity { made.removeFirst() }
             }
             do {
