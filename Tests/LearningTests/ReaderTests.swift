@@ -127,6 +127,16 @@ import Text
         #expect(answer(question, [("Rules", text)]) == expected)
     }
 
+    /// The number of the passages' own kind is in none of them, unless one says it.
+    @Test func whatPassagesAreIsNotCountedInThem() {
+        let trials = (1...3).map { (title: "FT-\($0)", text: "A trial of velotinib with \(200 + $0) patients.") }
+        #expect(layout("How many trials are there of velotinib?", trials).countsPassages())
+        #expect(!layout("How many patients were in the trial?", trials).countsPassages())
+        let said = trials + [(title: "Report", text: "There were four phase 3 trials of velotinib.")]
+        #expect(!layout("How many trials are there of velotinib?", said).countsPassages())
+        #expect(!layout("How many people live there?", trials).countsPassages())
+    }
+
     @Test func reasonsAreSentences() {
         let text = "The bridge is old. The bridge was closed because its bearings had worn out."
         #expect(

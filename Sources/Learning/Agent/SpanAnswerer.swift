@@ -48,7 +48,7 @@ public struct SpanAnswerer: Answerer {
 
 extension SpanAnswerer {
     /// How much of a question a sentence in another language must hold to answer it.
-    private static let foreignCoverage = 0.5
+    private static let foreignCoverage = 0.4
 
     /// The best sentence where the evidence is in another language than English, which is all that the reader has learned;
     /// nil for English, and where no language stands out.

@@ -41,6 +41,8 @@ struct ReaderQuestion: Sendable {
     let wantsSentence: Bool
     /// Holds two things against each other: "both", "the same", "either".
     let comparesTwo: Bool
+    /// The stems of what "how many" counts, the last one first: "trials" of "How many phase 3 trials are there?".
+    let counted: [String]
     /// The codes that it names, such as `FT-315`, in lower case.
     let codes: [String]
 
@@ -79,8 +81,23 @@ struct ReaderQuestion: Sendable {
             lowers.first == "why"
             || (lowers.first == "how"
                 && ["do", "does", "did", "can", "could", "should", "to", "is", "are"].contains(second))
-        comparesTwo = !set.isDisjoint(with: ["both", "same", "either", "neither", "also"])
+        // A question of several parts is no matter of one sentence.
+        comparesTwo =
+            !set.isDisjoint(with: ["both", "same", "either", "neither", "also", "while", "whereas", "compared", "than"])
+            || lowers.count >= 18
         codes = IdentifierCodes.all(in: question)
+        if let place = lowers.indices.first(where: {
+            lowers[$0] == "how" && $0 + 1 < lowers.count && lowers[$0 + 1] == "many"
+        }) {
+            // What is counted ends before the verb; of people texts speak in other words as well.
+            let nouns = words[(place + 2)...].prefix(4).prefix { $0.isContent }
+            let isPeople = nouns.contains {
+                ["people", "persons", "inhabitants", "residents", "times"].contains($0.lower)
+            }
+            counted = isPeople ? [] : nouns.reversed().map(\.stem)
+        } else {
+            counted = []
+        }
         let asksHow = lowers.indices.contains {
             lowers[$0] == "how" && $0 + 1 < lowers.count
                 && ["many", "much", "old", "long", "tall", "far", "large", "big", "high"].contains(lowers[$0 + 1])

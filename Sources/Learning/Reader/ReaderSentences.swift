@@ -105,6 +105,30 @@ extension ReaderLayout {
         return isDenied == sentence.isNegated ? "yes" : "no"
     }
 
+    /// Whether the question counts what several of the passages are about, and none of them says how many there are: the number
+    /// of them is in no passage, whatever other numbers are.
+    func countsPassages() -> Bool {
+        guard let noun = asked.counted.first else { return false }
+        var holders = 0
+        for (passage, text) in analysed.enumerated() {
+            let words = text.words
+            let places = words.indices.filter { words[$0].stem == noun }
+            if !places.isEmpty || ReaderText(titles[passage]).words.contains(where: { $0.stem == noun }) {
+                holders += 1
+            }
+            for place in places {
+                let before = words[max(0, place - 4)..<place]
+                let numerals = AnswerCandidate.numerals
+                if before.contains(where: {
+                    $0.sentence == words[place].sentence && ($0.hasDigit || numerals.contains($0.lower))
+                }) {
+                    return false
+                }
+            }
+        }
+        return holders >= 3
+    }
+
     /// Whether the passages say nothing of what the question says of the things that it names: no word of it beside names.
     func saysNothing(_ sentence: ReaderSentence?) -> Bool {
         guard let sentence else { return true }

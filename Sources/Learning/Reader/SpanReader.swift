@@ -144,6 +144,7 @@ public struct SpanReader: Sendable {
         {
             answer.sharesWords = false
         }
+        if layout.countsPassages() { answer.sharesWords = false }
         answer.signs = ReaderConfidence.signs(reading, layout, found)
         return judged(answer)
     }

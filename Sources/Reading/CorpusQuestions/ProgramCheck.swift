@@ -21,22 +21,32 @@ struct ProgramCheck {
         let (candidate, cues, table) = (best.candidate, generator.cues, generator.index.table)
         let tokens = links.tokens
         func isFree(_ at: Int) -> Bool { candidate.mask & (at..<(at + 1)).mask == 0 }
-        for (at, token) in tokens.enumerated() where isFree(at) {
+        let free = tokens.indices.filter { isFree($0) && !WordForms.function.contains(tokens[$0].text) }
+        for at in tokens.indices where isFree(at) {
+            let token = tokens[at]
             if token.text.utf8.contains(where: { $0 >= 48 && $0 < 58 }), !Self.names(token, among: candidate, best) {
                 objection = "\(token.text) is left aside"
             } else if at > 0, token.isCapitalised, token.number == nil, !WordForms.function.contains(token.text) {
                 objection = "\(token.text) is left aside"
-            } else if let field = links.fields.first(where: { $0.span.contains(at) && $0.match >= .part }),
-                !Self.common.contains(generator.index.table.columns[field.column].name.lowercased())
+            } else if candidate.operation == .values || candidate.operation == .exists,
+                let field = links.fields.first(where: { $0.span.contains(at) && $0.match == .whole }),
+                field.column != candidate.target,
+                !Self.common.contains(table.columns[field.column].name.lowercased())
             {
                 objection = "\(token.text) is left aside"
             } else if at > 0, Self.negations.contains(token.text), !Self.isNegated(best, generator) {
                 objection = "\(token.text) is left aside"
-            } else if candidate.operation == .exists, !WordForms.function.contains(token.text),
-                !Self.light.contains(token.text)
-            {
-                objection = "\(token.text) is left aside"
             }
+        }
+        if candidate.operation == .exists {
+            // That there is a row of a name says nothing of what is asked about it.
+            let onlyNames = candidate.clauses.allSatisfy { place in
+                generator.clauses[place].conditions.allSatisfy {
+                    table.columns[$0.column].isTitle || generator.index.profiles[$0.column].isKey
+                }
+            }
+            let open = free.filter { !Self.light.contains(tokens[$0].text) }
+            if open.count > (onlyNames ? 0 : 1) { objection = objection ?? "\(tokens[open[0]].text) is left aside" }
         }
         objection = objection ?? Self.kindObjection(best, cues, tokens, table)
         if cues.words.contains("or"), candidate.operation == .compareCounts || candidate.operation == .compareValues {

@@ -178,7 +178,7 @@ package struct QuestionReader: Sendable {
         "is are was were be been being not still already currently isnt arent wasnt werent")
 
     /// With a clause or a column the question has been led to a part of the table, and other words of it may paraphrase
-    /// that; what is said of the things with "are" or "was" narrows them down all the same ("How many are cancelled?").
+    /// that; what the question ends in after "are" or "was" narrows them down all the same ("How many are cancelled?").
     private func unexplained(_ best: ReadProgram, _ links: QuestionLinks) -> [String] {
         let tokens = links.tokens
         let isLed = !best.candidate.clauses.isEmpty || best.candidate.target >= 0
@@ -187,7 +187,7 @@ package struct QuestionReader: Sendable {
             guard !WordForms.function.contains(token.text), best.candidate.mask & (at..<(at + 1)).mask == 0,
                 token.number == nil, !Self.anything.contains(token.text)
             else { return false }
-            return !isLed || (at > 0 && Self.copulas.contains(tokens[at - 1].text))
+            return !isLed || (at > 0 && at == tokens.count - 1 && Self.copulas.contains(tokens[at - 1].text))
         }.map { WordForms.stem(tokens[$0].text) }
     }
 
