@@ -31,6 +31,9 @@ public enum StrategyParts {
     public static let ranking: RankingRegistry = {
         let registry = RankingRegistry()
         registry.registerReader { spanReader() }
+        registry.register(
+            rerankerKind: "cross",
+            .init(names: { RerankerOpening.names() }, open: { try RerankerOpening.open($0) }))
         return registry
     }()
 

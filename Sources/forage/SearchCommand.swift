@@ -66,7 +66,7 @@ struct SearchCommand: AsyncParsableCommand {
         var feedback: String?
         @Option(
             help: ArgumentHelp(
-                "Re-rank the best 50 by a model that reads query and passage together: \(StrategyParts.ranking.rerankers.joined(separator: ", ")).",
+                "Re-rank the best 50 by a model that reads query and passage together: \((StrategyParts.ranking.rerankers + StrategyParts.ranking.rerankerForms).joined(separator: ", ")).",
                 valueName: "name"))
         var rerank: String?
 

@@ -5,16 +5,17 @@ import Corpus
 import Datasets
 import Search
 
-/// `forage train`: trains a retrieval policy (the default), the reader, the encoder, a small language model, how sure
-/// answers are, or the reader of questions about a whole corpus.
+/// `forage train`: trains a retrieval policy (the default), the reader, the encoder, a reranker, a small language model, how
+/// sure answers are, or the reader of questions about a whole corpus.
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
         abstract:
-            "Train a retrieval policy from gold passages or answer rewards, the reader, the encoder, a small model, or corpus-questions.",
+            "Train a retrieval policy from gold passages or answer rewards, the reader, the encoder, a reranker, a small model, or corpus-questions.",
         subcommands: [
             TrainPolicyCommand.self, TrainReaderCommand.self, TrainConfidenceCommand.self, TrainEncoderCommand.self,
-            TrainModelCommand.self, TrainCorpusQuestionsCommand.self, TrainExportCommand.self,
+            TrainRerankerCommand.self, TrainModelCommand.self, TrainCorpusQuestionsCommand.self,
+            TrainExportCommand.self,
         ],
         defaultSubcommand: TrainPolicyCommand.self)
 }

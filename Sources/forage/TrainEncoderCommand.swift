@@ -55,10 +55,9 @@ struct TrainEncoderCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Who scores passages for losses with a teacher: gold; a reader's file; likelihood; likelihood:MODEL; utility:MODEL.",
+            "Who scores passages for losses with a teacher: \(RankingTeacher.forms).",
             discussion: """
-                A reader's file ranks; likelihood is that of the answers under the standard reader, or under a model; utility \
-                is whether a model finds that the passage helps. Losses with a teacher: \(Self.taught).
+                \(RankingTeacher.explained) Losses with a teacher: \(Self.taught).
                 """))
     var teacher = "gold"
 
@@ -80,7 +79,7 @@ struct TrainEncoderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The file to write.")
     var out: String
 
-    private static let taught = RankingLoss.all.filter(\.needsTeacher).map(\.name).joined(separator: ", ")
+    private static let taught = RankingTeacher.losses
 
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
@@ -119,7 +118,7 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         training.seed = seed
         training.hard = hard
         training.refresh = refresh
-        training.teacher = try rankingTeacher(folder)
+        training.teacher = try RankingTeacher.named(teacher, encoder: folder)
         let say = say
         let sets = try data.map { path in
             let set = try ReaderMaterial(folder: path, passagesAlone: pairs != "questions")
@@ -154,32 +153,5 @@ struct TrainEncoderCommand: AsyncParsableCommand {
                     + "\(PolicyScores.estimate(scores.1)) after" + (data.contains(path) ? "" : ", not learned from"))
         }
         say("wrote \(out)")
-    }
-
-    /// The teacher of `--teacher`.
-    private func rankingTeacher(_ folder: String) throws -> RankingTeacher {
-        let parts = teacher.split(separator: ":", maxSplits: 1).map(String.init)
-        func model() throws -> any LanguageModel {
-            guard parts.count == 2, let model = try ModelOpening.open(parts[1]) else {
-                throw ValidationError("--teacher \(teacher): expected \(parts.first ?? teacher):MODEL")
-            }
-            return model
-        }
-        func refused() -> ValidationError { ValidationError("--teacher \(teacher): the model gives no probabilities") }
-        switch parts.first {
-        case "gold": return .gold
-        case "likelihood" where parts.count == 1:
-            guard let path = PolicyFile.locate(SpanReader.standardName) else {
-                throw ValidationError("there is no \(SpanReader.standardName) beside the policies")
-            }
-            return .likelihood(try SpanReader(weights: path, model: folder).likelihoodReader)
-        case "likelihood":
-            guard let reader = RewardReader(try model()).likelihood else { throw refused() }
-            return .likelihood(reader)
-        case "utility":
-            guard let scoring = try model() as? any ContinuationScoring else { throw refused() }
-            return .utility(scoring)
-        default: return .reranker(ReaderReranker(try SpanReader(weights: teacher, model: folder)))
-        }
     }
 }

@@ -106,12 +106,12 @@ struct TrainReaderCommand: AsyncParsableCommand {
         }
         BLAS.threads = 1
         let sets = try (data + extra).map { entry in
-            let (path, most) = Self.divided(entry)
-            var set = try ReaderMaterial(folder: path, steps: true)
-            set.most = most ?? set.most
+            let entry = DataEntry(entry)
+            var set = try ReaderMaterial(folder: entry.path, steps: true)
+            set.most = entry.most ?? set.most
             return set
         }
-        let judged = Set(data.map { Self.divided($0).path })
+        let judged = Set(data.map { DataEntry($0).path })
         let heldSets = try held.map { path in
             let set = try ReaderMaterial(folder: path, part: "dev")
             return judged.contains(path) ? set.half(0) : set
@@ -160,13 +160,6 @@ struct TrainReaderCommand: AsyncParsableCommand {
         say("wrote \(out) and \(name).md")
     }
 
-    /// A folder and the most questions behind its last colon.
-    private static func divided(_ entry: String) -> (path: String, most: Int?) {
-        guard let colon = entry.lastIndex(of: ":"), let most = Int(entry[entry.index(after: colon)...]), most > 0
-        else { return (entry, nil) }
-        return (String(entry[..<colon]), most)
-    }
-
     private func run(in folder: String) -> ReaderRun {
         var training = ReaderTraining(tuning: Tuning(tune), steps: steps)
         training.threads = threads
@@ -189,7 +182,7 @@ struct TrainReaderCommand: AsyncParsableCommand {
     /// Scores the reader on the development questions of the data folders.
     private func judge(_ reader: SpanReader) async throws -> (reading: String, trust: String) {
         var result = (reading: "", trust: "")
-        for path in data.map({ Self.divided($0).path }) {
+        for path in data.map({ DataEntry($0).path }) {
             let whole = try ReaderMaterial(folder: path, part: "dev")
             let set = held.contains(path) ? whole.half(1) : whole
             var (f1, exact): ([Double], [Double]) = ([], [])

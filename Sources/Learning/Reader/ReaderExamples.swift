@@ -179,6 +179,9 @@ public struct ReaderMaterial: Sendable {
         return Array(pool.prefix(count))
     }
 
+    /// The passages that share the rarest words with a question, best first.
+    func lexicallyNearest(_ index: Int, count: Int) -> [Int] { lexical.nearest(items[index].question, count: count) }
+
     /// A question with the passages that a search by words puts first, in its order, and the places of the gold ones; nil
     /// where none of these is among them.
     func ranked(_ index: Int, count: Int) -> (question: String, passages: [ReaderPassage], gold: Set<Int>)? {

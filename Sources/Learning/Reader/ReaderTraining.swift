@@ -44,14 +44,7 @@ public struct ReaderTraining: Sendable {
     }
 
     /// The state of a run between steps.
-    public struct State: Sendable {
-        var heads: ParameterSet
-        var encoder: ParameterSet
-        var headAdam: Adam
-        var encoderAdam: Adam
-        /// Steps done.
-        public internal(set) var step = 0
-    }
+    public typealias State = TunedHeads
 
     /// An example as the network sees it.
     struct Prepared: Sendable {
@@ -87,9 +80,7 @@ public struct ReaderTraining: Sendable {
     public func start(_ model: DifferentiableBERT, heads: ParameterSet? = nil) -> State {
         let heads = heads ?? ReaderNetwork(dimension: model.shape.width).initialParameters(seed: seed)
         let encoder = tuning.map { model.parameters(for: $0, seed: seed) } ?? ParameterSet()
-        return State(
-            heads: heads, encoder: encoder, headAdam: Adam(for: heads, weightDecay: weightDecay),
-            encoderAdam: Adam(for: encoder, weightDecay: weightDecay))
+        return State(heads: heads, encoder: encoder, weightDecay: weightDecay)
     }
 
     /// The first block that learns.
@@ -153,17 +144,12 @@ public struct ReaderTraining: Sendable {
         GradientNorm.clip(&gradients, to: 1)
         let schedule = LearningRateSchedule.linear(peak: 1, warmUp: max(1, steps / 20), steps: steps)
         let rate = progress.map { Float(min(1, 20 * ($0 + 0.002)) * max(0, 1 - $0)) } ?? schedule.rate(at: step)
-        let count = heads.values.count
-        state.headAdam.update(
-            &state.heads, gradients: Array(gradients.prefix(count)), learningRate: rate * headRate)
+        state.update(gradients, headRate: rate * headRate, encoderRate: rate * encoderRate)
         if let learning {
             for (index, name) in heads.names.enumerated() where !learning.contains(String(name.prefix { $0 != "." })) {
                 state.heads.values[index] = heads.values[index]
             }
         }
-        state.encoderAdam.update(
-            &state.encoder, gradients: Array(gradients.dropFirst(count)), learningRate: rate * encoderRate)
-        state.step += 1
         return result.loss
     }
 
@@ -258,15 +244,8 @@ public struct ReaderTraining: Sendable {
     public func write(
         _ state: State, model: DifferentiableBERT, earlier: WeightDelta? = nil, to path: String, notes: [String: String]
     ) throws {
-        var writer = SafetensorsWriter(metadata: notes)
-        state.heads.add(to: &writer, prefix: "heads.")
-        if let tuning {
-            WeightDelta(from: model.base, to: model.merged(state.encoder, tuning: tuning))
-                .add(to: &writer, shapes: model.base)
-        } else {
-            earlier?.add(to: &writer, shapes: model.base)
-        }
-        try writer.write(to: path)
+        let delta = tuning.map { WeightDelta(from: model.base, to: model.merged(state.encoder, tuning: $0)) } ?? earlier
+        try state.write(delta, shapes: model.base, to: path, notes: notes)
     }
 
     /// Writes all that a run needs to go on.
@@ -275,30 +254,14 @@ public struct ReaderTraining: Sendable {
     ///   - best: The best score so far.
     ///   - seconds: The time spent so far.
     public func checkpoint(_ state: State, to path: String, best: Double = -1, seconds: Double = 0) throws {
-        var writer = SafetensorsWriter(
-            metadata: [
-                "step": String(state.step), "steps": String(steps), "best": String(best), "seconds": String(seconds),
-            ])
-        state.heads.add(to: &writer, prefix: "heads.")
-        state.encoder.add(to: &writer, prefix: "encoder.")
-        state.headAdam.add(to: &writer, names: state.heads.names, prefix: "heads.adam.")
-        state.encoderAdam.add(to: &writer, names: state.encoder.names, prefix: "encoder.adam.")
-        try writer.write(to: path)
+        try state.checkpoint(to: path, steps: steps, best: best, seconds: seconds)
     }
 
     /// Reads a checkpoint of a run with the same settings.
     ///
     /// - Throws: `SafetensorsError`.
     public func resume(_ model: DifferentiableBERT, from path: String) throws -> State {
-        let file = try SafetensorsFile(path: path)
-        var state = start(model)
-        state.heads = try state.heads.loaded(from: file, prefix: "heads.")
-        state.encoder = try state.encoder.loaded(from: file, prefix: "encoder.")
-        state.headAdam = try state.headAdam.loaded(from: file, names: state.heads.names, prefix: "heads.adam.")
-        state.encoderAdam = try state.encoderAdam.loaded(
-            from: file, names: state.encoder.names, prefix: "encoder.adam.")
-        state.step = Int(file.metadata["step"] ?? "") ?? state.headAdam.step
-        return state
+        try start(model).resumed(from: SafetensorsFile(path: path))
     }
 
     /// The heads of an earlier reader's file to start from; those that it lacks, or has of another size, start anew.

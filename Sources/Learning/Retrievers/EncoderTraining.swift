@@ -42,64 +42,21 @@ public struct EncoderTraining: Sendable {
         self.steps = steps
     }
 
-    /// A batch: questions, then passages, and each question's list among them.
-    struct Batch: Sendable {
-        var questions: [String] = []
-        var answers: [[String]] = []
-        var passages: [ReaderPassage] = []
-        /// For each question its own passages, gold first, as places among `passages`, and how many are gold.
-        var own: [(places: [Int], gold: Int)] = []
-    }
+    typealias Rankings = RankingBatches.Rankings
 
-    /// How the encoder ranks each set's passages now, and how it did before.
-    struct Rankings: Sendable {
-        var now: [DenseRanking] = []
-        var before: [DenseRanking] = []
-    }
-
-    func draw(_ sets: [ReaderMaterial], step: Int, rankings: Rankings = Rankings()) -> Batch {
-        var generator = SplitMix64(seed: seed, stream: 0xE2C0 &+ UInt64(step))
-        let weights = sets.map { Float(min($0.count, 1000)) }
-        var batch = Batch()
-        var tries = 0
-        var topic: (set: Int, items: [Int])?
-        if negatives.isTopical {
-            let set = generator.index(weights: weights)
-            if let topics = rankings.now.indices.contains(set) ? rankings.now[set].topics : nil, !topics.isEmpty {
-                topic = (set, topics[generator.integer(below: topics.count)])
-            }
-        }
-        while batch.questions.count < self.batch, tries < 20 * self.batch {
-            tries += 1
-            let number = topic?.set ?? generator.index(weights: weights)
-            let set = sets[number]
-            let index =
-                topic.map { $0.items[generator.integer(below: $0.items.count)] }
-                ?? generator.integer(below: max(1, set.count))
-            guard set.items.indices.contains(index), !set.items[index].gold.isEmpty else { continue }
-            let gold = set.items[index].gold
-            let place = NegativeSampler.Place(
-                set: set, index: index, dense: rankings.now.indices.contains(number) ? rankings.now[number] : nil,
-                earlier: rankings.before.indices.contains(number) ? rankings.before[number] : nil)
-            let chosen =
-                [gold[generator.integer(below: gold.count)]] + negatives.draw(place, hard, &generator)
-            let first = batch.passages.count
-            batch.questions.append(set.items[index].question)
-            batch.answers.append(set.items[index].answers)
-            batch.own.append((places: Array(first..<(first + chosen.count)), gold: 1))
-            batch.passages += chosen.map { set.passages[$0] }
-        }
-        return batch
+    func draw(_ sets: [ReaderMaterial], step: Int, rankings: Rankings = Rankings()) -> RankingBatch {
+        RankingBatches(negatives: negatives, batch: batch, hard: hard, seed: seed)
+            .draw(sets, step: step, rankings: rankings)
     }
 
     /// The lists over all scores, question by question in rows of as many scores as there are passages.
-    func lists(_ batch: Batch, teacher scores: [[Float]]) -> (elements: [Int], lists: [RankingLoss.List]) {
+    func lists(_ batch: RankingBatch, teacher scores: [[Float]]) -> (elements: [Int], lists: [RankingLoss.List]) {
         var elements: [Int] = []
         var lists: [RankingLoss.List] = []
         for (row, own) in batch.own.enumerated() {
             // A teacher has judged a question's own passages only.
             let others = negatives.usesBatch && !loss.needsTeacher
-            let places = own.places + (others ? batch.passages.indices.filter { !own.places.contains($0) } : [])
+            let places = own.places + (others ? batch.others(of: row) : [])
             let start = elements.count
             elements += places.map { row * batch.passages.count + $0 }
             lists.append(
@@ -181,7 +138,7 @@ public struct EncoderTraining: Sendable {
     }
 
     /// The teacher's scores of each question's own passages.
-    private func taught(_ batch: Batch) async throws -> [[Float]] {
+    private func taught(_ batch: RankingBatch) async throws -> [[Float]] {
         guard loss.needsTeacher else { return [] }
         var scores: [[Float]] = []
         for (number, own) in batch.own.enumerated() {

@@ -2,6 +2,7 @@
 
 import Base
 import Corpus
+import Search
 
 /// Where a question's wrong passages come from. One entry, one method: `--negatives` names them.
 public struct NegativeSampler: Sendable {
@@ -12,6 +13,8 @@ public struct NegativeSampler: Sendable {
     /// Whether the other questions' passages of a batch count as wrong ones too.
     public let usesBatch: Bool
     let ranking: Ranking
+    /// Whether the encoder that learns ranks anew while it learns.
+    public var followsTraining: Bool { ranking == .refreshed }
     /// Whether the questions of a batch are taken from one topic.
     let isTopical: Bool
     let draw: @Sendable (_ place: Place, _ count: Int, _ generator: inout SplitMix64) -> [Int]
@@ -45,7 +48,7 @@ public struct NegativeSampler: Sendable {
 
     /// The samplers that can be named.
     public static let all: [NegativeSampler] = [
-        inBatch, lexical, random, initial, refreshed, teleported, positiveAware, topical,
+        inBatch, lexical, random, initial, hybrid, refreshed, teleported, positiveAware, topical,
     ]
 
     /// The sampler of a name.
@@ -69,6 +72,16 @@ public struct NegativeSampler: Sendable {
     /// What the encoder put first before it learned anything (STAR's static hard negatives, arXiv 2104.08051).
     static let initial = NegativeSampler("star", ranking: .once) { place, count, generator in
         pick(place.nearest(place.dense, depth).map(\.passage), count, &generator)
+    }
+    /// What a hybrid search put first before anything was learned: the rankings by words and by the encoder, fused by
+    /// reciprocal rank.
+    static let hybrid = NegativeSampler("hybrid", ranking: .once) { place, count, generator in
+        let gold = place.gold
+        let words = place.set.lexicallyNearest(place.index, count: depth + gold.count)
+        let dense = place.dense?.nearest(place.index, count: depth + gold.count).map(\.passage) ?? []
+        let lists = [words, dense].map { Search.Ranking($0, scores: $0.map { _ in 0 }) }
+        let fused = ReciprocalRank().fuse(lists, limit: depth + gold.count).map(\.id)
+        return pick(Array(fused.filter { !gold.contains($0) }.prefix(depth)), count, &generator)
     }
     /// What the encoder puts first now: the index is made anew every so many steps (ANCE, arXiv 2007.00808).
     static let refreshed = NegativeSampler("ance", ranking: .refreshed) { place, count, generator in

@@ -33,6 +33,8 @@ public struct RankingLoss: Sendable {
     public let name: String
     /// Whether it needs a teacher's scores.
     public let needsTeacher: Bool
+    /// Whether it compares the scores of different questions, so that a batch cannot be divided.
+    public var comparesQuestions = false
     /// The mean loss over the lists from a column of scores.
     public let value: @Sendable (_ scores: Variable, _ lists: [List]) -> Variable
 
@@ -122,7 +124,8 @@ public struct RankingLoss: Sendable {
     /// The logistic loss of each relevant passage against every other passage of the whole batch, whichever question it was
     /// scored for: so that scores of different questions can be compared, as a threshold does (the Mann-Whitney loss of
     /// arXiv 2510.00137; divided by log 2 it bounds one minus the area under the ROC curve).
-    public static let mannWhitney = RankingLoss(name: "mw", needsTeacher: false) { scores, lists in
+    public static let mannWhitney = RankingLoss(name: "mw", needsTeacher: false, comparesQuestions: true) {
+        scores, lists in
         let better = lists.flatMap { list in list.relevant.map { list.range.lowerBound + $0 } }
         let worse = lists.flatMap { list in list.others.map { list.range.lowerBound + $0 } }
         guard !better.isEmpty, !worse.isEmpty else { return scores.sum() * 0 }

@@ -12,6 +12,22 @@ public final class RankingRegistry: Sendable {
     /// Makes a reranker, or gives nil where what it needs (a model) is not at hand.
     public typealias RerankerMaker = @Sendable () throws -> (any Reranker)?
 
+    /// Rerankers of one kind, each in a file, which are named `KIND:FILE`.
+    public struct RerankerFiles: Sendable {
+        /// The names of those that lie where they are looked for.
+        public var names: @Sendable () -> [String]
+        /// Opens the one of a name, or of a path.
+        public var open: @Sendable (_ nameOrPath: String) throws -> any Reranker
+
+        public init(
+            names: @escaping @Sendable () -> [String],
+            open: @escaping @Sendable (_ nameOrPath: String) throws -> any Reranker
+        ) {
+            self.names = names
+            self.open = open
+        }
+    }
+
     private struct State {
         var fusions: [String: Maker<any RankFusion>] = [
             "reciprocal_rank": { options throws(RankingError) in
@@ -22,6 +38,7 @@ public final class RankingRegistry: Sendable {
                 let name = try options.choice("normalization", default: "min_max", of: names)
                 return ScoreInterpolation(ScoreInterpolation.Normalization(rawValue: name) ?? .minMax)
             },
+            "product": { _ in ProductFusion() },
         ]
         var feedbacks: [String: Maker<any RelevanceFeedback>] = [
             "tf-idf": { _ in FrequentWords() },
@@ -35,6 +52,7 @@ public final class RankingRegistry: Sendable {
             },
         ]
         var rerankers: [String: RerankerMaker] = [:]
+        var files: [String: RerankerFiles] = [:]
         var opened: [String: any Reranker] = [:]
     }
 
@@ -61,10 +79,20 @@ public final class RankingRegistry: Sendable {
         }
     }
 
+    /// Adds a kind of rerankers that are files; the last of a kind counts.
+    public func register(rerankerKind kind: String, _ files: RerankerFiles) {
+        state.withLock { $0.files[kind] = files }
+    }
+
     /// The names, sorted.
     public var fusions: [String] { state.withLock { $0.fusions.keys.sorted() } }
     public var feedbacks: [String] { state.withLock { $0.feedbacks.keys.sorted() } }
-    public var rerankers: [String] { state.withLock { $0.rerankers.keys.sorted() } }
+    public var rerankers: [String] {
+        let (single, files) = state.withLock { (Array($0.rerankers.keys), $0.files) }
+        return (single + files.flatMap { kind, files in files.names().map { "\(kind):\($0)" } }).sorted()
+    }
+    /// How rerankers that are files are named, such as `cross:FILE`, sorted.
+    public var rerankerForms: [String] { state.withLock { $0.files.keys.sorted() }.map { $0 + ":FILE" } }
 
     /// The fusion that a policy or a request names.
     /// - Parameter value: a name such as `"interpolation"`, or one with its options:
@@ -85,14 +113,24 @@ public final class RankingRegistry: Sendable {
     }
 
     /// The reranker of a name, opened once.
+    /// - Parameter anyFile: Whether the name may be that of any file, as it may in a command or a policy; a request names
+    ///   only what is offered (``rerankers``).
     /// - Throws: `RankingError` for an unknown name, or where what it needs is not at hand; what opening it throws.
-    public func reranker(_ name: String) throws -> any Reranker {
-        if let known = state.withLock({ $0.opened[name] }) { return known }
-        guard let maker = state.withLock({ $0.rerankers[name] }) else {
-            let known = rerankers.isEmpty ? "there are none" : "there are \(rerankers.joined(separator: ", "))"
+    public func reranker(_ name: String, anyFile: Bool = true) throws -> any Reranker {
+        let parts = name.split(separator: ":", maxSplits: 1).map(String.init)
+        let (known, maker, files) = state.withLock { state in
+            (
+                state.opened[name], state.rerankers[name],
+                parts.count == 2 ? state.files[parts[0]].map { (open: $0, file: parts[1]) } : nil
+            )
+        }
+        guard maker != nil || files != nil, maker != nil || anyFile || rerankers.contains(name) else {
+            let all = rerankers + (anyFile ? rerankerForms : [])
+            let known = all.isEmpty ? "there are none" : "there are \(all.joined(separator: ", "))"
             throw RankingError("there is no reranker \"\(name.prefix(100))\"; \(known)")
         }
-        guard let opened = try maker() else {
+        if let known { return known }
+        guard let opened = try maker.map({ try $0() }) ?? files.map({ try $0.open.open($0.file) }) else {
             throw RankingError("the reranker \(name) has not what it needs here: `forage model pull minilm`")
         }
         state.withLock { $0.opened[name] = opened }

@@ -45,7 +45,7 @@ extension ForageService {
 
     /// The reranker that a request names.
     func reranker(_ name: JSONValue) throws(ServiceError) -> any Reranker {
-        do { return try ranking.reranker(name.string ?? name.serialized()) } catch {
+        do { return try ranking.reranker(name.string ?? name.serialized(), anyFile: false) } catch {
             throw ServiceError(.invalid, "\(error)", location: ["reranker"])
         }
     }
