@@ -30,12 +30,15 @@ static struct {
     void *(*g_mime_multipart_get_part)(void *, int);
     void *(*g_mime_object_get_content_type)(void *);
     char *(*g_mime_content_type_get_mime_type)(void *);
+    const char *(*g_mime_content_type_get_parameter)(void *, const char *);
     const char *(*g_mime_object_get_disposition)(void *);
     const char *(*g_mime_part_get_filename)(void *);
     void *(*g_mime_part_get_content)(void *);
     long (*g_mime_data_wrapper_write_to_stream)(void *, void *);
     long (*g_mime_object_write_to_stream)(void *, void *, void *);
-    char *(*g_mime_text_part_get_text)(void *);
+    void *(*g_mime_utils_header_decode_date)(const char *);
+    char *(*g_date_time_format)(void *, const char *);
+    void (*g_date_time_unref)(void *);
     size_t (*g_mime_multipart_get_type)(void);
     size_t (*g_mime_message_part_get_type)(void);
     size_t (*g_mime_text_part_get_type)(void);
@@ -64,12 +67,15 @@ static const forage_library_function functions[] = {
     FUNCTION(g_mime_multipart_get_part),
     FUNCTION(g_mime_object_get_content_type),
     FUNCTION(g_mime_content_type_get_mime_type),
+    FUNCTION(g_mime_content_type_get_parameter),
     FUNCTION(g_mime_object_get_disposition),
     FUNCTION(g_mime_part_get_filename),
     FUNCTION(g_mime_part_get_content),
     FUNCTION(g_mime_data_wrapper_write_to_stream),
     FUNCTION(g_mime_object_write_to_stream),
-    FUNCTION(g_mime_text_part_get_text),
+    FUNCTION(g_mime_utils_header_decode_date),
+    FUNCTION(g_date_time_format),
+    FUNCTION(g_date_time_unref),
     FUNCTION(g_mime_multipart_get_type),
     FUNCTION(g_mime_message_part_get_type),
     FUNCTION(g_mime_text_part_get_type),
@@ -113,11 +119,11 @@ struct walk {
 static int is_a(void *object, size_t type) { return library.g_type_check_instance_is_a(object, type); }
 
 /// Gives the bytes of a stream in memory to the caller's function.
-static int give(struct walk *walk, void *stream, forage_mail_kind kind, const char *type, const char *name,
-                int alternative) {
+static int give(struct walk *walk, void *stream, forage_mail_kind kind, const char *type, const char *charset,
+                const char *name, int alternative) {
     GByteArray *bytes = library.g_mime_stream_mem_get_byte_array(stream);
     if (!bytes) return 1;
-    return walk->callback(walk->context, kind, type, name, bytes->data ? bytes->data : (unsigned char *)"",
+    return walk->callback(walk->context, kind, type, charset, name, bytes->data ? bytes->data : (unsigned char *)"",
                           bytes->length, alternative);
 }
 
@@ -130,22 +136,19 @@ static int leaf(struct walk *walk, void *part, int alternative) {
     int is_attached = (disposition && !strcasecmp(disposition, "attachment")) || name;
     int is_html = !strcasecmp(known, "text/html");
     int goes_on = 1;
-    char *text = NULL;
+    forage_mail_kind kind = FORAGE_MAIL_FILE;
+    const char *charset = NULL;
     if (!is_attached && (is_html || !strncasecmp(known, "text/", 5)) &&
-        is_a(part, library.g_mime_text_part_get_type()))
-        text = library.g_mime_text_part_get_text(part);
-    if (text) {
-        goes_on = walk->callback(walk->context, is_html ? FORAGE_MAIL_HTML : FORAGE_MAIL_PLAIN, known, name, text,
-                                 strlen(text), alternative);
-        library.g_free(text);
-    } else {
-        void *content = library.g_mime_part_get_content(part);
-        void *stream = content ? library.g_mime_stream_mem_new() : NULL;
-        if (stream) {
-            library.g_mime_data_wrapper_write_to_stream(content, stream);
-            goes_on = give(walk, stream, FORAGE_MAIL_FILE, known, name, alternative);
-            library.g_object_unref(stream);
-        }
+        is_a(part, library.g_mime_text_part_get_type())) {
+        kind = is_html ? FORAGE_MAIL_HTML : FORAGE_MAIL_PLAIN;
+        charset = content_type ? library.g_mime_content_type_get_parameter(content_type, "charset") : NULL;
+    }
+    void *content = library.g_mime_part_get_content(part);
+    void *stream = content ? library.g_mime_stream_mem_new() : NULL;
+    if (stream) {
+        library.g_mime_data_wrapper_write_to_stream(content, stream);
+        goes_on = give(walk, stream, kind, known, charset, name, alternative);
+        library.g_object_unref(stream);
     }
     library.g_free(type);
     return goes_on;
@@ -170,7 +173,7 @@ static int visit(struct walk *walk, void *object, int depth, int alternative) {
         void *stream = message ? library.g_mime_stream_mem_new() : NULL;
         if (!stream) return 1;
         library.g_mime_object_write_to_stream(message, NULL, stream);
-        int goes_on = give(walk, stream, FORAGE_MAIL_FILE, "message/rfc822", NULL, alternative);
+        int goes_on = give(walk, stream, FORAGE_MAIL_FILE, "message/rfc822", NULL, NULL, alternative);
         library.g_object_unref(stream);
         return goes_on;
     }
@@ -197,4 +200,16 @@ int forage_mail_read(const void *bytes, size_t count, forage_mail_header header,
     visit(&walk, library.g_mime_message_get_mime_part(message), 0, 0);
     library.g_object_unref(message);
     return 1;
+}
+
+char *forage_mail_date(const char *text) {
+    void *date = library.g_mime_utils_header_decode_date(text);
+    if (!date) return NULL;
+    char *made = library.g_date_time_format(date, "%Y-%m-%dT%H:%M:%S%:z");
+    library.g_date_time_unref(date);
+    size_t size = made ? strlen(made) + 1 : 0;
+    char *copy = made ? malloc(size) : NULL;
+    if (copy) memcpy(copy, made, size);
+    library.g_free(made);
+    return copy;
 }

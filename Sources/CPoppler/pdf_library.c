@@ -45,6 +45,7 @@ static struct {
     GList *(*poppler_document_get_attachments)(void *);
     int (*poppler_attachment_save_to_callback)(void *, int (*)(const char *, size_t, void *, GError **), void *,
                                                GError **);
+    void (*poppler_page_get_size)(void *, double *, double *);
     char *(*poppler_page_get_text)(void *);
     int (*poppler_page_get_text_layout)(void *, forage_pdf_box **, unsigned *);
     GList *(*poppler_page_get_image_mapping)(void *);
@@ -80,6 +81,7 @@ static const forage_library_function functions[] = {
     FUNCTION(poppler_document_get_modification_date),
     FUNCTION(poppler_document_get_attachments),
     FUNCTION(poppler_attachment_save_to_callback),
+    FUNCTION(poppler_page_get_size),
     FUNCTION(poppler_page_get_text),
     FUNCTION(poppler_page_get_text_layout),
     FUNCTION(poppler_page_get_image_mapping),
@@ -186,12 +188,16 @@ int64_t forage_pdf_date(forage_pdf *pdf, int which) {
                       : library.poppler_document_get_modification_date(pdf->document);
 }
 
-int forage_pdf_page_text(forage_pdf *pdf, int number, char **text, forage_pdf_box **boxes, size_t *count) {
+int forage_pdf_page_text(forage_pdf *pdf, int number, char **text, forage_pdf_box **boxes, size_t *count,
+                         double *height) {
     *text = NULL;
     *boxes = NULL;
     *count = 0;
+    *height = 0;
     void *page = library.poppler_document_get_page(pdf->document, number);
     if (!page) return 0;
+    double width = 0;
+    library.poppler_page_get_size(page, &width, height);
     *text = taken(library.poppler_page_get_text(page));
     forage_pdf_box *rectangles = NULL;
     unsigned found = 0;

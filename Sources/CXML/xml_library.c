@@ -59,8 +59,15 @@ const char *forage_xml_reader_name(forage_xml_reader *reader) {
     return (const char *)xmlTextReaderConstLocalName(reader);
 }
 const char *forage_xml_reader_value(forage_xml_reader *reader) { return (const char *)xmlTextReaderConstValue(reader); }
-int forage_xml_reader_first_attribute(forage_xml_reader *reader) {
-    return xmlTextReaderMoveToFirstAttribute(reader) == 1;
+/// Goes on to an attribute that is no declaration of a namespace.
+static int passed_namespaces(forage_xml_reader *reader, int found) {
+    while (found == 1 && xmlTextReaderIsNamespaceDecl(reader) == 1) found = xmlTextReaderMoveToNextAttribute(reader);
+    return found == 1;
 }
-int forage_xml_reader_next_attribute(forage_xml_reader *reader) { return xmlTextReaderMoveToNextAttribute(reader) == 1; }
+int forage_xml_reader_first_attribute(forage_xml_reader *reader) {
+    return passed_namespaces(reader, xmlTextReaderMoveToFirstAttribute(reader));
+}
+int forage_xml_reader_next_attribute(forage_xml_reader *reader) {
+    return passed_namespaces(reader, xmlTextReaderMoveToNextAttribute(reader));
+}
 void forage_xml_reader_leave_attributes(forage_xml_reader *reader) { xmlTextReaderMoveToElement(reader); }

@@ -251,7 +251,8 @@ struct IndexCommand: AsyncParsableCommand {
                 "bad": .integer(summary.bad), "set_aside": list(summary.setAside), "kinds": .object(kinds),
                 "notes": list(summary.notes),
                 "sources_read": .integer(summary.sourcesRead), "sources_unchanged": .integer(summary.sourcesUnchanged),
-                "files_ignored": .integer(summary.filesIgnored), "seconds": .number((seconds * 1000).rounded() / 1000),
+                "files_ignored": .integer(summary.filesIgnored), "left_out": list(summary.leftOut),
+                "seconds": .number((seconds * 1000).rounded() / 1000),
             ]
             print(record)
             return
@@ -263,6 +264,10 @@ struct IndexCommand: AsyncParsableCommand {
             )
         }
         for remark in Self.remarks(on: reader.columns.fields) { note("note: \(remark)") }
+        // Hidden files and the like are what people expect to be left out.
+        let unexpected = summary.leftOut.filter { $0.reason != IngestSummary.leftOutByName }
+        for entry in unexpected.prefix(20) { note("left out \(printable("\(entry)"))") }
+        if unexpected.count > 20 { note("left out \(unexpected.count - 20) more; --json lists them") }
         report(setAside: summary)
         for (format, kind) in summary.kinds.sorted(by: {
             ($0.value.documents, $0.key.rawValue) > ($1.value.documents, $1.key.rawValue)

@@ -118,6 +118,7 @@ struct IndexingOptions: ParsableArguments {
         let generation = try writer.beginGeneration()
         var builder = IndexBuilder(encoder: nil)
         builder.keywords = try keywordOptions(after: nil)
+        builder.detectsLanguage = !saysLanguage
         try await builder.build(generation)
         try generation.publish()
     }
@@ -144,11 +145,16 @@ struct IndexingOptions: ParsableArguments {
             note("\(builder.encoderName): \(warning)")
         }
         builder.keywords = try keywordOptions(after: previous)
-        builder.detectsLanguage =
-            previous?.path(ofRole: IndexRole.keyword) == nil && language == nil && stemmer == nil && stopWords == nil
+        builder.detectsLanguage = !saysLanguage
+        let isNew = previous?.path(ofRole: IndexRole.keyword) == nil
         builder.onLanguage = { language in
             line.clear()
-            note("The texts are in \(language.name.capitalized): indexed so. Say --language for another one.")
+            let name = language.name.capitalized
+            note(
+                isNew
+                    ? "The texts are in \(name): indexed so. Say --language for another one."
+                    : "Most texts are in \(name) now: the words of all are indexed anew so. Say --language for another one."
+            )
         }
         builder.embeddingCache = embeddingCache
         builder.vectorFormat = vectorFormat
@@ -157,6 +163,8 @@ struct IndexingOptions: ParsableArguments {
         builder.tokens = lateInteraction
         return builder
     }
+
+    private var saysLanguage: Bool { language != nil || stemmer != nil || stopWords != nil }
 
     private func keywordOptions(after previous: CorpusReader?) throws -> KeywordIndexOptions {
         var options = KeywordIndexOptions()

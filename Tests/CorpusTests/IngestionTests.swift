@@ -20,6 +20,36 @@ import Text
         }.joined()
     }
 
+    /// A name need not be UTF-8; what is left out is named with the reason.
+    @Test func filesOfAnyNameAreReadAndOthersNamed() throws {
+        try folder.write("odd/plain.txt", "A plain one.")
+        try folder.write("odd/.hidden", "no")
+        let name = Array((folder("odd") + "/caf").utf8) + [0xE9] + Array(".txt".utf8) + [0]
+        let descriptor = name.withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { own in own.baseAddress.map { creat($0, 0o600) } ?? -1 }
+        }
+        try #require(descriptor >= 0)
+        let words = "Written on an old system."
+        #expect(write(descriptor, words, words.utf8.count) == words.utf8.count)
+        close(descriptor)
+        symlink("/etc/passwd", folder("odd/link.txt"))
+        mkfifo(folder("odd/pipe"), 0o600)
+        let writer = try writer()
+        let summary = try writer.ingest([folder("odd")])
+        #expect(summary.added == 2 && summary.bad == 0, "\(summary.setAside)")
+        #expect(summary.filesIgnored == 3)
+        let reasons = Dictionary(uniqueKeysWithValues: summary.leftOut.map { ($0.place, $0.reason) })
+        #expect(reasons[folder("odd/link.txt")]?.contains("link") == true)
+        #expect(reasons[folder("odd/pipe")]?.contains("pipe") == true)
+        #expect(reasons[folder("odd/.hidden")] == IngestSummary.leftOutByName)
+        let reader = try writer.publish()
+        #expect(try reader.document(id: "odd/caf\\xE9.txt")?.text == "Written on an old system.")
+        // Run again, it is known; named as arguments come, it is found.
+        #expect(try writer.ingest([folder("odd")]).sourcesUnchanged == 2)
+        let other = try CorpusWriter.open(creatingAt: folder("other.forage"))
+        #expect(try other.ingest([folder("odd/caf\u{FFFD}.txt")]).added == 1)
+    }
+
     /// Tables of one folder all count from 1: none takes the place of another's rows, now or when one of them changes.
     @Test func filesWithTheSameIDsKeepTheirRecords() throws {
         try folder.write("in/orders.csv", "id,item\n1,lamp\n2,oar\n")

@@ -231,3 +231,70 @@ import Testing
         #expect(kind("From: a@b\nTo: c@d\nSubject: x\n\nHi", "mail") == .eml && kind("x", "a.unknown") == .text)
     }
 }
+
+/// What pages and values in odd forms are.
+@Suite struct OddFormTests {
+    private func text(_ body: String) throws -> String {
+        try #require(read("<html><body>\(body)</body></html>", name: "x.html").documents.first).text
+    }
+
+    /// References without a semicolon, by the tables of HTML.
+    @Test func referencesWithoutASemicolon() throws {
+        #expect(
+            try text("<p>&copy2024 &ltx &amp;lt; &notit; &nbspz caf&eacute; &ampx &frac12x</p>")
+                == "©2024 <x &lt; ¬it; z café &x ½x")
+        #expect(try text("<p><a href=\"?a=1&copy=2&section=3\">go</a> &notin;</p>") == "go ∉")
+    }
+
+    @Test func menusOfManyLinksAreNoText() throws {
+        let menu = (0..<50).map { "<li><a href=x>Menu item \($0)</a>" }.joined()
+        let words = "The marsh harrier nests in reed beds across Europe and hunts over open water in the morning."
+        #expect(try text("<ul class=\"menu\">\(menu)</ul><div><p>\(words)</p></div>") == words)
+        // A page that is nothing but links is read.
+        #expect(try text("<h1>All pages</h1><ul class=\"menu\">\(menu)</ul>").contains("Menu item 49"))
+    }
+
+    @Test func textBelowManyWrappersIsRead() throws {
+        let deep =
+            String(repeating: "<div>", count: 5000) + "<p>Deep down &amp; found</p>"
+            + String(repeating: "</div>", count: 5000)
+        #expect(try text(deep + "<p>After</p>") == "Deep down & found\n\nAfter")
+    }
+
+    @Test func jsonAsPeopleWriteIt() throws {
+        let settings = try read(
+            "// config\n{\n  /* c */ \"name\": \"x\", // y\n  \"list\": [1,2,3,],\n}\n", name: "a.json")
+        #expect(settings.documents.count == 1 && settings.problems.isEmpty)
+        let markdown = try read("# Markdown really\ntext", name: "a.json")
+        #expect(markdown.documents.first?.text == "# Markdown really\ntext" && markdown.problems.isEmpty)
+        let cut = try read("{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"b\",\"text\":\"tw", name: "a.jsonl")
+        #expect(cut.documents.count == 1 && cut.problems.count == 1)
+        #expect(cut.problems.first?.reason.contains("null") == false, "\(cut.problems)")
+    }
+
+    @Test func tablesUnderTheNamesOfSheets() throws {
+        #expect(try read("a\tb\n1\t2\n3\t4\n", name: "x.xls").documents.count == 2)
+        #expect(try read("a,b\n1,x\n3,y\n", name: "x.xls").documents.count == 2)
+        #expect(
+            try read("<table><tr><td>a</td><td>b</td></tr></table>", name: "x.xls").documents.first?.text == "a | b")
+        var problems: [String] = []
+        func records(_ rows: [[Int: String]]) -> [SourceDocument] {
+            var sheet = Sheet(name: "s")
+            sheet.rows = rows.enumerated().map { ($0.offset + 1, $0.element) }
+            return sheet.documents(id: "s", title: "s", fields: RecordFields(), problems: &problems)
+        }
+        #expect(
+            records([[1: "Ships", 2: "Fee"], [0: "North", 1: "4", 2: "x"], [0: "South", 1: "5", 2: "y"]]).count == 2)
+        #expect(records([[0: "n", 1: "n"], [0: "1", 1: "x"], [0: "2", 1: "y"]]).count == 2)
+    }
+
+    @Test func declarationsOfNamespacesAreNoFields() throws {
+        let xml = "<r xmlns:a=\"urn:a\" xmlns=\"urn:b\"><i a:k=\"1\"><n>One</n></i><i a:k=\"2\"><n>Two</n></i></r>"
+        let documents = try read(xml, name: "x.xml").documents
+        #expect(!documents.isEmpty)
+        #expect(
+            documents.allSatisfy {
+                !$0.text.contains("urn:") && $0.metadata.values.allSatisfy { $0 != .string("urn:a") }
+            })
+    }
+}

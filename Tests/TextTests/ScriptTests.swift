@@ -99,6 +99,58 @@ import Text
         #expect(TextLanguage.detected(in: []) == nil)
     }
 
+    /// The names of a few columns are no running text, whatever words they are.
+    @Test func tablesSayNoLanguage() {
+        let rows = [
+            "al: 1\nda: x y z\nla: rosso verde\nin: a b c\ncon: 4", "al: 2\nda: x y z\nla: nero blu\nin: d e f\ncon: 5",
+        ]
+        #expect(TextLanguage.detected(in: rows) == nil)
+        let english = TextLanguage.evidence(
+            in: Array(
+                repeating:
+                    "The lamps of the harbour are lit and it is the keeper who is in the tower with them for this.",
+                count: 20))
+        #expect(english.language == .english && !english.isThin)
+    }
+
+    /// Spellings that stand for each other have one term.
+    @Test(arguments: [
+        ("german", ["Häuser", "Haeuser", "Haus"]), ("german", ["Bücher", "Buecher", "Buch"]),
+        ("german", ["Größe", "Groesse", "größe"]), ("german", ["Übergang", "Uebergang"]),
+        ("german", ["neue", "neuen"]),
+        ("arabic", ["القاهرة", "القاهره"]), ("hindi", ["हिंदी", "हिन्दी"]), ("english", ["हिंदी", "हिन्दी"]),
+        ("polish", ["książka", "książki", "książkę", "książką", "książek", "ksiazka"]),
+        ("polish", ["domami", "domach", "domów"]),
+        ("english", ["école", "l'école", "L’école", "d'école"]),
+        ("english", ["ingénieur", "L'ingénieur", "qu'ingénieur"]),
+        ("english", ["圖書館", "图书馆"]), ("chinese", ["漢語", "汉语"]),
+    ])
+    func spellingsOfAWordAreOne(_ name: String, _ words: [String]) throws {
+        let language = try #require(TextLanguage.named(name))
+        let analyzer = try TextAnalyzer(AnalyzerOptions(language: language))
+        #expect(
+            Set(words.map { analyzer.indexTerms(in: $0).map(\.text) }).count == 1,
+            "\(words.map { analyzer.indexTerms(in: $0).map(\.text) })")
+    }
+
+    @Test func apostrophesOfEnglishJoin() throws {
+        let analyzer = try TextAnalyzer()
+        #expect(
+            analyzer.terms(in: "O'Brien can't see Arthur's y'all don't") == [
+                "obrien", "cant", "see", "arthur", "yall", "dont",
+            ])
+        #expect(
+            try TextAnalyzer(AnalyzerOptions(language: #require(TextLanguage.named("german")))).terms(
+                in: "Quelle Bauer") == ["quell", "bau"])
+    }
+
+    /// Persian sets endings apart by a mark that has no width.
+    @Test func persianEndingsAreWords() throws {
+        let analyzer = try TextAnalyzer(AnalyzerOptions(language: #require(TextLanguage.named("persian"))))
+        let word = try #require(analyzer.terms(in: "کتاب").first)
+        #expect(analyzer.terms(in: "کتاب\u{200C}ها").first == word)
+    }
+
     @Test func languagesHaveWorkingAnalyzers() throws {
         for language in TextLanguage.all {
             _ = try TextAnalyzer(AnalyzerOptions(language: language)).terms(in: "Häuser l'eau")

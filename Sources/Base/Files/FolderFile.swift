@@ -48,6 +48,17 @@ public enum FolderFile {
     public static func open(
         _ name: String, beneath folder: String, _ access: Access, allowsSpecial: Bool = false
     ) throws(FolderFileError) -> Int32 {
+        try open(bytes: Array(name.utf8), shown: name, beneath: folder, access, allowsSpecial: allowsSpecial)
+    }
+
+    /// Opens a file whose name need not be UTF-8; the caller closes the descriptor.
+    /// - Parameters:
+    ///   - bytes: the name as the system has it, relative to the folder.
+    ///   - shown: the name for messages.
+    /// - Throws: as ``open(_:beneath:_:allowsSpecial:)``.
+    public static func open(
+        bytes: [UInt8], shown name: String, beneath folder: String, _ access: Access, allowsSpecial: Bool = false
+    ) throws(FolderFileError) -> Int32 {
         let flags: Int32
         switch access {
         // Opening a pipe that nobody writes to would wait for ever.
@@ -59,8 +70,12 @@ public enum FolderFile {
         func failure(_ code: Int32) -> FolderFileError {
             FolderFileError(path: folder + "/" + name, code: code, action: action)
         }
-        guard !name.utf8.contains(0) else { throw failure(EXDEV) }
-        let descriptor = forage_open_beneath(folder, name, flags, 0o644)
+        guard !bytes.contains(0) else { throw failure(EXDEV) }
+        let descriptor = (bytes + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { own in
+                own.baseAddress.map { forage_open_beneath(folder, $0, flags, 0o644) } ?? -EINVAL
+            }
+        }
         guard descriptor >= 0 else { throw failure(-descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {

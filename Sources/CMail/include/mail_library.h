@@ -17,11 +17,15 @@ typedef enum {
     FORAGE_MAIL_FILE
 } forage_mail_kind;
 
-/// A part of the message, transfer encoding undone; text is UTF-8. `alternative` is 1 for a part that says the same as the
+/// A part of the message, transfer encoding undone; `charset` is what a text says of its characters, or NULL. `alternative` is 1 for a part that says the same as the
 /// part before it. Returns 0 to end the walk.
 typedef int (*forage_mail_part)(void *_Nullable context, forage_mail_kind kind, const char *_Nonnull type,
-                                const char *_Nullable name, const void *_Nonnull bytes, size_t count, int alternative);
+                                const char *_Nullable charset, const char *_Nullable name, const void *_Nonnull bytes, size_t count, int alternative);
 
 /// Takes one message apart. Returns 0 when the bytes are no message.
 int forage_mail_read(const void *_Nonnull bytes, size_t count, forage_mail_header _Nonnull header,
                      forage_mail_part _Nonnull part, void *_Nullable context);
+
+/// A date as mail writes it (RFC 5322 and its forerunners, asctime), as ISO 8601 with its offset; the caller frees it.
+/// NULL for what is no date.
+char *_Nullable forage_mail_date(const char *_Nonnull text);

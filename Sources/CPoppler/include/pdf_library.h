@@ -32,10 +32,11 @@ char *_Nullable forage_pdf_text_property(forage_pdf *_Nonnull pdf, forage_pdf_pr
 /// When the document was made (0) or last changed (1), in seconds since 1970; -1 when it does not say.
 int64_t forage_pdf_date(forage_pdf *_Nonnull pdf, int which);
 
-/// The text of a page in reading order, as UTF-8, and a box for each of its characters; the caller frees both.
-/// Returns 0 when there is no such page.
+/// The text of a page in reading order, as UTF-8, a box for each of its characters, and the page's height in points; the
+/// caller frees text and boxes. Returns 0 when there is no such page.
 int forage_pdf_page_text(forage_pdf *_Nonnull pdf, int page, char *_Nullable *_Nonnull text,
-                         forage_pdf_box *_Nullable *_Nonnull boxes, size_t *_Nonnull count);
+                         forage_pdf_box *_Nullable *_Nonnull boxes, size_t *_Nonnull count,
+                         double *_Nonnull height);
 /// Whether a page shows pictures.
 int forage_pdf_page_has_images(forage_pdf *_Nonnull pdf, int page);
 

@@ -64,8 +64,10 @@ public struct IngestSummary: Sendable, Hashable {
     public var sourcesRead = 0
     /// Sources that were passed over because they have not changed.
     public var sourcesUnchanged = 0
-    /// Files and folders that were left out: hidden ones, links, what `forage.yaml` leaves out.
+    /// How many files and folders were left out: hidden ones, links, what `forage.yaml` leaves out.
     public var filesIgnored = 0
+    /// The first of them with the reason, at most 1000.
+    public var leftOut: [SetAside] = []
     /// Documents that are new.
     public var added = 0
     /// Documents whose content changed.
@@ -94,6 +96,8 @@ public struct IngestSummary: Sendable, Hashable {
     /// Whether anything in the corpus changed.
     public var changed: Bool { added + replaced + deleted > 0 }
 
+    /// Why hidden files, what programs leave behind and code of others is left out.
+    public static let leftOutByName = "files and folders of that name are left out"
     /// The most that `setAside` and `notes` hold.
     static let setAsideLimit = 1000
     static let notesLimit = 200

@@ -65,7 +65,8 @@ private struct Ingestion {
             try db.set("run", to: String(run))
             return run
         }
-        summary.filesIgnored = list.ignored
+        summary.filesIgnored = list.passedOver.count
+        summary.leftOut = Array(list.passedOver.prefix(IngestSummary.setAsideLimit))
         bytesTotal = list.sources.contains(where: \.isStandardInput) ? nil : list.sources.reduce(0) { $0 + $1.size }
         let paths = Set(list.sources.map(\.path))
         let present = try writer.read { db in

@@ -37,7 +37,8 @@ struct SourceList {
     private(set) var folders: [String] = []
     /// Types that folders declare for fields.
     private(set) var types: [(name: String, type: FieldType)] = []
-    private(set) var ignored = 0
+    /// What was passed over, and why.
+    private(set) var passedOver: [IngestSummary.SetAside] = []
     /// Files and folders that a `forage.yaml` leaves out; folders with a closing slash.
     private(set) var leftOut: [String] = []
     private var seen: Set<String> = []
@@ -54,33 +55,38 @@ struct SourceList {
                     source(FilePlace("-"), name: "stdin", FolderOptions.Entry(), size: 0, modified: 0))
                 continue
             }
-            guard let status = FileSystem.status(input) else { throw CorpusError.system("read", input) }
-            if status.st_mode & S_IFMT == S_IFDIR {
+            let given = FileSystem.status(input) == nil ? SystemName.restored(input) : nil
+            guard let status = FileSystem.status(given ?? SystemName(input)) else {
+                throw CorpusError.system("read", input)
+            }
+            if status.st_mode & S_IFMT == S_IFDIR, given == nil {
                 let root = input == "/" || !input.hasSuffix("/") ? input : String(input.dropLast())
                 folders.append(root + "/")
                 let name = root.split(separator: "/").last.map(String.init) ?? root
                 let folder = try FolderOptions(folder: root, followsLinks: options.followsLinks)
                 types += folder.types
                 try addFolder(
-                    root, of: root, prefix: name == "." || name == ".." ? "" : name + "/", below: "", folder, depth: 0)
+                    SystemName(root), of: root, prefix: name == "." || name == ".." ? "" : name + "/",
+                    below: SystemName(""), folder, depth: 0)
             } else if status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFIFO {
+                let shown = given?.shown ?? input
                 add(
-                    FilePlace(input), name: input.split(separator: "/").last.map(String.init) ?? input,
-                    FolderOptions.Entry(),
-                    status)
+                    given.map { FilePlace(bytes: $0.bytes, shown: $0.shown) } ?? FilePlace(input),
+                    name: shown.split(separator: "/").last.map(String.init) ?? shown, FolderOptions.Entry(), status)
             } else {
                 throw CorpusError(.badInput, "\(input) is neither a file nor a folder")
             }
         }
     }
 
+    private mutating func passOver(_ path: SystemName, _ reason: String) {
+        passedOver.append(IngestSummary.SetAside(place: path.shown, reason: reason))
+    }
+
     private mutating func addFolder(
-        _ folder: String, of root: String, prefix: String, below: String, _ rules: FolderOptions, depth: Int
+        _ folder: SystemName, of root: String, prefix: String, below: SystemName, _ rules: FolderOptions, depth: Int
     ) throws {
-        guard depth < 64 else {
-            ignored += 1
-            return
-        }
+        guard depth < 64 else { return passOver(folder, "it is nested deeper than 64 folders") }
         if options.followsLinks, let status = FileSystem.status(folder),
             !visited.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted
         {
@@ -88,33 +94,44 @@ struct SourceList {
         }
         guard let names = try? FileSystem.names(in: folder) else {
             // A folder that may not be looked into is one that was left out, not the end of the run.
-            ignored += 1
-            return
+            return passOver(folder, "it may not be looked into")
         }
         for name in names {
-            let path = folder + "/" + name
-            guard !SourceNames.isLeftOut(name), !rules.leavesOut(below + name) else {
-                if name != FolderOptions.fileName {
-                    ignored += 1
-                    if rules.leavesOut(below + name) { leftOut += [path, path + "/"] }
+            let path = folder / name
+            let below = below / name
+            if SourceNames.isLeftOut(name.shown) {
+                if name.shown != FolderOptions.fileName { passOver(path, IngestSummary.leftOutByName) }
+                if rules.leavesOut(below.shown) { leftOut += [path.shown, path.shown + "/"] }
+                continue
+            }
+            guard !rules.leavesOut(below.shown) else {
+                if name.shown != FolderOptions.fileName {
+                    passOver(path, "\(FolderOptions.fileName) leaves it out")
+                    leftOut += [path.shown, path.shown + "/"]
                 }
                 continue
             }
-            guard options.followsLinks || !FolderFile.isLink(path), let status = FileSystem.status(path) else {
-                ignored += 1
+            guard options.followsLinks || !FileSystem.isLink(path) else {
+                passOver(path, "it is a link; --follow-links follows it")
+                continue
+            }
+            guard let status = FileSystem.status(path) else {
+                passOver(path, FileSystem.isLink(path) ? "it is a link to nothing" : String(cString: strerror(errno)))
                 continue
             }
             if status.st_mode & S_IFMT == S_IFDIR {
                 // A corpus inside the folder is no source.
-                guard !name.hasSuffix(".forage") else { continue }
-                try addFolder(
-                    path, of: root, prefix: prefix + name + "/", below: below + name + "/", rules, depth: depth + 1)
+                guard !name.shown.hasSuffix(".forage") else { continue }
+                try addFolder(path, of: root, prefix: prefix + name.shown + "/", below: below, rules, depth: depth + 1)
             } else if status.st_mode & S_IFMT == S_IFREG {
                 // What is a file now may be a link when it is opened.
-                let place = options.followsLinks ? FilePlace(path) : FilePlace(below + name, beneath: root)
-                add(place, name: prefix + name, rules.entry(for: below + name), status)
+                let place =
+                    options.followsLinks
+                    ? FilePlace(bytes: path.bytes, shown: path.shown)
+                    : FilePlace(bytes: below.bytes, shown: below.shown, beneath: root)
+                add(place, name: prefix + name.shown, rules.entry(for: below.shown), status)
             } else {
-                ignored += 1
+                passOver(path, "it is no regular file: a pipe, a socket or a device")
             }
         }
     }

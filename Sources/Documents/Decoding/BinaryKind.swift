@@ -32,8 +32,11 @@ enum BinaryKind {
             if mark.bytes == Array("BM".utf8), !isBitmap(bytes) { continue }
             return mark.name
         }
-        return "binary data"
+        return unknown
     }
+
+    /// The name of bytes that have no mark.
+    static let unknown = "binary data"
 
     /// Whether the header of a bitmap follows its two letters: four bytes that are zero, and a header of a known size.
     private static func isBitmap(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {

@@ -36,7 +36,7 @@ package struct TextEncoding: Sendable, Hashable {
         if let marked = marked(bytes) { return marked }
         let head = UnsafeBufferPointer(rebasing: bytes.prefix(1 << 16))
         if head.contains(0) { return wide(head) }
-        guard controlShare(head) < 0.05 else { return nil }
+        guard hasFewControls(head) else { return nil }
         if isUTF8(bytes, isWhole: isWhole) || BrokenUTF8.isMostly(head) { return TextEncoding(name: "UTF-8") }
         return TextEncoding(name: guessed(head))
     }
@@ -50,26 +50,29 @@ package struct TextEncoding: Sendable, Hashable {
         return false
     }
 
-    /// The share of control characters that no text has.
-    private static func controlShare(_ head: UnsafeBufferPointer<UInt8>) -> Double {
-        guard !head.isEmpty else { return 0 }
+    /// Whether hardly any characters are ones that no text has. In a short text one or two are a slip: the end mark of DOS.
+    private static func hasFewControls(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
         // Tab to carriage return, and escape, which colours logs, are in texts.
         let controls = head.reduce(0) { $0 + ($1 < 32 && !(9...13).contains($1) && $1 != 27 ? 1 : 0) }
-        return Double(controls) / Double(head.count)
+        return controls * 20 < head.count || (controls <= 2 && isMostlyLetters(head))
     }
 
-    /// UTF-16 without a mark: in Latin script every other byte is zero.
+    private static func isMostlyLetters(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
+        let plain = head.reduce(0) { $0 + ($1 >= 32 && $1 < 127 || (9...13).contains($1) ? 1 : 0) }
+        return plain * 4 >= head.count * 3
+    }
+
+    /// UTF-16 without a mark: in Latin script every other byte is zero. Or a text with a zero here and there.
     private static func wide(_ head: UnsafeBufferPointer<UInt8>) -> TextEncoding? {
         var zeros = [0, 0]
         for index in head.indices where head[index] == 0 { zeros[index & 1] += 1 }
         let half = max(1, head.count / 2)
         if zeros[1] * 10 > half * 6, zeros[0] * 20 < half { return TextEncoding(name: "UTF-16LE") }
         if zeros[0] * 10 > half * 6, zeros[1] * 20 < half { return TextEncoding(name: "UTF-16BE") }
-        // A zero here and there in what is text otherwise.
-        if zeros[0] + zeros[1] <= max(1, head.count / 1000), controlShare(head) < 0.05, isUTF8(head, isWhole: false) {
-            return TextEncoding(name: "UTF-8")
-        }
-        return nil
+        guard zeros[0] + zeros[1] <= max(2, head.count / 100), hasFewControls(head), isMostlyLetters(head),
+            BinaryKind.name(head) == BinaryKind.unknown
+        else { return nil }
+        return TextEncoding(name: isUTF8(head, isWhole: false) || BrokenUTF8.isMostly(head) ? "UTF-8" : guessed(head))
     }
 
     /// What libuchardet takes the bytes for. Its guesses among the Latin encodings of Europe are no better than a coin on
@@ -123,9 +126,21 @@ package enum TextDecoding {
         }
         if let marked = TextEncoding.marked(bytes), encoding == nil || marked.name == found.name { found = marked }
         let body = UnsafeBufferPointer(rebasing: bytes.dropFirst(found.markLength))
-        if found.isUTF8, let text = String(validating: body, as: UTF8.self) { return (text.withUnixLineEnds(), found) }
-        if found.isUTF8 { return (BrokenUTF8.mended(body).withUnixLineEnds(), found) }
-        return (try transcoded(body, from: found).withUnixLineEnds(), found)
+        let text: String
+        if found.isUTF8 {
+            text = String(validating: body, as: UTF8.self) ?? BrokenUTF8.mended(body)
+        } else {
+            text = try transcoded(body, from: found)
+        }
+        return (withoutStrays(text).withUnixLineEnds(), found)
+    }
+
+    /// A text without the zeros that programs leave in it, and without the end mark of DOS.
+    static func withoutStrays(_ text: String) -> String {
+        guard text.holds(0) || text.utf8.last == 0x1A else { return text }
+        var scalars = text.unicodeScalars.filter { $0.value != 0 }
+        while scalars.last?.value == 0x1A { scalars.removeLast() }
+        return String(String.UnicodeScalarView(scalars))
     }
 
     /// Bytes of an encoding as text; what the encoding does not know becomes U+FFFD.

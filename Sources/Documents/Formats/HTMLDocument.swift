@@ -10,7 +10,11 @@ enum HTMLDocument {
     /// - Parameter name: the title of a page that has none.
     /// - Throws: `DocumentError` when there is no memory for the page.
     static func read(_ text: String, id: String, name: String) throws(DocumentError) -> SourceDocument {
-        let source = HTMLEntities.resolved(text)
+        try read(resolved: HTMLEntities.resolved(text), id: id, name: name)
+    }
+
+    private static func read(resolved source: String, id: String, name: String) throws(DocumentError) -> SourceDocument
+    {
         var copy = source
         let parsed = copy.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { forage_html_parse($0.baseAddress, Int32(clamping: $0.count)) }
@@ -23,85 +27,12 @@ enum HTMLDocument {
         var page = HTMLPage()
         page.describe(root)
         let text = page.mainText(root)
+        // libxml2 stops where elements nest too deep.
+        if text.isEmpty, source.utf8.count > 500, let flat = HTMLNesting.flattened(source) {
+            return try read(resolved: flat, id: id, name: name)
+        }
         let title = [page.title, page.heading].first { !$0.isEmpty } ?? name
         return SourceDocument(id: id, title: title, text: text, metadata: page.metadata)
-    }
-}
-
-/// Replaces character references before libxml2 sees them, except those that stand for markup.
-enum HTMLEntities {
-    static func resolved(_ text: String) -> String {
-        let bytes = text.utf8
-        guard bytes.contains(UInt8(ascii: "&")) else { return text }
-        var output: [UInt8] = []
-        output.reserveCapacity(bytes.count)
-        var at = bytes.startIndex
-        while let mark = bytes[at...].firstIndex(of: UInt8(ascii: "&")) {
-            output.append(contentsOf: bytes[at..<mark])
-            let next = bytes.index(after: mark)
-            if let (replacement, end) = reference(bytes[next...]) {
-                output.append(contentsOf: replacement.utf8)
-                at = end
-            } else {
-                output.append(UInt8(ascii: "&"))
-                at = next
-            }
-        }
-        output.append(contentsOf: bytes[at...])
-        return String(decoding: output, as: UTF8.self)
-    }
-
-    /// The text of the reference after an ampersand, and where it ends; nil leaves it to libxml2 or as it is.
-    private static func reference(_ rest: Substring.UTF8View) -> (String, String.Index)? {
-        if rest.first == UInt8(ascii: "#") { return numeric(rest.dropFirst()) }
-        let name = rest.prefix { ($0 | 32 >= 97 && $0 | 32 <= 122) || ($0 >= 48 && $0 < 58) }.prefix(32)
-        guard !name.isEmpty else { return nil }
-        let hasEnd = name.endIndex < rest.endIndex && rest[name.endIndex] == UInt8(ascii: ";")
-        if hasEnd {
-            switch String(Substring(name)) {
-            case "amp", "lt", "gt", "quot", "AMP", "LT", "GT", "QUOT": return nil
-            default: return HTMLReferences.text(name).map { ($0, rest.index(after: name.endIndex)) }
-            }
-        }
-        // Old names count without a semicolon; in attributes only where nothing goes on behind them.
-        for length in stride(from: min(name.count, 6), through: 2, by: -1) {
-            let prefix = name.prefix(length)
-            guard HTMLReferences.legacy.contains(String(Substring(prefix))) else { continue }
-            let follows = prefix.endIndex < rest.endIndex ? rest[prefix.endIndex] : 32
-            if follows == UInt8(ascii: "=") || (length < name.count) { return nil }
-            switch String(Substring(prefix)).lowercased() {
-            case "amp", "lt", "gt", "quot": return nil
-            default: return HTMLReferences.text(prefix).map { ($0, prefix.endIndex) }
-            }
-        }
-        return nil
-    }
-
-    private static func numeric(_ rest: Substring.UTF8View) -> (String, String.Index)? {
-        let isHex = rest.first == UInt8(ascii: "x") || rest.first == UInt8(ascii: "X")
-        let digits = (isHex ? rest.dropFirst() : rest).prefix {
-            ($0 >= 48 && $0 < 58) || (isHex && $0 | 32 >= 97 && $0 | 32 <= 102)
-        }
-        guard !digits.isEmpty else { return nil }
-        var end = digits.endIndex
-        if end < rest.endIndex, rest[end] == UInt8(ascii: ";") { end = rest.index(after: end) }
-        let value = UInt32(Substring(digits), radix: isHex ? 16 : 10) ?? 0xFFFD
-        switch value {
-        case 0x26, 0x3C, 0x3E, 0x22: return nil
-        case 0x80...0x9F: return (String(windows1252(value)), end)
-        case 0: return ("\u{FFFD}", end)
-        default: return (String(Unicode.Scalar(value) ?? "\u{FFFD}"), end)
-        }
-    }
-
-    /// What HTML takes the control characters from U+0080 to U+009F for.
-    private static func windows1252(_ value: UInt32) -> Unicode.Scalar {
-        let table: [UInt32] = [
-            0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,
-            0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A,
-            0x0153, 0x9D, 0x017E, 0x0178,
-        ]
-        return Unicode.Scalar(table[Int(value - 0x80)]) ?? "\u{FFFD}"
     }
 }
 
@@ -196,7 +127,11 @@ private struct HTMLPage {
                 break
             }
         }
-        if best.utf8.count < 200, whole.utf8.count > 2 * best.utf8.count { return whole }
+        if best.utf8.count < 200, whole.utf8.count > 2 * best.utf8.count {
+            // Beside a menu of many links a paragraph is all that there is to read.
+            let isParagraph = best.utf8.count >= 80 && best.contains { ".!?。".contains($0) }
+            return isParagraph && isMostlyLinks(root) ? best : whole
+        }
         return best
     }
 
@@ -319,18 +254,18 @@ private struct HTMLPage {
             for token in value.split(separator: " ") {
                 let words = token.split { !$0.isLetter }.map { $0.lowercased() }
                 if words.count <= 2, words.contains(where: { Self.navigationWords.contains($0) }) {
-                    return !isMostOfPage(node)
+                    return !isMostOfPage(node) || isLinkList(node)
                 }
             }
         }
-        return isLinkList(node, name)
-    }
-
-    /// A list in which nearly everything is a link.
-    private func isLinkList(_ node: Node, _ name: String) -> Bool {
         guard name == "ul" || name == "ol", !Self.isInside(node, "article"), !Self.isInside(node, "main") else {
             return false
         }
+        return isLinkList(node)
+    }
+
+    /// Whether nearly everything in an element is links, of a few words each.
+    private func isLinkList(_ node: Node) -> Bool {
         var (linked, all, links) = (0, 0, 0)
         var nodes = NodeWalk(node, effort)
         var depth = 0
@@ -345,6 +280,21 @@ private struct HTMLPage {
             }
         }
         return links >= 4 && linked * 10 >= all * 9 && all < links * 40
+    }
+
+    /// Whether more than half of an element's text is links.
+    private func isMostlyLinks(_ node: Node) -> Bool {
+        var (linked, all, depth) = (0, 0, 0)
+        var nodes = NodeWalk(node, effort)
+        while let inner = nodes.next() {
+            if let content = forage_xml_text(inner) {
+                all += strlen(content)
+                if depth > 0 { linked += strlen(content) }
+            } else if Self.name(inner) == "a" {
+                depth += nodes.isEntering ? 1 : -1
+            }
+        }
+        return linked * 2 > all
     }
 
     /// Whether an element holds more than half of the text of its page: then its name is no reason to drop it.

@@ -43,8 +43,21 @@ struct PDFDocument: ~Copyable {
     deinit { forage_pdf_close(pdf) }
 
     private struct Page {
-        var lines: [String] = []
+        var layout: PageLayout?
+        /// What stands beside the text layer: form fields; of a picture what was recognised.
+        var extra: [String] = []
         var isPicture = false
+
+        var size: Int {
+            (layout?.segments.reduce(0) { $0 + $1.text.utf8.count + 1 } ?? 0)
+                + extra.reduce(0) { $0 + $1.utf8.count + 1 }
+        }
+
+        func lines(without places: Set<Int> = []) -> [String] {
+            guard var layout else { return extra }
+            layout.remove(places)
+            return layout.lines() + extra
+        }
     }
 
     /// The document.
@@ -60,15 +73,16 @@ struct PDFDocument: ~Copyable {
         var size = 0
         for number in 0..<count {
             let page = self.page(number)
-            size += page.lines.reduce(0) { $0 + $1.utf8.count + 1 }
+            size += page.size
             guard size <= limits.textBytes else {
                 throw DocumentError("the PDF has more than \(limits.textBytes) bytes of text")
             }
             pages.append(page)
         }
         try recognise(&pages, notes: &notes)
-        Self.dropRunningHeads(&pages)
-        let text = Self.joined(pages)
+        let heads = RunningHeads(pages.map(\.layout))
+        let lines = pages.indices.map { pages[$0].lines(without: heads.repeated[$0]) }
+        let text = Self.joined(lines)
         guard text.unicodeScalars.contains(where: { $0.properties.isAlphabetic || $0.properties.numericType != nil })
         else { throw DocumentError("the PDF has no text") }
         var metadata = JSONObject()
@@ -85,7 +99,8 @@ struct PDFDocument: ~Copyable {
         }
         metadata["pages"] = .integer(count)
         return SourceDocument(
-            id: id, title: title ?? Self.firstLine(pages) ?? name, text: text, metadata: metadata)
+            id: id, title: title ?? Self.firstLine(pages[0].lines(without: heads.all[0])) ?? name, text: text,
+            metadata: metadata)
     }
 
     /// The title that the file gives, unless it is what a program left there.
@@ -100,8 +115,8 @@ struct PDFDocument: ~Copyable {
     }
 
     /// A short first line stands for a title where the file gives none.
-    private static func firstLine(_ pages: [Page]) -> String? {
-        guard let line = pages.first?.lines.first(where: { !$0.trimmed().isEmpty })?.trimmed() else { return nil }
+    private static func firstLine(_ lines: [String]) -> String? {
+        guard let line = lines.first(where: { !$0.trimmed().isEmpty })?.trimmed() else { return nil }
         return (4...120).contains(line.count) && !line.contains(" | ") ? line : nil
     }
 
@@ -116,19 +131,20 @@ struct PDFDocument: ~Copyable {
         var text: UnsafeMutablePointer<CChar>?
         var boxes: UnsafeMutablePointer<forage_pdf_box>?
         var count = 0
-        guard forage_pdf_page_text(pdf, Int32(number), &text, &boxes, &count) != 0 else { return Page() }
+        var height = 0.0
+        guard forage_pdf_page_text(pdf, Int32(number), &text, &boxes, &count, &height) != 0 else { return Page() }
         defer {
             free(text)
             free(boxes)
         }
         var page = Page()
         if let text {
-            page.lines = PageLayout(
-                text: String(cString: text), boxes: UnsafeBufferPointer(start: boxes, count: boxes == nil ? 0 : count)
-            ).lines()
+            page.layout = PageLayout(
+                text: String(cString: text), boxes: UnsafeBufferPointer(start: boxes, count: boxes == nil ? 0 : count),
+                height: height)
         }
-        page.lines += fields(number)
-        if page.lines.reduce(0, { $0 + $1.count }) < 4 {
+        page.extra = fields(number)
+        if page.size < 6 {
             page.isPicture = forage_pdf_page_has_images(pdf, Int32(number)) != 0
         }
         return page
@@ -168,52 +184,25 @@ struct PDFDocument: ~Copyable {
         var read = 0
         for index in pictures {
             guard Date() < deadline, let lines = recognition.lines(ofPage: index + 1, source) else { continue }
-            pages[index].lines = lines
+            pages[index].layout = nil
+            pages[index].extra = lines
             read += 1
         }
         if read == 0, isScan { throw DocumentError("it is \(what), and OCR found none either") }
         notes.append("\(read) of \(pages.count) pages read by OCR")
     }
 
-    /// Takes away lines that head or foot most pages: the name of the book, the number of the page.
-    private static func dropRunningHeads(_ pages: inout [Page]) {
-        guard pages.count >= 4 else { return }
-        func key(_ line: String) -> String {
-            String(line.unicodeScalars.map { $0.properties.numericType == nil ? Character($0) : "#" }).collapsed()
-        }
-        for atTop in [true, false] {
-            // Twice: a head may have two lines.
-            for _ in 0..<2 {
-                var counts: [String: Int] = [:]
-                func place(_ page: Page) -> Int? {
-                    atTop
-                        ? page.lines.firstIndex { !$0.isEmpty }
-                        : page.lines.lastIndex { !$0.isEmpty }
-                }
-                for page in pages { if let index = place(page) { counts[key(page.lines[index]), default: 0] += 1 } }
-                // Left and right pages have heads of their own.
-                let usual = Set(counts.filter { $0.value >= 3 && $0.value * 5 >= pages.count * 2 }.keys)
-                guard !usual.isEmpty else { break }
-                for index in pages.indices {
-                    if let line = place(pages[index]), usual.contains(key(pages[index].lines[line])) {
-                        pages[index].lines.remove(at: line)
-                    }
-                }
-            }
-        }
-    }
-
     /// The pages with their lines joined, words that a line's end divides made whole, and U+000C between pages.
-    private static func joined(_ pages: [Page]) -> String {
+    private static func joined(_ pages: [[String]]) -> String {
         var hyphenated: Set<String> = []
-        for line in pages.lazy.flatMap(\.lines) where line.contains("-") {
+        for line in pages.lazy.joined() where line.contains("-") {
             for word in line.split(separator: " ") where word.dropLast().contains("-") {
                 hyphenated.insert(word.lowercased())
             }
         }
         return pages.map { page in
             var text = ""
-            for line in page.lines {
+            for line in page {
                 if text.hasSuffix("-"), let first = line.unicodeScalars.first, first.properties.isLowercase,
                     text.unicodeScalars.dropLast().last?.properties.isLowercase == true
                 {

@@ -18,21 +18,31 @@ struct PageLayout {
         var height: Double { y2 - y1 }
     }
 
-    private var segments: [Segment] = []
+    private(set) var segments: [Segment] = []
+    /// The height of the page, in points; 0 where it is not known.
+    let height: Double
     /// For each segment the table it belongs to.
     private var tableOf: [Int?] = []
     private var tables: [String] = []
     /// Segments of a page that are looked at for tables.
     private static let segmentLimit = 20_000
 
-    init(text: String, boxes: UnsafeBufferPointer<forage_pdf_box>) {
+    init(text: String, boxes: UnsafeBufferPointer<forage_pdf_box>, height: Double) {
+        self.height = height
         cut(text, boxes)
-        tableOf = [Int?](repeating: nil, count: segments.count)
-        if segments.count <= Self.segmentLimit { findTables() }
+    }
+
+    /// Takes pieces away, by their places among ``segments``.
+    mutating func remove(_ places: Set<Int>) {
+        guard !places.isEmpty else { return }
+        segments = segments.indices.filter { !places.contains($0) }.map { segments[$0] }
     }
 
     /// The page as lines: tables row by row where they begin, a blank line where the page has a wide gap.
-    func lines() -> [String] {
+    mutating func lines() -> [String] {
+        tables = []
+        tableOf = [Int?](repeating: nil, count: segments.count)
+        if segments.count <= Self.segmentLimit { findTables() }
         var lines: [String] = []
         var written: Set<Int> = []
         var last: Segment?
@@ -125,7 +135,7 @@ struct PageLayout {
     // MARK: Tables
 
     /// Segments at one height.
-    private struct Row {
+    struct Row {
         var members: [Int]
         var middle: Double
         var y1, y2: Double
@@ -139,20 +149,82 @@ struct PageLayout {
                 start += 1
                 continue
             }
-            // Rows that go on the table: like ones, or shorter ones between them.
+            // Rows that go on the table: like ones, lines of cells that have several, and one other between them.
             var end = start + 1
             var last = start
-            while end < rows.count, end - last <= 2 {
-                let gap = rows[end].y1 - rows[last].y2
-                let height = rows[last].y2 - rows[last].y1
-                guard gap < 3 * max(height, 1) else { break }
-                if isTableRow(rows[end]) { last = end }
+            var others = 0
+            while end < rows.count, end - last <= 12, others < 2 {
+                let gap = rows[end].y1 - rows[end - 1].y2
+                guard gap < 3 * max(rows[last].y2 - rows[last].y1, 1) else { break }
+                if isTableRow(rows[end]) {
+                    last = end
+                    others = 0
+                } else if !isCellLine(rows[end], rows[last]) {
+                    others += 1
+                }
                 end += 1
             }
             let count = rows[start...last].count { isTableRow($0) }
             if count >= 3 { addTable(Array(rows[max(0, start - headerRows(above: start, rows))...last])) }
             start = last + 1
         }
+    }
+
+    /// Whether a row is one more line of a cell: a single piece that begins where a cell of the table does, and ends before
+    /// the next one.
+    private func isCellLine(_ row: Row, _ tableRow: Row) -> Bool {
+        guard row.members.count == 1 else { return false }
+        let line = segments[row.members[0]]
+        guard let place = tableRow.members.firstIndex(where: { abs(segments[$0].x1 - line.x1) < 3 }) else {
+            return false
+        }
+        let next = place + 1
+        return next == tableRow.members.count || line.x2 < segments[tableRow.members[next]].x1
+    }
+
+    /// The rows of a table with the lines of each cell together: a row of one piece goes to the row that it is nearer to,
+    /// where it is as near as the lines of a text are. In the first column it must be nearer than rows are, because there a
+    /// piece alone may be a row.
+    private func logicalRows(_ rows: [Row]) -> [[Row]] {
+        func gap(_ above: Int) -> Double { rows[above + 1].y1 - rows[above].y2 }
+        let full = rows.indices.filter { isTableRow(rows[$0]) }
+        let left = full.flatMap { rows[$0].members }.map { segments[$0].x1 }.min() ?? 0
+        let between = zip(full, full.dropFirst()).filter { $0 + 1 == $1 }.map { gap($0.0) }.min() ?? .infinity
+        func isNear(_ gap: Double, _ line: Row) -> Bool {
+            let height = max(line.y2 - line.y1, 1)
+            guard gap < 0.35 * height else { return false }
+            return segments[line.members[0]].x1 > left + 3 || gap + 0.2 * height < between
+        }
+        var groups: [[Row]] = []
+        var index = 0
+        while index < rows.count {
+            guard rows[index].members.count == 1, !isTableRow(rows[index]) else {
+                groups.append([rows[index]])
+                index += 1
+                continue
+            }
+            // Lines that are near each other go together.
+            var end = index + 1
+            while end < rows.count, rows[end].members.count == 1, !isTableRow(rows[end]),
+                isNear(gap(end - 1), rows[end])
+            {
+                end += 1
+            }
+            let run = Array(rows[index..<end])
+            let above = groups.isEmpty ? .infinity : gap(index - 1)
+            let below = end < rows.count ? gap(end - 1) : .infinity
+            if above <= below, isNear(above, run[0]) {
+                groups[groups.count - 1] += run
+                index = end
+            } else if isNear(below, run[run.count - 1]) {
+                groups.append(run + [rows[end]])
+                index = end + 1
+            } else {
+                groups.append(run)
+                index = end
+            }
+        }
+        return groups
     }
 
     /// Rows right above a table that hold names of its columns.
@@ -165,7 +237,8 @@ struct PageLayout {
             ? 1 : 0
     }
 
-    private func rows() -> [Row] {
+    /// The pieces by height, each row from left to right.
+    func rows() -> [Row] {
         let order = segments.indices.sorted {
             (segments[$0].middle, segments[$0].x1) < (segments[$1].middle, segments[$1].x1)
         }
@@ -213,7 +286,7 @@ struct PageLayout {
 
     private mutating func addTable(_ rows: [Row]) {
         // Columns: what overlaps from row to row, in the rows with the usual number of cells; spanning heads would merge them.
-        let counts = rows.map(\.members.count).sorted()
+        let counts = rows.filter { isTableRow($0) }.map(\.members.count).sorted()
         let usual = counts[counts.count / 2]
         var columns: [(x1: Double, x2: Double)] = []
         for row in rows where row.members.count >= usual {
@@ -230,9 +303,9 @@ struct PageLayout {
         columns.sort { $0.x1 < $1.x1 }
         guard columns.count >= 2 else { return }
         var table = TableText()
-        for row in rows {
+        for group in logicalRows(rows) {
             var cells = [String](repeating: "", count: columns.count)
-            for index in row.members {
+            for index in group.flatMap(\.members) {
                 let segment = segments[index]
                 let middle = (segment.x1 + segment.x2) / 2
                 let column =

@@ -77,7 +77,8 @@ enum PlainDocuments {
                     case "filetags":
                         fields["tags"] = .array(
                             value.split(separator: ":").map { .string($0.trimmed()) }.filter { $0 != .string("") })
-                    case "author", "date", "email", "language", "description", "keywords":
+                    case "date": fields["date"] = .string(stamp(value) ?? value)
+                    case "author", "email", "language", "description", "keywords":
                         fields[key.lowercased()] = .string(value)
                     default: break
                     }
@@ -100,6 +101,22 @@ enum PlainDocuments {
             if body.hasPrefix(heading) { body = String(body.dropFirst(heading.count)).trimmed() }
         }
         return SourceDocument(id: id, title: title ?? name, text: body, metadata: fields)
+    }
+
+    /// What an Org time stamp says (`<2024-01-02 Tue 10:15>`, `[2024-01-02]`) as ISO 8601; nil for any other text.
+    private static func stamp(_ text: String) -> String? {
+        guard let first = text.first, let last = text.last, first == "<" && last == ">" || first == "[" && last == "]"
+        else { return nil }
+        let words = text.dropFirst().dropLast().split(separator: " ")
+        func isShaped(_ word: Substring, _ shape: String) -> Bool {
+            word.count == shape.count
+                && zip(word, shape).allSatisfy { $1 == "0" ? $0.isASCII && $0.isNumber : $0 == $1 }
+        }
+        guard let day = words.first, isShaped(day, "0000-00-00") else { return nil }
+        guard let time = words.dropFirst().first(where: { isShaped($0, "00:00") || isShaped($0, "0:00") }) else {
+            return String(day)
+        }
+        return "\(day)T\(time.count == 4 ? "0" : "")\(time)"
     }
 
     /// A line `:name: value` or `name: value`; nil for any other.

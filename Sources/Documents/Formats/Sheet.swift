@@ -74,11 +74,13 @@ struct Sheet {
         guard usual >= 2 else { return nil }
         for (index, row) in rows.prefix(10).enumerated() where row.cells.count * 3 >= usual * 2 {
             guard rows.count - index >= 3, row.cells.values.allSatisfy({ Double($0) == nil && $0.utf8.count <= 100 }),
-                Set(row.cells.values).count * 2 > row.cells.count
+                Set(row.cells.values).count * 3 > row.cells.count
             else { return nil }
             // Rows must stand below the names, not beside them.
             let below = rows[(index + 1)...].prefix(100)
-            let inside = below.count { $0.cells.keys.allSatisfy { row.cells[$0] != nil } }
+            // The corner above the names of the rows is often blank.
+            let corner = (row.cells.keys.min() ?? 0) - 1
+            let inside = below.count { $0.cells.keys.allSatisfy { row.cells[$0] != nil || $0 == corner } }
             return inside * 10 >= below.count * 8 ? index : nil
         }
         return nil

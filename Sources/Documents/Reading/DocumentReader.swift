@@ -147,6 +147,11 @@ package struct DocumentReader: Sendable {
         }
         let (text, found) = try decoded.get()
         if !found.isUTF8, options.encoding == nil { reading.notes.append("read as \(found.name)") }
+        if bytes.last == 0x1A
+            || (bytes.contains(0) && !found.name.hasPrefix("UTF-16") && !found.name.hasPrefix("UTF-32"))
+        {
+            reading.notes.append("zero bytes and end marks in the text were dropped")
+        }
         if found.isUTF8, bytes.withUnsafeBufferPointer({ String(validating: $0, as: UTF8.self) == nil }) {
             reading.notes.append("some of its bytes are no UTF-8; they were read as Windows-1252")
         }
@@ -192,7 +197,13 @@ package struct DocumentReader: Sendable {
                 var stream = Reading()
                 try readStream(Array(text.utf8), format: .json, id: id, depth: depth, into: &stream)
                 // With comments, and commas at the end of lists, as people write settings.
-                guard stream.documents.isEmpty, let meant = Self.commented(text) else {
+                let isOne = stream.documents.isEmpty || (stream.documents.count == 1 && !stream.problems.isEmpty)
+                guard isOne, let meant = Self.commented(text) else {
+                    if stream.documents.isEmpty, let first = text.trimmed().first, !"{[\"".contains(first) {
+                        reading.notes.append("it is no JSON; it was taken as text")
+                        reading.documents = [SourceDocument(id: id, title: name, text: text.trimmed())]
+                        return
+                    }
                     reading.documents += stream.documents
                     reading.problems += stream.problems
                     reading.notes += stream.notes
@@ -216,8 +227,24 @@ package struct DocumentReader: Sendable {
 
     /// JSON that has comments and the like in it, as its writer meant it.
     private static func commented(_ text: String) -> JSONValue? {
-        let value = LenientJSON.read(text, limits: JSONLimits(depth: 64, bytes: 4 << 20))?.value
-        return value?.object != nil || value?.array != nil ? value : nil
+        var rest = text[...]
+        // Comments may come before everything.
+        while true {
+            rest = rest.drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+            if rest.hasPrefix("//") {
+                rest = rest.drop { !$0.isNewline }
+            } else if rest.hasPrefix("/*"), let end = rest.range(of: "*/") {
+                rest = rest[end.upperBound...]
+            } else {
+                break
+            }
+        }
+        guard let first = rest.first, first == "{" || first == "[",
+            let read = LenientJSON.read(String(rest), limits: JSONLimits(depth: 64, bytes: 4 << 20)),
+            read.value.object != nil || read.value.array != nil,
+            read.repairs.allSatisfy({ RecordParser.harmless.contains($0) })
+        else { return Optional.none }
+        return read.value
     }
 
     private func readYAML(_ text: String, id: String, name: String, into reading: inout Reading) {

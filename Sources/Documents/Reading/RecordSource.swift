@@ -27,11 +27,14 @@ package struct RecordSource {
         let encoding = try Self.encoding(raw, options)
         var text = raw
         if !encoding.isUTF8 { text = try PeekedStream(TranscodingStream(raw, from: encoding), count: 1 << 17) }
-        isResumable = encoding.isUTF8
+        let hasStrays = format != .mbox && (text.head.contains(0) || (text.isWhole && text.head.last == 0x1A))
+        if hasStrays { text = try PeekedStream(CleanedStream(text), count: 1 << 17) }
+        isResumable = encoding.isUTF8 && !hasStrays
         let mark = encoding.isUTF8 ? encoding.markLength : 0
         let limit = options.limits.documentBytes
         var notes: [String] = []
         if !encoding.isUTF8, options.encoding == nil, format != .mbox { notes.append("read as \(encoding.name)") }
+        if hasStrays { notes.append("zero bytes and end marks in the text were dropped") }
         var skipped = mark
         var lines = 0
         let cut: RecordCut
@@ -237,17 +240,20 @@ package struct RecordParser: Sendable {
         }
     }
 
+    /// Deviations from JSON that leave no doubt about what is meant.
+    static let harmless: Set = [
+        "a comment", "a comma too many", "single quotes", "a Python literal", "a Python tuple", "a name without quotes",
+        "an unknown escape", "a number written oddly",
+    ]
+
     /// A record as programs other than JSON writers put it down: Python's dictionaries, commas at the end, comments. Nil
     /// for what is cut off, or would have to be guessed.
     private static func meant(_ bytes: UnsafeBufferPointer<UInt8>) -> JSONValue? {
         guard bytes.first(where: { $0 > 32 }) == UInt8(ascii: "{"), bytes.count <= 1 << 18,
             let read = LenientJSON.read(TextDecoding.lenient(bytes)), read.value.object != nil
         else { return nil }
-        let harmless: Set = [
-            "a comment", "a comma too many", "single quotes", "a Python literal", "a Python tuple",
-            "a name without quotes", "an unknown escape", "a number written oddly",
-        ]
-        return read.repairs.allSatisfy { harmless.contains($0) } ? read.value : nil
+        guard read.repairs.allSatisfy({ harmless.contains($0) }) else { return Optional.none }
+        return read.value
     }
 
     /// A line of a list of objects that was written one a line, without the comma at its end; nil when there is none.

@@ -125,7 +125,8 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         if let named, !binaryFormats.contains(named), named != .opendocument || head.contains(Array("<office:".utf8)) {
             return named == .text || named == .json || named == .jsonl ? byContent(head, named: named) : named
         }
-        return byContent(head, named: nil)
+        let found = byContent(head, named: nil)
+        return found == .text && isSheet(name) ? table(head) ?? found : found
     }
 
     /// The kind of a ZIP file.
@@ -141,6 +142,25 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         for (format, folder) in [(SourceFormat.docx, "word/"), (.xlsx, "xl/"), (.pptx, "ppt/")]
         where head.contains(Array(folder.utf8)) { return format }
         return .archive
+    }
+
+    /// Whether a name is that of a spreadsheet. Programs also write tables of plain text, and HTML, under such names.
+    private static func isSheet(_ name: String) -> Bool {
+        [".xls", ".xlsx", ".xlsm", ".ods"].contains { name.lowercased().hasSuffix($0) }
+    }
+
+    /// The kind of a table of values with a delimiter; nil for other texts.
+    private static func table(_ head: UnsafeBufferPointer<UInt8>) -> SourceFormat? {
+        guard let encoding = TextEncoding.detect(head, isWhole: false),
+            let text = try? TextDecoding.text(head, encoding: encoding).text
+        else { return nil }
+        if text.prefix(4096).lowercased().contains("<table") { return .html }
+        let lines = text.textLines(omittingEmpty: true).prefix(20)
+        // The last line of a beginning may be cut off.
+        let whole = lines.count > 2 ? lines.dropLast() : lines
+        for (mark, format) in [("\t", SourceFormat.tsv), (",", .csv), (";", .csv), ("|", .csv)]
+        where !whole.isEmpty && whole.allSatisfy({ $0.contains(mark) }) { return format }
+        return nil
     }
 
     /// The kind of a text whose name says little.

@@ -139,6 +139,42 @@ package final class PeekedStream: ByteStream {
     }
 }
 
+/// A text without the zeros that programs leave in it, and without the end mark of DOS.
+package final class CleanedStream: ByteStream {
+    private let base: any ByteStream
+    /// End marks that are held back until it is known whether anything follows.
+    private var held = 0
+    private var output: [UInt8] = []
+    private var at = 0
+    private var ended = false
+
+    package init(_ base: any ByteStream) { self.base = base }
+
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        while at == output.count {
+            guard !ended else { return 0 }
+            var piece = [UInt8](repeating: 0, count: 1 << 16)
+            let count = try piece.withUnsafeMutableBytes { try base.read(into: $0) }
+            ended = count == 0
+            output.removeAll(keepingCapacity: true)
+            at = 0
+            for byte in piece[..<count] where byte != 0 {
+                if byte == 0x1A {
+                    held += 1
+                    continue
+                }
+                if held > 0 { output.append(contentsOf: repeatElement(0x1A, count: held)) }
+                held = 0
+                output.append(byte)
+            }
+        }
+        let count = min(buffer.count, output.count - at)
+        output.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[at..<(at + count)])) }
+        at += count
+        return count
+    }
+}
+
 /// A stream of another encoding, as UTF-8.
 package final class TranscodingStream: ByteStream {
     private let base: any ByteStream

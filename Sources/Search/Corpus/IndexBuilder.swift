@@ -20,9 +20,10 @@ public struct IndexBuilder {
 
     /// How the keyword index scores.
     public var keywords = KeywordIndexOptions()
-    /// Whether the language of a corpus that has no keyword index yet is told from its texts. Default: false.
+    /// Whether the language of the texts is told from them, because nobody said one. It is told again when documents were
+    /// added and what told it before was little, or is less than half of what there is now. Default: false.
     public var detectsLanguage = false
-    /// Told the language that was detected.
+    /// Told the language that was detected, where it is not what the corpus was indexed in.
     public var onLanguage: (TextLanguage) -> Void = { _ in }
     /// Makes the vectors; nil for a corpus without semantic search.
     public var encoder: (any TextEncoder)?
@@ -77,22 +78,61 @@ public struct IndexBuilder {
     /// - Throws: `CorpusError`, `SearchIndexError`, the encoder's errors.
     public func build(_ generation: GenerationWriter) async throws {
         var builder = self
-        if detectsLanguage, let language = try language(of: generation.reader) {
-            builder.keywords.analyzer = AnalyzerOptions(language: language)
-            onLanguage(language)
-        }
+        if detectsLanguage { try builder.detectLanguage(generation) }
         try await builder.buildIndexes(generation)
     }
 
-    /// The language of a sample of passages; nil where none stands out, and for English, which is the default.
-    private func language(of reader: CorpusReader) throws -> TextLanguage? {
+    /// What told the language of a corpus: kept with its keyword index, and absent where somebody said the language.
+    private struct LanguageGround {
+        var passages: Int
+        var words: Int
+
+        init(passages: Int, words: Int) {
+            self.passages = passages
+            self.words = words
+        }
+
+        init?(_ file: GenerationManifest.File?) {
+            guard let ground = file?.parameters["language"], let passages = ground["passages"]?.int,
+                let words = ground["words"]?.int
+            else { return nil }
+            self.init(passages: passages, words: words)
+        }
+
+        var value: JSONValue { ["passages": .integer(passages), "words": .integer(words)] }
+    }
+
+    /// What told the language that is indexed; nil where it was said.
+    private var languageGround: LanguageGround?
+
+    private mutating func detectLanguage(_ generation: GenerationWriter) throws {
+        let count = generation.reader.passageCount
+        if let before = generation.previous?.manifest.files[IndexRole.keyword] {
+            // Somebody said the language, or the index is of a time when it was told once and for all.
+            guard let ground = LanguageGround(before) else { return }
+            let isThin = TextLanguage.Evidence(language: .english, words: ground.words).isThin
+            guard generation.documentsChanged, isThin || count >= 2 * ground.passages else {
+                languageGround = ground
+                return
+            }
+        }
+        let evidence = try evidence(of: generation.reader)
+        languageGround = LanguageGround(passages: count, words: evidence.words)
+        guard let language = evidence.language else { return }
+        let analyzer = AnalyzerOptions(language: language)
+        guard analyzer != keywords.analyzer else { return }
+        keywords.analyzer = analyzer
+        onLanguage(language)
+    }
+
+    /// What a sample of passages says of their language.
+    private func evidence(of reader: CorpusReader) throws -> TextLanguage.Evidence {
         let count = reader.passageCount
         let step = max(1, count / 200)
         let texts = try reader.passages(
             at: stride(from: 0, to: count, by: step).prefix(200).map { PassageOrdinal($0) }
         ).map(\.text)
-        let language = TextLanguage.detected(in: texts)
-        return language == .english ? nil : language
+        return TextLanguage.evidence(in: texts)
     }
 
     private func buildIndexes(_ generation: GenerationWriter) async throws {
@@ -167,11 +207,14 @@ public struct IndexBuilder {
     private var keywordParameters: JSONValue {
         var members: JSONObject = ["options": .string(keywordSignature)]
         if encoder == nil, encoderName == "none" { members["encoder"] = "none" }
+        if let languageGround { members["language"] = languageGround.value }
         return .object(members)
     }
 
     private func isSame(_ file: GenerationManifest.File?) -> Bool {
-        ["options", "encoder"].allSatisfy { file?.parameters[$0]?.string == keywordParameters[$0]?.string }
+        // A language that is said now is no guess any more.
+        guard detectsLanguage || file?.parameters["language"] == nil else { return false }
+        return ["options", "encoder"].allSatisfy { file?.parameters[$0]?.string == keywordParameters[$0]?.string }
     }
 
     private func buildKeywords(_ generation: GenerationWriter) throws {

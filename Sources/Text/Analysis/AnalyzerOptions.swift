@@ -19,7 +19,7 @@ public struct AnalyzerOptions: Codable, Hashable, Sendable {
     public var foldsUnicode: Bool
     /// Default: `.english`.
     public var stopWords: StopWords
-    /// The Snowball language ("english", "german", "porter" …), or nil for no stemming. Default: "english". Words of
+    /// The Snowball language ("english", "german", "porter" …), "polish", or nil for no stemming. Default: "english". Words of
     /// another script are stemmed in the language that most often writes it: Arabic, Greek, Hindi, Russian, Tamil.
     public var stemmer: String?
     /// Terms with fewer characters (Unicode scalars, after stemming) are left out. Default: 1.
@@ -46,7 +46,7 @@ public struct AnalyzerOptions: Codable, Hashable, Sendable {
 
     /// Counts changes of what an analyzer makes of a text. An index of another version has other terms than its queries,
     /// so it must be built anew.
-    public static let analysisVersion = 2
+    public static let analysisVersion = 3
 
     /// Folded words as they stand: no stop words, no stemming.
     public static let plain = AnalyzerOptions(stopWords: .none, stemmer: nil)
@@ -69,7 +69,7 @@ public enum AnalyzerError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownStemmer(let name, let known):
-            "no Snowball stemmer named \"\(name)\"; known: \(known.joined(separator: ", "))"
+            "no stemmer named \"\(name)\"; known: \(known.joined(separator: ", "))"
         case .emptyLengthRange(let minimum, let maximum):
             "no term can have at least \(minimum) and at most \(maximum) characters"
         }

@@ -52,19 +52,26 @@ final class ScriptStemmers {
         }
     }
 
-    private let own: OpaquePointer
+    /// Snowball's; nil for a language that has its stemmer here.
+    private let own: OpaquePointer?
     private let ownScript: Script
+    private let isPolish: Bool
+    private let isGerman: Bool
+    private let isHindi: Bool
     /// By script; made when first needed.
     private var others: [OpaquePointer?] = Array(repeating: nil, count: Script.allCases.count)
 
     init?(_ language: String) {
-        guard let own = sb_stemmer_new(language, "UTF_8") else { return nil }
-        self.own = own
+        isPolish = language == PolishStemmer.name
+        own = isPolish ? nil : sb_stemmer_new(language, "UTF_8")
+        guard isPolish || own != nil else { return nil }
         ownScript = Script(language: language)
+        isGerman = ["german", "german2", "de", "deu", "ger"].contains(language)
+        isHindi = ownScript != .devanagari || ["hindi", "hi", "hin"].contains(language)
     }
 
     deinit {
-        sb_stemmer_delete(own)
+        if let own { sb_stemmer_delete(own) }
         for other in others { if let other { sb_stemmer_delete(other) } }
     }
 
@@ -75,15 +82,22 @@ final class ScriptStemmers {
     }
 
     func stem(_ word: String) -> String {
-        guard let handle = stemmer(for: word) else { return word }
-        let bytes = Array(word.utf8)
-        guard let stemmed = sb_stemmer_stem(handle, bytes, Int32(bytes.count)) else { return word }
+        let script = Script(word)
+        if isPolish, script == .latin { return PolishStemmer.stem(word) }
+        let spelled = script == .arabic ? Spelling.arabic(word) : word
+        guard let handle = stemmer(of: script) else { return spelled }
+        let bytes = Array(spelled.utf8)
+        guard let stemmed = sb_stemmer_stem(handle, bytes, Int32(bytes.count)) else { return spelled }
         let count = Int(sb_stemmer_length(handle))
-        return String(decoding: UnsafeBufferPointer(start: stemmed, count: count), as: UTF8.self)
+        let stem = String(decoding: UnsafeBufferPointer(start: stemmed, count: count), as: UTF8.self)
+        return script == .devanagari && isHindi ? Spelling.hindi(stem) : stem
     }
 
-    private func stemmer(for word: String) -> OpaquePointer? {
-        guard let script = Script(word), script != ownScript else { return own }
+    /// What is done to a stem after it was folded.
+    func respelled(_ stem: String) -> String { isGerman ? Spelling.german(stem) : stem }
+
+    private func stemmer(of script: Script?) -> OpaquePointer? {
+        guard let script, script != ownScript else { return own }
         if let known = others[script.rawValue] { return known }
         guard let language = script.language, let made = sb_stemmer_new(language, "UTF_8") else { return nil }
         others[script.rawValue] = made

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
-import CStemmer
 import Foundation
 
 /// The working part of an analyzer for one thread: a stemmer handle, the cache of words already seen, scratch memory.
@@ -32,10 +31,9 @@ public final class TermExtractor: @unchecked Sendable {
             throw AnalyzerError.emptyLengthRange(minimum: options.minimumLength, maximum: options.maximumLength)
         }
         if let name = options.stemmer {
-            guard let handle = sb_stemmer_new(name, "UTF_8") else {
+            guard ScriptStemmers(name) != nil else {
                 throw AnalyzerError.unknownStemmer(name, known: TextAnalyzer.stemmerLanguages)
             }
-            sb_stemmer_delete(handle)
         }
         self.init(validated: options)
     }
@@ -176,10 +174,23 @@ public final class TermExtractor: @unchecked Sendable {
     private func runTerm(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> UnsafeBufferPointer<UInt8>? {
         var key = Word()
         key.isRun = true
-        for position in range {
-            append(bytes[position], to: &key)
-            // The common Chinese characters have one form.
-            if !(0xE4...0xE9).contains(bytes[position]) && bytes[position] >= 0xC0 { key.isWide = true }
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let byte = bytes[position]
+            if (0xE4...0xE9).contains(byte), let value = decodeScalar(bytes, at: position).value, value >= 0x4E00,
+                value <= 0x9FFF
+            {
+                // The common Chinese characters are compared in their simplified forms, and need no other folding.
+                let form = ChineseForms.simplified[Int(value - 0x4E00)]
+                append(0xE0 | UInt8(form >> 12), to: &key)
+                append(0x80 | UInt8(form >> 6 & 0x3F), to: &key)
+                append(0x80 | UInt8(form & 0x3F), to: &key)
+                position += 3
+                continue
+            }
+            append(byte, to: &key)
+            if byte >= 0xC0 { key.isWide = true }
+            position += 1
         }
         return term(for: key)?.bytes
     }
@@ -283,6 +294,7 @@ public final class TermExtractor: @unchecked Sendable {
         var last = CharacterClass.separator
         /// Letters since the last full stop while the word is still a row of single letters ("U.S"), else -1.
         var initials = 0
+        var isArabicLetter = false
 
         @inline(__always) func append(_ byte: UInt8) { self.append(byte, to: &result) }
         func classAt(_ position: Int) -> CharacterClass {
@@ -324,6 +336,7 @@ public final class TermExtractor: @unchecked Sendable {
                         continue
                     }
                 } else if byte == 0x27, skipsApostrophe(bytes, at: &index, length: 1, after: last, classAt) {
+                    if isElided(result, bytes, before: index) { result = Word() }
                     continue
                 }
                 break
@@ -333,8 +346,11 @@ public final class TermExtractor: @unchecked Sendable {
             if value == 0x2019 || value == 0x2018,
                 skipsApostrophe(bytes, at: &index, length: length, after: last, classAt)
             {
+                if isElided(result, bytes, before: index) { result = Word() }
                 continue
             }
+            // Persian sets the endings of a word apart so, which scripts of India write within words.
+            if value == 0x200C, isArabicLetter { break }
             if isThousandsSpace(value), last == .digit, groupsThousands(bytes, at: index + length, classAt) {
                 index += length
                 continue
@@ -342,6 +358,7 @@ public final class TermExtractor: @unchecked Sendable {
             let kind = classes.classOf(value)
             if kind == .separator || kind.isRun { break }
             for offset in 0..<length { append(bytes[index + offset]) }
+            isArabicLetter = (0x0620...0x07FF).contains(value)
             result.isWide = true
             if kind != .mark { last = kind }
             initials = -1
@@ -401,6 +418,23 @@ public final class TermExtractor: @unchecked Sendable {
         return true
     }
 
+    /// Articles and prepositions of Romance languages that lose their vowel before another: "l'école", "qu'il", "dell'arte".
+    private static let elided: Set<String> = [
+        "l", "d", "j", "m", "n", "c", "t", "s", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall",
+        "dell",
+        "nell", "sull", "quell",
+    ]
+
+    /// Whether what was read before an apostrophe is such a word, so that the word proper begins behind it. In a corpus of
+    /// one of these languages every apostrophe separates; elsewhere their words are found in the company of others.
+    private func isElided(_ word: Word, _ bytes: UnsafeBufferPointer<UInt8>, before index: Int) -> Bool {
+        guard word.length <= 7, !word.isWide, index < bytes.count else { return false }
+        let goesOn = bytes[index] >= 0x80 || ascii[Int(bytes[index])] != 0
+        return goesOn
+            && Self.elided.contains(
+                String(decoding: UnsafeBufferPointer(start: self.word, count: word.length), as: UTF8.self))
+    }
+
     /// The term of a word, or nil when it is left out.
     private func term(for key: Word) -> TermCache.Term? {
         guard key.length <= Self.wordCapacity else { return nil }
@@ -432,6 +466,7 @@ public final class TermExtractor: @unchecked Sendable {
             } else {
                 term = stemmer.stem(folded)
             }
+            term = stemmer.respelled(term)
         }
         let length = term.unicodeScalars.count
         guard length >= options.minimumLength, length <= options.maximumLength else { return ([], false) }

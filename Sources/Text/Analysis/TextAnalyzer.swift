@@ -34,6 +34,7 @@ public struct TextAnalyzer: Sendable {
             names.append(String(cString: name))
             next += 1
         }
+        if !names.contains(PolishStemmer.name) { names.append(PolishStemmer.name) }
         return names
     }()
 

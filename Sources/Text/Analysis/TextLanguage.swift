@@ -8,7 +8,7 @@ public struct TextLanguage: Sendable, Hashable {
     public let name: String
     /// The ISO 639-1 code: "de".
     public let code: String
-    /// The Snowball stemmer; nil where there is none.
+    /// The stemmer; nil where there is none.
     public var stemmer: String? { Self.stemmers.contains(name) ? name : nil }
     /// Function words, folded: what a query can do without, and what gives the language away.
     public let functionWords: [String]
@@ -113,31 +113,66 @@ public struct TextLanguage: Sendable, Hashable {
         TextLanguage("vietnamese", "vi", "của và là có được trong cho các một với không người này đã những"),
     ]
 
+    /// What texts say of their language.
+    public struct Evidence: Sendable, Hashable {
+        /// The language that stands out; nil where none does.
+        public var language: TextLanguage?
+        /// How many of its function words the texts hold, repeats counted.
+        public var words: Int
+        /// Whether it is so little that further texts should be asked again.
+        public var isThin: Bool { language == nil || words < 200 }
+
+        public init(language: TextLanguage?, words: Int) {
+            self.language = language
+            self.words = words
+        }
+    }
+
+    /// The function words that running text must have before it says a language, and how many of them must differ: the
+    /// names of a table's columns are a few words many times.
+    private static let leastWords = 12
+    private static let leastDistinctWords = 5
+
     /// The language of texts, by their function words; nil where none stands out: few words, or texts in several languages.
+    public static func detected(in texts: [String]) -> TextLanguage? { evidence(in: texts).language }
+
+    /// What the function words of texts say of their language.
     ///
-    /// A language is taken when its function words are at least a tenth of the words in two fifths of the texts, and no
-    /// other has half as many. Scripts that one stemmer serves need no detection.
-    public static func detected(in texts: [String]) -> TextLanguage? {
-        guard let analyzer = try? TextAnalyzer(.plain) else { return nil }
+    /// A language is taken when its function words are at least a tenth of the words in two fifths of the texts, no other
+    /// has half as many texts, and there are enough of these words. Scripts that one stemmer serves need no detection.
+    public static func evidence(in texts: [String]) -> Evidence {
+        let nothing = Evidence(language: nil, words: 0)
+        guard let analyzer = try? TextAnalyzer(.plain) else { return nothing }
         var owners: [String: [Int]] = [:]
         for (index, language) in all.enumerated() {
             for word in Set(language.functionWords) { owners[word, default: []].append(index) }
         }
         var votes = [Int](repeating: 0, count: all.count)
+        var totals = votes
+        var distinct = [Set<String>](repeating: [], count: all.count)
         var voters = 0
         for text in texts {
             let words = analyzer.terms(in: String(text.prefix(4000)))
             guard words.count >= 8 else { continue }
             var counts = [Int](repeating: 0, count: all.count)
-            for word in words { for owner in owners[word] ?? [] { counts[owner] += 1 } }
+            for word in words {
+                for owner in owners[word] ?? [] {
+                    counts[owner] += 1
+                    distinct[owner].insert(word)
+                }
+            }
             voters += 1
             let ranked = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
-            if counts[ranked[0]] * 10 >= words.count, counts[ranked[0]] > counts[ranked[1]] { votes[ranked[0]] += 1 }
+            if counts[ranked[0]] * 10 >= words.count, counts[ranked[0]] > counts[ranked[1]] {
+                votes[ranked[0]] += 1
+                totals[ranked[0]] += counts[ranked[0]]
+            }
         }
         let ranked = votes.indices.sorted { (votes[$1], $0) < (votes[$0], $1) }
-        guard voters > 0, votes[ranked[0]] * 5 >= voters * 2, votes[ranked[1]] * 2 < votes[ranked[0]] else {
-            return nil
-        }
-        return all[ranked[0]]
+        let best = ranked[0]
+        guard voters > 0, votes[best] * 5 >= voters * 2, votes[ranked[1]] * 2 < votes[best],
+            totals[best] >= leastWords, distinct[best].count >= leastDistinctWords
+        else { return nothing }
+        return Evidence(language: all[best], words: totals[best])
     }
 }
