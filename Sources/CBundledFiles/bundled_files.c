@@ -8,6 +8,9 @@
 static const unsigned char policies_adaptive_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/adaptive.yaml"
 };
+static const unsigned char policies_adaqr_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/adaqr.yaml"
+};
 static const unsigned char policies_agents_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/agents.yaml"
 };
@@ -32,11 +35,17 @@ static const unsigned char policies_decompose_yaml[] __attribute__((aligned(64))
 static const unsigned char policies_feedback_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/feedback.yaml"
 };
+static const unsigned char policies_flare_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/flare.yaml"
+};
 static const unsigned char policies_forage_safetensors[] __attribute__((aligned(64))) = {
 #embed "../../Policies/forage.safetensors"
 };
 static const unsigned char policies_forage_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/forage.yaml"
+};
+static const unsigned char policies_freeson_yaml[] __attribute__((aligned(64))) = {
+#embed "../../Policies/freeson.yaml"
 };
 static const unsigned char policies_golden_yaml[] __attribute__((aligned(64))) = {
 #embed "../../Policies/golden.yaml"
@@ -106,6 +115,7 @@ static const unsigned char tools_semantic_search_yaml[] __attribute__((aligned(6
 
 static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/adaptive.yaml", policies_adaptive_yaml),
+    BUNDLED("Policies/adaqr.yaml", policies_adaqr_yaml),
     BUNDLED("Policies/agents.yaml", policies_agents_yaml),
     BUNDLED("Policies/assisted.yaml", policies_assisted_yaml),
     BUNDLED("Policies/baleen.yaml", policies_baleen_yaml),
@@ -114,8 +124,10 @@ static const struct forage_bundled_file files[] = {
     BUNDLED("Policies/corpus.yaml", policies_corpus_yaml),
     BUNDLED("Policies/decompose.yaml", policies_decompose_yaml),
     BUNDLED("Policies/feedback.yaml", policies_feedback_yaml),
+    BUNDLED("Policies/flare.yaml", policies_flare_yaml),
     BUNDLED("Policies/forage.safetensors", policies_forage_safetensors),
     BUNDLED("Policies/forage.yaml", policies_forage_yaml),
+    BUNDLED("Policies/freeson.yaml", policies_freeson_yaml),
     BUNDLED("Policies/golden.yaml", policies_golden_yaml),
     BUNDLED("Policies/hops.yaml", policies_hops_yaml),
     BUNDLED("Policies/hyde.yaml", policies_hyde_yaml),

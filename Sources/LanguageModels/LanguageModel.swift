@@ -193,6 +193,8 @@ public enum OutputConstraint: Sendable, Hashable {
     case choices([String])
     /// Consecutive words of one of `texts` (at most `maxWords`), or one of `alternatives` such as yes and no.
     case spans(texts: [String], alternatives: [String], maxWords: Int)
+    /// What goes on as some text of a corpus does, up to the end of a word.
+    case corpus(CorpusConstraint)
 }
 
 /// What a model writes, as it writes it. `sample` is the completion's index.

@@ -66,6 +66,8 @@ extension OutputConstraint {
                 "spans": .array(texts.map { .string($0) }),
                 "alternatives": .array(alternatives.map { .string($0) }), "max_words": .integer(maxWords),
             ]
+        case .corpus(let constraint):
+            return ["corpus": .string(constraint.strings.fingerprint), "after": .string(constraint.after)]
         }
     }
 }

@@ -254,6 +254,15 @@ extension PostgresCorpus: RetrievalCorpus {
         return try (0..<rows.count).map { try rows.floats($0, 0) ?? [] }
     }
 
+    @concurrent
+    public func nearest(
+        to vector: [Float], limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]? {
+        guard record.encoder != nil else { return nil }
+        let found = try await semanticSearch(vectors: [vector], limit: limit, within: try await passages(in: scope))
+        return try await ranked(found.map { $0.map { ($0.ordinal, Double($0.score)) } }).first ?? []
+    }
+
     public var embedding: (@Sendable ([String]) async throws -> [[Float]])? {
         guard let encoder else { return nil }
         return { texts in

@@ -47,10 +47,24 @@ public struct ToolRegistry: Sendable {
     /// What a model is told, in order.
     public var specifications: [ToolSpecification] { tools.map(\.specification) }
 
-    /// A registry with only the tools of these names, in this registry's order.
+    /// A built-in tool that is there for those who name it, and that no model is told of otherwise; nil for other names.
+    public static func onRequest(_ name: String) -> (any RetrievalTool)? {
+        switch name {
+        case FindTextTool.name: return FindTextTool()
+        case VectorSearchTool.name: return VectorSearchTool()
+        case LinksTool.name: return LinksTool()
+        default: return nil
+        }
+    }
+
+    /// A registry with only the tools of these names, in this registry's order; tools that are there on request come last.
     /// - Throws: `ToolManifestError` when a name is unknown.
     public func selecting(_ wanted: some Collection<String>) throws -> ToolRegistry {
-        for name in wanted where positions[name] == nil {
+        let missing = wanted.filter { positions[$0] == nil }
+        if !missing.isEmpty, missing.allSatisfy({ Self.onRequest($0) != nil }) {
+            return try adding(missing.compactMap(Self.onRequest)).selecting(wanted)
+        }
+        for name in wanted where positions[name] == nil && Self.onRequest(name) == nil {
             throw ToolManifestError("there is no tool \"\(name)\"; there are \(names.joined(separator: ", "))")
         }
         let wanted = Set(wanted)
@@ -78,6 +92,7 @@ public struct ToolRegistry: Sendable {
 
     private static func isBuiltIn(_ tool: any RetrievalTool) -> Bool {
         tool is SearchTool || tool is ReadTool || tool is FilterTool || tool is AggregateTool || tool is LinksTool
+            || tool is FindTextTool || tool is VectorSearchTool || tool is QuestionSearchTool
     }
 
     /// Runs a call as a model wrote it. Name and arguments are read as they were meant, by the tool's schema; what had to be

@@ -24,7 +24,10 @@ struct CalibrateCommand: AsyncParsableCommand {
     @Option(help: "A file of questions with their answers.")
     var questions: String
 
-    @Option(help: "The measure, such as degmat/jaccard, eigv/cosine, mean_logprob, flare or coverage.")
+    @Option(
+        help:
+            "The measure, such as degmat/jaccard, eigv/cosine, mean_logprob, flare or coverage; several, with commas, for a gate whose weights are fitted too."
+    )
     var measure = "degmat/jaccard"
 
     @Option(help: "How many answers are sampled for a measure of agreement.")
@@ -42,11 +45,16 @@ struct CalibrateCommand: AsyncParsableCommand {
     @Flag(help: "Print the curve as JSON lines.")
     var json = false
 
+    private var measures: [String] {
+        measure.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
     func validate() throws {
-        guard GateMeasure(name: measure) != nil else {
+        for measure in measures where GateMeasure(name: measure) == nil {
             throw ValidationError(
                 "there is no measure \(measure); there are \(GateMeasure.names.joined(separator: ", "))")
         }
+        guard !measures.isEmpty else { throw ValidationError("--measure names no measure") }
         guard (2...100).contains(samples), limit > 0 else {
             throw ValidationError("--samples must be from 2 to 100 and --limit above 0")
         }
@@ -54,26 +62,49 @@ struct CalibrateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (environment, strategy) = try await agent.environment(quiet: true)
-        guard let gateMeasure = GateMeasure(name: measure, samples: samples) else { return }
-        // `coverage` measures evidence, so its "without" is one search; the others' is none.
-        var without = strategy
-        without.gate = ProbeGate(measure: gateMeasure, retrieves: gateMeasure.kind == .coverage)
-        without.rules.isGated = true
-        if gateMeasure.kind == .coverage { without.budget.steps = 1 }
+        // The gate's measures one after another; the answers without and with retrieval are those of the first.
+        var rows: [[Double]] = []
         var observations: [GateObservation] = []
         for (index, question) in try readQuestions().enumerated() {
-            let first = try await answer(question, without, environment)
-            let second = try await answer(question, strategy, environment)
-            guard let uncertainty = first.uncertainty else {
-                throw ValidationError(
-                    "\(measure) cannot be measured with this model: it needs samples or log-probabilities")
+            var row: [Double] = []
+            var first: (quality: Double, calls: Int, uncertainty: Double?)?
+            for name in measures {
+                guard let gateMeasure = GateMeasure(name: name, samples: samples) else { continue }
+                // `coverage` measures evidence, so its "without" is one search; the others' is none.
+                var without = strategy
+                without.gate = ProbeGate(measure: gateMeasure, retrieves: gateMeasure.kind == .coverage)
+                without.rules.isGated = true
+                if gateMeasure.kind == .coverage { without.budget.steps = 1 }
+                let probed = try await answer(question, without, environment, measure: name)
+                guard let uncertainty = probed.uncertainty else {
+                    throw ValidationError(
+                        "\(name) cannot be measured with this model: it needs samples or log-probabilities")
+                }
+                row.append(uncertainty)
+                if first == nil { first = probed }
             }
+            let second = try await answer(question, strategy, environment, measure: measures[0])
+            rows.append(row)
             observations.append(
                 GateObservation(
-                    questionID: question.id.isEmpty ? String(index + 1) : question.id, uncertainty: uncertainty,
-                    without: first.quality, with: second.quality, calls: second.calls))
+                    questionID: question.id.isEmpty ? String(index + 1) : question.id, uncertainty: row[0],
+                    without: first?.quality ?? 0, with: second.quality, calls: second.calls))
             FileHandle.standardError.write(Data("\(index + 1) questions\n".utf8))
         }
+        var gate = "threshold: {measure: \(measure), "
+        if measures.count > 1 {
+            let fit = GateFitting(rows: rows, wrong: observations.map { $0.without < 0.5 })
+            for index in observations.indices { observations[index].uncertainty = fit.probability(rows[index]) }
+            let weights = fit.weights.map { String($0) }.joined(separator: ", ")
+            gate =
+                "learned: {measures: [\(measures.joined(separator: ", "))], weights: [\(weights)], bias: \(fit.bias), "
+        }
+        try report(observations, gate: gate)
+    }
+
+    /// Prints the curve and the gate that it gives.
+    /// - Parameter gate: the gate's beginning, up to its threshold.
+    private func report(_ observations: [GateObservation], gate: String) throws {
         let calibration = GateCalibration(measure: measure, observations: observations)
         if let svg { try Data(calibration.svg().utf8).write(to: URL(fileURLWithPath: svg), options: .atomic) }
         if json {
@@ -87,14 +118,13 @@ struct CalibrateCommand: AsyncParsableCommand {
         } else {
             SessionRunner.write(calibration.table())
             if let best = calibration.bestThreshold() {
-                SessionRunner.write(
-                    "\ngate: {threshold: {measure: \(measure), value: \(best.threshold), samples: \(samples)}}")
+                SessionRunner.write("\ngate: {\(gate)value: \(best.threshold), samples: \(samples)}}")
             }
         }
     }
 
     private func answer(
-        _ question: Question, _ strategy: Strategy, _ environment: AgentEnvironment
+        _ question: Question, _ strategy: Strategy, _ environment: AgentEnvironment, measure: String
     ) async throws -> (quality: Double, calls: Int, uncertainty: Double?) {
         let store = InMemoryEventStore()
         let session = AgentSession(

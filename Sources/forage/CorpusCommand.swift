@@ -12,7 +12,7 @@ import Text
 struct CorpusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "corpus", abstract: "Look at a corpus, check it, export it, and take documents out.",
-        subcommands: [Info.self, Verify.self, Export.self, Delete.self, Reindex.self, Compact.self])
+        subcommands: [Info.self, Verify.self, Export.self, Questions.self, Delete.self, Reindex.self, Compact.self])
 
     struct Info: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

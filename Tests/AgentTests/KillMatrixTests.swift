@@ -111,10 +111,14 @@ import Tools
         return Recording(path: path, whole: run.events, answer: run.answer)
     }
 
-    private static func environment(_ model: (any LanguageModel)?) throws -> (AgentEnvironment, ToolCounter) {
+    private static func environment(
+        _ model: (any LanguageModel)?, _ policy: String
+    ) throws -> (AgentEnvironment, ToolCounter) {
         let counter = ToolCounter()
         var environment = try World.environment(model: model)
-        environment.tools = try ToolRegistry(environment.tools.tools.map { CountingTool(base: $0, counter: counter) })
+        // With the tools that the policy brings along, so that their calls are counted too.
+        let tools = try environment.tools.adding(World.strategy(policy).proposers.flatMap(\.tools))
+        environment.tools = try ToolRegistry(tools.tools.map { CountingTool(base: $0, counter: counter) })
         return (environment, counter)
     }
 
@@ -124,7 +128,7 @@ import Tools
     ) async throws {
         let stored = try await store.events(of: id)
         let model = try recording.model()
-        let (environment, counter) = try environment(model)
+        let (environment, counter) = try environment(model, policy)
         let session = try await AgentSession.resume(
             id, strategy: World.strategy(policy), environment: environment, store: store)
         let answer = try await session.run()
@@ -162,7 +166,7 @@ import Tools
         #expect(!recording.whole.names.contains("model_failed"), "\(policy)")
         for count in 1..<recording.whole.count {
             let store = InMemoryEventStore()
-            let (environment, _) = try environment(recording.model())
+            let (environment, _) = try environment(recording.model(), policy)
             let session = AgentSession(
                 Question(question), strategy: try World.strategy(policy), environment: environment,
                 store: DyingStore(store, after: count), seed: 1)
@@ -171,14 +175,14 @@ import Tools
         }
         // Killed again and again: each life appends three events.
         let store = InMemoryEventStore()
-        let (environment, _) = try environment(recording.model())
+        let (environment, _) = try environment(recording.model(), policy)
         let session = AgentSession(
             Question(question), strategy: try World.strategy(policy), environment: environment,
             store: DyingStore(store, after: 3), seed: 1)
         _ = try? await session.run()
         for _ in 0..<recording.whole.count {
             guard try await store.events(of: session.id).last.map({ $0.name != "finished" }) ?? false else { break }
-            let (environment, _) = try Self.environment(recording.model())
+            let (environment, _) = try Self.environment(recording.model(), policy)
             let next = try await AgentSession.resume(
                 session.id, strategy: World.strategy(policy), environment: environment,
                 store: DyingStore(store, after: 3))
@@ -205,7 +209,7 @@ import Tools
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let recording = try await Self.record("react", model: true, in: folder)
         let store = try SQLiteEventStore(path: folder + "/live/sessions.sqlite")
-        let (environment, _) = try Self.environment(recording.model())
+        let (environment, _) = try Self.environment(recording.model(), "react")
         let session = AgentSession(
             Question(Self.question), strategy: try World.strategy("react"), environment: environment, store: store,
             seed: 1)

@@ -127,7 +127,7 @@ import Tools
     }
 
     @Test func rankingsAreNamedOnce() throws {
-        #expect(StrategyParts.ranking.fusions == ["interpolation", "reciprocal_rank"])
+        #expect(StrategyParts.ranking.fusions == ["interpolation", "product", "reciprocal_rank"])
         #expect(StrategyParts.ranking.feedbacks == ["rm3", "rocchio", "tf-idf"])
         #expect(StrategyParts.ranking.rerankers == ["reader"])
     }

@@ -219,6 +219,11 @@ struct CorpusConformance {
             #expect(stored.count == 2 && stored[0].count == made[0].count)
             let other = try await corpus.vectors(of: [0, 1])
             #expect(other == stored.reversed())
+            let near = try #require(try await corpus.nearest(to: stored[0], limit: 3, within: nil))
+            #expect(near.first?.score ?? 0 > 0.98 && near.count == min(3, corpus.summary.passageCount))
+            let among = try await corpus.nearest(to: stored[0], limit: 3, within: .passages(OrdinalSet([0])))
+            #expect(among?.map(\.ordinal) == [0])
+            #expect(try await corpus.searchVectors(of: ["one"])?.first?.count == made[0].count)
         }
     }
 

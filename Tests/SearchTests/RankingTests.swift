@@ -158,13 +158,32 @@ import Text
         #expect(found.map(\.score) == lengths.prefix(3).map(Double.init))
     }
 
-    @Test func whatACorpusLacksIsSaid() async throws {
-        // The corpus in memory has no encoder that gives vectors of queries.
-        if try #require(Self.corpus).embedding == nil {
-            await #expect(throws: CorpusError.self) {
-                try await search(RankedSearch(.hybrid, feedback: Rocchio()), "x granite")
-            }
-        }
+    /// Feedback by vectors searches the corpus with the moved vector: what the first search missed can be found.
+    @Test func rocchioSearchesWithTheMovedVector() async throws {
+        let corpus = try #require(Self.corpus)
+        let query = "granite"
+        var plain = RankedSearch(.semantic, feedback: Rocchio(alpha: 0, beta: 1))
+        plain.relevant = (passages: 1, words: 10)
+        let first = try await corpus.search(.semantic, query: query, limit: 1, within: nil)
+        let found = try await plain.search([query], in: corpus, limit: 3)[0]
+        let vector = try #require(try await corpus.vectors(of: [first[0].ordinal])?.first)
+        let near = try #require(try await corpus.nearest(to: vector, limit: 3, within: nil))
+        // The first search's three and the moved vector's, fused: nothing else, and the moved vector's first is the passage.
+        #expect(near.first?.ordinal == first[0].ordinal)
+        let both = Set(near.map(\.ordinal)).union(
+            try await corpus.search(.semantic, query: query, limit: 3, within: nil).map(\.ordinal))
+        #expect(Set(found.map(\.ordinal)).isSubset(of: both) && found.first?.ordinal == first[0].ordinal)
+    }
+
+    /// LaPraDoR: the product of the scores; what a list lacks counts as its lowest there.
+    @Test func productsMultiplyScores() {
+        let words = Ranking(["a", "b", "c"], scores: [8, 4, 2])
+        let meaning = Ranking(["c", "a", "d"], scores: [0.9, 0.5, -0.2])
+        let scores = ProductFusion().scores([words, meaning])
+        #expect(scores == ["a": 4, "b": 0, "c": 1.8, "d": 0])
+        #expect(ProductFusion().scores([meaning, words]) == scores)
+        #expect(ProductFusion().fuse([words, meaning]).map(\.id) == ["a", "c", "b", "d"])
+        #expect(ProductFusion().scores([words]) == ["a": 8, "b": 4, "c": 2])
     }
 
     @Test func namesAndOptionsAreChecked() throws {
@@ -183,7 +202,7 @@ import Text
         registry.register(fusion: "mine") { options throws(RankingError) in
             ReciprocalRank(k: try options.number("k", default: 1, in: 0...2))
         }
-        #expect(registry.fusions == ["interpolation", "mine", "reciprocal_rank"])
+        #expect(registry.fusions == ["interpolation", "mine", "product", "reciprocal_rank"])
         #expect(try (registry.fusion("mine") as? ReciprocalRank)?.k == 1)
         let search = try RankedSearch(
             .hybrid, fusion: ["mine": ["k": 2]], feedback: .null, reranker: nil, from: registry)

@@ -126,7 +126,7 @@ public struct InterpolationKeeper: EvidenceKeeper {
             lists.append(
                 Ranking(
                     passages.map(\.id), scores: passages.map(\.score),
-                    weight: set.tool == "semantic_search" ? lambda : 1 - lambda))
+                    weight: ["semantic_search", VectorSearchTool.name].contains(set.tool) ? lambda : 1 - lambda))
         }
         var scores = interpolation.scores(lists)
         if rocchio > 0, let moved = try await movedQuery(state, scores, context) {

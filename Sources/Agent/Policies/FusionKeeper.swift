@@ -53,7 +53,11 @@ public struct FusionKeeper: EvidenceKeeper {
             found = picked.map { found[Int($0.ordinal)] }
         }
         if bothEnds { found = Diversity.bestAtBothEnds(Array(found.prefix(limit))) }
-        let kept = found.prefix(limit).map { $0.passage.evidence(score: $0.score) }
+        let kept = found.prefix(limit).enumerated().map { place, entry in
+            var item = entry.passage.evidence(score: entry.score)
+            if bothEnds { item.place = place }
+            return item
+        }
         let ids = Set(kept.map(\.passageID))
         return Keeping(kept: kept, dropped: state.evidence.items.map(\.passageID).filter { !ids.contains($0) })
     }

@@ -168,6 +168,9 @@ public struct DecompositionProposer: ActionProposer {
 /// Splits a description of something half forgotten into clues (title words, dates, people, plot, looks), searches each
 /// on its own, and lets the keeper add the scores up (Lin et al., "Decomposing Complex Queries for Tip-of-the-tongue
 /// Retrieval", 2023). Without a model a clue is a sentence or a clause.
+///
+/// A clue that the model calls exact (a name, a date, words of the text) goes to the search by words, one that describes to
+/// the search by meaning, any other to the tools of the policy.
 public struct ClueProposer: ActionProposer {
     public var name: String { "clues" }
     public var tools: [String]
@@ -196,7 +199,9 @@ public struct ClueProposer: ActionProposer {
                 try await ModelText.ask(
                     """
                     Someone describes a thing whose name they forgot. Write its clues, one a line, each a few words that \
-                    can be searched on their own. At most \(most) lines, nothing else.
+                    can be searched on their own. Begin a line with "exact: " where the clue is a name, a date or words \
+                    that stand in the text itself, and with "about: " where it says in other words what the thing is or \
+                    looks like. At most \(most) lines, nothing else.
                     """, state.question.text, evidence: nil, options: options, purpose: "clues", state: state,
                     context: context))
         } else {
@@ -205,12 +210,24 @@ public struct ClueProposer: ActionProposer {
             }.filter { EvidenceWords.terms($0).count >= 2 }
         }
         let clues = Array(texts.prefix(most))
-        let calls = clues.flatMap {
-            SearchCalls.calls($0, tools: tools, limit: limit, state: state, context: context)
+        let calls = clues.flatMap { clue -> [ToolInvocation] in
+            let (query, tools) = route(clue)
+            return SearchCalls.calls(query, tools: tools, limit: limit, state: state, context: context)
         }
         guard !calls.isEmpty else { return Proposal() }
         return Proposal(
             [CandidateAction(.call(calls), proposer: name, reason: clues.joined(separator: "; "), score: 1)],
             notes: known.isEmpty ? clues.enumerated().map { Note(kind: "clue", key: String($0 + 1), text: $1) } : [])
+    }
+
+    /// A clue's words and where they are searched.
+    private func route(_ clue: String) -> (query: String, tools: [String]) {
+        let parts = clue.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+        guard parts.count == 2, !parts[1].isEmpty else { return (clue, tools) }
+        switch parts[0].lowercased() {
+        case "exact": return (parts[1], ["keyword_search"])
+        case "about": return (parts[1], ["semantic_search"])
+        default: return (clue, tools)
+        }
     }
 }

@@ -226,14 +226,14 @@ enum EvidencePrompt {
     static func list(
         _ evidence: Evidence, limit: Int = 12, characters: Int = 1500, isNumbered: Bool = false
     ) -> String {
-        evidence.ranking.prefix(limit).enumerated().map { index, item in
+        evidence.shown(limit).enumerated().map { index, item in
             "[\(isNumbered ? String(index + 1) : item.passageID)] \(item.title): \(item.shownText.prefix(characters))"
         }.joined(separator: "\n\n")
     }
 
     /// A text with the numbers of a numbered list, `[1]` or `[1, 3]`, as the ids that they stand for.
     static func naming(_ evidence: Evidence, limit: Int = 12, in text: String) -> String {
-        let ids = evidence.ranking.prefix(limit).map(\.passageID)
+        let ids = evidence.shown(limit).map(\.passageID)
         return text.replacing(/\[([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\]/) { match in
             let numbers = match.1.split(separator: ",").compactMap { Int($0.filter(\.isNumber)) }
             guard numbers.allSatisfy({ (1...max(1, ids.count)).contains($0) }), !ids.isEmpty else {

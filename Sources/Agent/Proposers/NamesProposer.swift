@@ -7,7 +7,7 @@ import LanguageModels
 import OrderedCollections
 public import Search
 import Text
-import Tools
+public import Tools
 
 /// Searches for the names in the question, each on its own: a question about two things needs a passage on each.
 public struct NamesProposer: ActionProposer {
@@ -148,7 +148,8 @@ public struct LinksProposer: ActionProposer {
 /// Searches again with the question and the words that set the best evidence apart (pseudo relevance feedback).
 public struct FeedbackProposer: ActionProposer {
     public var name: String { "feedback" }
-    public var tools: [String]
+    /// The tools that search with more words; feedback by vectors brings its own.
+    public var toolNames: [String]
     /// How many passages are taken for relevant. Default 3.
     public var from: Int
     /// How many words are added. Default 8.
@@ -163,7 +164,7 @@ public struct FeedbackProposer: ActionProposer {
         tools: [String] = ["keyword_search"], from: Int = 3, terms: Int = 8, limit: Int = 10,
         feedback: any RelevanceFeedback = FrequentWords()
     ) {
-        self.tools = tools
+        toolNames = tools
         self.from = from
         self.terms = terms
         self.limit = limit
@@ -179,14 +180,38 @@ public struct FeedbackProposer: ActionProposer {
             relevant: ranking.prefix(from).map { (text: $0.shownText, score: $0.score) },
             found: state.retrieved.values.lazy.map(\.passage.text), foundCount: state.retrieved.count,
             analyzer: analyzer)
-        let added = Array((feedback.words(text, limit: terms) ?? []).prefix(terms))
+        guard let words = feedback.words(text, limit: terms) else { return moved(ranking, state, context) }
+        let added = Array(words.prefix(terms))
         guard !added.isEmpty else { return Proposal() }
         let query = state.question.text + " " + added.joined(separator: " ")
-        let calls = SearchCalls.calls(query, tools: tools, limit: limit, state: state, context: context)
+        let calls = SearchCalls.calls(query, tools: toolNames, limit: limit, state: state, context: context)
         guard !calls.isEmpty else { return Proposal() }
         return Proposal([
             CandidateAction(
                 .call(calls), proposer: name, reason: "words of the best passages: " + added.joined(separator: " "),
+                score: 0.5)
+        ])
+    }
+}
+
+extension FeedbackProposer {
+    public var tools: [any RetrievalTool] { feedback is Rocchio ? [VectorSearchTool()] : [] }
+
+    /// The search with the question's vector, moved towards the best passages; nothing for a corpus without vectors.
+    private func moved(_ ranking: [EvidenceItem], _ state: AgentState, _ context: StepContext) -> Proposal {
+        guard let rocchio = feedback as? Rocchio, context.corpus.summary.modes.contains(.semantic),
+            context.tools[VectorSearchTool.name] != nil
+        else { return Proposal() }
+        let relevant = ranking.prefix(from).map(\.passageID)
+        let calls = SearchCalls.vectorCalls(
+            [
+                "query": .string(state.question.text), "like": .array(relevant.map { .string($0) }),
+                "alpha": .number(Double(rocchio.alpha)), "beta": .number(Double(rocchio.beta)),
+            ], limit: limit, state: state, isEmpty: relevant.isEmpty)
+        guard !calls.isEmpty else { return Proposal() }
+        return Proposal([
+            CandidateAction(
+                .call(calls), proposer: name, reason: "the question, moved towards " + relevant.joined(separator: ", "),
                 score: 0.5)
         ])
     }

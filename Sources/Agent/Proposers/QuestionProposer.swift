@@ -2,6 +2,7 @@
 
 import Base
 import Corpus
+import OrderedCollections
 import Text
 import Tools
 
@@ -31,6 +32,16 @@ public struct QuestionProposer: ActionProposer {
 
 /// Search calls that several proposers make.
 enum SearchCalls {
+    /// A search by vectors that was not made yet.
+    static func vectorCalls(
+        _ arguments: JSONObject, limit: Int, state: AgentState, isEmpty: Bool = false
+    ) -> [ToolInvocation] {
+        var arguments = arguments
+        arguments["limit"] = .integer(limit)
+        let call = ToolInvocation(tool: VectorSearchTool.name, arguments: JSONValue.object(arguments).serialized())
+        return isEmpty || state.hasCalled(call) ? [] : [call]
+    }
+
     /// Calls of the given search tools that the session has, the corpus has an index for, and that were not made yet.
     static func calls(
         _ query: String, tools: [String], limit: Int, state: AgentState, context: StepContext

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import Foundation
 public import LanguageModels
+import OrderedCollections
 import Text
+public import Tools
 
 /// Interleaves retrieval with a chain of thought (IRCoT, Trivedi et al., 2023): the model writes the next sentence of its
 /// reasoning from the evidence, and that sentence is the next query. "answer is" ends the chain.
@@ -103,19 +106,25 @@ public struct QueryGenerationProposer: ActionProposer {
 }
 
 /// Searches with a passage that the model makes up (HyDE, Gao et al., 2023): its words and meaning are nearer to the
-/// passage that answers than the question's are. Several passages make several searches, which the keeper fuses.
+/// passage that answers than the question's are. As in the paper, one search is made with the mean of the vectors of the
+/// question and of the passages; or several, one a passage, which the keeper fuses.
 public struct HypotheticalPassageProposer: ActionProposer {
     public var name: String { "passage" }
+    public var tools: [any RetrievalTool] { averages ? [VectorSearchTool()] : [] }
+    /// The tool of searches that are not averaged.
     public var tool: String
+    /// Whether vectors are averaged; where the corpus has none, each passage is searched for on its own. Default true.
+    public var averages: Bool
     public var limit: Int
     /// How many passages are made up. Default 4 (the paper: 8).
     public var passages: Int
     public var options: SamplingOptions
 
     public init(
-        tool: String = "semantic_search", limit: Int = 10, passages: Int = 4,
+        tool: String = "semantic_search", limit: Int = 10, passages: Int = 4, averages: Bool = true,
         options: SamplingOptions = SamplingOptions(temperature: 0.7, maxTokens: 160)
     ) {
+        self.averages = averages
         self.tool = tool
         self.limit = limit
         self.passages = passages
@@ -128,10 +137,16 @@ public struct HypotheticalPassageProposer: ActionProposer {
         let known = state.notes.filter { $0.kind == "passage" }.map(\.text)
         let texts = try await known.isEmpty ? makeUp(state, context) : known
         var seen: Set<String> = []
-        let calls = texts.filter { seen.insert($0).inserted }.flatMap {
-            SearchCalls.calls(
-                state.question.text + " " + $0, tools: [tool], limit: limit, state: state, context: context)
-        }
+        let distinct = texts.filter { seen.insert($0).inserted }
+        let calls =
+            averages && context.corpus.summary.modes.contains(.semantic) && context.tools[VectorSearchTool.name] != nil
+            ? SearchCalls.vectorCalls(
+                ["query": .string(state.question.text), "texts": .array(texts.map { .string($0) })], limit: limit,
+                state: state, isEmpty: texts.isEmpty)
+            : distinct.flatMap {
+                SearchCalls.calls(
+                    state.question.text + " " + $0, tools: [tool], limit: limit, state: state, context: context)
+            }
         guard !calls.isEmpty else { return Proposal() }
         let notes = known.isEmpty ? texts.enumerated().map { Note(kind: "passage", key: String($0 + 1), text: $1) } : []
         return Proposal(
@@ -165,15 +180,19 @@ public struct RewriteProposer: ActionProposer {
     public var limit: Int
     /// How many rewrites. Default 3.
     public var rewrites: Int
+    /// Whether the question itself is searched beside them, in the same step. Default false.
+    public var withQuestion: Bool
     public var options: SamplingOptions
 
     public init(
         tools: [String] = ["keyword_search", "semantic_search"], limit: Int = 10, rewrites: Int = 3,
+        withQuestion: Bool = false,
         options: SamplingOptions = SamplingOptions(temperature: 0, maxTokens: 128)
     ) {
         self.tools = tools
         self.limit = limit
         self.rewrites = rewrites
+        self.withQuestion = withQuestion
         self.options = options
     }
 
@@ -181,7 +200,7 @@ public struct RewriteProposer: ActionProposer {
         guard context.hasModel else { return Proposal() }
         let known = state.notes.filter { $0.kind == "rewrite" }.map(\.text)
         let queries = try await known.isEmpty ? rewritten(state, context) : known
-        let calls = queries.flatMap {
+        let calls = ((withQuestion ? [state.question.text] : []) + queries).flatMap {
             SearchCalls.calls($0, tools: tools, limit: limit, state: state, context: context)
         }
         guard !calls.isEmpty else { return Proposal() }

@@ -5,6 +5,7 @@ import Corpus
 import OrderedCollections
 import Search
 import Text
+import Tools
 
 extension StrategyRegistry {
     /// - Parameter ranking: the feedbacks that `feedback` can name.
@@ -81,6 +82,38 @@ extension StrategyRegistry {
                 tool: try tool(&options), limit: try limit(&options, 4),
                 sentences: try options.int("sentences", default: 10), options: try sampling(&options, maxTokens: 96))
         },
+        "lookahead": { options, _ in
+            let query = try options.choice(
+                "query", default: "masked", of: LookAheadProposer.Query.allCases.map(\.rawValue))
+            return LookAheadProposer(
+                toolNames: try tools(&options), limit: try limit(&options, 5),
+                sentences: try options.int("sentences", default: 8, in: 1...100),
+                rule: ForwardLooking(
+                    threshold: try options.double("threshold", default: 0.8, in: 0...1),
+                    maskBelow: try options.double("mask_below", default: 0.4, in: 0...1)),
+                query: LookAheadProposer.Query(rawValue: query) ?? .masked,
+                options: try sampling(&options, maxTokens: 64))
+        },
+        "prepared": { options, file in
+            let path = try options.string("file", default: "")
+            guard !path.isEmpty else {
+                throw options.error("file", "name the file that `forage corpus questions` wrote")
+            }
+            let whole = path.hasPrefix("/") || file.directory.isEmpty ? path : file.directory + "/" + path
+            return KnownQuestionProposer(
+                space: try QuestionSpace(file: whole), limit: try limit(&options, 5),
+                likeness: try options.double("likeness", default: 0.85, in: 0...2))
+        },
+        "walk": { options, _ in
+            CorpusWalkProposer(
+                simulations: try options.int("simulations", default: 8, in: 1...1000),
+                width: try options.int("width", default: 2, in: 1...8),
+                tokens: try options.int("tokens", default: 8, in: 2...64),
+                depth: try options.int("depth", default: 6, in: 1...32),
+                exploration: try options.double("exploration", default: 0.5, in: 0...100),
+                lines: try options.int("lines", default: 3, in: 1...10),
+                temperature: try options.double("temperature", default: 0.7, in: 0...10))
+        },
         "query": { options, _ in
             QueryGenerationProposer(
                 tools: try tools(&options, ["keyword_search"]), limit: try limit(&options, 10),
@@ -90,12 +123,14 @@ extension StrategyRegistry {
             HypotheticalPassageProposer(
                 tool: try tool(&options, "semantic_search"), limit: try limit(&options, 10),
                 passages: try options.int("passages", default: 4, in: 1...32),
+                averages: try options.bool("average", default: true),
                 options: try sampling(&options, maxTokens: 160, temperature: 0.7))
         },
         "rewrite": { options, _ in
             RewriteProposer(
                 tools: try tools(&options), limit: try limit(&options, 10),
                 rewrites: try options.int("rewrites", default: 3, in: 1...16),
+                withQuestion: try options.bool("question", default: false),
                 options: try sampling(&options, maxTokens: 128))
         },
         "decompose": { options, _ in
@@ -109,18 +144,21 @@ extension StrategyRegistry {
                 most: try options.int("most", default: 6, in: 1...32), options: try sampling(&options, maxTokens: 256))
         },
         "jargon": { options, file in
-            var dictionary: OrderedDictionary<String, String> = [:]
+            var dictionary: OrderedDictionary<String, JargonProposer.Senses> = [:]
             let path = try options.string("dictionary", default: "")
             if !path.isEmpty {
                 let whole = path.hasPrefix("/") || file.directory.isEmpty ? path : file.directory + "/" + path
                 dictionary = try JargonProposer.dictionary(file: whole)
             }
             for (term, meaning) in options.value("terms")?.object ?? [:] {
-                guard let text = meaning.string else { throw options.error("terms.\(term)", "expected a text") }
-                dictionary[term] = text
+                guard let senses = JargonProposer.senses(meaning) else {
+                    throw options.error("terms.\(term)", "expected a text, or texts by context")
+                }
+                dictionary[term] = senses
             }
             return JargonProposer(
-                dictionary: dictionary, tools: try tools(&options), limit: try limit(&options, 10))
+                dictionary: dictionary, toolNames: try tools(&options), limit: try limit(&options, 10),
+                looksUp: try options.bool("look_up", default: false))
         },
         "corpus": { options, file in
             let name = try options.string("weights", default: CorpusQuestionWeights.standardName)
@@ -157,6 +195,20 @@ extension StrategyRegistry {
                 relevance: try options.double("relevance", default: 1, in: 0...1),
                 bothEnds: try options.bool("both_ends", default: false))
         }
+        keepers["useful"] = { options, _ in
+            let reader = try options.value("rerank").map { name in
+                do { return try ranking.reranker(name.string ?? name.serialized()) } catch {
+                    throw options.error("rerank", "\(error)")
+                }
+            }
+            return UtilityKeeper(
+                limit: try limit(&options, 10), candidates: try options.int("candidates", default: 16, in: 1...100),
+                least: try options.int("least", default: 3, in: 0...100),
+                // Where the reader is at hand it judges in sessions without a model.
+                reranker: reader ?? (try? ranking.reranker("reader")),
+                margin: try options.double("margin", default: 4, in: 0...1000),
+                characters: try options.int("characters", default: 600, in: 50...10_000))
+        }
         return keepers
     }
 
@@ -181,6 +233,16 @@ extension StrategyRegistry {
                 interpolation: ScoreInterpolation(try normalization(&options)),
                 rocchio: try options.double("rocchio", default: 0, in: 0...10),
                 from: try options.int("from", default: 3, in: 1...100))
+        },
+        "marginal": { options, _ in
+            MarginalKeeper(
+                limit: try limit(&options, 10), passages: try options.int("passages", default: 3, in: 1...20))
+        },
+        "compress": { options, _ in
+            CompressionKeeper(
+                limit: try limit(&options, 10), share: try options.double("share", default: 0.5, in: 0...1),
+                questions: try options.int("questions", default: 2, in: 0...16),
+                sentences: try options.int("sentences", default: 60, in: 1...1000))
         },
         "sentences": { options, _ in
             SentenceKeeper(

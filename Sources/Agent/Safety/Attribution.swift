@@ -4,17 +4,22 @@ import Base
 import Corpus
 import Foundation
 import OrderedCollections
+public import QualityMetrics
+import Search
 import Text
 
 /// Finds, after the fact, the passages that support an answer, whoever wrote it.
 ///
 /// A short answer is supported by a passage that holds it word for word, best where the words of the question are near; a
-/// sentence by a passage that holds most of its informative words; yes and no, and one of two things compared, by the
+/// sentence by a passage that holds most of its informative words, of several the one that holds the longest run of them
+/// word for word; yes and no, and one of two things compared, by the
 /// passages about what the question names. An answer that nothing of this holds for is left without a citation and marked
 /// as unsupported (``Answer/isSupported``).
 struct Attribution {
     /// How much of a sentence's words a passage must hold.
     static let sentenceShare = 0.6
+    /// How many words in a row tell where a sentence was taken from.
+    static let copiedWords = 5
     /// The most citations that are added.
     static let most = 3
 
@@ -96,15 +101,26 @@ struct Attribution {
     /// Each sentence's best passage, where it holds enough of the sentence.
     private func sentences(of text: String) -> [Citation] {
         var cited: OrderedDictionary<String, Citation> = [:]
+        // Where words stand in the same order somewhere, they were taken from there.
+        let strings = try? SubstringIndex(
+            fingerprint: "",
+            passages: sources.enumerated().map { (ordinal: PassageOrdinal($0), title: String?.none, text: $1.text) })
         for sentence in SentenceSplitter().split(text).prefix(12) {
             // What the question says already proves nothing.
             let all = EvidenceWords.terms(sentence)
             let wanted = all.subtracting(question)
             guard wanted.count >= 2 else { continue }
-            var best: (source: Source, share: Double)?
-            for source in sources {
+            var copied: [Int: Int] = [:]
+            for span in strings?.spans(of: sentence, minimum: Self.copiedWords) ?? [] {
+                for place in span.passages { copied[Int(place)] = max(copied[Int(place)] ?? 0, span.wordCount) }
+            }
+            var best: (source: Source, share: Double, run: Int)?
+            for (place, source) in sources.enumerated() {
                 let share = Double(wanted.intersection(source.terms).count) / Double(wanted.count)
-                if share >= Self.sentenceShare, share > best?.share ?? 0 { best = (source, share) }
+                let run = copied[place] ?? 0
+                if share >= Self.sentenceShare, (run, share) > (best?.run ?? 0, best?.share ?? 0) {
+                    best = (source, share, run)
+                }
             }
             if let best, cited[best.source.id] == nil {
                 cited[best.source.id] = citation(best.source, of: sentence, support: best.share)
@@ -174,6 +190,33 @@ extension Answer {
                 Marker(citation: index, range: start..<start + Self.marker(citation).unicodeScalars.count))
         }
         return (text, markers.sorted { $0.range.lowerBound < $1.range.lowerBound })
+    }
+
+    /// The sentences of the answer with what each cites: by markers in the text, else the sentence that shares most words
+    /// with what is quoted. Markers are no part of a sentence.
+    /// - Parameter name: what a cited passage is called.
+    public func statements(naming name: (String) -> String) -> [CitationMetrics.Statement] {
+        // Markers behind a full stop belong to the sentence that it ends.
+        let moved = text.replacing(/([.!?])((?:\s*\[[^\]]*\])+)/) { "\($0.2)\($0.1)" }
+        let sentences = SentenceSplitter().split(moved).map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+        guard label != .none, !sentences.isEmpty else { return [] }
+        var cited = [[String]](repeating: [], count: sentences.count)
+        for citation in citations {
+            var places = sentences.indices.filter { isBracketed(citation.passageID, in: sentences[$0]) }
+            if places.isEmpty {
+                let wanted = EvidenceWords.terms(citation.quote)
+                let shared = sentences.map { wanted.intersection(EvidenceWords.terms($0)).count }
+                places = [shared.indices.max { (shared[$0], $0) < (shared[$1], $1) } ?? 0]
+            }
+            for place in places where !cited[place].contains(name(citation.passageID)) {
+                cited[place].append(name(citation.passageID))
+            }
+        }
+        return sentences.indices.compactMap { index in
+            let plain = sentences[index].replacing(/\s*\[[^\]]*\]/, with: "").trimmingCharacters(in: .whitespaces)
+            guard plain.contains(where: { $0.isLetter || $0.isNumber }) else { return nil }
+            return .init(text: plain, citations: cited[index])
+        }
     }
 
     private static func marker(_ citation: Citation) -> String { "[" + citation.passageID + "]" }

@@ -80,6 +80,8 @@ public struct GateMeasure: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Agreement of sampled answers.
         case samples(UncertaintyMeasure, similarity: SimilarityKind)
+        /// Semantic entropy of sampled answers, each counted by its likelihood.
+        case likelihoods(SimilarityKind)
         /// Log-probabilities of one answer.
         case tokens(TokenUncertainty)
         /// FLARE's trigger: 1 when a token of the next sentence is unsure, else 0.
@@ -109,11 +111,14 @@ public struct GateMeasure: Sendable, Hashable {
     public var name: String {
         switch kind {
         case .samples(let measure, let similarity): return measure.rawValue + "/" + similarity.rawValue
+        case .likelihoods(let similarity): return Self.likelihoodName + "/" + similarity.rawValue
         case .tokens(let measure): return measure.rawValue
         case .nextSentence: return "flare"
         case .coverage: return "coverage"
         }
     }
+
+    private static let likelihoodName = "semantic_entropy_likelihood"
 
     /// The measure of that name, such as `degmat`, `eigv/cosine`, `mean_logprob`, `flare` or `coverage`.
     public init?(name: String, samples: Int = 10, temperature: Double = 1, maxTokens: Int = 48) {
@@ -123,6 +128,9 @@ public struct GateMeasure: Sendable, Hashable {
         if let measure = UncertaintyMeasure(rawValue: first) {
             guard let similarity = SimilarityKind(rawValue: parts.count > 1 ? parts[1] : "jaccard") else { return nil }
             kind = .samples(measure, similarity: similarity)
+        } else if first == Self.likelihoodName {
+            guard let similarity = SimilarityKind(rawValue: parts.count > 1 ? parts[1] : "jaccard") else { return nil }
+            kind = .likelihoods(similarity)
         } else if parts.count == 1, let measure = TokenUncertainty(rawValue: first) {
             kind = .tokens(measure)
         } else if name == "flare" {
@@ -139,7 +147,9 @@ public struct GateMeasure: Sendable, Hashable {
     public static var names: [String] {
         UncertaintyMeasure.allCases.flatMap { measure in
             SimilarityKind.allCases.map { measure.rawValue + "/" + $0.rawValue }
-        } + TokenUncertainty.allCases.map(\.rawValue) + ["flare", "coverage"]
+        } + SimilarityKind.allCases.map { likelihoodName + "/" + $0.rawValue }
+            + TokenUncertainty.allCases.map(\.rawValue)
+            + ["flare", "coverage"]
     }
 
     /// The measure in a state; nil when it cannot be taken: no model, no log-probabilities, no encoder.
@@ -149,20 +159,16 @@ public struct GateMeasure: Sendable, Hashable {
             let words = EvidenceWords(question: state.question.text, items: state.evidence.ranking)
             return 1 - (words.bestSentence()?.coverage ?? 0)
         case .samples(let measure, let similarity):
-            guard context.hasModel else { return nil }
-            let response = try await context.respond(
-                to: request(state, context, samples: samples, temperature: temperature), purpose: "uncertainty")
-            let texts = response.completions.map { AnswerText.split($0.message.content) }.map { $0.short ?? $0.text }
-            let matrix: SampleSimilarity
-            switch similarity {
-            case .jaccard: matrix = .jaccard(texts)
-            case .cosine:
-                guard let embed = context.embed else { return nil }
-                matrix = .cosine(try await embed(texts))
-            case .entailment:
-                matrix = try await .entailment(texts, question: state.question.text, context: context)
+            guard let (texts, matrix, _) = try await sampled(similarity, state, context, withTokens: false) else {
+                return nil
             }
             return measure.value(of: matrix, samples: texts)
+        case .likelihoods(let similarity):
+            guard context.modelCapabilities?.logProbabilities == true,
+                let (_, matrix, logs) = try await sampled(similarity, state, context, withTokens: true),
+                logs.allSatisfy({ $0 != nil })
+            else { return nil }
+            return UncertaintyMeasure.semanticEntropy(of: matrix, logLikelihoods: logs.compactMap { $0 })
         case .tokens(let measure):
             guard let completion = try await answer(state, context) else { return nil }
             return measure.value(of: completion.tokens)
@@ -170,6 +176,30 @@ public struct GateMeasure: Sendable, Hashable {
             guard let completion = try await answer(state, context), !completion.tokens.isEmpty else { return nil }
             let sentence = rule.firstSentence(of: completion.tokens, in: completion.message.content)
             return rule.isTriggered(by: sentence) ? 1 : 0
+        }
+    }
+
+    /// Samples of the answer, how alike they are, and each one's log-likelihood; nil when they cannot be had.
+    private func sampled(
+        _ similarity: SimilarityKind, _ state: AgentState, _ context: StepContext, withTokens: Bool
+    ) async throws -> (texts: [String], matrix: SampleSimilarity, logLikelihoods: [Double?])? {
+        guard context.hasModel else { return nil }
+        var request = request(state, context, samples: samples, temperature: temperature)
+        if withTokens { request.options.topLogProbabilities = 0 }
+        let response = try await context.respond(to: request, purpose: "uncertainty")
+        let texts = response.completions.map { AnswerText.split($0.message.content) }.map { $0.short ?? $0.text }
+        let logs = response.completions.map { completion in
+            completion.tokens.isEmpty ? nil : completion.tokens.reduce(0) { $0 + $1.logProbability }
+        }
+        switch similarity {
+        case .jaccard: return (texts, .jaccard(texts), logs)
+        case .cosine:
+            guard let embed = context.embed else { return nil }
+            return (texts, .cosine(try await embed(texts)), logs)
+        case .entailment:
+            return (
+                texts, try await .entailment(texts, question: state.question.text, context: context), logs
+            )
         }
     }
 

@@ -52,6 +52,29 @@ public enum UncertaintyMeasure: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// The entropy over meanings by likelihood (Kuhn, Gal and Farquhar, 2023): a meaning's probability is the sum of those of
+    /// the different texts that say it, out of all texts sampled; in nats, 0 to ln of the number of meanings.
+    /// - Parameter logLikelihoods: the log-probability of each sample's text; a text that was sampled twice counts once.
+    public static func semanticEntropy(of similarity: SampleSimilarity, logLikelihoods: [Double]) -> Double {
+        guard !logLikelihoods.isEmpty, logLikelihoods.count == similarity.count else { return 0 }
+        let highest = logLikelihoods.max() ?? 0
+        let labels = classes(similarity)
+        let m = similarity.count
+        var masses: [Int: Double] = [:]
+        for i in 0..<m {
+            // The same text again is the same event.
+            let isRepeat = (0..<i).contains {
+                similarity.values[i * m + $0] == 1 && abs(logLikelihoods[i] - logLikelihoods[$0]) < 1e-9
+            }
+            if !isRepeat { masses[labels[i], default: 0] += exp(logLikelihoods[i] - highest) }
+        }
+        let total = masses.values.reduce(0, +)
+        return masses.sorted { $0.key < $1.key }.reduce(0) { sum, entry in
+            let share = entry.value / total
+            return share > 0 ? sum - share * log(share) : sum
+        }
+    }
+
     /// The component of each sample, where an edge needs both directions.
     static func classes(_ similarity: SampleSimilarity) -> [Int] {
         let m = similarity.count

@@ -12,6 +12,7 @@
 #include "keyword_kernels.h"
 #include "lm_kernels.h"
 #include "late_interaction.h"
+#include "suffix_array.h"
 #include "training_kernels.h"
 #include "vector_kernels.h"
 #include "safe_files.h"

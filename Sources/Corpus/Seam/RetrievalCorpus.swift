@@ -76,8 +76,15 @@ public protocol VectorAccess: Sendable {
     /// The vectors of the passages at these places, as the corpus's encoder made them of title and text; nil where none
     /// are stored.
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]?
+    /// The passages whose vectors are most like a vector of the corpus's encoder, by cosine, best first, equal ones by place;
+    /// nil where no vectors are stored.
+    /// - Parameter scope: searches only these; nil for all.
+    func nearest(to vector: [Float], limit: Int, within scope: CorpusScope?) async throws -> [RankedPassage]?
     /// Makes vectors of texts as the corpus's encoder makes them; nil without an encoder.
     var embedding: (@Sendable ([String]) async throws -> [[Float]])? { get }
+    /// Vectors of texts such as `nearest` compares; nil where none are stored or the encoder is not at hand. Default: those of
+    /// `embedding`.
+    func searchVectors(of texts: [String]) async throws -> [[Float]]?
     /// The late-interaction score of each of some passages; nil where no token vectors are stored.
     /// - Parameter context: what was found so far, condensed; nil for the first hop.
     func lateInteraction(
@@ -115,10 +122,18 @@ extension VectorAccess {
     /// No encoder.
     public var embedding: (@Sendable ([String]) async throws -> [[Float]])? { nil }
 
+    /// Those of the encoder.
+    public func searchVectors(of texts: [String]) async throws -> [[Float]]? { try await embedding?(texts) }
+
     /// No token vectors.
     public func lateInteraction(
         of ordinals: [PassageOrdinal], with question: String, context: String?
     ) async throws -> [Double]? { nil }
+
+    /// No vectors.
+    public func nearest(
+        to vector: [Float], limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]? { nil }
 
     /// No vectors.
     public func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? { nil }

@@ -82,6 +82,16 @@ public struct WithheldCorpus: RetrievalCorpus {
         try await base.vectors(of: ordinals)
     }
 
+    public func searchVectors(of texts: [String]) async throws -> [[Float]]? {
+        try await base.searchVectors(of: texts)
+    }
+
+    public func nearest(
+        to vector: [Float], limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]? {
+        try await base.nearest(to: vector, limit: limit + passages.count, within: scope).map { left($0, limit) }
+    }
+
     public func lateInteraction(
         of ordinals: [PassageOrdinal], with question: String, context: String?
     ) async throws -> [Double]? {

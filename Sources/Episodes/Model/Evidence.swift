@@ -53,6 +53,15 @@ public struct Evidence: Sendable, Hashable {
     /// Whether nothing is kept.
     public var isEmpty: Bool { items.isEmpty }
 
+    /// The best passages in the order in which a reader is shown them: best first, or as a keeper placed them.
+    package func shown(_ limit: Int) -> [EvidenceItem] {
+        let best = Array(ranking.prefix(limit))
+        guard best.contains(where: { $0.place != nil }) else { return best }
+        return best.enumerated().sorted {
+            ($0.element.place ?? .max, $0.offset) < ($1.element.place ?? .max, $1.offset)
+        }.map(\.element)
+    }
+
     /// The kept passages, best score first, ties by passage id: the ranking that recall is measured on.
     public var ranking: [EvidenceItem] {
         items.sorted { ($0.score, $1.passageID) > ($1.score, $0.passageID) }
@@ -77,6 +86,8 @@ public struct EvidenceItem: Sendable, Hashable, JSONRepresentable {
     public var sentences: [String]
     /// Why it was kept, in a few words for a person.
     public var reason: String
+    /// Where it stands among the passages that a reader is shown, as the keeper wants it; nil for by score.
+    public var place: Int?
 
     public init(
         passageID: String, documentID: String, title: String, text: String, score: Double, handle: String = "",
@@ -101,6 +112,7 @@ public struct EvidenceItem: Sendable, Hashable, JSONRepresentable {
             title: json["title"]?.string ?? "", text: json["text"]?.string ?? "",
             score: json["score"]?.double ?? 0, handle: json["handle"]?.string ?? "",
             sentences: (json["sentences"]?.array ?? []).compactMap(\.string), reason: json["reason"]?.string ?? "")
+        place = json["place"]?.int
     }
 
     public var json: JSONValue {
@@ -111,6 +123,7 @@ public struct EvidenceItem: Sendable, Hashable, JSONRepresentable {
         if !handle.isEmpty { members["handle"] = .string(handle) }
         if !sentences.isEmpty { members["sentences"] = .array(sentences.map(JSONValue.string)) }
         if !reason.isEmpty { members["reason"] = .string(reason) }
+        if let place { members["place"] = .integer(place) }
         return .object(members)
     }
 }

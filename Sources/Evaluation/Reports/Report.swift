@@ -26,7 +26,8 @@ public struct Report: Sendable {
     var mainMeasures: [String] {
         [
             "em", "contains", "f1", "verdict", "recall@\(mainCutoff)", "all_gold@\(mainCutoff)", "citation_precision",
-            "citation_recall", "k_precision",
+            "citation_recall", "k_precision", "k_f1", "alce_recall", "alce_nli_recall",
+            "contrast_consistency",
         ]
     }
 

@@ -102,6 +102,7 @@ public struct AgentQuestionRunner: QuestionRunner {
         outcome.retrieved = Array(OrderedSet(state.retrieved.values.map(\.passage.documentID)))
         let cited = answer.citations.map { state.retrieved[$0.passageID]?.passage.documentID ?? $0.passageID }
         outcome.cited = Array(OrderedSet(cited))
+        outcome.statements = answer.statements { state.retrieved[$0]?.passage.documentID ?? $0 }
         outcome.toolCalls = state.spent.toolCalls
         outcome.modelCalls = state.spent.modelCalls
         outcome.promptTokens = state.spent.promptTokens

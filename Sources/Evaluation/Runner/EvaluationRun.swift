@@ -185,6 +185,8 @@ public struct EvaluationRun: Sendable {
                     try await judge.verdict(on: judged, of: unit.question)
                 }
                 outcome.verdict = verdict ?? nil
+                outcome.entailed =
+                    try await firstOf(seconds: plan.deadline) { try await judge.entailment(of: judged) } ?? nil
                 if outcome.verdict == nil {
                     outcome.status = .incomplete
                     outcome.error = verdict == nil ? "the judge took too long" : "the judge gave no verdict"

@@ -3,6 +3,7 @@
 public import Base
 public import Datasets
 public import OrderedCollections
+public import QualityMetrics
 import Text
 
 /// What identifies one unit of work: a question under a policy, a model and a seed.
@@ -87,6 +88,10 @@ public struct RunOutcome: Sendable, Hashable {
     public var error: String
     /// Gold evidence in a score of the judge: true or false, nil when no judge ran or it gave no verdict.
     public var verdict: Bool?
+    /// The sentences of the whole answer, each with the documents that it cites.
+    public var statements: [CitationMetrics.Statement] = []
+    /// Citation precision and recall of ALCE by the judge's entailment; nil when no judge ran, or nothing is cited.
+    public var entailed: SupportShares?
 
     public init(
         status: RunStatus, stop: String = "", answer: String = "", fullAnswer: String = "", refused: Bool = false,
@@ -115,6 +120,17 @@ public struct RunOutcome: Sendable, Hashable {
     }
 }
 
+/// The share of the citations that are needed, and of the statements that theirs support.
+public struct SupportShares: Sendable, Hashable {
+    public var precision: Double
+    public var recall: Double
+
+    public init(precision: Double, recall: Double) {
+        self.precision = precision
+        self.recall = recall
+    }
+}
+
 /// One line of a run file: a unit of work with its outcome and its scores.
 public struct RunRecord: Sendable, Hashable, JSONRepresentable {
     public var key: RunKey
@@ -124,6 +140,8 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
     public var gold: [String]
     public var goldPassages: [String]
     public var isAnswerable: Bool
+    /// The contrast set that the question belongs to: minimal edits of one question with other answers; empty for none.
+    public var contrast: String
     public var outcome: RunOutcome
     /// By measure, in the order of `Scorer`; empty for an error and for an incomplete run.
     public var scores: OrderedDictionary<String, Double>
@@ -144,6 +162,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
         gold = try EvalQuestion.texts(json, "gold")
         goldPassages = try EvalQuestion.texts(json, "gold_passages")
         isAnswerable = json["answerable"]?.bool ?? true
+        contrast = json["contrast"]?.string ?? ""
         let out = try json.required("outcome")
         let name = try out.requiredString("status")
         guard let status = RunStatus(rawValue: name) else { throw JSONError(message: "unknown status \"\(name)\"") }
@@ -158,6 +177,12 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
             seconds: out["seconds"]?.double ?? 0, error: out["error"]?.string ?? "", verdict: out["verdict"]?.bool)
         outcome.unsupported = out["unsupported"]?.bool ?? false
         for (name, value) in out["signs"]?.object ?? [:] { outcome.signs[name] = value.double }
+        outcome.statements = try (out["statements"]?.array ?? []).map {
+            .init(text: try $0.requiredString("text"), citations: try EvalQuestion.texts($0, "cited"))
+        }
+        if let precision = out["entailed"]?["precision"]?.double, let recall = out["entailed"]?["recall"]?.double {
+            outcome.entailed = SupportShares(precision: precision, recall: recall)
+        }
         scores = [:]
         for (measure, value) in json["scores"]?.object ?? [:] { scores[measure] = value.double }
         blame = json["blame"]?.string.flatMap(Blame.init(rawValue:)) ?? .unknown
@@ -178,6 +203,13 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
         if !outcome.signs.isEmpty {
             out["signs"] = .object(
                 JSONObject(uniqueKeysWithValues: outcome.signs.map { ($0.key, JSONValue.number($0.value)) }))
+        }
+        if !outcome.statements.isEmpty {
+            out["statements"] = .array(
+                outcome.statements.map { ["text": .string($0.text), "cited": list($0.citations)] })
+        }
+        if let entailed = outcome.entailed {
+            out["entailed"] = ["precision": .number(entailed.precision), "recall": .number(entailed.recall)]
         }
         out["cited"] = list(outcome.cited)
         out["kept"] = list(outcome.kept)
@@ -203,6 +235,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
         members["gold"] = list(gold)
         members["gold_passages"] = list(goldPassages)
         if !isAnswerable { members["answerable"] = false }
+        if !contrast.isEmpty { members["contrast"] = .string(contrast) }
         members["outcome"] = .object(out)
         members["scores"] = .object(
             JSONObject(uniqueKeysWithValues: scores.map { ($0.key, JSONValue.number($0.value)) }))
@@ -219,6 +252,7 @@ public struct RunRecord: Sendable, Hashable, JSONRepresentable {
         gold = question.answers
         goldPassages = question.supporting
         isAnswerable = question.isAnswerable
+        contrast = question.extra["contrast"]?.string ?? ""
         self.outcome = outcome
         scores = [:]
         blame = .unknown

@@ -37,7 +37,10 @@ public struct Scorer: Sendable, Hashable {
 
     /// The scores by measure: `em`, `contains`, `f1`; `recall@k`, `all_gold@k`, `mrr`, `map`, `ndcg@k` (at the last cut-off),
     /// `d_f1`, `kept_recall`, `retrieved_recall`, `citation_precision`, `citation_recall` where gold passages are known;
-    /// `k_precision`, `k_recall` and `answer_recall` where texts were kept; `refusal` for unanswerable questions; `verdict` where a judge gave one.
+    /// `k_precision`, `k_precision++`, `k_recall`, `k_f1` and `answer_recall` where texts were kept; `alce_precision` and
+    /// `alce_recall` where sentences cite, entailment taken for granted where the cited texts hold most of a sentence's words
+    /// (`WordEntailment`), and `alce_nli_precision` and `alce_nli_recall` with a judge's; `refusal` for unanswerable questions;
+    /// `verdict` where a judge gave one.
     public func scores(of record: RunRecord) -> OrderedDictionary<String, Double> {
         var scores: OrderedDictionary<String, Double> = [:]
         let outcome = record.outcome
@@ -76,10 +79,25 @@ public struct Scorer: Sendable, Hashable {
         if !outcome.cited.isEmpty {
             scores["citation_resolved"] = CitationMetrics.resolved(cited: outcome.cited, retrieved: outcome.retrieved)
         }
+        if outcome.statements.contains(where: { !$0.citations.isEmpty }) {
+            let texts = Dictionary(zip(outcome.kept, outcome.keptTexts)) { first, _ in first }
+            let alce = CitationMetrics.alce(outcome.statements) { cited, statement in
+                WordEntailment.holds(cited.compactMap { texts[$0] }, statement)
+            }
+            scores["alce_precision"] = alce.precision
+            scores["alce_recall"] = alce.recall
+        }
+        if let entailed = outcome.entailed {
+            scores["alce_nli_precision"] = entailed.precision
+            scores["alce_nli_recall"] = entailed.recall
+        }
         if !outcome.keptTexts.isEmpty {
             let response = outcome.fullAnswer.isEmpty ? outcome.answer : outcome.fullAnswer
             scores["k_precision"] = FaithfulnessMetrics.kPrecision(response: response, knowledge: outcome.keptTexts)
+            scores["k_precision++"] = FaithfulnessMetrics.kPrecisionPlusPlus(
+                response: response, knowledge: outcome.keptTexts, question: record.question)
             scores["k_recall"] = FaithfulnessMetrics.kRecall(response: response, knowledge: outcome.keptTexts)
+            scores["k_f1"] = FaithfulnessMetrics.kF1(response: response, knowledge: outcome.keptTexts)
             if record.isAnswerable, !record.gold.isEmpty {
                 scores["answer_recall"] = RetrievalMetrics.answerStringRecall(
                     outcome.keptTexts, answers: record.gold, at: outcome.keptTexts.count,

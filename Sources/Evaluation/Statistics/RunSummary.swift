@@ -79,6 +79,9 @@ public struct RunSummary: Sendable {
             let values = RunSummary.byQuestion(scored, measure).values.elements
             means[measure] = Bootstrap.mean(Array(values), resamples: resamples, seed: seed)
         }
+        if let sets = RunSummary.consistency(scored) {
+            means["contrast_consistency"] = Bootstrap.mean(sets, resamples: resamples, seed: seed)
+        }
         refusals = RefusalRates()
         blame = [:]
         for record in scored {
@@ -96,6 +99,15 @@ public struct RunSummary: Sendable {
         confidence = confident.compactMap(\.outcome.confidence)
         // A confidence is that of an answer: where none was given, none was right.
         correct = confident.map { $0.isRight && !$0.outcome.refused }
+    }
+
+    /// For each contrast set (and seed) of at least two questions 1 when all of them are right, else 0; nil without any.
+    /// An agent that reads what a minimal edit changes gets both; one that answers by resemblance gets one at most.
+    static func consistency(_ records: [RunRecord]) -> [Double]? {
+        let sets = Dictionary(grouping: records.filter { !$0.contrast.isEmpty }) { "\($0.contrast)\u{0}\($0.key.seed)" }
+            .filter { Set($0.value.map(\.key.question)).count >= 2 }
+        guard !sets.isEmpty else { return nil }
+        return sets.sorted { $0.key < $1.key }.map { $0.value.allSatisfy(\.isRight) ? 1 : 0 }
     }
 
     /// The summaries of all configurations, in their order.

@@ -32,7 +32,7 @@ struct PreparedRequest {
         switch request.options.constraint {
         case nil: break
         case .jsonSchema(let schema): addSchema(schema, profile, &messages)
-        case .grammar, .choices, .spans:
+        case .grammar, .choices, .spans, .corpus:
             throw .unsupported("a chat completion endpoint obeys only JSON Schema constraints")
         }
         body["messages"] = .array(Self.messages(messages, of: request, profile))

@@ -68,6 +68,12 @@ struct PinnedCorpus: RetrievalCorpus {
 
     func vectors(of ordinals: [PassageOrdinal]) async throws -> [[Float]]? { try await base.vectors(of: ordinals) }
 
+    func nearest(to vector: [Float], limit: Int, within scope: CorpusScope?) async throws -> [RankedPassage]? {
+        try await base.nearest(to: vector, limit: limit, within: scope)
+    }
+
+    func searchVectors(of texts: [String]) async throws -> [[Float]]? { try await base.searchVectors(of: texts) }
+
     var embedding: (@Sendable ([String]) async throws -> [[Float]])? { base.embedding }
 
     func lateInteraction(

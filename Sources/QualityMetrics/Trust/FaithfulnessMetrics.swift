@@ -39,6 +39,23 @@ public enum FaithfulnessMetrics {
     private static func tokens(_ text: String) -> [[UInt8]] { AnswerNormalization.squad.byteTokens(of: text) }
 }
 
+/// Entailment by words, where no model judges it: a text is taken to follow from passages that hold at least four fifths of
+/// its words, repeats counted, numbers all of them. It is fooled by negation and by order, and free.
+public enum WordEntailment {
+    /// The share of the words that must be there.
+    public static let share = 0.8
+
+    /// Whether the passages together hold enough of the statement; a statement without words holds.
+    public static func holds(_ passages: [String], _ statement: String) -> Bool {
+        let own = AnswerNormalization.squad.byteTokens(of: statement)
+        let there = AnswerNormalization.squad.byteTokens(of: passages.joined(separator: " "))
+        let known = Set(there)
+        let numbers = own.filter { $0.contains { (0x30...0x39).contains($0) } }
+        guard numbers.allSatisfy(known.contains) else { return false }
+        return Double(multisetOverlap(own, there)) >= share * Double(own.count)
+    }
+}
+
 /// Measures of an answer's citations.
 public enum CitationMetrics {
     /// Precision and recall of the cited passages against the gold passages. Repeats count once; an answer without

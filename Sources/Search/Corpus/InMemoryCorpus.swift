@@ -257,6 +257,21 @@ extension InMemoryCorpus: RetrievalCorpus {
         ordinals.allSatisfy { vectors.indices.contains(Int($0)) } ? ordinals.map { vectors[Int($0)] } : nil
     }
 
+    public func searchVectors(of texts: [String]) async throws -> [[Float]]? {
+        texts.map { Self.normalized(embed($0)) }
+    }
+
+    public func nearest(
+        to vector: [Float], limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]? {
+        let scores = try ordinals(in: scope).map { (ordinal: $0, score: Self.similarity(vector, vectors[Int($0)])) }
+        return Self.ranked(scores).prefix(max(0, limit)).map { hit in
+            let passage = passages[Int(hit.ordinal)]
+            return RankedPassage(
+                id: passage.id, ordinal: hit.ordinal, documentOrdinal: passage.documentOrdinal, score: hit.score)
+        }
+    }
+
     /// MaxSim over the vectors of words, focused where there is a context (see `LateInteractionQuery`), pair by pair.
     public func lateInteraction(
         of ordinals: [PassageOrdinal], with question: String, context: String?

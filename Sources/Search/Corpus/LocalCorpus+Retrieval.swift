@@ -37,6 +37,19 @@ extension LocalCorpus: RetrievalCorpus {
         return try ordinals.map { try vectors.vector(at: $0) }
     }
 
+    @concurrent
+    public func nearest(
+        to vector: [Float], limit: Int, within scope: CorpusScope?
+    ) async throws -> [RankedPassage]? {
+        guard let vectors else { return nil }
+        guard vector.count == vectors.dimension else {
+            throw CorpusError(
+                .badArgument, "the vector has \(vector.count) numbers, the corpus's have \(vectors.dimension)")
+        }
+        return try semanticSearch(vector: vector, limit: limit, within: passages(in: scope))
+            .map { try ranked($0.ordinal, score: Double($0.score)) }
+    }
+
     public func lateInteraction(
         of ordinals: [PassageOrdinal], with question: String, context: String?
     ) async throws -> [Double]? {

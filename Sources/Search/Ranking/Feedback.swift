@@ -141,6 +141,14 @@ public struct Rocchio: RelevanceFeedback {
         self.beta = beta
     }
 
+    /// The mean of vectors, of length one: of a question and of passages made up for it (HyDE, Gao et al., 2023). The
+    /// vectors have one length; none gives none.
+    public static func mean(_ vectors: [[Float]]) -> [Float] {
+        guard let first = vectors.first else { return [] }
+        return Rocchio(alpha: 1, beta: Float(vectors.count - 1)).vector(
+            query: first, passages: Array(vectors.dropFirst())) ?? first
+    }
+
     public func vector(query: [Float], passages: [[Float]]) -> [Float]? {
         guard !passages.isEmpty else { return query }
         var result = query.map { $0 * alpha }

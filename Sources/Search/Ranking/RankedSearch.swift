@@ -92,15 +92,15 @@ public struct RankedSearch: Sendable {
             let longer = query + " " + words.prefix(self.relevant.words).joined(separator: " ")
             second = try await first([longer], corpus, limit: limit, scope).first ?? []
         } else {
-            guard let embed = corpus.embedding, let asked = try await embed([query]).first,
-                let vectors = try await corpus.vectors(of: found.map(\.ordinal)),
-                let moved = feedback.vector(query: asked, passages: Array(vectors.prefix(relevant.count)))
+            guard let asked = try await corpus.searchVectors(of: [query])?.first,
+                let vectors = try await corpus.vectors(of: found.prefix(relevant.count).map(\.ordinal)),
+                let moved = feedback.vector(query: asked, passages: vectors)
             else { throw CorpusError(.badArgument, "\(feedback.name) needs vectors, which this corpus has not") }
-            second = zip(found, vectors).map { hit, vector in
-                var hit = hit
-                hit.score = zip(moved, vector).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-                return hit
-            }.sorted { $0.score != $1.score ? $0.score > $1.score : $0.ordinal < $1.ordinal }
+            // The moved vector searches the corpus anew: what the first search did not find is what it is for.
+            guard let near = try await corpus.nearest(to: moved, limit: limit, within: scope) else {
+                throw CorpusError(.badArgument, "\(feedback.name) needs vectors, which this corpus has not")
+            }
+            second = near
         }
         return Self.fused([found, second], by: fusion ?? ReciprocalRank(), limit: limit)
     }

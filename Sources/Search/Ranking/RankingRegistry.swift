@@ -38,6 +38,7 @@ public final class RankingRegistry: Sendable {
                 let name = try options.choice("normalization", default: "min_max", of: names)
                 return ScoreInterpolation(ScoreInterpolation.Normalization(rawValue: name) ?? .minMax)
             },
+            "product": { _ in ProductFusion() },
         ]
         var feedbacks: [String: Maker<any RelevanceFeedback>] = [
             "tf-idf": { _ in FrequentWords() },

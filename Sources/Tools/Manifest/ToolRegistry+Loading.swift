@@ -66,8 +66,10 @@ extension ToolRegistry {
         case "filter": return FilterTool(specification: specification)
         case "aggregate": return AggregateTool(specification: specification)
         case "read": return ReadTool(specification: specification)
+        case FindTextTool.name: return FindTextTool(specification: specification)
+        case VectorSearchTool.name: return VectorSearchTool(specification: specification)
         default:
-            let known = builtInNames + ["hybrid_search"]
+            let known = builtInNames + ["hybrid_search", FindTextTool.name, VectorSearchTool.name]
             let hint = nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""
             throw ToolManifestError("\(manifest.source): there is no built-in tool \"\(name)\"\(hint)")
         }

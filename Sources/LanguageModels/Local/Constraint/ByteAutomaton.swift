@@ -36,6 +36,7 @@ enum ByteAutomata {
         case .choices(let texts): return try ChoiceAutomaton(texts)
         case .spans(let texts, let alternatives, let maxWords):
             return try SpanAutomaton(texts: texts, alternatives: alternatives, maxWords: maxWords)
+        case .corpus(let constraint): return try CorpusAutomaton(constraint)
         case .grammar(let text): return try GrammarAutomaton(GrammarParser.parse(text))
         case .jsonSchema(let schema): return try GrammarAutomaton(SchemaGrammar.compile(schema))
         }
