@@ -15,12 +15,13 @@ public protocol TextEncoder: Sendable {
     var prompts: EncoderPrompts { get }
     /// Encodes texts as they are. Never blocks the cooperative pool for long: the work is done on threads of the encoder's own.
     func encode(_ texts: [String]) async throws -> EmbeddingMatrix
+    /// Encodes queries as the encoder was trained to read them. Default: as other texts, behind their prompt.
+    func encodeQueries(_ texts: [String]) async throws -> EmbeddingMatrix
 }
 
 extension TextEncoder {
     public var prompts: EncoderPrompts { .none }
 
-    /// Encodes queries as the encoder was trained to read them.
     public func encodeQueries(_ texts: [String]) async throws -> EmbeddingMatrix {
         try await encode(prompts.query.isEmpty ? texts : texts.map { prompts.query + $0 })
     }

@@ -8,10 +8,13 @@ import Learning
 
 /// The teachers that `forage train encoder` and `forage train reranker` name.
 extension RankingTeacher {
-    static let forms = "gold; reader; the file of a reader or a reranker; likelihood; likelihood:MODEL; utility:MODEL"
+    static let forms =
+        "gold; grades; reader; the file of a reader or a reranker; likelihood; likelihood:MODEL; attribution; "
+        + "attribution:MODEL; question:MODEL; utility:MODEL"
     static let explained =
         "reader is the standard reader's relevance, a file that of another reader or reranker; likelihood is that of the "
-        + "answers under the standard reader, or under a model; utility is whether a model finds that the passage helps."
+        + "answers under the standard reader, or under a model; attribution is what a passage adds to it among the others; question is the "
+        + "likelihood of the question after the passage; utility is whether a model finds that the passage helps."
     /// The losses that need one.
     static let losses = RankingLoss.all.filter(\.needsTeacher).map(\.name).joined(separator: ", ")
 
@@ -37,13 +40,16 @@ extension RankingTeacher {
         switch parts.first {
         case "gold" where parts.count == 1: return .gold
         case "reader" where parts.count == 1: return .reranker(ReaderReranker(try reader()))
-        case "likelihood" where parts.count == 1: return .likelihood(try reader().likelihoodReader)
-        case "likelihood":
-            guard let reader = RewardReader(try model()).likelihood else { throw refused() }
-            return .likelihood(reader)
-        case "utility":
+        case "grades" where parts.count == 1: return .grades
+        case "likelihood", "attribution":
+            guard
+                let likelihood = parts.count == 1
+                    ? try reader().likelihoodReader : RewardReader(try model()).likelihood
+            else { throw refused() }
+            return parts[0] == "likelihood" ? .likelihood(likelihood) : .attribution(likelihood)
+        case "utility", "question":
             guard let scoring = try model() as? any ContinuationScoring else { throw refused() }
-            return .utility(scoring)
+            return parts[0] == "utility" ? .utility(scoring) : .question(scoring)
         default: return .reranker(try RerankerOpening.teacher(name, model: folder))
         }
     }

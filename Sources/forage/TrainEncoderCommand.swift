@@ -20,7 +20,8 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         commandName: "encoder", abstract: "Tune the sentence encoder on questions and their passages.",
         discussion: """
             The file holds only what changed; index with it as `--encoder minilm+FILE`. An index made by another encoder \
-            refuses it and says how to encode anew.
+            refuses it and says how to encode anew. With --tune query the vectors of passages stay: `forage index` with it on \
+            a corpus of the untuned encoder notes its name and encodes nothing.
             """)
 
     @Option(name: .long, help: "A folder with a data set to learn from; may be given more than once.")
@@ -32,7 +33,11 @@ struct TrainEncoderCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The encoder: a name in the model folder, or a path.")
     var encoder = "minilm"
 
-    @Option(name: .long, help: "What learns: full, top:LAYERS, lora:RANK or lora:RANK:LAYERS.")
+    @Option(
+        name: .long,
+        help:
+            "What learns: full, top:LAYERS, lora:RANK, lora:RANK:LAYERS or prompt:VECTORS; query:WHAT, or query for query:top:2, tunes the reading of queries alone."
+    )
     var tune = "top:2"
 
     @Option(name: .long, help: "The loss: \(RankingLoss.all.map(\.name).joined(separator: ", ")).")
@@ -86,20 +91,29 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         guard steps > 0, batch > 1, threads > 0 else {
             throw ValidationError("--steps and --threads must be at least 1, --batch at least 2")
         }
-        guard Tuning(tune) != nil else {
-            throw ValidationError("--tune \(tune): expected full, top:N, lora:R or lora:R:N")
+        guard tuned.tuning != nil else {
+            throw ValidationError("--tune \(tune): expected full, top:N, lora:R, lora:R:N, prompt:N, query or query:…")
         }
         guard RankingLoss.named(loss) != nil else { throw ValidationError("--loss \(loss): there is no such loss") }
         guard NegativeSampler.named(negatives) != nil else {
             throw ValidationError("--negatives \(negatives): there is no such sampler")
         }
-        guard pairs == "questions" || !teacher.hasPrefix("likelihood") else {
-            throw ValidationError("--teacher likelihood needs answers, and --pairs \(pairs) has none")
+        guard negatives != "balanced" || (RankingLoss.named(loss)?.needsTeacher == true && teacher != "gold") else {
+            throw ValidationError("--negatives balanced needs the margins of a --teacher, and a --loss that has one")
+        }
+        guard pairs == "questions" || !(teacher.hasPrefix("likelihood") || teacher.hasPrefix("attribution")) else {
+            throw ValidationError("--teacher \(teacher) needs answers, and --pairs \(pairs) has none")
         }
         guard PairSource.named(pairs) != nil else { throw ValidationError("--pairs \(pairs): there are none such") }
         guard hard >= 0, pairCount > 0, refresh > 0 else {
             throw ValidationError("--pair-count and --refresh must be at least 1, --hard at least 0")
         }
+    }
+
+    /// What learns, and whether queries alone are read by it.
+    private var tuned: (tuning: Tuning?, queriesOnly: Bool) {
+        if tune == "query" { return (.top(2), true) }
+        return tune.hasPrefix("query:") ? (Tuning(String(tune.dropFirst("query:".count))), true) : (Tuning(tune), false)
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
@@ -108,11 +122,12 @@ struct TrainEncoderCommand: AsyncParsableCommand {
         guard let folder = ModelStore().resolve(encoder) else {
             throw ValidationError("there is no encoder '\(encoder)': run `forage model pull \(encoder)`")
         }
-        guard let tuning = Tuning(tune), let loss = RankingLoss.named(loss),
+        guard let tuning = tuned.tuning, let loss = RankingLoss.named(loss),
             let negatives = NegativeSampler.named(negatives)
         else { return }
         BLAS.threads = 1
         var training = EncoderTraining(tuning: tuning, loss: loss, negatives: negatives, steps: steps)
+        training.queriesOnly = tuned.queriesOnly
         training.batch = batch
         training.threads = threads
         training.seed = seed
@@ -135,10 +150,11 @@ struct TrainEncoderCommand: AsyncParsableCommand {
             metadata: [
                 "encoder": try BERTEncoder.weightsFingerprint(folder: folder), "command": TrainPolicyCommand.command,
             ])
+        if training.queriesOnly { writer.metadata["side"] = "query" }
         delta.add(to: &writer, shapes: model.base)
         try writer.write(to: out)
         let before = try BERTEncoder(folder: folder, precision: .int8, threads: threads)
-        let after = try BERTEncoder(folder: folder, precision: .int8, threads: threads, delta: delta)
+        let after = try training.encoder(folder: folder, delta: delta)
         for path in data + judge {
             let set = try ReaderMaterial(folder: path, part: "dev", passagesAlone: true)
             guard set.count > 0 else {

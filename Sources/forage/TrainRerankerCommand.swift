@@ -39,10 +39,13 @@ struct TrainRerankerCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A reader or reranker to go on from: a file, or reader for the standard one.")
     var start: String?
 
-    @Option(name: .long, help: "What learns of the encoder: full, top:LAYERS, lora:RANK, lora:RANK:LAYERS, or heads.")
+    @Option(
+        name: .long,
+        help: "What learns of the encoder: full, top:LAYERS, lora:RANK, lora:RANK:LAYERS, prompt:VECTORS, or heads.")
     var tune = "top:3"
 
-    @Option(name: .long, help: "The loss: \(RankingLoss.all.map(\.name).joined(separator: ", ")).")
+    @Option(
+        name: .long, help: "The loss: \(RankingLoss.all.filter { !$0.isMutual }.map(\.name).joined(separator: ", ")).")
     var loss = "infonce"
 
     @Option(name: .long, help: "Wrong passages: \(Self.samplers.map(\.name).joined(separator: ", ")).")
@@ -112,7 +115,16 @@ struct TrainRerankerCommand: AsyncParsableCommand {
         guard tune == "heads" || Tuning(tune) != nil else {
             throw ValidationError("--tune \(tune): expected full, top:LAYERS, lora:RANK, lora:RANK:LAYERS or heads")
         }
-        guard RankingLoss.named(loss) != nil else { throw ValidationError("--loss \(loss): there is no such loss") }
+        guard let named = RankingLoss.named(loss) else {
+            throw ValidationError("--loss \(loss): there is no such loss")
+        }
+        guard !named.isMutual else {
+            throw ValidationError(
+                "--loss \(loss) ranks questions for passages, which takes vectors: it is an encoder's")
+        }
+        guard negatives != "balanced" || (named.needsTeacher && teacher != "gold") else {
+            throw ValidationError("--negatives balanced needs the margins of a --teacher, and a --loss that has one")
+        }
         guard Self.samplers.contains(where: { $0.name == negatives }) else {
             let names = Self.samplers.map(\.name).joined(separator: ", ")
             throw ValidationError("--negatives \(negatives): a reranker learns from \(names)")

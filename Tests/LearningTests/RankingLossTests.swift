@@ -117,6 +117,53 @@ import Testing
         #expect(try abs(bound(0.5) - half) < 1e-6)
     }
 
+    private func lists(_ teachers: [[Float]]) -> [RankingLoss.List] {
+        var first = 0
+        return teachers.map { teacher in
+            defer { first += teacher.count }
+            return RankingLoss.List(range: first..<(first + teacher.count), relevant: [0], teacher: teacher)
+        }
+    }
+
+    @Test func theWassersteinDistanceIsThatOfTwoGaussians() {
+        let teachers: [[Float]] = [[3, 1, 0], [2, 2, -1], [0.5, 0, 1], [4, 0, 0]]
+        // None from itself, at any height of a question's scores.
+        let same = teachers.enumerated().flatMap { row, teacher in teacher.map { $0 + Float(row) } }
+        #expect(abs(value(.wasserstein, same, lists(teachers)).0) < 1e-5)
+        let scores: [Float] = [0, 1, 0.5, 2, -1, 0.3, 0.1, 0.2, 0.9, -0.5, 1, 1]
+        let distance = value(.wasserstein, scores, lists(teachers)).0
+        #expect(distance > 0.01)
+        // Which question is which does not matter: they are samples.
+        let turned = Array(scores[3...] + scores[..<3])
+        #expect(abs(value(.wasserstein, turned, lists(teachers)).0 - distance) < 1e-5)
+        // Two passages: one number a list, so that the distance is that of two normal distributions, twice.
+        let pairs: [[Float]] = [[2, 0], [1, 0.5], [0, 0.3]]
+        let own: [Float] = [0.2, 0, 1.5, 0, -1, 0]
+        func moments(_ values: [Float]) -> (mean: Float, deviation: Float) {
+            let mean = values.reduce(0, +) / 3
+            return (mean, (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 2).squareRoot())
+        }
+        let (p, t) = (
+            moments([0.2, 1.5, -1].map { 1 / (1 + exp(-$0)) }), moments([2, 0.5, -0.3].map { 1 / (1 + exp(-$0)) })
+        )
+        let expected = 2 * (pow(p.mean - t.mean, 2) + pow(p.deviation - t.deviation, 2))
+        #expect(abs(value(.wasserstein, own, lists(pairs)).0 - expected) < 1e-5)
+    }
+
+    @Test func theWassersteinGradientEqualsFiniteDifferences() {
+        let teachers: [[Float]] = [[3, 1, 0], [2, 2, -1], [0.5, 0, 1], [4, 0, 0], [1, 2]]
+        let scores: [Float] = [0, 1, 0.5, 2, -1, 0.3, 0.1, 0.2, 0.9, -0.5, 1, 1, 0.4, 0.1]
+        let gradient = value(.wasserstein, scores, lists(teachers)).1
+        for index in scores.indices {
+            var (up, down) = (scores, scores)
+            up[index] += 1e-2
+            down[index] -= 1e-2
+            let numeric =
+                (value(.wasserstein, up, lists(teachers)).0 - value(.wasserstein, down, lists(teachers)).0) / 2e-2
+            #expect(abs(numeric - gradient[index]) < 1e-3)
+        }
+    }
+
     @Test(arguments: RankingLoss.all.filter { !["em", "variational"].contains($0.name) }.map(\.name))
     func gradientsEqualFiniteDifferences(_ name: String) throws {
         let loss = try #require(RankingLoss.named(name))

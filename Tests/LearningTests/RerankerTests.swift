@@ -40,7 +40,7 @@ import Transformers
         training.hard = 3
         training.headRate = 2e-2
         training.encoderRate = 5e-3
-        training.longest = 48
+        training.longest = 64
         return training
     }
 
@@ -62,7 +62,7 @@ import Transformers
         let training = try Self.training("top:1", .infoNCE, steps: 40)
         let plain = CrossEncoder(
             heads: CrossEncoder.initialHeads(dimension: 32, seed: 1), encoder: try BERTEncoder(folder: Self.encoder),
-            longest: 48, share: 1)
+            longest: 64, share: 1)
         let out = folder + "/reranker.safetensors"
         let held = try await set.half(1).firstRankings(count: 8, most: 6)
         #expect(held.count == 6 && held.allSatisfy { $0.passages.count > 1 && $0.goldCount == 1 })

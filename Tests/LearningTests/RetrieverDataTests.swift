@@ -175,4 +175,108 @@ import Transformers
             question: "", answers: [], passages: passages, gold: 1, temperature: 0.05)
         #expect(gold == [20, 0])
     }
+
+    @Test func questionsAreRankedForPassagesToo() throws {
+        var set = try Self.material()
+        // Two questions of one passage: neither is a wrong one for it.
+        set.items = [set.items[0], set.items[0], set.items[1]]
+        var training = EncoderTraining(
+            tuning: .full, loss: .mutual, negatives: try #require(NegativeSampler.named("in-batch")), steps: 1)
+        training.batch = 6
+        let batch = training.draw([set], step: 0)
+        let (elements, lists) = training.returnLists(batch)
+        #expect(batch.questions.count == 6 && lists.count == 6)
+        for (row, list) in lists.enumerated() {
+            let asked = elements[list.range].map { $0 / batch.passages.count }
+            #expect(elements[list.range].allSatisfy { $0 % batch.passages.count == batch.own[row].places[0] })
+            #expect(asked[0] == row && list.relevant == [0])
+            let passage = batch.passages[batch.own[row].places[0]]
+            #expect(asked.dropFirst().allSatisfy { batch.passages[batch.own[$0].places[0]] != passage })
+        }
+        // Nor is a passage wrong for a question that another question drew as right.
+        for row in batch.questions.indices {
+            let gold = batch.passages[batch.own[row].places[0]]
+            #expect(batch.others(of: row).allSatisfy { batch.passages[$0] != gold })
+        }
+    }
+
+    @Test func marginsAreSpread() {
+        // Thirty wrong passages that are nearly right, and one that is far off.
+        let scores: [Float] = [5] + (0..<30).map { 4.9 - Float($0) * 0.001 } + [-5]
+        var far = 0
+        for seed in 0..<200 {
+            var generator = SplitMix64(seed: UInt64(seed))
+            let kept = BalancedMargins.chosen(scores, count: 2, using: &generator)
+            #expect(kept.count == 3 && kept[0] == 0 && Set(kept).count == 3)
+            if kept.contains(31) { far += 1 }
+        }
+        // One of two bins is drawn, and then again, if it is not used up: three times of four, and not 2 of 31.
+        #expect((120...175).contains(far))
+        var generator = SplitMix64(seed: 1)
+        // A height that is added to all of a question's scores changes nothing.
+        var other = SplitMix64(seed: 1)
+        #expect(
+            BalancedMargins.chosen([1, 0, -1, -2], count: 2, using: &generator)
+                == BalancedMargins.chosen([8, 7, 6, 5], count: 2, using: &other))
+        #expect(BalancedMargins.chosen([3], count: 4, using: &generator) == [0])
+        #expect(BalancedMargins.chosen([3, 1], count: 4, using: &generator) == [0, 1])
+        #expect(BalancedMargins.chosen([], count: 4, using: &generator).isEmpty)
+    }
+
+    @Test func whatAddsUpIsCreditedExactly() async throws {
+        let parts = [0.5, -1, 0, 2]
+        var attribution = ContextAttribution()
+        attribution.ridge = 1e-9
+        let credits = try await attribution.credits(of: 4) { present in 3 + present.reduce(0) { $0 + parts[$1] } }
+        for (credit, part) in zip(credits, parts) { #expect(abs(credit - part) < 1e-6) }
+        // What is the same whoever is there is nobody's.
+        #expect(try await ContextAttribution().credits(of: 3) { _ in 7 }.allSatisfy { abs($0) < 1e-9 })
+        #expect(try await attribution.credits(of: 0) { _ in 1 }.isEmpty)
+        // The answer stands in the second passage alone.
+        let teacher = RankingTeacher.attribution { _, answers, passages in
+            passages.contains { $0.text.contains(answers[0]) } ? 0.8 : 0.1
+        }
+        let passages = ["A chronicle.", "It lies beside the Ostra.", "A mill."].map {
+            ReaderPassage(title: "", text: $0)
+        }
+        let scores = try await teacher.scores(
+            question: "Beside which river?", answers: ["Ostra"], passages: passages, gold: 1, temperature: 1)
+        #expect(scores[1] > 1 && abs(scores[0]) < 0.3 && abs(scores[2]) < 0.3)
+    }
+
+    /// Finds a question as likely as the share of its words that stand in the conversation.
+    private struct WordScorer: ContinuationScoring {
+        var name: String { "words" }
+        var fingerprint: String { "words" }
+        var capabilities: ModelCapabilities { ModelCapabilities() }
+        func respond(
+            to request: ModelRequest, onEvent: @Sendable (ModelStreamEvent) -> Void
+        ) async throws -> ModelResponse { throw CancellationError() }
+        func score(continuations: [String], after messages: [ChatMessage]) async throws -> [ContinuationScore] {
+            let text = messages.map(\.content).joined(separator: " ")
+            return continuations.map { continuation in
+                let words = continuation.split(separator: " ")
+                let sum = words.reduce(0.0) { $0 + (text.contains($1) ? -0.5 : -3) }
+                return ContinuationScore(logProbability: sum, tokenCount: words.count)
+            }
+        }
+    }
+
+    @Test func questionsTeachByTheirLikelihood() async throws {
+        let teacher = RankingTeacher.question(WordScorer())
+        let passages = ["The tower of Arlen was built by Ada.", "A mill.", "A mill."].map {
+            ReaderPassage(title: "", text: $0)
+        }
+        let scores = try await teacher.scores(
+            question: "Who built the tower of Arlen", answers: [], passages: passages, gold: 0, temperature: 1)
+        #expect(scores[0] > scores[1] && scores[1] == scores[2])
+        #expect(scores.allSatisfy { (-3 ... -0.5).contains($0) }, "the mean over tokens")
+    }
+
+    @Test func gradesTellGoldFromItsNeighbours() async throws {
+        let passages = [("A", "x"), ("A", "y"), ("B", "z"), ("", "u")].map { ReaderPassage(title: $0.0, text: $0.1) }
+        let scores = try await RankingTeacher.grades.scores(
+            question: "", answers: [], passages: passages, gold: 1, temperature: 1)
+        #expect(scores == [3, 2, 1, 1])
+    }
 }

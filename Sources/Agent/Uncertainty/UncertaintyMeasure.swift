@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import COpenBLAS
 import Foundation
+import TensorMath
 
 /// A black-box measure of uncertainty over samples of one continuation; higher is less certain.
 ///
@@ -131,22 +131,10 @@ struct SimilarityGraph {
                 laplacian[i * m + j] = (i == j ? 1 : 0) - scale[i] * similarity.values[i * m + j] * scale[j]
             }
         }
-        eigenvalues = [Double](repeating: 0, count: m)
-        vectors = laplacian
-        guard m > 0 else { return }
-        var size = Int32(m)
-        var status: Int32 = 0
-        // The sizes that LAPACK documents for jobz = 'V'.
-        var workCount = Int32(1 + 6 * m + 2 * m * m)
-        var integerCount = Int32(3 + 5 * m)
-        var work = [Double](repeating: 0, count: Int(workCount))
-        var integers = [Int32](repeating: 0, count: Int(integerCount))
-        dsyevd_("V", "U", &size, &vectors, &size, &eigenvalues, &work, &workCount, &integers, &integerCount, &status)
         // A finite symmetric matrix has eigenvalues; a matrix with a not-a-number counts as nothing in common.
-        if status != 0 || eigenvalues.contains(where: { !$0.isFinite }) {
-            eigenvalues = [Double](repeating: 0, count: m)
-            vectors = (0..<m * m).map { $0 / m == $0 % m ? 1 : 0 }
-        }
+        let found = SymmetricEigenvalues(laplacian, count: m)
+        eigenvalues = found?.values ?? [Double](repeating: 0, count: m)
+        vectors = found?.vectors ?? (0..<m * m).map { $0 / m == $0 % m ? 1 : 0 }
     }
 
     func eccentricity(below threshold: Double) -> Double {

@@ -77,7 +77,8 @@ extension BERTEncoder {
         let model = model
         @Sendable func deliver(_ batch: Batch, _ workspace: BERTWorkspace) {
             for (index, text) in batch.texts.enumerated() {
-                let start = batch.packed.starts[index]
+                // A prompt's rows stand before the tokens and are none of them.
+                let start = batch.packed.starts[index] + model.weights.promptLength
                 consume(text, workspace.hidden + start * width, batch.packed.starts[index + 1] - start)
             }
         }
@@ -119,15 +120,17 @@ extension BERTEncoder {
         let order = encodings.indices.sorted {
             (-encodings[$0].count, $0) < (-encodings[$1].count, $1)
         }
+        // Places for the vectors of a tuned prompt.
+        let prompt = [Int32](repeating: 0, count: model.weights.promptLength)
         var batches: [Batch] = []
         var batch = Batch()
         for text in order {
             let encoding = encodings[text]
-            if batch.packed.tokenCount > 0, batch.packed.tokenCount + encoding.count > Self.batchTokens {
+            if batch.packed.tokenCount > 0, batch.packed.tokenCount + prompt.count + encoding.count > Self.batchTokens {
                 batches.append(batch)
                 batch = Batch()
             }
-            batch.packed.append(encoding.ids, types: encoding.typeIDs)
+            batch.packed.append(prompt + encoding.ids, types: prompt + encoding.typeIDs)
             batch.texts.append(text)
         }
         if !batch.texts.isEmpty { batches.append(batch) }

@@ -34,6 +34,8 @@ public final class BERTEncoder: TextEncoder {
     /// What the model's folder asks for and does not get; to be shown once.
     public var warnings: [String] { pipeline.warnings }
 
+    /// Encodes queries in this encoder's place, where tuning changed their side alone.
+    let queries: BERTEncoder?
     let model: BERTModel
     let pipeline: SentencePipeline
     let team: ThreadTeam
@@ -48,10 +50,16 @@ public final class BERTEncoder: TextEncoder {
     /// - Parameters:
     ///   - threads: 0 for one a processor core.
     ///   - delta: What tuning changed of the weights.
+    ///   - queryDelta: What tuning changed of them for queries alone: texts get the vectors that they had, so that an index
+    ///     stays as it is, and the fingerprint is that of the encoder without it.
     /// - Throws: ``TextEncoderError``, `WordPieceError` or `SafetensorsError`.
     public init(
-        folder: String, precision: Precision = .float32, threads: Int = 0, delta: WeightDelta? = nil
+        folder: String, precision: Precision = .float32, threads: Int = 0, delta: WeightDelta? = nil,
+        queryDelta: WeightDelta? = nil
     ) throws {
+        queries = try queryDelta.map {
+            try BERTEncoder(folder: folder, precision: precision, threads: threads, delta: $0)
+        }
         configuration = try BERTConfiguration(folder: folder)
         let tokenizer = try EncoderTokenizer(folder: folder)
         self.tokenizer = tokenizer
@@ -92,6 +100,12 @@ public final class BERTEncoder: TextEncoder {
     /// Encodes texts on the calling thread and the encoder's own; see ``TextEncoder/encode(_:)``.
     public func embeddings(of texts: [String]) throws -> EmbeddingMatrix {
         try embeddings(of: texts, cancellation: Cancellation())
+    }
+
+    @concurrent
+    public func encodeQueries(_ texts: [String]) async throws -> EmbeddingMatrix {
+        if let queries { return try await queries.encodeQueries(texts) }
+        return try await encode(prompts.query.isEmpty ? texts : texts.map { prompts.query + $0 })
     }
 
     @concurrent

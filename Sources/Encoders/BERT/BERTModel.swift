@@ -97,7 +97,8 @@ struct BERTModel: Sendable {
 
         embed(batch, rows: rows, into: workspace.sum)
         normalise(workspace.sum, adding: nil, weights.embeddingNorm)
-        for layer in weights.layers.prefix(layers) {
+        for (number, layer) in weights.layers.prefix(layers).enumerated() {
+            if weights.promptLength > 0 { prompt(batch, layer: number, rows: rows, into: workspace.hidden) }
             quantise(workspace.hidden, for: layer.qkv)
             barrier.wait()
             layer.qkv.apply(
@@ -143,7 +144,8 @@ struct BERTModel: Sendable {
             weights.positions.withUnsafeBufferPointer { positions in
                 for row in rows {
                     while row >= batch.starts[text + 1] { text += 1 }
-                    let position = min(row - batch.starts[text], configuration.positionCount - 1)
+                    let position = min(
+                        max(0, row - batch.starts[text] - weights.promptLength), configuration.positionCount - 1)
                     let id = Int(batch.ids[row])
                     let word = (id >= 0 && id < configuration.vocabularySize ? id : 0) * width
                     let type = Int(batch.types[row])
@@ -154,6 +156,21 @@ struct BERTModel: Sendable {
                     if type > 0, type < configuration.typeCount {
                         for column in 0..<width { output[column] += weights.typeDifferences[type * width + column] }
                     }
+                }
+            }
+        }
+    }
+
+    /// Puts a block's prompt in the rows before each text's tokens, those of them that are among `rows`.
+    private func prompt(
+        _ batch: PackedBatch, layer: Int, rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+    ) {
+        let width = configuration.hiddenSize
+        weights.prompts[layer].withUnsafeBufferPointer { prompt in
+            guard let prompt = prompt.baseAddress else { return }
+            for start in batch.starts.dropLast() {
+                for place in 0..<weights.promptLength where rows.contains(start + place) {
+                    (target + (start + place) * width).update(from: prompt + place * width, count: width)
                 }
             }
         }

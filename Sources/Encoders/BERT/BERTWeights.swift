@@ -35,6 +35,10 @@ struct BERTWeights: Sendable {
     var distanceBias: [Float]
     var embeddingNorm: Norm
     var layers: [Layer]
+    /// The vectors that a tuned prompt puts before the input of each block, row by row; empty for none.
+    var prompts: [[Float]] = []
+    /// How many vectors that is.
+    var promptLength = 0
     /// A hash of the tensors' names, shapes and bytes.
     var hash: UInt64
 
@@ -127,6 +131,17 @@ struct BERTWeights: Sendable {
         }
         self.layers = layers
         hash = try Self.hash(file, prefix: prefix) ^ (delta?.hash ?? 0)
+        let prompts = (0..<configuration.layerCount).compactMap { delta?.prompt(layer: $0, width: width) }
+        guard let length = prompts.first?.rows else { return }
+        guard prompts.count == configuration.layerCount, prompts.allSatisfy({ $0.rows == length }),
+            length <= Tuning.longestPrompt
+        else {
+            throw TextEncoderError.badModel(
+                path: path,
+                reason: "the tuned prompt was made for another model: expected one as long before each block")
+        }
+        self.prompts = prompts.map(\.values)
+        promptLength = length
     }
 
     /// The names of a layer's tensors in a family's files.

@@ -110,6 +110,10 @@ public struct CachedEncoder<Base: TextEncoder>: TextEncoder {
     }
     private let isStoring: Bool
 
+    /// Queries are not kept: an encoder may read them in another way than the texts that are.
+    @concurrent
+    public func encodeQueries(_ texts: [String]) async throws -> EmbeddingMatrix { try await base.encodeQueries(texts) }
+
     @concurrent
     public func encode(_ texts: [String]) async throws -> EmbeddingMatrix {
         var found = texts.map { cache.vector(of: $0) }

@@ -62,8 +62,8 @@ extension ReaderMaterial {
     private func nearest(_ chosen: [Int], count: Int, _ encoder: BERTEncoder?) async throws -> [[Int]]? {
         guard let encoder else { return nil }
         let width = encoder.dimension
-        let all = try await encoder.encode(passages.map(\.full))
-        let asked = try await encoder.encode(chosen.map { items[$0].question })
+        let all = try await encoder.encodePassages(passages.map(\.full))
+        let asked = try await encoder.encodeQueries(chosen.map { items[$0].question })
         let scores = Matrix(rows: chosen.count, columns: width, elements: asked.values)
             .multiplied(
                 by: Matrix(rows: passages.count, columns: width, elements: all.values), transposingOther: true)

@@ -79,10 +79,11 @@ public struct RerankerRun: Sendable {
         while !isOver {
             try Task.checkCancellation()
             spent = Date().timeIntervalSince(begun)
-            let lists = training.draw(sets, step: state.step, rankings: rankings)
-            guard !lists.isEmpty else { throw RerankerError.nothingToLearn }
+            let drawn = training.draw(sets, step: state.step, rankings: rankings)
+            guard !drawn.isEmpty else { throw RerankerError.nothingToLearn }
+            let (lists, scores) = try await training.taught(drawn, step: state.step)
             losses += try training.step(
-                &state, lists, teacher: try await training.taught(lists), model: trunk.model, fast: trunk.fast,
+                &state, lists, teacher: scores, model: trunk.model, fast: trunk.fast,
                 progress: seconds.map { spent / $0 })
             count += 1
             isOver =

@@ -82,8 +82,22 @@ public struct RerankerTraining: Sendable {
         }
     }
 
-    /// The teacher's scores of each list.
-    func taught(_ lists: [List]) async throws -> [[Float]]? {
+    /// Lists with the teacher's scores of each; where margins are balanced, with those passages alone that were chosen by
+    /// them.
+    func taught(_ lists: [List], step: Int) async throws -> (lists: [List], scores: [[Float]]?) {
+        guard let scores = try await judged(lists) else { return (lists, nil) }
+        guard negatives.isBalanced else { return (lists, scores) }
+        var generator = SplitMix64(seed: seed, stream: 0xBA1A &+ UInt64(step))
+        var (lists, chosen) = (lists, scores)
+        for number in lists.indices {
+            let kept = BalancedMargins.chosen(scores[number], count: hard, using: &generator)
+            lists[number].passages = kept.map { lists[number].passages[$0] }
+            chosen[number] = kept.map { scores[number][$0] }
+        }
+        return (lists, chosen)
+    }
+
+    private func judged(_ lists: [List]) async throws -> [[Float]]? {
         guard loss.needsTeacher else { return nil }
         var scores: [[Float]] = []
         for list in lists {

@@ -40,8 +40,8 @@ struct DenseRanking: Sendable {
         var others = set.passages.indices.filter { place[$0] == nil }
         generator.shuffle(&others)
         others.prefix(most).forEach(add)
-        let vectors = try await encoder.encode(pool.map { set.passages[$0].full })
-        let asked = try await encoder.encode(chosen.map { set.items[$0].question })
+        let vectors = try await encoder.encodePassages(pool.map { set.passages[$0].full })
+        let asked = try await encoder.encodeQueries(chosen.map { set.items[$0].question })
         let width = encoder.dimension
         self.init(
             pool: pool, passages: Matrix(rows: pool.count, columns: width, elements: vectors.values),

@@ -15,6 +15,9 @@ public struct EncoderTraining: Sendable {
     public var tuning: Tuning
     public var loss: RankingLoss
     public var negatives: NegativeSampler
+    /// Whether only queries are read by what is tuned: passages keep their vectors, and an index stays as it is (ADORE, arXiv
+    /// 2104.08051).
+    public var queriesOnly = false
     public var teacher: RankingTeacher = .gold
     /// Questions of a batch. Default: 32.
     public var batch = 32
@@ -67,6 +70,32 @@ public struct EncoderTraining: Sendable {
         return (elements, lists)
     }
 
+    /// The lists of the batch's questions for each gold passage; a question that the passage is right for as well is left
+    /// out.
+    func returnLists(_ batch: RankingBatch) -> (elements: [Int], lists: [RankingLoss.List]) {
+        var elements: [Int] = []
+        var lists: [RankingLoss.List] = []
+        for (row, own) in batch.own.enumerated() {
+            for place in own.places.prefix(own.gold) {
+                let others = batch.own.indices.filter { $0 != row && !batch.right[$0].contains(batch.keys[place]) }
+                let start = elements.count
+                elements += ([row] + others).map { $0 * batch.passages.count + place }
+                lists.append(.init(range: start..<elements.count, relevant: [0]))
+            }
+        }
+        return (elements, lists)
+    }
+
+    /// The encoder as it is now, for ranking and measuring.
+    public func encoder(
+        folder: String, precision: BERTEncoder.Precision = .int8, delta: WeightDelta
+    ) throws -> BERTEncoder {
+        let delta = delta.names.isEmpty ? nil : delta
+        return try BERTEncoder(
+            folder: folder, precision: precision, threads: threads, delta: queriesOnly ? nil : delta,
+            queryDelta: queriesOnly ? delta : nil)
+    }
+
     /// Trains and returns what changed of the weights.
     ///
     /// - Parameter report: Called now and then with the step and the mean loss since.
@@ -88,19 +117,22 @@ public struct EncoderTraining: Sendable {
             if negatives.ranking != .none && step == 0 || negatives.ranking == .refreshed && step % refresh == 0 {
                 rankings.before = rankings.now
                 let delta = WeightDelta(from: model.base, to: model.merged(parameters, tuning: tuning))
-                let present = try BERTEncoder(
-                    folder: folder, precision: .int8, threads: threads, delta: delta.names.isEmpty ? nil : delta)
+                let present = try encoder(folder: folder, delta: delta)
                 rankings.now = []
                 for set in sets {
                     rankings.now.append(try await DenseRanking(set, encoder: present, most: ranked, seed: seed))
                 }
             }
-            let batch = draw(sets, step: step, rankings: rankings)
+            let (batch, taught) = try await taught(draw(sets, step: step, rankings: rankings), step: step)
             guard !batch.questions.isEmpty else { break }
-            let texts = batch.questions + batch.passages.map(\.full)
+            let questionTexts = batch.questions.map { fast.prompts.query + $0 }
+            let passageTexts = batch.passages.map { fast.prompts.passage + $0.full }
+            let fixedPassages = queriesOnly ? try passageVectors(passageTexts, fast) : nil
+            let texts = questionTexts + (queriesOnly ? [] : passageTexts)
             let encodings = texts.map { fast.tokenizer.encode($0, maximumLength: longest) }
             let lower = try fast.states(of: encodings, layers: first)
-            let (elements, lists) = lists(batch, teacher: try await taught(batch))
+            let (elements, lists) = lists(batch, teacher: taught)
+            let back = loss.isMutual ? returnLists(batch) : nil
             let (fixed, chunk, tuning, seed) = (parameters, chunk, tuning, seed)
             let (questions, temperature, loss) = (batch.questions.count, temperature, loss)
             let result = GradientCache.gradients(
@@ -118,11 +150,14 @@ public struct EncoderTraining: Sendable {
                     ).meanPooled(starts: tokens.starts)
                 },
                 loss: { all in
+                    let passages =
+                        fixedPassages.map { all.tape.constant($0) } ?? all.rows(at: Array(questions..<texts.count))
                     let scores =
-                        all.rows(at: Array(0..<questions))
-                        .times(all.rows(at: Array(questions..<texts.count)), transposingOther: true)
-                        * (1 / temperature)
-                    return loss.value(scores.elements(at: elements), lists)
+                        all.rows(at: Array(0..<questions)).times(passages, transposingOther: true) * (1 / temperature)
+                    let value = loss.value(scores.elements(at: elements), lists)
+                    guard let back else { return value }
+                    return value * (1 - loss.returnShare)
+                        + loss.value(scores.elements(at: back.elements), back.lists) * loss.returnShare
                 })
             var gradients = result.gradients
             GradientNorm.clip(&gradients, to: 1)
@@ -137,8 +172,30 @@ public struct EncoderTraining: Sendable {
         return (WeightDelta(from: model.base, to: model.merged(parameters, tuning: tuning)), model)
     }
 
-    /// The teacher's scores of each question's own passages.
-    private func taught(_ batch: RankingBatch) async throws -> [[Float]] {
+    /// The vectors of passages that stay as they are.
+    private func passageVectors(_ texts: [String], _ fast: BERTEncoder) throws -> Matrix {
+        let rows = try fast.states(
+            of: texts.map { fast.tokenizer.encode($0, maximumLength: longest) }, layers: .max)
+        let width = fast.tokenDimension
+        let tape = Tape(records: false)
+        var starts = [0]
+        for row in rows { starts.append(starts[starts.count - 1] + row.count / width) }
+        return tape.constant(
+            Matrix(rows: starts[starts.count - 1], columns: width, elements: rows.flatMap { $0 })
+        ).meanPooled(starts: starts).value
+    }
+
+    /// A batch with the teacher's scores of each question's own passages; where margins are balanced, with those passages
+    /// alone that were chosen by them.
+    private func taught(_ batch: RankingBatch, step: Int) async throws -> (RankingBatch, [[Float]]) {
+        let scores = try await judged(batch)
+        guard negatives.isBalanced, loss.needsTeacher else { return (batch, scores) }
+        var generator = SplitMix64(seed: seed, stream: 0xBA1A &+ UInt64(step))
+        let kept = scores.map { BalancedMargins.chosen($0, count: hard, using: &generator) }
+        return (batch.keeping(kept), zip(scores, kept).map { scores, places in places.map { scores[$0] } })
+    }
+
+    private func judged(_ batch: RankingBatch) async throws -> [[Float]] {
         guard loss.needsTeacher else { return [] }
         var scores: [[Float]] = []
         for (number, own) in batch.own.enumerated() {
@@ -155,8 +212,8 @@ public struct EncoderTraining: Sendable {
     public static func recall(_ encoder: BERTEncoder, _ set: ReaderMaterial, depth: Int = 5) async throws -> [Double] {
         let items = set.items.filter { !$0.gold.isEmpty }
         guard !items.isEmpty else { return [] }
-        let passages = try await encoder.encode(set.passages.map(\.full))
-        let questions = try await encoder.encode(items.map(\.question))
+        let passages = try await encoder.encodePassages(set.passages.map(\.full))
+        let questions = try await encoder.encodeQueries(items.map(\.question))
         let dimension = encoder.dimension
         let scores = Matrix(rows: items.count, columns: dimension, elements: questions.values)
             .multiplied(

@@ -17,6 +17,8 @@ public struct NegativeSampler: Sendable {
     public var followsTraining: Bool { ranking == .refreshed }
     /// Whether the questions of a batch are taken from one topic.
     let isTopical: Bool
+    /// Whether more passages are drawn than are learned from, and those are chosen whose margins under the teacher are spread.
+    let isBalanced: Bool
     let draw: @Sendable (_ place: Place, _ count: Int, _ generator: inout SplitMix64) -> [Int]
 
     /// A question of a set, with what the encoder finds for it now and found before.
@@ -37,18 +39,21 @@ public struct NegativeSampler: Sendable {
 
     private init(
         _ name: String, usesBatch: Bool = true, ranking: Ranking = .none, isTopical: Bool = false,
+        isBalanced: Bool = false,
         draw: @escaping @Sendable (_ place: Place, _ count: Int, _ generator: inout SplitMix64) -> [Int]
     ) {
         self.name = name
         self.usesBatch = usesBatch
         self.ranking = ranking
         self.isTopical = isTopical
+        self.isBalanced = isBalanced
         self.draw = draw
     }
 
     /// The samplers that can be named.
     public static let all: [NegativeSampler] = [
         inBatch, lexical, random, initial, hybrid, refreshed, teleported, positiveAware, topical,
+        balanced,
     ]
 
     /// The sampler of a name.
@@ -111,6 +116,13 @@ public struct NegativeSampler: Sendable {
     /// Questions of one topic make a batch, so that its other passages are hard to tell apart (TAS, Hofstätter et al., arXiv
     /// 2104.06967).
     static let topical = NegativeSampler("topic", ranking: .once, isTopical: true) { _, _, _ in [] }
+
+    /// Questions of one topic, with wrong passages of all margins under the teacher alike (TAS-Balanced, the same paper): four
+    /// times as many are drawn from the hybrid ranking as are learned from; see ``BalancedMargins``.
+    static let balanced = NegativeSampler("balanced", ranking: .once, isTopical: true, isBalanced: true) {
+        place, count, generator in
+        hybrid.draw(place, 4 * count, &generator)
+    }
 
     private static func pick(_ pool: [Int], _ count: Int, _ generator: inout SplitMix64) -> [Int] {
         var pool = pool

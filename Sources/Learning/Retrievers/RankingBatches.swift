@@ -20,6 +20,20 @@ struct RankingBatch: Sendable {
     /// For each question the passages that are no wrong ones, whoever drew them.
     var right: [Set<Key>] = []
 
+    /// The batch with some of each question's own passages only, given as places in its list.
+    func keeping(_ kept: [[Int]]) -> RankingBatch {
+        var batch = self
+        (batch.passages, batch.keys) = ([], [])
+        for (question, list) in kept.enumerated() {
+            let places = list.map { own[question].places[$0] }
+            let first = batch.passages.count
+            batch.passages += places.map { passages[$0] }
+            batch.keys += places.map { keys[$0] }
+            batch.own[question].places = Array(first..<batch.passages.count)
+        }
+        return batch
+    }
+
     /// The places of passages that were drawn for other questions and are wrong for this one.
     func others(of question: Int) -> [Int] {
         passages.indices.filter { !own[question].places.contains($0) && !right[question].contains(keys[$0]) }

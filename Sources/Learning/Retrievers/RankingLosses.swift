@@ -35,12 +35,17 @@ public struct RankingLoss: Sendable {
     public let needsTeacher: Bool
     /// Whether it compares the scores of different questions, so that a batch cannot be divided.
     public var comparesQuestions = false
+    /// What the lists of questions for each gold passage count beside those of passages for each question.
+    var returnShare: Float = 0
+    /// Whether it also ranks the questions of a batch for each gold passage, which takes vectors of both.
+    public var isMutual: Bool { returnShare > 0 }
     /// The mean loss over the lists from a column of scores.
     public let value: @Sendable (_ scores: Variable, _ lists: [List]) -> Variable
 
     /// The losses that `--loss` can name. One entry, one method.
     public static let all: [RankingLoss] = [
-        infoNCE, disjoint, rankNet, lambda, mannWhitney, marginMSE, listKL, plackettLuce, meanSquared,
+        infoNCE, mutual, disjoint, rankNet, lambda, mannWhitney, marginMSE, listKL, plackettLuce, meanSquared,
+        wasserstein,
         marginal, expectationMaximisation, variational,
     ]
 
@@ -60,6 +65,11 @@ public struct RankingLoss: Sendable {
             return parts.isEmpty ? nil : Variable.joinedRows(parts).mean()
         }
     }
+
+    /// The contrastive loss in both directions: .8 of that of passages for each question, .2 of that of the batch's questions
+    /// for each gold passage (BioCPT, arXiv 2307.00589).
+    public static let mutual = RankingLoss(
+        name: "two-way", needsTeacher: false, returnShare: 0.2, value: infoNCE.value)
 
     /// The logistic loss of each pair of a relevant and another passage (RankNet, Burges et al. 2005).
     public static let rankNet = RankingLoss(name: "ranknet", needsTeacher: false) { scores, lists in

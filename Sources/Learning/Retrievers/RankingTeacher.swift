@@ -20,6 +20,15 @@ public enum RankingTeacher: Sendable {
     /// The logit of "yes" when a language model is asked whether the passage helps to answer (utility judgements, arXiv
     /// 2504.05220).
     case utility(any ContinuationScoring)
+    /// The mean log-probability of the question's tokens when a language model is shown the passage and asked to write a
+    /// question about it; needs neither answers nor gold passages ("Questions are all you need", arXiv 2206.10658).
+    case question(any ContinuationScoring)
+    /// What the passage adds to the log-likelihood of the answer in the company of the list's others (SCARLet, arXiv
+    /// 2504.00573).
+    case attribution(AnswerLikelihoodReader)
+    /// Grades of what is known without a model: 3 for gold passages, 2 for others of a gold passage's title, 1 for the rest,
+    /// which a search put first (several levels of relevance, arXiv 2503.23239).
+    case grades
 
     /// The scores of a question's own passages.
     ///
@@ -35,11 +44,25 @@ public enum RankingTeacher: Sendable {
                 query: question, passages: passages.map { (title: $0.title, text: $0.text) })
         case .likelihood(let reader):
             var scores: [Float] = []
-            for (number, passage) in passages.enumerated() {
-                let read = WorldPassage(id: String(number), title: passage.title, text: passage.text)
-                scores.append(Float(log(max(1e-6, try await reader(question, answers, [read])))))
+            for passage in Self.read(passages) {
+                scores.append(Float(log(max(1e-6, try await reader(question, answers, [passage])))))
             }
             return scores
+        case .question(let model):
+            var scores: [Float] = []
+            for passage in passages {
+                let found = try await model.score(continuations: [question], after: Self.request(about: passage)).first
+                scores.append(found.map { Float($0.logProbability / Double(max(1, $0.tokenCount))) } ?? 0)
+            }
+            return scores
+        case .attribution(let reader):
+            let all = Self.read(passages)
+            return try await ContextAttribution().credits(of: passages.count) { present in
+                log(max(1e-6, try await reader(question, answers, present.map { all[$0] })))
+            }.map(Float.init)
+        case .grades:
+            let titles = Set(passages.prefix(gold).map(\.title).filter { !$0.isEmpty })
+            return passages.enumerated().map { $0 < gold ? 3 : titles.contains($1.title) ? 2 : 1 }
         case .utility(let model):
             var scores: [Float] = []
             for passage in passages {
@@ -49,6 +72,15 @@ public enum RankingTeacher: Sendable {
             }
             return scores
         }
+    }
+
+    private static func read(_ passages: [ReaderPassage]) -> [WorldPassage] {
+        passages.enumerated().map { WorldPassage(id: String($0), title: $1.title, text: $1.text) }
+    }
+
+    /// What a question is written after.
+    private static func request(about passage: ReaderPassage) -> [ChatMessage] {
+        [ChatMessage(role: .user, content: "Passage: \(passage.full)\n\nWrite a question that the passage answers.")]
     }
 
     /// The question that utility is judged by.

@@ -50,7 +50,17 @@ public struct EncoderChoice: Sendable, Hashable {
             throw SearchIndexError.missingIndex(
                 "there is no model \(model): run `forage model pull \(model)` or give a folder")
         }
-        let delta = parts.count > 1 ? try WeightDelta(file: SafetensorsFile(path: String(parts[1]))) : nil
-        return try BERTEncoder(folder: folder, precision: isShort ? .int8 : .float32, delta: delta)
+        let precision = isShort ? BERTEncoder.Precision.int8 : .float32
+        guard parts.count > 1 else { return try BERTEncoder(folder: folder, precision: precision) }
+        let file = try SafetensorsFile(path: String(parts[1]))
+        if let own = file.metadata["encoder"], own != (try BERTEncoder.weightsFingerprint(folder: folder)) {
+            throw TextEncoderError.badModel(
+                path: file.path, reason: "it was tuned from the encoder \(own), which \(model) is not")
+        }
+        let delta = try WeightDelta(file: file)
+        let isQuerySide = file.metadata["side"] == "query"
+        return try BERTEncoder(
+            folder: folder, precision: precision, delta: isQuerySide ? nil : delta,
+            queryDelta: isQuerySide ? delta : nil)
     }
 }

@@ -188,8 +188,11 @@ public struct IndexBuilder {
         guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
         guard isSame(files[IndexRole.keyword]), files[IndexRole.links] != nil, files[IndexRole.names] != nil
         else { return false }
-        guard files[IndexRole.vectors]?.parameters["fingerprint"]?.string == encoder?.fingerprint else { return false }
+        let vectors = files[IndexRole.vectors]?.parameters
+        guard vectors?["fingerprint"]?.string == encoder?.fingerprint else { return false }
         guard encoder != nil else { return true }
+        // One whose queries' side was tuned has the same vectors under another name.
+        guard vectors?["encoder"]?.string == encoderName else { return false }
         return format(generation) == Self.format(of: generation.previous)
             && wantsGraph(generation) == (files[IndexRole.graph] != nil)
             && wantsTokens(generation) == (files[IndexRole.tokens] != nil)
@@ -328,10 +331,12 @@ public struct IndexBuilder {
 
     private func buildVectors(_ generation: GenerationWriter, _ encoder: any TextEncoder) async throws -> String {
         let fingerprint = encoder.fingerprint
-        let before = generation.previous?.manifest.files[IndexRole.vectors]?.parameters["fingerprint"]?.string
+        let parameters = generation.previous?.manifest.files[IndexRole.vectors]?.parameters
+        let before = parameters?["fingerprint"]?.string
         let precision = format(generation).precision
         let isSameFormat = Self.format(of: generation.previous)?.precision == precision
-        if !generation.documentsChanged, before == fingerprint, isSameFormat,
+        if !generation.documentsChanged, before == fingerprint, parameters?["encoder"]?.string == encoderName,
+            isSameFormat,
             generation.carryOver(role: IndexRole.vectors),
             let kept = generation.previous?.path(ofRole: IndexRole.vectors)
         {

@@ -76,6 +76,14 @@ public struct DifferentiableBERT: Sendable {
         if tuning == .full {
             for name in Self.embeddingNames { result.add(name, base[name]) }
         }
+        if case .prompt(let length) = tuning {
+            for layer in 0..<layerCount {
+                result.add(
+                    DeepPrompt.name(layer),
+                    Matrix(rows: length, columns: shape.width, deviation: 0.2, using: &generator))
+            }
+            return result
+        }
         for layer in tuning.firstLayer(of: layerCount)..<layerCount {
             if case .lora(let rank, _, _) = tuning {
                 for name in LowRank.layers.map({ Self.prefix(layer) + $0 }) {
@@ -106,6 +114,9 @@ public struct DifferentiableBERT: Sendable {
         let weights = weights(parameters, parameters.variables(on: tape), tuning, on: tape)
         var result = base
         for name in Self.tensorNames(layers: layerCount) { result[name] = weights.variable(name).value }
+        for layer in 0..<layerCount where parameters.contains(DeepPrompt.name(layer)) {
+            result.add(DeepPrompt.name(layer), parameters[DeepPrompt.name(layer)])
+        }
         return result
     }
 
@@ -129,9 +140,19 @@ public struct DifferentiableBERT: Sendable {
             states = embeddings(of: batch, weights: weights)
         }
         for layer in (lower?.first ?? 0)..<layerCount {
-            let block = EncoderBlock(shape: shape, starts: batch.starts, layer: layer, dropout: dropout)
             let tensors = EncoderBlock.names.map { weights.variable(Self.prefix(layer) + $0) }
-            states = block.apply(to: states, weights: tensors, keepsActivations: keepsActivations)
+            func block(_ starts: [Int], _ input: Variable) -> Variable {
+                EncoderBlock(shape: shape, starts: starts, layer: layer, dropout: dropout)
+                    .apply(to: input, weights: tensors, keepsActivations: keepsActivations)
+            }
+            guard weights.parameters.contains(DeepPrompt.name(layer)) else {
+                states = block(batch.starts, states)
+                continue
+            }
+            let prompt = weights.variables[DeepPrompt.name(layer)]
+            let places = PromptedRows(starts: batch.starts, prompt: prompt.rows)
+            states = block(places.starts, Variable.joinedRows([prompt, states]).rows(at: places.entering))
+                .rows(at: places.leaving)
         }
         return states
     }
@@ -157,6 +178,25 @@ public struct DifferentiableBERT: Sendable {
         return sum.layerNorm(
             scale: weights.variable(Self.embeddingNames[3]), shift: weights.variable(Self.embeddingNames[4]),
             epsilon: shape.epsilon)
+    }
+}
+
+/// Where rows go when the vectors of a prompt are put before each text.
+private struct PromptedRows {
+    /// Where each text starts with them; one more entry holds the number of rows.
+    var starts: [Int] = [0]
+    /// For each row the one that it is of the prompt and the texts' tokens, one below the other.
+    var entering: [Int] = []
+    /// The rows of the texts' tokens.
+    var leaving: [Int] = []
+
+    init(starts: [Int], prompt: Int) {
+        for (start, end) in zip(starts, starts.dropFirst()) {
+            entering += 0..<prompt
+            leaving += entering.count..<(entering.count + end - start)
+            entering += (prompt + start)..<(prompt + end)
+            self.starts.append(entering.count)
+        }
     }
 }
 

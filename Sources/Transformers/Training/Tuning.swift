@@ -12,7 +12,11 @@ public enum Tuning: Sendable, Hashable, CustomStringConvertible {
     /// al., arXiv 2106.09685). A starts random, B at zero, so that nothing changes at first.
     case lora(rank: Int, scale: Float, layers: Int)
 
-    /// Reads `full`, `top:3`, `lora:8` (all blocks) or `lora:8:3` (the three uppermost).
+    /// So many trained vectors in front of each block's input, for attention to look at; the encoder stays as it is (deep
+    /// prompts: P-tuning v2, arXiv 2110.07602; DPTDR, arXiv 2208.11503).
+    case prompt(Int)
+
+    /// Reads `full`, `top:3`, `lora:8` (all blocks) or `lora:8:3` (the three uppermost), or `prompt:32`.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let numbers = parts.dropFirst().map { Int($0) }
@@ -20,6 +24,7 @@ public enum Tuning: Sendable, Hashable, CustomStringConvertible {
         switch (parts[0], numbers.count) {
         case ("full", 0): self = .full
         case ("top", 1): self = .top(numbers[0] ?? 1)
+        case ("prompt", 1) where (numbers[0] ?? 0) <= Self.longestPrompt: self = .prompt(numbers[0] ?? 1)
         case ("lora", 1), ("lora", 2):
             let rank = numbers[0] ?? 8
             self = .lora(rank: rank, scale: Float(2 * rank), layers: numbers.count == 2 ? numbers[1] ?? 1 : .max)
@@ -27,10 +32,14 @@ public enum Tuning: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The most vectors of a prompt.
+    public static let longestPrompt = 256
+
     public var description: String {
         switch self {
         case .full: "full"
         case .top(let layers): "top:\(layers)"
+        case .prompt(let length): "prompt:\(length)"
         case .lora(let rank, _, let layers): layers == .max ? "lora:\(rank)" : "lora:\(rank):\(layers)"
         }
     }
@@ -38,7 +47,7 @@ public enum Tuning: Sendable, Hashable, CustomStringConvertible {
     /// The first block that learns, of so many.
     public func firstLayer(of count: Int) -> Int {
         switch self {
-        case .full: 0
+        case .full, .prompt: 0
         case .top(let layers), .lora(_, _, let layers): max(0, count - min(layers, count))
         }
     }
@@ -62,6 +71,11 @@ public struct TunedWeights {
         let product = variables[LowRank.second(name)].times(variables[LowRank.first(name)])
         return value + product * (scale / Float(rank))
     }
+}
+
+/// The names of the vectors in front of each block's input.
+package enum DeepPrompt {
+    package static func name(_ layer: Int) -> String { "prompt.\(layer)" }
 }
 
 /// The names of the two thin matrices of a tensor.

@@ -8,13 +8,19 @@ public import TensorMath
 /// Matrices are stored as 8-bit integers with one scale a row, vectors in single precision.
 public struct WeightDelta: Sendable, Hashable {
     private var changes: [String: [Float]] = [:]
+    /// The rows of what is new rather than changed: the vectors of prompts.
+    private var newRows: [String: Int] = [:]
 
     /// The names of the tensors that changed, sorted.
     public var names: [String] { changes.keys.sorted() }
 
     /// The difference of two sets of the same names and sizes, rounded as a file stores it.
     public init(from base: ParameterSet, to tuned: ParameterSet) {
-        for name in tuned.names where base[name] != tuned[name] {
+        for name in tuned.names where !base.contains(name) {
+            changes[name] = tuned[name].elements
+            newRows[name] = tuned[name].rows
+        }
+        for name in tuned.names where base.contains(name) && base[name] != tuned[name] {
             let (before, after) = (base[name], tuned[name])
             let change = zip(after.elements, before.elements).map(-)
             let matrix = Matrix(rows: after.rows, columns: after.columns, elements: change)
@@ -24,6 +30,15 @@ public struct WeightDelta: Sendable, Hashable {
 
     /// What is added to a tensor's numbers, row by row; nil where nothing is.
     public func change(of name: String) -> [Float]? { changes[name] }
+
+    /// The vectors that a prompt puts before a block's input, row by row of so many; nil where there are none.
+    package func prompt(layer: Int, width: Int) -> (rows: Int, values: [Float])? {
+        let name = DeepPrompt.name(layer)
+        guard let values = changes[name], let rows = newRows[name], rows > 0, values.count == rows * width else {
+            return nil
+        }
+        return (rows, values)
+    }
 
     /// A hash of names and numbers.
     public var hash: UInt64 {
@@ -61,6 +76,10 @@ public struct WeightDelta: Sendable, Hashable {
     public func add(to writer: inout SafetensorsWriter, shapes: ParameterSet) {
         for name in names {
             let change = changes[name] ?? []
+            if let rows = newRows[name] {
+                writer.add(Self.prefix + name, shape: [rows, change.count / max(1, rows)], change)
+                continue
+            }
             let (rows, columns) = (shapes[name].rows, shapes[name].columns)
             guard rows > 1 else {
                 writer.add(Self.prefix + name, shape: [columns], change)
@@ -81,6 +100,7 @@ public struct WeightDelta: Sendable, Hashable {
             let tensor = try file.tensor(named: stored)
             guard tensor.element == .int8 else {
                 changes[name] = try file.floats(named: stored)
+                if tensor.shape.count == 2 { newRows[name] = tensor.shape[0] }
                 continue
             }
             let scales = try file.floats(named: stored + Self.scaleSuffix)
