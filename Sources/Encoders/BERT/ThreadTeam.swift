@@ -83,7 +83,7 @@ final class ThreadTeam: Sendable {
     }
 }
 
-/// Where threads of one piece of work wait for each other. Stages last microseconds, so it spins, then yields.
+/// Where threads of one piece of work wait for each other. Stages last microseconds, so it spins, then yields, then sleeps.
 final class SpinBarrier: Sendable {
     private let count: Int
     private let arrived = Atomic<Int>(0)
@@ -102,7 +102,9 @@ final class SpinBarrier: Sendable {
         var spins = 0
         while phase.load(ordering: .acquiring) == current {
             spins += 1
-            if spins > 4000 { sched_yield() }
+            // A thread that yields without end keeps the processor from a team mate that waits for it, where other programs
+            // want it too: then it sleeps.
+            if spins > 4100 { usleep(50) } else if spins > 4000 { sched_yield() }
         }
     }
 }

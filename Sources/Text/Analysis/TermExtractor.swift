@@ -177,7 +177,8 @@ public final class TermExtractor: @unchecked Sendable {
         var position = range.lowerBound
         while position < range.upperBound {
             let byte = bytes[position]
-            if (0xE4...0xE9).contains(byte), let value = decodeScalar(bytes, at: position).value, value >= 0x4E00,
+            if options.foldsUnicode, (0xE4...0xE9).contains(byte), let value = decodeScalar(bytes, at: position).value,
+                value >= 0x4E00,
                 value <= 0x9FFF
             {
                 // The common Chinese characters are compared in their simplified forms, and need no other folding.
