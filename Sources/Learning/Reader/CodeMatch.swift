@@ -7,7 +7,8 @@ import Text
 struct CodeMatch {
     /// For each passage, whether it names codes like the question's and none of the question's own.
     private(set) var isOther: [Bool]
-    /// Whether the question names codes and no passage has one of them.
+    /// Whether the passages name codes of the question's kinds, and none of the question's own: what is asked about is none of
+    /// those that are there.
     private(set) var lacksAll: Bool
 
     init(asked: [String], texts: [String]) {
@@ -16,16 +17,16 @@ struct CodeMatch {
             lacksAll = false
             return
         }
-        let families = Set(asked.compactMap(IdentifierCodes.family))
+        let families = Set(asked.map(IdentifierCodes.family))
         var hasOwn: [Bool] = []
         isOther = []
         for text in texts {
-            let codes = IdentifierCodes.all(in: text)
+            let codes = IdentifierCodes.all(in: text, spaced: true)
             let own = codes.contains { asked.contains($0) }
             hasOwn.append(own)
-            isOther.append(!own && codes.contains { IdentifierCodes.family(of: $0).map(families.contains) ?? false })
+            isOther.append(!own && codes.contains { families.contains(IdentifierCodes.family(of: $0)) })
         }
-        lacksAll = !hasOwn.contains(true)
+        lacksAll = !hasOwn.contains(true) && isOther.contains(true)
     }
 }
 

@@ -31,7 +31,7 @@ struct ReaderLayout: Sendable {
     let titles: [String]
     /// Whether the question holds two things against each other, by its words or by naming the titles of two passages.
     let comparesTwo: Bool
-    /// Whether no passage has a code that the question names.
+    /// Whether the passages have other codes like the question's, and none of its own.
     let lacksCodes: Bool
     let texts: [String]
     let isYesNo: Bool

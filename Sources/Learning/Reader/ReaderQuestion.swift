@@ -21,10 +21,13 @@ struct ReaderQuestion: Sendable {
 
     private static let auxiliaries: Set<String> = [
         "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
-        "should", "may", "must", "am", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't",
+        "should", "must", "am", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't",
         "haven't", "hadn't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "isn’t", "aren’t", "wasn’t",
         "weren’t", "don’t", "doesn’t", "didn’t", "hasn’t", "haven’t", "hadn’t", "can’t", "couldn’t", "won’t",
         "wouldn’t", "shouldn’t", "whether", "if",
+    ]
+    private static let askingWords: Set<String> = [
+        "who", "whom", "whose", "what", "when", "where", "which", "why", "how",
     ]
     private static let timeWords: Set<String> = ["year", "date", "month", "day", "decade", "century", "time", "era"]
     private static let placeWords: Set<String> = [
@@ -74,8 +77,11 @@ struct ReaderQuestion: Sendable {
         self.sort = sort
         let hasOption = set.contains("or")
         let opening = question.prefix { !$0.isWhitespace }.lowercased()
+        // "If the laptop is lost, who is told?" asks who.
+        let isCondition = (opening == "if" || opening == "whether") && !set.isDisjoint(with: Self.askingWords)
         isYesNo =
             (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
+            && !isCondition
         let second = lowers.count > 1 ? lowers[1] : ""
         wantsSentence =
             lowers.first == "why"
