@@ -42,7 +42,7 @@ struct TrainReaderCommand: AsyncParsableCommand {
     var tune = "top:2"
 
     @Option(
-        name: .long, help: "An earlier reader whose heads are the start; with --tune heads its encoder stays as it is.")
+        name: .long, help: "An earlier reader to go on from; with --tune heads its encoder stays as it is.")
     var start: String?
 
     @Option(name: .long, help: "A head that starts anew, such as relevance, none, passage or yes; may be repeated.")

@@ -63,7 +63,8 @@ private struct ActingTool: RetrievalTool {
             reachedByReaders == [
                 "GET /metrics", "GET /openapi.json", "GET /tools", "POST /tools/semantic_search",
                 "POST /tools/keyword_search", "POST /tools/filter", "POST /tools/aggregate", "POST /tools/read",
-                "POST /tools/{name}", "POST /retrieve", "POST /rerank", "POST /v1/embeddings", "GET /v1/models",
+                "POST /tools/{name}", "POST /retrieve", "POST /rerank", "POST /v1/rerank",
+                "POST /v2/rerank", "POST /v1/embeddings", "GET /v1/models",
                 "GET /v1/models/{id}", "GET /api/passages/{id}", "GET /api/about", "POST /mcp", "GET /mcp",
                 "DELETE /mcp", "GET /metadata", "GET /schema",
             ])

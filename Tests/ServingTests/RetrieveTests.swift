@@ -156,4 +156,33 @@ import Text
             #expect(bad.status == 422)
         }
     }
+
+    @Test func rerankModelsAnswerAsTheirClientsExpect() async throws {
+        try await RunningServer.with(prepare: { $0.encoder = nil }) { server in
+            let body =
+                #"{"model":"bm25","query":"river","documents":["a mountain",{"text":"the river bank"}],"top_n":1,"return_documents":true}"#
+            for path in ["/v1/rerank", "/v2/rerank"] {
+                let answer = try await server.post(path, body)
+                #expect(answer.status == 200, "\(answer.text)")
+                #expect(answer.json["results"]?.array?.count == 1)
+                #expect(answer.json["results"]?[0]?["index"] == 1)
+                #expect(answer.json["results"]?[0]?["document"]?["text"] == "the river bank")
+                let score = try #require(answer.json["results"]?[0]?["relevance_score"]?.double)
+                #expect(score > 0 && score < 1)
+            }
+            let texts = try await server.post(
+                "/rerank", #"{"query":"river","texts":["a mountain","the river bank"],"return_text":true}"#)
+            #expect(texts.json.array?.count == 2)
+            #expect(texts.json[0]?["index"] == 1)
+            #expect(texts.json[0]?["text"] == "the river bank")
+            for (bad, status) in [
+                (#"{"query":"a","documents":[]}"#, 400), (#"{"documents":["a"]}"#, 400),
+                (#"{"query":"a","documents":["a"],"model":"no such"}"#, 404),
+                (#"{"query":"a","documents":["a"],"top_n":0}"#, 400),
+            ] {
+                let answer = try await server.post("/v1/rerank", bad)
+                #expect(answer.status == status, "\(bad): \(answer.text)")
+            }
+        }
+    }
 }

@@ -16,7 +16,8 @@ public struct ReaderRun: Sendable {
     public var model: String
     /// Where the reader is written; a checkpoint lies beside it while the run goes on.
     public var out: String
-    /// An earlier reader whose heads are the start; nil starts anew. Where only heads learn, they read with its encoder.
+    /// An earlier reader to go on from: its heads and, where whole blocks learn, what it changed of the encoder; nil starts
+    /// anew. Where only heads learn, they read with its encoder.
     public var start: String?
     /// Heads that start anew all the same, such as `relevance`.
     public var renewed: Set<String> = []
@@ -86,7 +87,8 @@ public struct ReaderRun: Sendable {
     ) throws -> (state: ReaderTraining.State, best: Double, seconds: Double) {
         guard FileManager.default.fileExists(atPath: checkpoint) else {
             let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width, renewed: renewed) }
-            return (training.start(base, heads: heads), -1, 0)
+            let changed = try start.map { try WeightDelta(file: SafetensorsFile(path: $0)) }
+            return (training.start(base, heads: heads, changed: changed), -1, 0)
         }
         let notes = try SafetensorsFile(path: checkpoint).metadata
         let state = try training.resume(base, from: checkpoint)

@@ -76,10 +76,20 @@ public struct ReaderTraining: Sendable {
 
     /// Starts a run.
     ///
-    /// - Parameter heads: The heads of an earlier run; nil starts new ones.
-    public func start(_ model: DifferentiableBERT, heads: ParameterSet? = nil) -> State {
+    /// - Parameters:
+    ///   - heads: The heads of an earlier run; nil starts new ones.
+    ///   - changed: What an earlier run changed of the encoder's weights, to go on from where whole blocks learn.
+    public func start(
+        _ model: DifferentiableBERT, heads: ParameterSet? = nil, changed: WeightDelta? = nil
+    ) -> State {
         let heads = heads ?? ReaderNetwork(dimension: model.shape.width).initialParameters(seed: seed)
-        let encoder = tuning.map { model.parameters(for: $0, seed: seed) } ?? ParameterSet()
+        var encoder = tuning.map { model.parameters(for: $0, seed: seed) } ?? ParameterSet()
+        for (index, name) in encoder.names.enumerated() {
+            let value = encoder.values[index]
+            guard let change = changed?.change(of: name), change.count == value.elements.count else { continue }
+            encoder.values[index] = Matrix(
+                rows: value.rows, columns: value.columns, elements: zip(value.elements, change).map(+))
+        }
         return State(heads: heads, encoder: encoder, weightDecay: weightDecay)
     }
 

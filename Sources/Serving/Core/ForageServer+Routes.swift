@@ -193,6 +193,19 @@ extension ForageServer {
             "maxItems": .integer(limits.batch),
         ]
         let count: JSONValue = ["type": "integer", "minimum": 0, "maximum": .integer(limits.results)]
+        let rerankers: JSONValue = ["type": "string", "enum": .array(service.ranking.rerankers.map { .string($0) })]
+        let models = ["/v1/rerank", "/v2/rerank"].map { path in
+            Route.post(
+                path, .read, "Score documents against a query",
+                schema: [
+                    "type": "object", "required": ["query", "documents"],
+                    "properties": [
+                        "model": ["type": "string"], "query": ["type": "string"], "documents": ["type": "array"],
+                        "top_n": ["type": "integer", "minimum": 1], "return_documents": ["type": "boolean"],
+                    ],
+                ], statuses: [400, 404]
+            ) { [service] call in Response.json(try await service.rerankModel(call.json)) }
+        }
         return [
             .post(
                 "/retrieve", .read, "Search with one or many queries",
@@ -205,7 +218,7 @@ extension ForageServer {
                             "enum": .array(service.corpora[0].corpus.summary.modes.map { .string($0.rawValue) }),
                         ],
                         "fusion": Self.part(service.ranking.fusions), "feedback": Self.part(service.ranking.feedbacks),
-                        "reranker": ["type": "string", "enum": .array(service.ranking.rerankers.map { .string($0) })],
+                        "reranker": rerankers,
                     ],
                 ], statuses: [404]
             ) { [service, metrics] call in
@@ -216,19 +229,21 @@ extension ForageServer {
             .post(
                 "/rerank", .read, "Order documents by relevance",
                 schema: [
-                    "type": "object", "required": ["queries", "documents"],
+                    "type": "object",
                     "properties": [
                         "queries": queries,
                         "documents": ["type": "array", "items": ["type": "array", "items": ["type": "string"]]],
-                        "rerank_topk": count, "return_scores": ["type": "boolean"],
-                        "reranker": ["type": "string", "enum": .array(service.ranking.rerankers.map { .string($0) })],
+                        "rerank_topk": count, "return_scores": ["type": "boolean"], "reranker": rerankers,
+                        "query": ["type": "string"], "texts": ["type": "array", "items": ["type": "string"]],
+                        "raw_scores": ["type": "boolean"], "return_text": ["type": "boolean"],
                     ],
+                    "anyOf": [["required": ["queries", "documents"]], ["required": ["query", "texts"]]],
                 ]
             ) { [service] call in Response.json(try await service.rerank(call.json)) },
             .post("/v1/embeddings", .read, "The vectors of texts", statuses: [400, 404]) { [service] call in
                 Response.json(try await service.embeddings(call.json))
             },
-        ]
+        ] + models
     }
 }
 

@@ -75,9 +75,10 @@ extension ForageService {
 
     /// Answers `/rerank`: `{"queries", "documents": [[…]], "rerank_topk", "return_scores"}`. Each query is compared with
     /// its own documents only: by the `reranker` that is named, else by the encoder's cosine, or without one by BM25 among them.
-    /// Ties keep the given order.
+    /// Ties keep the given order. A request with `texts` is one of text-embeddings-inference.
     @concurrent
     func rerank(_ json: JSONValue) async throws -> JSONValue {
+        if json["texts"] != nil, json["queries"] == nil { return try await rerankTexts(json) }
         guard let queries = json["queries"]?.array, let lists = json["documents"]?.array else {
             throw ServiceError(.invalid, "\"queries\" and \"documents\" must be lists", location: ["queries"])
         }
@@ -131,7 +132,8 @@ extension ForageService {
         return ["result": .array(answers)]
     }
 
-    private func relevance(
+    /// How much texts have to do with a query: by a reranker, else the encoder's cosine, else BM25 among them.
+    func relevance(
         of texts: [String], to query: String, by reranker: (any Reranker)?
     ) async throws -> [Double] {
         if let reranker {
