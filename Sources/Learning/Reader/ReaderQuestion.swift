@@ -24,7 +24,7 @@ struct ReaderQuestion: Sendable {
         "should", "must", "am", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't",
         "haven't", "hadn't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "isn’t", "aren’t", "wasn’t",
         "weren’t", "don’t", "doesn’t", "didn’t", "hasn’t", "haven’t", "hadn’t", "can’t", "couldn’t", "won’t",
-        "wouldn’t", "shouldn’t", "whether", "if",
+        "wouldn’t", "shouldn’t", "whether", "if", "may", "might", "shall",
     ]
     private static let askingWords: Set<String> = [
         "who", "whom", "whose", "what", "when", "where", "which", "why", "how",
@@ -81,7 +81,7 @@ struct ReaderQuestion: Sendable {
         let isCondition = (opening == "if" || opening == "whether") && !set.isDisjoint(with: Self.askingWords)
         isYesNo =
             (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
-            && !isCondition
+            && !isCondition && !(words.count > 1 && opening == "may" && words[1].hasDigit)
         let second = lowers.count > 1 ? lowers[1] : ""
         wantsSentence =
             lowers.first == "why"
