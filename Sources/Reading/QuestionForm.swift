@@ -52,6 +52,13 @@ public enum QuestionForm {
         "thanks a bunch", "thanks a million",
     ]
 
+    /// Words before which thanks are something that is spoken of.
+    private static let speaking: Set<String> = [
+        "say", "says", "said", "saying", "send", "sends", "sent", "give", "gives", "gave", "write", "wrote", "of",
+        "with", "to",
+        "the", "a", "an", "no", "many", "my", "our", "for", "and", "or", "is", "are", "was",
+    ]
+
     /// A text without the thanks behind it.
     private static func withoutClosing(_ text: Substring) -> Substring {
         var rest = text
@@ -73,7 +80,7 @@ public enum QuestionForm {
                     $0 + 2 < words.count && closings.contains(folded(words.suffix($0).joined(separator: " ")))
                         && !["best", "ok", "regards", "bye", "a lot"].contains(
                             folded(words.suffix($0).joined(separator: " ")))
-                }), let last = words.dropLast(count).last
+                }), let last = words.dropLast(count).last, !speaking.contains(last.lowercased())
             else { break }
             rest = rest[..<last.endIndex]
         }
@@ -138,7 +145,9 @@ public enum QuestionForm {
             let next = lower.dropFirst(phrase.count).first
             if next.map({ $0.isLetter || $0.isNumber || "'’".contains($0) }) == true { return false }
             // "So is X" and "Well of Y" are no greetings; "So, is X" is.
-            if !needsSign || phrase == "please" || next.map({ ",!.:–-".contains($0) }) == true { return true }
+            if !needsSign || ["please", "pls", "plz"].contains(phrase) || next.map({ ",!.:–-".contains($0) }) == true {
+                return true
+            }
             let behind = trimmed.dropFirst(phrase.count).drop { $0.isWhitespace }.first
             return ["hi", "hello", "hey"].contains(phrase) && behind?.isLowercase == true
         }.max { $0.count < $1.count }

@@ -81,7 +81,8 @@ struct ReaderQuestion: Sendable {
         let isCondition = (opening == "if" || opening == "whether") && !set.isDisjoint(with: Self.askingWords)
         isYesNo =
             (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
-            && !isCondition && !(words.count > 1 && opening == "may" && words[1].hasDigit)
+            && !isCondition
+            && !(opening == "may" && (!question.contains("?") || (words.count > 1 && words[1].hasDigit)))
         let second = lowers.count > 1 ? lowers[1] : ""
         wantsSentence =
             lowers.first == "why"

@@ -78,7 +78,8 @@ struct QuestionCoverage {
             if names(token, at) { continue }
             gaps.append(token.text)
             // Verbs often only say again what the records are of: "guests who stayed", "reviews that were written".
-            weight += Self.isVerbForm(token.text) ? 0.5 : 1
+            let isModifier = heads.contains(at + 1) && !Self.isVerbForm(tokens[at + 1].text)
+            weight += isModifier ? Self.mostUnsaid : Self.isVerbForm(token.text) ? 0.5 : 1
         }
         // One word may be a paraphrase; of two, one at least is a condition.
         return weight >= Self.mostUnsaid ? gaps[0] : nil
