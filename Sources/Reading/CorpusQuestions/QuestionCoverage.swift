@@ -35,12 +35,9 @@ struct QuestionCoverage {
     /// Words for measures: of these a record has so many, and counting records does not count them.
     private static let measures = WordList(
         """
-        calories kcal downloads installs likes views viewers votes points goals seats beds rooms bedrooms pages words miles
-        kilometres kilometers km metres meters litres liters tons tonnes kilos kilograms grams hours minutes seconds days weeks
-        months years euros dollars pounds pence cents people inhabitants residents visitors guests passengers employees staff
-        money rent interest salary income revenue profit tax fee fees price cost costs weight height length width depth
-        distance area capacity population speed temperature humidity rating score stock bottles copies units pieces
-        floors storeys stars percent extension phone
+        calories kcal downloads installs likes views viewers votes points goals seats beds rooms bedrooms miles kilometres
+        kilometers km metres meters litres liters tons tonnes kilos kilograms grams hours minutes seconds euros dollars pounds
+        pence cents inhabitants residents population money floors storeys stars percent
         """)
     /// Units, which go with any number.
     private static let units = WordList(
@@ -78,8 +75,7 @@ struct QuestionCoverage {
             if names(token, at) { continue }
             gaps.append(token.text)
             // Verbs often only say again what the records are of: "guests who stayed", "reviews that were written".
-            let isModifier = heads.contains(at + 1) && !Self.isVerbForm(tokens[at + 1].text)
-            weight += isModifier ? Self.mostUnsaid : Self.isVerbForm(token.text) ? 0.5 : 1
+            weight += Self.isVerbForm(token.text) ? 0.5 : 1
         }
         // One word may be a paraphrase; of two, one at least is a condition.
         return weight >= Self.mostUnsaid ? gaps[0] : nil
