@@ -179,7 +179,10 @@ package struct RecordMapper: Sendable {
     /// Whether a value is a list of objects with sentences in them.
     private static func holdsSentences(_ value: JSONValue) -> Bool {
         value.array?.contains { element in
-            element.object?.values.contains { $0.string.map { $0.utf8.count { $0 == 32 } >= 3 } ?? false } ?? false
+            element.object?.contains { name, value in
+                guard let text = value.string else { return false }
+                return text.utf8.count { $0 == 32 } >= 3 || textNames.contains(name) || proseNames.contains(name)
+            } ?? false
         } ?? false
     }
 

@@ -56,13 +56,14 @@ enum LaTeXText {
         var fields = JSONObject()
         private var depth = 0
         /// Bytes that may still be looked at for the ends of groups and formulas: hostile input opens many and closes none.
-        private var steps = 20_000_000
+        private var steps: Int
         /// Whether cells of a table are read, in which `&` stands between them.
         private var tables = 0
 
         init(_ bytes: [UInt8]) {
             self.bytes = bytes
             end = bytes.count
+            steps = 1_000_000 + 20 * bytes.count
         }
 
         /// Title, author and date, which may be said before the document begins.

@@ -265,7 +265,7 @@ enum AsciiDocText {
         while let start = rest.firstRange(of: mark) {
             let target = rest[start.upperBound...].prefix { !$0.isWhitespace && $0 != "[" && $0 != "]" }
             let after = rest[target.endIndex...]
-            guard after.first == "[", let end = after.firstIndex(of: "]") else {
+            guard after.first == "[", let end = after.prefix(1000).firstIndex(of: "]") else {
                 output += rest[..<target.endIndex]
                 rest = after
                 continue

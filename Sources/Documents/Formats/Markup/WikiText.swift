@@ -88,7 +88,7 @@ enum WikiText {
             output += rest[..<open]
             let tag = rest[rest.index(after: open)...]
             guard let first = tag.first, first.isLetter || first == "/" || first == "!",
-                let close = tag.prefix(2000).firstIndex(of: ">")
+                let close = tag.prefix(400).firstIndex(of: ">")
             else {
                 output.append("<")
                 rest = tag
@@ -191,7 +191,7 @@ enum WikiText {
         while let start = rest.firstRange(of: "[http") {
             output += rest[..<start.lowerBound]
             let inner = rest[rest.index(after: start.lowerBound)...]
-            guard let end = inner.prefix(2000).firstIndex(of: "]") else {
+            guard let end = inner.prefix(400).firstIndex(of: "]") else {
                 output += "["
                 rest = inner
                 continue
