@@ -257,7 +257,7 @@ enum JSONShape {
                 rest = rest[word.endIndex...]
                 let next = rest.first { $0 > 32 }
                 let known = ["true", "false", "null", "nan", "none", "infinity", "e"]
-                let isKnown = known.contains(String(Substring(word)).lowercased())
+                let isKnown = known.contains(Substring(word).lowercased().filter { !$0.isNumber })
                 // A name without quotes stands before a colon.
                 guard depth > 0, isKnown || next == UInt8(ascii: ":") || next == nil else { return false }
                 continue
