@@ -39,7 +39,7 @@ let modules: [Module] = [
         libraries: [orderedCollections]),
     Module(
         name: "Documents",
-        uses: ["Base", "CArchive", "CXML", "CMarkdown", "CUchardet", "CPoppler", "CMail"],
+        uses: ["Base", "CArchive", "CXML", "CMarkdown", "CPoppler", "CMail"],
         libraries: [orderedCollections], testResources: [.copy("Files")]),
     Module(name: "Corpus", uses: ["Base", "CKernels", "Text", "Documents"], libraries: [grdb, collections]),
     Module(
@@ -145,7 +145,6 @@ var targets: [Target] = [
     .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CXML", dependencies: ["CLibXML2"]),
     .systemLibrary(name: "CMarkdown", pkgConfig: "libcmark-gfm", providers: [.apt(["libcmark-gfm-dev"])]),
-    .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
     // libpq, loaded when the first connection is made.
     .target(name: "CPostgres", dependencies: ["CLibraryLoader"]),
     // A server for the tests of what talks to one.

@@ -151,7 +151,7 @@ private struct SetBuilder {
         case .qa:
             let plain = try PlainQuestions.question(record.value, fallbackID: "\(file.stem)-\(index + 1)")
             question = plain.question
-            if let context = plain.context { question.supporting = [passage(context.title, context.text)] }
+            if !plain.contexts.isEmpty { question.supporting = plain.contexts.map { passage($0.title, $0.text) } }
         case .beir: throw file.failure(record.line, "a BEIR set is a folder")
         }
         guard !question.text.isEmpty else { throw JSONError(message: "the question is empty") }

@@ -45,7 +45,7 @@ enum PlainQuestions {
     /// - Returns: the question, and the passage that it was asked about where the record has it.
     static func question(
         _ json: JSONValue, fallbackID: String
-    ) throws -> (question: EvalQuestion, context: (title: String, text: String)?) {
+    ) throws -> (question: EvalQuestion, contexts: [(title: String, text: String)]) {
         guard let record = json.object, let text = question(in: record) else {
             throw JSONError(message: "expected a question under one of \(questionNames.joined(separator: ", "))")
         }
@@ -68,8 +68,12 @@ enum PlainQuestions {
             hops: record["hops"]?.int,
             isAnswerable: (record["answerable"] ?? record["is_answerable"])?.bool
                 ?? !(record["is_impossible"]?.bool ?? false))
-        guard supporting.isEmpty, let context = record["context"]?.string else { return (question, nil) }
-        return (question, (record["title"]?.string ?? "", context))
+        guard supporting.isEmpty else { return (question, []) }
+        if let context = record["context"]?.string { return (question, [(record["title"]?.string ?? "", context)]) }
+        // Texts without titles, which answers were written from (LlamaIndex, Ragas): their first words name them.
+        let texts = member(["reference_contexts"], of: record).flatMap { try? EvalQuestion.unwrapped($0, "contexts") }
+        let contexts = (texts?.array ?? []).compactMap(\.string).filter { !$0.isEmpty }
+        return (question, contexts.map { (String($0.prefix(80)).split { $0.isWhitespace }.joined(separator: " "), $0) })
     }
 
     /// The answers of a value: texts, lists of them, also as text in JSON or Python; objects of a text and its aliases.
@@ -93,13 +97,28 @@ enum PlainQuestions {
         }
     }
 
+    /// Queries and what is relevant to them in tables of their own, as LlamaIndex stores pairs; nil for others.
+    private static func pairs(_ record: FileRecord) -> [FileRecord]? {
+        guard let queries = record.value["queries"]?.object, let relevant = record.value["relevant_docs"]?.object else {
+            return nil
+        }
+        return queries.map { id, text in
+            FileRecord(
+                line: record.line,
+                value: ["id": .string(id), "question": text, "gold_ids": relevant[id] ?? .array([])])
+        }
+    }
+
     /// Records that hold questions inside: SQuAD's articles and paragraphs, TriviaQA's and others' one list.
     static func unfolded(_ records: [FileRecord]) -> [FileRecord] {
         guard records.count == 1, let record = records.first, let members = record.value.object,
-            !isQuestion(members), let list = member(["data", "questions", "examples", "items"], of: members)?.array
-        else { return records }
+            !isQuestion(members),
+            let list = member(["data", "questions", "examples", "items", "rows"], of: members)?.array
+        else { return records.count == 1 ? pairs(records[0]) ?? records : records }
         var found: [FileRecord] = []
         for element in list {
+            // As the viewer of Hugging Face hands out rows.
+            let element = element["row_idx"] != nil ? element["row"] ?? element : element
             guard let paragraphs = element["paragraphs"]?.array else {
                 found.append(FileRecord(line: record.line, value: element))
                 continue

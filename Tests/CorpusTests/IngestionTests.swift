@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import Corpus
 import Documents
 import Foundation
+import GRDB
 import Synchronization
 import Testing
 import Text
+
+@testable import Corpus
 
 @Suite struct IngestionTests {
     let folder: TemporaryFolder
@@ -18,6 +20,30 @@ import Text
         range.map {
             #"{"id":"d\#($0)","title":"T\#($0)","text":"Text \#(note) of \#($0).","metadata":{"n":\#($0)}}"# + "\n"
         }.joined()
+    }
+
+    /// A copy of a file keeps what it holds when the other one goes, or loses a row.
+    @Test func copiesKeepTheirDocuments() throws {
+        let table = "id,name\n1,Ann\n2,Bob\n"
+        try folder.write("in/x.csv", table)
+        try folder.write("in/y.csv", table)
+        try folder.write("in/z.csv", "id,name\n2,Bob\n3,Cid\n")
+        let writer = try writer()
+        #expect(try writer.ingest([folder("in")]).added == 3)
+        func ids() throws -> [String] {
+            try writer.read { try String.fetchAll($0, sql: "SELECT id FROM documents ORDER BY id") }
+        }
+        // A row less in the file that the documents came from.
+        try folder.write("in/x.csv", "id,name\n2,Bob\n")
+        try writer.ingest([folder("in")])
+        #expect(try ids() == ["1", "2", "3"])
+        try FileManager.default.removeItem(atPath: folder("in/x.csv"))
+        try writer.ingest([folder("in")])
+        #expect(try ids() == ["1", "2", "3"])
+        try FileManager.default.removeItem(atPath: folder("in/y.csv"))
+        try writer.ingest([folder("in")])
+        #expect(try ids() == ["2", "3"])
+        #expect(try writer.ingest([folder("in")]).sourcesRead == 0)
     }
 
     /// A name need not be UTF-8; what is left out is named with the reason.

@@ -21,6 +21,14 @@ import Testing
             #"{"version":"1.1","data":[{"title":"T","paragraphs":[{"context":"Ann was.","qas":[{"id":"1","question":"who?","answers":[{"text":"Ann","answer_start":0},{"text":"Anna","answer_start":0}]},{"id":"2","question":"none?","answers":[],"is_impossible":true}]}]}]}"#
         ),
         (
+            "viewer.json",
+            #"{"features":[],"rows":[{"row_idx":0,"row":{"question":"who?","answer":["Ann","Anna"]},"truncated_cells":[]}],"num_rows_total":1}"#
+        ),
+        (
+            "llama.json",
+            #"{"examples":[{"query":"who?","query_by":null,"reference_contexts":["Ann was."],"reference_answer":["Ann","Anna"]}]}"#
+        ),
+        (
             "trivia.json",
             "{\n\"Data\": [{\"Question\":\"who?\",\"QuestionId\":\"t1\",\"Answer\":{\"Value\":\"Ann\",\"Aliases\":[\"Ann\",\"Anna\"]}}]}"
         ),
@@ -72,6 +80,20 @@ import Testing
         let strategy = try DatasetReader.read(
             try folder.write("y.json", #"[{"qid":"s1","question":"Is it?","answer":true,"facts":["f"]}]"#))
         #expect(strategy.questions[0].id == "s1" && strategy.questions[0].answers.first == "yes")
+    }
+
+    @Test func whatAnswersWereWrittenFromIsGold() throws {
+        let set = try DatasetReader.read(
+            try folder.write(
+                "l.json",
+                #"{"examples":[{"query":"a?","reference_contexts":["One is here.","Two is there."],"reference_answer":"x"},{"query":"b?","reference_contexts":["One is here."],"reference_answer":"y"}]}"#
+            ))
+        #expect(set.passages.map(\.text) == ["One is here.", "Two is there."])
+        #expect(set.questions.map(\.supporting) == [["One is here.", "Two is there."], ["One is here."]])
+        let pairs = try DatasetReader.read(
+            try folder.write(
+                "p.json", #"{"queries":{"q1":"a?"},"corpus":{"n1":"One."},"relevant_docs":{"q1":["n1"]}}"#))
+        #expect(pairs.questions.map(\.supporting) == [["n1"]] && pairs.questions.first?.id == "q1")
     }
 
     @Test func whatIsNoQuestionSaysWhatWasLookedFor() throws {

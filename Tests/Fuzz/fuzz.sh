@@ -66,7 +66,7 @@ swift_fuzzer() {
         || swiftc -O -parse-as-library -sanitize=fuzzer -swift-version 6 -package-name forage -module-name parsers \
             -enable-upcoming-feature MemberImportVisibility \
             -I $out/modules -I $built/Modules "${c_modules[@]}" Tests/Fuzz/parsers.swift $out/modules/*.o $objects \
-            $(pkg-config --libs libxml-2.0 libarchive openblas) -lcmark-gfm -luchardet -lstemmer -lsqlite3 -lcurl \
+            $(pkg-config --libs libxml-2.0 libarchive openblas) -lcmark-gfm -lstemmer -lsqlite3 -lcurl \
             -ldl -o $out/parsers
 }
 

@@ -97,6 +97,7 @@ final class BatchCommitter: @unchecked Sendable {
                     sql: "UPDATE sources SET position = ?, line = ? WHERE id = ?",
                     arguments: [record.end, record.linesBefore, batch.sources[source].row])
             }
+            try inserter.storeSharing(db)
             if before != (counts.added, counts.replaced, counts.deleted) { try db.countChange() }
         }
         summary = counts

@@ -77,8 +77,41 @@ private struct Ingestion {
     }
 
     mutating func run(progress: (IngestProgress) -> Void, isCancelled: () -> Bool) throws -> IngestSummary {
-        for source in list.sources {
-            if isCancelled() { return try end(cancelled: true) }
+        guard try readAll(list.sources, progress: progress, isCancelled: isCancelled) else {
+            return try end(cancelled: true)
+        }
+        var result = try end(cancelled: false)
+        let gone = try deleteGoneSources()
+        result.deleted += gone
+        // What went may stand in other files as well, which were passed over as unchanged.
+        if result.deleted > 0, let again = try sourcesToReadAgain() {
+            guard try readAll(again, progress: progress, isCancelled: isCancelled) else {
+                return try end(cancelled: true)
+            }
+            result = try end(cancelled: false)
+            result.deleted += gone
+        }
+        report(progress)
+        return result
+    }
+
+    /// The sources that share documents with others, to be read once more; nil when there are none.
+    private func sourcesToReadAgain() throws -> [SourceList.Source]? {
+        let paths = try writer.write { db in
+            try DocumentInserter.forgetSharing(db).compactMap {
+                try String.fetchOne(db, sql: "SELECT path FROM sources WHERE id = ?", arguments: [$0])
+            }
+        }
+        let again = list.sources.filter { paths.contains($0.path) && !$0.isStandardInput }
+        return again.isEmpty ? nil : again
+    }
+
+    /// Returns false when it was cancelled.
+    private mutating func readAll(
+        _ sources: [SourceList.Source], progress: (IngestProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> Bool {
+        for source in sources {
+            if isCancelled() { return false }
             guard let (active, resume) = try open(source) else {
                 summary.sourcesUnchanged += 1
                 summary.bytes += source.size
@@ -88,7 +121,7 @@ private struct Ingestion {
             let before = summary.bytes
             do {
                 guard try read(active, resume: resume, progress: progress, isCancelled: isCancelled) else {
-                    return try end(cancelled: true)
+                    return false
                 }
             } catch let error as DocumentError {
                 // What was read of it before stays; the rest is told.
@@ -98,10 +131,7 @@ private struct Ingestion {
             summary.bytes = before + max(source.size, summary.bytes - before)
             report(progress)
         }
-        var result = try end(cancelled: false)
-        result.deleted += try deleteGoneSources()
-        report(progress)
-        return result
+        return true
     }
 
     /// Commits what is left and adds up.

@@ -3,7 +3,7 @@
 import Base
 
 /// Reads dates as they are commonly written: ISO 8601 (`2023-10-01`, `2023-10-01T12:30:00+02:00`, `20231001`),
-/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31.12.23`,
+/// `2023/10/01`, `2023.10.01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31.12.23`,
 /// `31/12/2023`, `1. Oktober 2023`, `5 de marzo de 2024`, `2024年1月31日`, and of less precision `2023-10`, `October 2023`,
 /// `2023-Q4`, `2023`. Months may be named in English, German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish,
 /// Norwegian and Polish.
@@ -149,7 +149,8 @@ public enum DateParser {
                 if (1000...2999).contains(all / 10_000) { return (all / 10_000, all / 100 % 100, all % 100) }
             }
             at = start
-            guard let year = digits(4...4), let mark = next, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "/")
+            guard let year = digits(4...4), let mark = next,
+                [UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ".")].contains(mark)
             else {
                 at = start
                 return nil
@@ -159,7 +160,11 @@ public enum DateParser {
                 at = start
                 return nil
             }
-            guard take(mark) else { return atEnd ? (year, month, 0) : nil }
+            guard take(mark) else {
+                // 2024.3 is a number.
+                if mark == UInt8(ascii: ".") { at = start }
+                return atEnd ? (year, month, 0) : nil
+            }
             guard let day = digits(1...2) else { return nil }
             return (year, month, day)
         }

@@ -16,12 +16,13 @@ enum NumberText {
         "", "-", "--", "—", "–", "?", ".", "...", "…", "n/a", "n.a.", "n. a.", "na", "n/d", "n.d.", "nan", "none",
         "null",
         "<na>", "\\n", "nil", "unknown", "missing", "undefined", "tbd", "tba", "k.a.", "k. a.", "not available",
-        "not applicable", "#n/a", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!",
+        "not applicable", "0000-00-00", "0000-00-00 00:00:00", "#n/a", "#value!", "#div/0!", "#ref!", "#num!", "#name?",
+        "#null!",
     ]
 
     /// Whether a text says that there is no value.
     static func isMissing(_ text: String) -> Bool {
-        text.utf8.count <= 16 && missingMarks.contains(text.trimmed().lowercased())
+        text.utf8.count <= 20 && missingMarks.contains(text.trimmed().lowercased())
     }
 
     /// Whether a text is digits that a number would not keep: a code with a leading zero, or more digits than 64 bits hold.
@@ -76,6 +77,12 @@ struct WrittenNumber {
             return nil
         }
         var rest = text.trimmed()[...]
+        // Telephone numbers as the world writes them: a plus sign, the country, no fraction.
+        if rest.utf8.first == UInt8(ascii: "+"), rest.utf8.count >= 9,
+            rest.utf8.dropFirst().allSatisfy({ $0 >= 48 && $0 < 58 })
+        {
+            return nil
+        }
         guard let first = rest.unicodeScalars.first, let last = rest.unicodeScalars.last else { return nil }
         if !Self.isDigit(first) || !Self.isDigit(last) {
             guard stripSigns(&rest) else { return nil }

@@ -10,7 +10,26 @@ enum HTMLDocument {
     /// - Parameter name: the title of a page that has none.
     /// - Throws: `DocumentError` when there is no memory for the page.
     static func read(_ text: String, id: String, name: String) throws(DocumentError) -> SourceDocument {
-        try read(resolved: HTMLEntities.resolved(text), id: id, name: name)
+        try read(resolved: HTMLEntities.resolved(withoutConditions(text)), id: id, name: name)
+    }
+
+    /// Without the conditions of Word and Outlook (`<![if !supportLists]>`), which are no comments and no elements.
+    private static func withoutConditions(_ text: String) -> String {
+        guard text.contains("<![") else { return text }
+        var output = ""
+        var rest = text[...]
+        while let mark = rest.firstRange(of: "<![") {
+            output += rest[..<mark.lowerBound]
+            let inner = rest[mark.upperBound...]
+            let isCondition = ["if ", "endif", "IF ", "ENDIF", "if(", "If "].contains { inner.hasPrefix($0) }
+            guard isCondition, !output.hasSuffix("<!--"), let end = inner.prefix(200).firstRange(of: "]>") else {
+                output += "<!["
+                rest = inner
+                continue
+            }
+            rest = inner[end.upperBound...]
+        }
+        return output + rest
     }
 
     private static func read(resolved source: String, id: String, name: String) throws(DocumentError) -> SourceDocument

@@ -9,6 +9,9 @@ struct MarkedText {
     mutating func append(_ text: UnsafeBufferPointer<UInt8>) { builder.append(text) }
     mutating func append(_ text: String) { builder.append(text) }
 
+    /// Removes what was added after `count` bytes, and returns it.
+    mutating func take(after count: Int) -> String { builder.take(after: min(count, builder.count)) }
+
     mutating func breakLine(_ count: Int = 1) { builder.breakLine(tables.isEmpty ? count : 1) }
 
     mutating func breakPage() { if tables.isEmpty { builder.breakPage() } }

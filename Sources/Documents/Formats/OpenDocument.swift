@@ -13,6 +13,13 @@ enum OpenDocument {
         guard let reader = try parts.reader("content.xml") else {
             throw DocumentError("it is no OpenDocument: it has no content.xml")
         }
+        return try text(reader, metadata: parts.properties("meta.xml"), id: id, name: name)
+    }
+
+    /// A text or a presentation that is one XML file, or the part of a package with its content.
+    static func text(
+        _ reader: XMLPull, metadata: JSONObject, id: String, name: String
+    ) throws(DocumentError) -> SourceDocument {
         var text = MarkedText()
         var heading: String?
         var start = 0
@@ -50,6 +57,10 @@ enum OpenDocument {
                 case "line-break": text.breakLine()
                 // Deleted text, comments, and a note's number.
                 case "tracked-changes", "annotation", "note-citation", "forms": if !isEmpty { _ = reader.content() }
+                // What a file of one part has besides its content.
+                case "meta", "settings", "scripts", "font-face-decls", "styles", "automatic-styles", "master-styles",
+                    "binary-data":
+                    if !isEmpty { _ = reader.content() }
                 case "note-body":
                     text.append(" (")
                     notes += isEmpty ? 0 : 1
@@ -84,7 +95,7 @@ enum OpenDocument {
             }
         }
         if reader.isBroken, text.builder.isEmpty { throw DocumentError("its XML is damaged") }
-        var metadata = try parts.properties("meta.xml")
+        var metadata = metadata
         let title = metadata["title"]?.string ?? heading ?? name
         metadata["title"] = nil
         if pages > 0 { metadata["slides"] = .integer(pages) }
@@ -96,6 +107,19 @@ enum OpenDocument {
         guard let reader = try parts.reader("content.xml") else {
             throw DocumentError("it is no OpenDocument: it has no content.xml")
         }
+        return sheets(reader)
+    }
+
+    /// What a file of one part says of itself.
+    static func properties(_ reader: XMLPull) -> JSONObject {
+        while let event = reader.next() {
+            guard case .start("meta", false) = event else { continue }
+            return PackageParts.properties(reader, until: "meta")
+        }
+        return [:]
+    }
+
+    static func sheets(_ reader: XMLPull) -> [Sheet] {
         var sheets: [Sheet] = []
         var (row, number, column, rowRepeat) = ([Int: String](), 0, 0, 1)
         var cell = TextBuilder()

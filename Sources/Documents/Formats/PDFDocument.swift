@@ -107,7 +107,10 @@ struct PDFDocument: ~Copyable {
     private var title: String? {
         guard let given = property(FORAGE_PDF_TITLE) else { return nil }
         let plain = given.lowercased()
-        let leftovers = ["untitled", "microsoft word", "microsoft powerpoint", "document1", "slide 1"]
+        let leftovers = [
+            "untitled", "microsoft word", "microsoft powerpoint", "document1", "slide 1", "(anonymous)", "anonymous",
+            "(unspecified)",
+        ]
         let isFileName = [".doc", ".docx", ".pdf", ".tex", ".dvi", ".indd", ".qxd", ".ppt", ".pptx", ".xls"].contains {
             plain.hasSuffix($0)
         }

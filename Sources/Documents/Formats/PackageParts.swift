@@ -70,6 +70,11 @@ struct PackageParts {
     /// What the package says of itself in Dublin Core: title, author, subject, keywords, dates.
     func properties(_ path: String) throws(DocumentError) -> JSONObject {
         guard let reader = try reader(path) else { return [:] }
+        return Self.properties(reader)
+    }
+
+    /// - Parameter end: the element at whose end reading stops.
+    static func properties(_ reader: XMLPull, until end: String? = nil) -> JSONObject {
         var properties = JSONObject()
         let names = [
             "title": "title", "creator": "author", "initial-creator": "author", "subject": "subject",
@@ -78,6 +83,7 @@ struct PackageParts {
             "publisher": "publisher", "language": "language",
         ]
         while let event = reader.next() {
+            if case .end(let name) = event, name == end { break }
             guard case .start(let name, let isEmpty) = event, !isEmpty, let field = names[name] else { continue }
             let value = reader.content()
             if !value.isEmpty, properties[field] == nil { properties[field] = .string(value) }

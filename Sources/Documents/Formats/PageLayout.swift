@@ -82,14 +82,25 @@ struct PageLayout {
     private mutating func cut(_ text: String, _ boxes: UnsafeBufferPointer<forage_pdf_box>) {
         var line = 0
         var current: Segment?
-        var pending = 0.0
         var place = 0
+        var lastStart = 0.0
         func trimmed(_ segment: Segment) -> Segment {
             var segment = segment
             segment.text = segment.text.trimmed()
             return segment
         }
+        // In a line from right to left the places of its letters go backwards, and those of numbers in it forwards: it is one
+        // piece.
+        let backwards = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
+            RightToLeft.isMostly($0)
+        }
+        // Poppler marks the direction of text with characters that have no box.
+        let marksHaveBoxes = boxes.count >= text.unicodeScalars.count
         for scalar in text.unicodeScalars {
+            if RightToLeft.isMark(scalar) {
+                if marksHaveBoxes { place += 1 }
+                continue
+            }
             defer { place += 1 }
             guard scalar != "\n" else {
                 if let current { segments.append(trimmed(current)) }
@@ -106,16 +117,21 @@ struct PageLayout {
             let box = boxes[place]
             if scalar.properties.isWhitespace {
                 current?.text.unicodeScalars.append(" ")
-                pending = box.x2
                 continue
             }
-            if let segment = current {
+            if let segment = current, !(backwards.indices.contains(line) && backwards[line]) {
                 let gap = box.x1 - segment.x2
                 if gap > 1.1 * max(segment.height, 1) || gap < -2 * max(segment.height, 1) {
                     segments.append(trimmed(segment))
                     current = nil
                 }
             }
+            if let segment = current, backwards.indices.contains(line), backwards[line], segment.text.last != " ",
+                lastStart - box.x2 > 0.15 * max(segment.height, 1)
+            {
+                current?.text.append(" ")
+            }
+            lastStart = box.x1
             if current == nil {
                 current = Segment(text: "", x1: box.x1, x2: box.x2, y1: box.y1, y2: box.y2, line: line)
             }
@@ -127,7 +143,6 @@ struct PageLayout {
                 current?.y2 = max(segment.y2, box.y2)
             }
         }
-        _ = pending
         if let current { segments.append(trimmed(current)) }
         segments.removeAll { $0.text.isEmpty }
     }
@@ -324,5 +339,29 @@ struct PageLayout {
     private func overlap(_ segment: Segment, _ column: (x1: Double, x2: Double), _ middle: Double) -> Double {
         let shared = min(segment.x2, column.x2) - max(segment.x1, column.x1)
         return shared > 0 ? shared : -abs(middle - (column.x1 + column.x2) / 2)
+    }
+}
+
+/// Tells text that is written from right to left.
+enum RightToLeft {
+    /// Whether most letters are Hebrew, Arabic or of a script like these.
+    static func isMostly(_ scalars: some Sequence<Unicode.Scalar>) -> Bool {
+        var (own, others) = (0, 0)
+        for scalar in scalars {
+            switch scalar.value {
+            case 0x590...0x8FF, 0xFB1D...0xFDFF, 0xFE70...0xFEFC: own += 1
+            case 0...64: break
+            default: if scalar.properties.isAlphabetic { others += 1 }
+            }
+        }
+        return own > others
+    }
+
+    /// Marks of direction, which show nothing.
+    static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 }

@@ -93,11 +93,18 @@ enum ValueDocuments {
         let long = lists.filter { $0.objects.count >= 2 }
         if long.count == 1 || (long.isEmpty && lists.count == 1 && others.isEmpty) {
             guard others.count <= 10, let list = long.first ?? lists.first else { return nil }
-            return list.objects.map { record in
+            // Other lists are said of all records as well; long ones once, in a record of their own.
+            let rest = members.filter { name, value in
+                !envelopeNames.contains(name.lowercased()) && name != list.name && value.array?.isEmpty == false
+            }
+            let isShort = JSONValue.object(rest).serialized().utf8.count <= 2000
+            let shared = isShort ? others.merging(rest) { first, _ in first } : others
+            let records = list.objects.map { record in
                 var record = record
-                for (name, value) in others where record[name] == nil { record[name] = value }
+                for (name, value) in shared where record[name] == nil { record[name] = value }
                 return record
             }
+            return isShort ? records : records + [others.merging(rest) { first, _ in first }]
         }
         // An object with nothing in it but another one.
         let inner = members.filter { $0.value.object != nil && !envelopeNames.contains($0.key.lowercased()) }

@@ -127,7 +127,7 @@ package struct DocumentReader: Sendable {
     // MARK: Texts
 
     /// The text of a file, by the encoding that the user named, the page names, or that is found.
-    private func text(_ bytes: [UInt8], format: SourceFormat, into reading: inout Reading) throws(DocumentError)
+    func text(_ bytes: [UInt8], format: SourceFormat, into reading: inout Reading) throws(DocumentError)
         -> String
     {
         var encoding: TextEncoding?
@@ -220,6 +220,7 @@ package struct DocumentReader: Sendable {
         case .text where id.lowercased().hasSuffix(".toml"):
             let value = try? TOMLReader.read(text)
             reading.documents = [Self.settings(value ?? .null, text: text, id: id, name: name)]
+        case .text: readPlain(text, id: id, name: name, into: &reading)
         default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
         }
         // An empty page or note is a document all the same: its title may be what is looked for.
@@ -291,50 +292,9 @@ package struct DocumentReader: Sendable {
         return document
     }
 
-    private func readXML(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
-        let head = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
-        if head.prefix(2000).lowercased().contains("<html") {
-            let text = try self.text(bytes, format: .html, into: &reading)
-            reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
-            return
-        }
-        if head.contains("<office:document") {
-            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
-            return
-        }
-        let (root, value, isBroken) = try XMLDocument.value(bytes, encoding: nil)
-        if isBroken { reading.notes.append("its XML is not well formed; it was read as far as it goes") }
-        if XMLDocument.isProse(root: root, head: head) {
-            let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
-            reading.documents = [SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)]
-        } else {
-            var problems: [String] = []
-            // Feeds wrap their entries once more.
-            var inner = value["channel"] ?? value
-            if ["rss", "feed", "RDF"].contains(root) { inner = Self.withoutMarkup(inner, name: name) }
-            reading.documents = ValueDocuments.read(
-                inner, id: id, name: name, fields: options.fields, problems: &problems)
-            reading.problems += problems.map { ("", $0) }
-        }
-        guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
-    }
-
-    /// A feed whose entries are HTML in texts, as the text that it shows.
-    private static func withoutMarkup(_ value: JSONValue, name: String) -> JSONValue {
-        switch value {
-        case .object(let members): return .object(members.mapValues { withoutMarkup($0, name: name) })
-        case .array(let elements): return .array(elements.map { withoutMarkup($0, name: name) })
-        case .string(let text)
-        where text.contains("</") || text.contains("/>") || text.contains("<br") || text.contains("<p>"):
-            guard let page = try? HTMLDocument.read(text, id: "", name: ""), !page.text.isEmpty else { return value }
-            return .string(page.text)
-        default: return value
-        }
-    }
-
     // MARK: Packages
 
-    private func addSheets(_ sheets: [Sheet], id: String, title: String, into reading: inout Reading) {
+    func addSheets(_ sheets: [Sheet], id: String, title: String, into reading: inout Reading) {
         for sheet in sheets {
             var problems: [String] = []
             reading.documents += sheet.documents(
@@ -348,13 +308,13 @@ package struct DocumentReader: Sendable {
 
     private func readOpenDocument(_ content: Content, id: String, name: String, into reading: inout Reading) throws {
         if case .bytes(let bytes) = content, !bytes.starts(with: [0x50, 0x4B]) {
-            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
+            try readFlat(bytes, id: id, name: name, into: &reading)
             return
         }
         if case .file(let place) = content,
             !(try PeekedStream(FileStream(place), count: 2).head.starts(with: [0x50, 0x4B]))
         {
-            reading.documents = [try FlatOpenDocument.read(bytes(of: content), id: id, name: name)]
+            try readFlat(bytes(of: content), id: id, name: name, into: &reading)
             return
         }
         let parts = try PackageParts(archive(content), limits: options.limits, isWanted: OpenDocument.isWanted)
@@ -491,24 +451,5 @@ package struct DocumentReader: Sendable {
             return String(name.dropLast(ending.count))
         }
         return name
-    }
-}
-
-/// Names that are left out of folders and archives.
-package enum SourceNames {
-    /// Hidden files, what systems and programs leave behind, and code that others wrote.
-    package static func isLeftOut(_ name: some StringProtocol) -> Bool {
-        name.hasPrefix(".") || name.hasPrefix("~$") || name.hasSuffix("~")
-            || ["node_modules", "__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"].contains(String(name))
-    }
-
-    package static func isLeftOut(path: String) -> Bool { path.split(separator: "/").contains { isLeftOut($0) } }
-}
-
-/// An OpenDocument that is one XML file (.fodt and the like).
-enum FlatOpenDocument {
-    static func read(_ bytes: [UInt8], id: String, name: String) throws(DocumentError) -> SourceDocument {
-        let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
-        return SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)
     }
 }

@@ -70,7 +70,7 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
             (.markdown, "md markdown mdown mkd mdx qmd rmd"),
             (
                 .text,
-                "txt text log srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"
+                "txt text log wiki mediawiki jira ris nbib srt vtt ini cfg conf properties env ics vcf asc nfo toml tex bib adoc asciidoc textile diff patch"
             ),
             (.html, "html htm xhtml shtml"), (.xml, "xml rss atom opml kml gpx docbook dbk tei fb2 rdf"),
             (.yaml, "yaml yml"),
@@ -180,7 +180,7 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     private static func byContent(_ head: UnsafeBufferPointer<UInt8>, named: SourceFormat?) -> SourceFormat {
         let text = TextDecoding.lenient(head.prefix(4096)).trimmed()
         let start = text.prefix(400).lowercased()
-        if named == .json || named == .jsonl || (named == nil && (start.hasPrefix("{") || start.hasPrefix("["))) {
+        if named == .json || named == .jsonl || (named == nil && JSONShape.mayBe(text)) {
             if let shape = JSONShape.of(head, isNamedLines: named == .jsonl) { return shape }
             if let named { return named }
         }
@@ -224,6 +224,50 @@ enum JSONShape {
         let whole = head.count > 1 << 14 ? lines.dropLast() : lines[...]
         guard whole.count >= 2 else { return false }
         return whole.prefix(20).allSatisfy { (try? JSONValue(parsing: Array($0)))?.object != nil }
+    }
+
+    /// Whether a text begins as JSON does: brackets, quotes, numbers and the three words, not a log with its level in brackets or an INI
+    /// file.
+    static func mayBe(_ text: String) -> Bool {
+        guard text.hasPrefix("{") || text.hasPrefix("[") else { return false }
+        var rest = text.utf8[...]
+        var depth = 0
+        while let byte = rest.first {
+            switch byte {
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: "\""), UInt8(ascii: "'"):
+                // Whatever stands in a quoted text; one without an end is cut off.
+                var isEscaped = false
+                rest = rest.dropFirst()
+                while let inner = rest.first, inner != byte || isEscaped {
+                    isEscaped = inner == UInt8(ascii: "\\") && !isEscaped
+                    rest = rest.dropFirst()
+                }
+            case UInt8(ascii: "/"):
+                // A comment.
+                guard rest.dropFirst().first == byte || rest.dropFirst().first == UInt8(ascii: "*") else {
+                    return false
+                }
+                return true
+            case _ where byte | 32 >= 97 && byte | 32 <= 122 || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "$"):
+                let word = rest.prefix {
+                    $0 | 32 >= 97 && $0 | 32 <= 122 || $0 == UInt8(ascii: "_") || $0 >= 48 && $0 < 58
+                }
+                rest = rest[word.endIndex...]
+                let next = rest.first { $0 > 32 }
+                let known = ["true", "false", "null", "nan", "none", "infinity", "e"]
+                let isKnown = known.contains(Substring(word).lowercased().filter { !$0.isNumber })
+                // A name without quotes stands before a colon.
+                guard depth > 0, isKnown || next == UInt8(ascii: ":") || next == nil else { return false }
+                continue
+            case 48...57, 43, 45, 46, 44, 58, 9, 10, 13, 32: if depth <= 0, byte > 32, byte != 44 { return false }
+            default: return false
+            }
+            if depth < 0 { return false }
+            rest = rest.dropFirst()
+        }
+        return true
     }
 
     static func of(_ head: UnsafeBufferPointer<UInt8>, isNamedLines: Bool) -> SourceFormat? {

@@ -142,6 +142,11 @@ package struct RecordMapper: Sendable {
             text = String(text[text.utf8.index(after: end)...])
         }
         let header = header(of: record, without: [idName, titleName, textName], text: title + "\n" + text)
+        // What others say of it belongs to the text: comments, answers, replies.
+        let said = record.filter {
+            $0.key != textName && !fields.leftOut.contains($0.key) && Self.holdsSentences($0.value)
+        }
+        if !said.isEmpty { text += "\n\n" + Self.lines(said) }
         return SourceDocument(
             id: id, title: title, text: header.isEmpty ? text : header + "\n\n" + text,
             metadata: metadata(record, without: [idName, titleName.flatMap { isBuiltIn($0) ? $0 : nil }, textName]))
@@ -171,6 +176,16 @@ package struct RecordMapper: Sendable {
         return Self.lines(lines)
     }
 
+    /// Whether a value is a list of objects with sentences in them.
+    private static func holdsSentences(_ value: JSONValue) -> Bool {
+        value.array?.contains { element in
+            element.object?.contains { name, value in
+                guard let text = value.string else { return false }
+                return text.utf8.count { $0 == 32 } >= 3 || textNames.contains(name) || proseNames.contains(name)
+            } ?? false
+        } ?? false
+    }
+
     /// Whether filters know a title under the name that its column has. A column `name` or `subject` is a field as well.
     private func isBuiltIn(_ name: String) -> Bool { name == "title" }
 
@@ -182,9 +197,22 @@ package struct RecordMapper: Sendable {
 
     private func title(_ record: JSONObject, isOwnText: Bool) -> String {
         guard let name = titleName(record, isOwnText: isOwnText), let value = record[name], !value.isNull else {
-            return ""
+            return fields.title == nil ? Self.innerTitle(record, depth: 0) ?? "" : ""
         }
         return (Self.scalar(value) ?? Self.text(value)).collapsed()
+    }
+
+    /// The title that an object inside the record has, as the article in an entry of PubMed; the outermost one.
+    private static func innerTitle(_ record: JSONObject, depth: Int) -> String? {
+        guard depth < 3, record.count <= 64 else { return nil }
+        let objects = record.compactMap { $0.value.object }
+        for inner in objects {
+            for (name, value) in inner
+            where ["articletitle", "article-title", "article_title"].contains(name.lowercased()) {
+                if let text = value.string ?? value["text"]?.string, !text.isEmpty { return text.collapsed() }
+            }
+        }
+        return objects.lazy.compactMap { innerTitle($0, depth: depth + 1) }.first
     }
 
     private func metadata(_ record: JSONObject, without names: [String?]) -> JSONObject {

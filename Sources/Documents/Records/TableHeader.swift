@@ -46,9 +46,10 @@ enum TableHeader {
             guard index > 0 else { return nil }
             // A note may be nearly as wide as the table, but no row of names has gaps in it.
             let values = row.filter { !isBlank($0) }.map { $0.trimmed() }
+            let texts = values.count { !isNumeric($0) }
             let isNames =
-                filled[index] * 5 >= width * 3 && Set(values).count == values.count
-                && values.allSatisfy { !isNumeric($0) && $0.utf8.count <= 120 }
+                filled[index] * 5 >= width * 3 && Set(values).count * 3 >= values.count * 2 && texts * 4 >= values.count
+                && values.allSatisfy { (!isNumeric($0) || isYear($0)) && $0.utf8.count <= 120 }
             guard isNames else { continue }
             let below = rows[(index + 1)...].prefix(50)
             guard !below.isEmpty else { return nil }
@@ -65,6 +66,8 @@ enum TableHeader {
         }
         return nil
     }
+
+    private static func isYear(_ text: String) -> Bool { Int(text).map { (1800...2200).contains($0) } ?? false }
 
     private static func holdsDigit(_ text: String) -> Bool { text.utf8.contains { $0 >= 48 && $0 < 58 } }
 

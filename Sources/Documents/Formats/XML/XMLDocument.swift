@@ -11,10 +11,28 @@ enum XMLDocument {
         var name: String
         var text = TextBuilder()
         var members = JSONObject()
+        /// The text with that of the elements inside it, in their order; as long as it may be running text.
+        var whole = TextBuilder()
+        /// Whether the last thing was an element, and how often text stands beside elements.
+        var wasElement = false
+        var pieces = 0
+        /// Whether every element inside it marks words up.
+        var isMarkedUp = true
         var children = 0
+
+        /// Whether it is text with elements in it, and not a list of values.
+        var isMixed: Bool { children > 0 && pieces > 0 && (isMarkedUp || pieces > 1) && whole.count < Open.longest }
+        static let longest = 1 << 18
     }
 
-    /// The value of the root, as JSON has it: attributes and child elements are members, repeated ones are lists.
+    private static let inline: Set<String> = [
+        "b", "i", "u", "em", "strong", "emphasis", "sub", "sup", "bold", "italic", "underline", "a", "span", "code",
+        "tt",
+        "xref", "ext-link", "ref", "hi", "sc", "q", "br", "font", "small", "math", "mml", "inline-formula",
+    ]
+
+    /// The value of the root, as JSON has it: attributes and child elements are members, repeated ones are lists. An
+    /// element in which text and elements mix is its text.
     /// - Throws: `DocumentError` for XML that is malformed or nested deeper than 100 levels.
     static func value(_ bytes: [UInt8], encoding: String?) throws(DocumentError) -> (
         root: String, value: JSONValue, isBroken: Bool
@@ -26,7 +44,9 @@ enum XMLDocument {
             guard let element = open.popLast() else { return }
             let text = element.text.text().trimmed()
             var value: JSONValue = .string(text)
-            if !element.members.isEmpty {
+            if element.isMixed {
+                value = .string(element.whole.text().trimmed())
+            } else if !element.members.isEmpty {
                 var members = element.members
                 if !text.isEmpty { members["text"] = members["text"] == nil ? .string(text) : members["text"] }
                 value = .object(members)
@@ -36,6 +56,9 @@ enum XMLDocument {
                 return
             }
             open[last].children += 1
+            open[last].wasElement = true
+            if !inline.contains(element.name) { open[last].isMarkedUp = false }
+            if open[last].whole.count < Open.longest { open[last].whole.append(element.whole.text()) }
             switch open[last].members[element.name] {
             case nil: open[last].members[element.name] = value
             case .array(var list)?:
@@ -55,7 +78,14 @@ enum XMLDocument {
                 open.append(element)
                 if isEmpty { close() }
             case .end: close()
-            case .text(let text): if let last = open.indices.last { open[last].text.append(text) }
+            case .text(let text):
+                guard let last = open.indices.last else { continue }
+                open[last].text.append(text)
+                if open[last].whole.count < Open.longest { open[last].whole.append(text) }
+                if text.contains(where: { $0 > 32 }) {
+                    if open[last].wasElement || open[last].pieces == 0 { open[last].pieces += 1 }
+                    open[last].wasElement = false
+                }
             }
         }
         while !open.isEmpty { close() }
@@ -65,41 +95,18 @@ enum XMLDocument {
 
     /// Whether XML is running text: DocBook, TEI, DITA, JATS and the like mix text and elements.
     static func isProse(root: String, head: String) -> Bool {
+        if ["rss", "feed", "RDF"].contains(root) { return false }
         let proseRoots: Set<String> = [
             "html", "book", "article", "chapter", "TEI", "topic", "section", "doc", "document", "FictionBook", "nitf",
-            "dtbook",
+            "dtbook", "concept", "task", "reference", "refentry", "TEI.2", "teiCorpus",
         ]
-        return proseRoots.contains(root) || head.contains("<p>") || head.contains("<para>") || head.contains("<p ")
-    }
-
-    /// The text of every element, one block a line.
-    static func prose(_ bytes: [UInt8], encoding: String?) throws(DocumentError) -> (title: String, text: String) {
-        let reader = try XMLPull(bytes, encoding: encoding)
-        var builder = TextBuilder()
-        var title = ""
-        let inline: Set<String> = [
-            "b", "i", "em", "strong", "emphasis", "hi", "sub", "sup", "xref", "link", "a", "ulink", "bold", "italic",
-            "ref", "code", "literal", "span", "ext-link",
-        ]
-        var titleStart: Int?
-        while let event = reader.next() {
-            switch event {
-            case .start(let name, _):
-                if !inline.contains(name) {
-                    builder.breakLine(name == "p" || name == "para" || name.hasSuffix("title") ? 2 : 1)
-                }
-                if title.isEmpty, name == "title" || name == "article-title" || name == "book-title" {
-                    titleStart = builder.count
-                }
-            case .end(let name):
-                if let start = titleStart, name.hasSuffix("title") {
-                    title = builder.text(after: start).collapsed()
-                    titleStart = nil
-                }
-                if !inline.contains(name) { builder.breakLine() }
-            case .text(let text): builder.append(text)
-            }
+        guard !proseRoots.contains(root) else { return true }
+        // Pages that stand as text in records make no prose of them.
+        var plain = head[...]
+        while let start = plain.firstRange(of: "<![CDATA[") {
+            let end = plain[start.upperBound...].firstRange(of: "]]>")?.upperBound ?? plain.endIndex
+            plain = plain[..<start.lowerBound] + plain[end...]
         }
-        return (title, builder.text().trimmed())
+        return plain.contains("<p>") || plain.contains("<para>") || plain.contains("<p ")
     }
 }
