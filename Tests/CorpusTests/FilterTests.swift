@@ -40,6 +40,9 @@ import Text
         case .contains(let field, let part):
             let isList = field == "tags" || field == "sizes"
             return values(field).contains { isList ? folded($0) == folded(part) : folded($0).contains(folded(part)) }
+        case .like(let field, let pattern):
+            let wanted = folded(.text(pattern)).replacing("%", with: ".*")
+            return try values(field).contains { try folded($0).wholeMatch(of: Regex(wanted)) != nil }
         case .exists(let field): return !values(field).isEmpty
         case .match(let field, let words, let mode):
             let analyzer = try TextAnalyzer(.plain)

@@ -3,7 +3,7 @@
 import Base
 
 /// Reads dates as they are commonly written: ISO 8601 (`2023-10-01`, `2023-10-01T12:30:00+02:00`, `20231001`),
-/// `2023/10/01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31.12.23`,
+/// `2023/10/01`, `2023.10.01`, `October 1, 2023`, `1 October 2023`, `Sun, 01 Oct 2023 12:30:00 GMT`, `31.12.2023`, `31.12.23`,
 /// `31/12/2023`, `1. Oktober 2023`, `5 de marzo de 2024`, `2024年1月31日`, and of less precision `2023-10`, `October 2023`,
 /// `2023-Q4`, `2023`. Months may be named in English, German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish,
 /// Norwegian and Polish.
@@ -147,6 +147,13 @@ public enum DateParser {
             if let all = digits(8...8), next == nil || next == UInt8(ascii: "T") {
                 // Eight digits with a year that is none are a number.
                 if (1000...2999).contains(all / 10_000) { return (all / 10_000, all / 100 % 100, all % 100) }
+            }
+            at = start
+            // With full stops only as a whole day: 2023.10 is a number, 2023.1.2 a version.
+            if let year = digits(4...4), take(UInt8(ascii: ".")), let month = digits(2...2), take(UInt8(ascii: ".")),
+                let day = digits(2...2)
+            {
+                return (year, month, day)
             }
             at = start
             guard let year = digits(4...4), let mark = next, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "/")

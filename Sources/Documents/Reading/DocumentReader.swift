@@ -13,6 +13,8 @@ package struct ReadingOptions: Sendable, Hashable {
     /// A program and its first arguments that reads one PDF in a process of its own, so that a file which crashes or hangs
     /// poppler takes nothing with it. Nil reads PDF in this process.
     package var helper: [String]?
+    /// What ids of rows begin with, by the id of their file, where that is not its id without the ending.
+    package var rowNames: [String: String] = [:]
 
     package init() {}
 }
@@ -214,7 +216,8 @@ package struct DocumentReader: Sendable {
             }
             var problems: [String] = []
             reading.documents = ValueDocuments.read(
-                value, id: id, name: name, fields: options.fields, problems: &problems)
+                value, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
+                problems: &problems)
             reading.problems += problems.map { ("", $0) }
             if reading.documents.isEmpty, problems.isEmpty { reading.notes.append("it holds no records and no text") }
         case .text where id.lowercased().hasSuffix(".toml"):
@@ -256,12 +259,14 @@ package struct DocumentReader: Sendable {
                 // A list of objects is records; any other YAML reads best as it was written.
                 if case .array(let elements) = value, elements.contains(where: { $0.object != nil }) {
                     reading.documents += ValueDocuments.read(
-                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                        value, id: own, name: name, rowName: options.rowNames[own], fields: options.fields,
+                        problems: &problems)
                 } else if values.count == 1 {
                     reading.documents.append(Self.settings(value, text: text, id: own, name: name))
                 } else {
                     reading.documents += ValueDocuments.read(
-                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                        value, id: own, name: name, rowName: options.rowNames[own], fields: options.fields,
+                        problems: &problems)
                 }
                 reading.problems += problems.map { ("", $0) }
             }
@@ -313,7 +318,8 @@ package struct DocumentReader: Sendable {
             var inner = value["channel"] ?? value
             if ["rss", "feed", "RDF"].contains(root) { inner = Self.withoutMarkup(inner, name: name) }
             reading.documents = ValueDocuments.read(
-                inner, id: id, name: name, fields: options.fields, problems: &problems)
+                inner, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
+                problems: &problems)
             reading.problems += problems.map { ("", $0) }
         }
         guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
