@@ -152,6 +152,7 @@ import Text
             .isIn(field: "id", [.text("d1"), .text("nobody"), .text("d299")]),
             .compare(field: "title", .equal, .text("red")), .compare(field: "title", .less, .text("m")),
             .compare(field: "title", .notEqual, .text("red")), .isIn(field: "title", [.text("red"), .text("x")]),
+            .like(field: "title", pattern: "%ECLAIR%"), .like(field: "id", pattern: "d1%"),
             .contains(field: "title", .text("ECLAIR")), .contains(field: "text", .text("alpha beta red")),
             .compare(field: "source", .equal, .text("s1")), .between(field: "title", .text("a"), .text("h")),
             .exists(field: "title"), .match(field: "id", words: "d7", .all),
