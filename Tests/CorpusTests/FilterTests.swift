@@ -210,7 +210,7 @@ import Text
             #"{"field":"year","op":"==","value":"old"}"#,
             #"field "year" has type number: expected a number, found "old""#
         ),
-        (#"{"field":"year","op":"like","value":1}"#, #"unknown operator "like"; the operators are"#),
+        (#"{"field":"year","op":"near","value":1}"#, #"unknown operator "near"; the operators are"#),
         (#"{"field":"year","op":"between","value":[1]}"#, "takes a list of two values"),
         (#"{"field":"flag","op":"<","value":true}"#, "has no order"),
         (#"{"field":"year","op":"contains","value":1}"#, #""contains" is for texts and lists"#),
