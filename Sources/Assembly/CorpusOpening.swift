@@ -2,7 +2,7 @@
 
 import Base
 public import Corpus
-import Datasets
+public import Datasets
 public import Encoders
 import Evaluation
 import Foundation
@@ -35,6 +35,15 @@ public enum CorpusOpening {
             throw AssemblyError("\(name) has more than \(memoryLimit) documents; index it with `forage index`")
         }
         return try EvalCorpus.inMemory(passages, name: (name as NSString).lastPathComponent)
+    }
+
+    /// The documents of a corpus by its name: all of a folder or database, or the lines of a file.
+    /// - Throws: as `open`, and `DatasetError` for a file that is no corpus.
+    public static func documents(_ name: String) async throws -> [EvalPassage] {
+        var isFolder: ObjCBool = false
+        let isFile = FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) && !isFolder.boolValue
+        if isFile || name == "-" { return try CorpusFiles.read(name) }
+        return try await EvalCorpus.documents(of: open(name, loadsEncoder: false))
     }
 
     /// The encoder of a corpus with its name, as `/v1/embeddings` offers it; nil where there is none.

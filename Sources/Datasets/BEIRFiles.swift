@@ -10,6 +10,15 @@ import Text
 enum BEIRFiles {
     static func read(_ folder: String, name: String, split: String) throws(DatasetError) -> QuestionSet {
         let qrelsPath = folder + "/qrels/\(split).tsv"
+        if !FileManager.default.fileExists(atPath: qrelsPath) {
+            let files = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/qrels")) ?? []
+            let splits = files.filter { $0.hasSuffix(".tsv") }.map { String($0.dropLast(4)) }.sorted()
+            throw DatasetError(
+                file: folder,
+                message: splits.isEmpty
+                    ? "it is no BEIR set: it has no qrels/*.tsv"
+                    : "there is no split \"\(split)\"; the splits are \(splits.joined(separator: ", "))")
+        }
         let judgments = try TRECFiles.qrels(qrelsPath)
         let queries = try RecordFile(path: folder + "/queries.jsonl")
         var questions: [EvalQuestion] = []

@@ -10,7 +10,7 @@ import Text
 public enum DatasetReader {
     /// Reads a question set.
     /// - Parameters:
-    ///   - path: the file, or the folder of a BEIR set.
+    ///   - path: the file, `-` for standard input, or the folder of a BEIR set.
     ///   - format: nil recognises it by its fields.
     ///   - split: which judgments of a BEIR set; default `test`.
     /// - Returns: the questions; a record that cannot be read is set aside (``QuestionSet/refused``).
@@ -19,31 +19,40 @@ public enum DatasetReader {
         _ path: String, format: DatasetFormat? = nil, split: String = "test"
     ) throws(DatasetError) -> QuestionSet {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        guard path == "-" || FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw DatasetError(file: path, message: "there is no such file")
         }
         let name = setName(path)
         if isFolder.boolValue || format == .beir { return try BEIRFiles.read(path, name: name, split: split) }
         let file = try RecordFile(path: path)
-        let isTable = [".csv", ".tsv", ".tab"].contains { path.lowercased().hasSuffix($0) }
+        let topics = format == nil || format == .qa ? QuestionShapes.topics(file) : nil
+        let known: DatasetFormat? = topics == nil ? format : .qa
+        let isTable =
+            [".csv", ".tsv", ".tab"].contains { path.lowercased().hasSuffix($0) }
+            || (path == "-" && file.looksLikeTable)
         if format == .bamboogle || (format == nil && isTable && name.lowercased().contains("bamboogle")) {
             return try bamboogle(file, name: name)
         }
         var records: [FileRecord]
         var refused: [DatasetError] = []
-        if isTable, format == nil || format == .qa {
+        if let topics {
+            records = topics
+        } else if isTable, format == nil || format == .qa {
             records = try PlainQuestions.rows(file)
-        } else if [".yaml", ".yml"].contains(where: { path.lowercased().hasSuffix($0) }) {
+        } else if [".yaml", ".yml"].contains(where: { path.lowercased().hasSuffix($0) })
+            || (path == "-" && file.looksLikeYAML)
+        {
             records = try PlainQuestions.yaml(file)
         } else {
             records = file.records(refused: &refused)
         }
-        records = PlainQuestions.unfolded(records)
+        let nodes = QuestionShapes.nodes(records)
+        records = QuestionShapes.unfolded(records)
         guard let first = records.first else {
             throw refused.first ?? DatasetError(file: path, message: "the file has no questions")
         }
         // By the first record that is one of a known format.
-        guard let format = format ?? records.lazy.compactMap({ recognize($0.value) }).first else {
+        guard let format = known ?? records.lazy.compactMap({ recognize($0.value) }).first else {
             let found = first.value.object?.keys.prefix(20).joined(separator: ", ") ?? first.value.typeName
             throw file.failure(
                 first.line,
@@ -51,7 +60,7 @@ public enum DatasetReader {
                     + signatures.map { "\($0.format.rawValue) (\($0.fields.joined(separator: ", ")))" }
                     .joined(separator: ", ") + ". Name the format with --format")
         }
-        var builder = SetBuilder(file: file)
+        var builder = SetBuilder(file: file, passages: nodes)
         for (index, record) in records.enumerated() {
             do {
                 try builder.add(record, index: index, format: format)
@@ -136,7 +145,10 @@ private struct SetBuilder {
     /// The id of a passage by its title and text.
     private var known: [String: String] = [:]
 
-    init(file: RecordFile) { self.file = file }
+    init(file: RecordFile, passages: [EvalPassage] = []) {
+        self.file = file
+        for passage in passages { self.passages[passage.id] = passage }
+    }
 
     mutating func add(_ record: FileRecord, index: Int, format: DatasetFormat) throws {
         var question: EvalQuestion
@@ -151,7 +163,10 @@ private struct SetBuilder {
         case .qa:
             let plain = try PlainQuestions.question(record.value, fallbackID: "\(file.stem)-\(index + 1)")
             question = plain.question
-            if !plain.contexts.isEmpty { question.supporting = plain.contexts.map { passage($0.title, $0.text) } }
+            for context in plain.contexts {
+                let id = passage(context.title, context.text)
+                if context.isGold, !question.supporting.contains(id) { question.supporting.append(id) }
+            }
         case .beir: throw file.failure(record.line, "a BEIR set is a folder")
         }
         guard !question.text.isEmpty else { throw JSONError(message: "the question is empty") }
@@ -171,10 +186,12 @@ private struct SetBuilder {
     private mutating func passage(_ title: String, _ text: String) -> String {
         let key = title + "\u{0}" + text
         if let id = known[key] { return id }
-        var id = title
+        // One without a title is called after its text.
+        let base = title.isEmpty ? "context-" + String(XXH64.hash(text, seed: 0), radix: 16) : title
+        var id = base
         var number = 2
         while passages[id] != nil {
-            id = "\(title) (\(number))"
+            id = "\(base) (\(number))"
             number += 1
         }
         known[key] = id

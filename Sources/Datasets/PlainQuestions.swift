@@ -5,22 +5,26 @@ import OrderedCollections
 
 /// Questions with answers under the names and in the shapes in which people keep and publish them.
 enum PlainQuestions {
-    private static let questionNames = ["question", "query", "user_input", "input", "prompt", "text", "q"]
+    private static let questionNames = [
+        "question", "query", "ambiguous_question", "user_input", "input", "prompt", "text", "q",
+    ]
     private static let answerNames = [
         "golden_answers", "answers", "possible_answers", "answer", "reference_answer", "reference", "ground_truth",
         "ground_truths", "expected_answer", "expected_output", "expected", "correct_answer", "best_answer",
         "best answer",
-        "target", "gold", "gold_answers", "a", "reward_model",
+        "target", "ideal", "gold", "gold_answers", "a", "reward_model", "qa_pairs", "output",
     ]
     private static let aliasNames = ["answer_aliases", "aliases"]
-    private static let idNames = ["id", "_id", "qid", "question_id", "questionid", "query_id", "example_id"]
+    private static let idNames = [
+        "id", "_id", "qid", "question_id", "questionid", "query_id", "example_id", "q_id", "sample_id",
+    ]
     private static let goldNames = [
         "supporting", "gold_ids", "golden_doc_ids", "positive_ctxs", "positive_passages", "relevant_docs",
-        "gold_passages",
+        "gold_passages", "gold_docs", "gold_doc_ids",
     ]
 
     /// The first member with one of the names, in any case, that has a value.
-    private static func member(_ names: [String], of record: JSONObject) -> JSONValue? {
+    static func member(_ names: [String], of record: JSONObject) -> JSONValue? {
         for name in names {
             if let value = record[name], !value.isNull { return value }
             if let key = record.keys.first(where: { $0.lowercased() == name }), let value = record[key], !value.isNull {
@@ -37,15 +41,19 @@ enum PlainQuestions {
     }
 
     private static func question(in record: JSONObject) -> String? {
+        // ELI5's posts: the title asks, the text says more.
+        if let more = record["selftext"]?.string, let title = record["title"]?.string {
+            return more.isEmpty ? title : title + "\n" + more
+        }
         guard let value = member(questionNames, of: record) else { return nil }
         // A conversation asks with its last turn.
         return value.string ?? value.array?.last?["content"]?.string
     }
 
-    /// - Returns: the question, and the passage that it was asked about where the record has it.
+    /// - Returns: the question, and the passages that the record holds: what it was asked about, references.
     static func question(
         _ json: JSONValue, fallbackID: String
-    ) throws -> (question: EvalQuestion, contexts: [(title: String, text: String)]) {
+    ) throws -> (question: EvalQuestion, contexts: [(title: String, text: String, isGold: Bool)]) {
         guard let record = json.object, let text = question(in: record) else {
             throw JSONError(message: "expected a question under one of \(questionNames.joined(separator: ", "))")
         }
@@ -62,18 +70,15 @@ enum PlainQuestions {
                 if let id = EvalQuestion.text(id), !supporting.contains(id) { supporting.append(id) }
             }
         }
+        if supporting.isEmpty { supporting = QuestionShapes.titles(record) }
         let id = member(idNames, of: record).flatMap(EvalQuestion.text) ?? fallbackID
         let question = EvalQuestion(
             id: id, text: text, answers: answers, supporting: supporting, type: record["type"]?.string ?? "",
             hops: record["hops"]?.int,
             isAnswerable: (record["answerable"] ?? record["is_answerable"])?.bool
                 ?? !(record["is_impossible"]?.bool ?? false))
-        guard supporting.isEmpty else { return (question, []) }
-        if let context = record["context"]?.string { return (question, [(record["title"]?.string ?? "", context)]) }
-        // Texts without titles, which answers were written from (LlamaIndex, Ragas): their first words name them.
-        let texts = member(["reference_contexts"], of: record).flatMap { try? EvalQuestion.unwrapped($0, "contexts") }
-        let contexts = (texts?.array ?? []).compactMap(\.string).filter { !$0.isEmpty }
-        return (question, contexts.map { (String($0.prefix(80)).split { $0.isWhitespace }.joined(separator: " "), $0) })
+        let contexts = supporting.isEmpty ? QuestionShapes.contexts(record) : []
+        return (question, contexts)
     }
 
     /// The answers of a value: texts, lists of them, also as text in JSON or Python; objects of a text and its aliases.
@@ -89,54 +94,14 @@ enum PlainQuestions {
         case .bool(let flag): return flag ? ["yes", "true"] : ["no", "false"]
         case .array(let elements): return elements.flatMap { answers($0, depth: depth + 1) }
         case .object(let members):
-            let names = ["value", "text", "answer", "answers", "aliases", "spans", "target", "ground_truth"]
+            let names = [
+                "value", "text", "answer", "answers", "aliases", "spans", "target", "ground_truth", "short_answers",
+            ]
             return names.compactMap { name in members.first { $0.key.lowercased() == name }?.value }
                 .flatMap { answers($0, depth: depth + 1) }
         case .null: return []
         default: return EvalQuestion.text(value).map { [$0] } ?? []
         }
-    }
-
-    /// Queries and what is relevant to them in tables of their own, as LlamaIndex stores pairs; nil for others.
-    private static func pairs(_ record: FileRecord) -> [FileRecord]? {
-        guard let queries = record.value["queries"]?.object, let relevant = record.value["relevant_docs"]?.object else {
-            return nil
-        }
-        return queries.map { id, text in
-            FileRecord(
-                line: record.line,
-                value: ["id": .string(id), "question": text, "gold_ids": relevant[id] ?? .array([])])
-        }
-    }
-
-    /// Records that hold questions inside: SQuAD's articles and paragraphs, TriviaQA's and others' one list.
-    static func unfolded(_ records: [FileRecord]) -> [FileRecord] {
-        guard records.count == 1, let record = records.first, let members = record.value.object,
-            !isQuestion(members),
-            let list = member(["data", "questions", "examples", "items", "rows"], of: members)?.array
-        else { return records.count == 1 ? pairs(records[0]) ?? records : records }
-        var found: [FileRecord] = []
-        for element in list {
-            // As the viewer of Hugging Face hands out rows.
-            let element = element["row_idx"] != nil ? element["row"] ?? element : element
-            guard let paragraphs = element["paragraphs"]?.array else {
-                found.append(FileRecord(line: record.line, value: element))
-                continue
-            }
-            for paragraph in paragraphs {
-                for asked in paragraph["qas"]?.array ?? [] {
-                    guard var question = asked.object else { continue }
-                    if question["is_impossible"]?.bool == true {
-                        question["answerable"] = false
-                        question["answers"] = []
-                    }
-                    question["context"] = paragraph["context"]
-                    question["title"] = element["title"]
-                    found.append(FileRecord(line: record.line, value: .object(question)))
-                }
-            }
-        }
-        return found
     }
 
     /// The rows of a table as records. A table without a header is questions, a tab, and answers.

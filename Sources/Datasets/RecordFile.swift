@@ -23,6 +23,29 @@ package struct RecordFile {
 
     package init(path: String) throws(DatasetError) {
         self.path = path
+        if path == "-" {
+            let data: Data
+            do { data = try FileHandle.standardInput.readToEnd() ?? Data() } catch {
+                throw DatasetError(file: "standard input", message: "it cannot be read")
+            }
+            guard !data.isEmpty else { throw DatasetError(file: "standard input", message: "it is empty") }
+            bytes = [UInt8](data.prefix(Self.byteLimit))
+            return
+        }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            throw DatasetError(file: path, message: "it is a folder; a file is meant here")
+        }
+        // What a shell hands over as /dev/fd/63 is a pipe: it has no size and is read to its end.
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            guard let data = try? FileHandle(forReadingAtPath: path)?.read(upToCount: Self.byteLimit), !data.isEmpty
+            else {
+                throw DatasetError(file: path, message: "the file cannot be read, or is empty")
+            }
+            bytes = [UInt8](data)
+            return
+        }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard let size = (attributes?[.size] as? NSNumber)?.intValue else {
             throw DatasetError(file: path, message: "the file cannot be read")
@@ -39,9 +62,23 @@ package struct RecordFile {
 
     /// The file's name without its ending.
     var stem: String {
+        if path == "-" { return "stdin" }
         let name = path.split(separator: "/").last.map(String.init) ?? path
         return name.split(separator: ".").first.map(String.init) ?? name
     }
+
+    private var firstLine: String {
+        String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Whether a file without a name begins with neither JSON nor marks nor YAML, and has columns.
+    var looksLikeTable: Bool {
+        guard let first = firstLine.first, !"{[<-".contains(first), !looksLikeYAML else { return false }
+        return firstLine.contains { ",;|\t".contains($0) }
+    }
+
+    /// Whether a file without a name begins as a list of YAML does.
+    var looksLikeYAML: Bool { firstLine.hasPrefix("- ") || firstLine == "---" || firstLine.hasSuffix(":") }
 
     package func failure(_ line: Int?, _ message: String) -> DatasetError {
         DatasetError(file: path, line: line, message: message)

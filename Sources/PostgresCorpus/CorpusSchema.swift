@@ -120,7 +120,7 @@ struct GenerationRecord: Sendable {
                 "distinct": .integer(known.distinctCount), "documents": .integer(known.documentCount),
                 "odd": .integer(known.oddCount), "odd_examples": .array(known.oddExamples.map { .string($0) }),
                 "column": .string(field.column), "integer": .bool(field.isInteger),
-                "decimal_comma": .bool(known.hasDecimalComma),
+                "decimal_comma": .bool(known.hasDecimalComma), "nearly": known.nearly?.json ?? .null,
             ]
         }
         return [
@@ -152,7 +152,7 @@ extension GenerationRecord {
                     distinctCount: entry["distinct"]?.int ?? 0, documentCount: entry["documents"]?.int ?? 0,
                     oddCount: entry["odd"]?.int ?? 0,
                     oddExamples: entry["odd_examples"]?.array?.compactMap(\.string) ?? [],
-                    hasDecimalComma: entry["decimal_comma"]?.bool ?? false),
+                    hasDecimalComma: entry["decimal_comma"]?.bool ?? false, nearly: NearType(entry["nearly"])),
                 column: column, isInteger: entry["integer"]?.bool ?? false)
         }
         self.init(

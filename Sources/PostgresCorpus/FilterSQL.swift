@@ -106,7 +106,7 @@ struct FilterCompiler {
         case .not(let part): return "NOT coalesce((\(try await condition(part))), FALSE)"
         case .match(let field, let words, let mode): return try await match(field, words, mode)
         case .compare(let name, _, _), .isIn(let name, _), .between(let name, _, _), .contains(let name, _),
-            .exists(let name):
+            .exists(let name), .like(let name, _):
             _ = try schema.requiredType(of: name)
             guard let field = corpus.record.field(name) else { return try await builtIn(name, expression) }
             guard field.field.type == .text || field.field.type == .textList else {
@@ -204,7 +204,7 @@ struct FilterCompiler {
             let folded = "coalesce(d.\(CorpusSchema.quoted(field.folded)), \(column))"
             return isList ? "\(wanted) = ANY(\(folded))" : "position(\(wanted) IN \(folded)) > 0"
         case .exists: return "\(column) IS NOT NULL"
-        case .match, .and, .or, .not: throw CorpusError(.badArgument, "this is no clause on one field")
+        case .like, .match, .and, .or, .not: throw CorpusError(.badArgument, "this is no clause on one field")
         }
     }
 
@@ -242,6 +242,9 @@ struct FilterCompiler {
             let wanted = Array(TextFolding.fold(try text(part)).utf8)
             return try await documents(where: column) { Array(TextFolding.fold($0).utf8).holds(wanted) }
         case .exists: return "\(column) <> ''"
+        case .like(_, let pattern):
+            let pattern = LikePattern(pattern)
+            return try await documents(where: column) { pattern.matches($0) }
         case .match, .and, .or, .not: throw CorpusError(.badArgument, "this is no clause on one field")
         }
     }

@@ -252,7 +252,10 @@ public final class PostgresCorpus: Sendable {
     private static func text(_ vector: [Float]) -> String { "[" + vector.map { "\($0)" }.joined(separator: ",") + "]" }
 
     func missing(_ index: String) -> SearchIndexError {
-        .missingIndex("\(address) has no \(index) index: run `forage index` on it without leaving it out")
+        .missingIndex(
+            index == "vector"
+                ? "\(address) has no vectors: run `forage index` again with --encoder minilm, or another encoder"
+                : "\(address) has no \(index) index: run `forage index` again")
     }
 }
 

@@ -21,7 +21,9 @@ import Tools
 
 /// What `ask`, `resume` and `calibrate` run an agent with.
 struct AgentOptions: ParsableArguments {
-    @Option(help: "The corpus: a folder made by `forage index`, or a small JSON lines file that is read into memory.")
+    @Option(
+        name: [.short, .long],
+        help: "The corpus: a folder made by `forage index`, or a small JSON lines file that is read into memory.")
     var corpus: String
 
     @Option(
@@ -76,7 +78,13 @@ struct AgentOptions: ParsableArguments {
         return (agent.environment, agent.strategy)
     }
 
-    func store() async throws -> any EventStore { try await SessionStores.open(sessions) }
+    func store() async throws -> any EventStore {
+        do { return try await SessionStores.open(sessions) } catch let error as CocoaError {
+            let place = error.filePath.map { " at \($0)" } ?? ""
+            throw ValidationError(
+                "sessions cannot be stored\(place); --ephemeral asks without storing, --sessions FILE stores elsewhere")
+        }
+    }
 }
 
 extension AnswererChoice: ExpressibleByArgument {}

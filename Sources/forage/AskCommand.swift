@@ -30,7 +30,9 @@ struct AskCommand: AsyncParsableCommand {
     )
     var seed: UInt64?
 
-    @Flag(help: "Print the session's events as JSON lines on standard output, and nothing else there.")
+    @Flag(
+        name: [.short, .long],
+        help: "Print the session's events as JSON lines on standard output, and nothing else there.")
     var json = false
 
     @Flag(help: "Print only the answer.")
@@ -42,7 +44,8 @@ struct AskCommand: AsyncParsableCommand {
     @Flag(help: "Say at the end, on standard error, where the time went.")
     var timings = false
 
-    @Argument(help: "The question.")
+    @Argument(
+        help: "The question; - reads it from standard input.", transform: { try inputText($0, name: "question") })
     var question: String
 
     func validate() throws {

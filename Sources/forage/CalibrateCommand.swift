@@ -33,7 +33,7 @@ struct CalibrateCommand: AsyncParsableCommand {
     @Option(help: "How many answers are sampled for a measure of agreement.")
     var samples = 10
 
-    @Option(help: "The most questions.")
+    @Option(name: [.customShort("k"), .long], help: "The most questions.")
     var limit = 100
 
     @Option(help: "Writes the curve as a picture.")
@@ -42,7 +42,7 @@ struct CalibrateCommand: AsyncParsableCommand {
     @Option(help: "Seeds every random choice.")
     var seed: UInt64 = 0
 
-    @Flag(help: "Print the curve as JSON lines.")
+    @Flag(name: [.short, .long], help: "Print the curve as JSON lines.")
     var json = false
 
     private var measures: [String] {

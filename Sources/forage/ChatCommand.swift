@@ -37,7 +37,9 @@ struct ChatCommand: AsyncParsableCommand {
     @Flag(help: "Print only the answers.")
     var quiet = false
 
-    @Flag(help: "Print the sessions' events as JSON lines on standard output, and nothing else there.")
+    @Flag(
+        name: [.short, .long],
+        help: "Print the sessions' events as JSON lines on standard output, and nothing else there.")
     var json = false
 
     @Flag(help: "Do not store the sessions.")

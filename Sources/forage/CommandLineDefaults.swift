@@ -140,6 +140,8 @@ enum CommandSuggestion {
         var command: any ParsableCommand.Type = root
         var path: [String] = [root._commandName]
         for word in arguments {
+            // `help corpus info` names commands, too.
+            if word == "help", path.count == 1 { continue }
             guard !word.hasPrefix("-"), word != "help" else { return nil }
             let configuration = command.configuration
             let children = configuration.subcommands + configuration.groupedSubcommands.flatMap(\.subcommands)
@@ -151,7 +153,10 @@ enum CommandSuggestion {
                 continue
             }
             guard configuration.defaultSubcommand == nil else { return nil }
-            let names = children.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
+            var names: [String] = []
+            for child in children where child.configuration.shouldDisplay && !names.contains(child._commandName) {
+                names.append(child._commandName)
+            }
             let place = path.joined(separator: " ")
             if let close = nearest(to: word, among: names) {
                 return "there is no command \"\(place) \(word)\"; did you mean \"\(place) \(close)\"?"

@@ -19,7 +19,7 @@ struct CorpusCommand: AsyncParsableCommand {
             abstract: "Show what a corpus holds: counts, files, fields with their types.")
 
         @Argument(help: "The corpus folder.") var corpus: String
-        @Flag(help: "Print one line of JSON.") var json = false
+        @Flag(name: [.short, .long], help: "Print one line of JSON.") var json = false
 
         func run() async throws {
             let reader = try CorpusReader(path: corpus)
@@ -93,7 +93,7 @@ struct CorpusCommand: AsyncParsableCommand {
             abstract: "Check everything on disk: the database, every block of every file, and that they agree.")
 
         @Argument(help: "The corpus folder.") var corpus: String
-        @Flag(help: "Print one line of JSON.") var json = false
+        @Flag(name: [.short, .long], help: "Print one line of JSON.") var json = false
 
         func run() async throws {
             let verifier = CorpusVerifier.withIndexes

@@ -18,9 +18,10 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
         abstract: "Recall of keyword, semantic and hybrid search on a question file.")
 
     @Argument(help: "The question files, or the folders of BEIR sets.") var questions: [String]
-    @Option(help: "The corpus: a folder made by `forage index`, or JSON lines.") var corpus: String
+    @Option(name: [.short, .long], help: "The corpus: a folder made by `forage index`, or JSON lines.") var corpus:
+        String
     @Option(help: "The modes; default: all that the corpus has.") var mode: [String] = []
-    @Option(help: "At most so many questions of each file.") var limit: Int?
+    @Option(name: [.customShort("k"), .long], help: "At most so many questions of each file.") var limit: Int?
     @Option(parsing: .upToNextOption, help: "The cut-offs of recall.") var cutoffs: [Int] = [
         2, 5, 10, 100,
     ]
@@ -30,7 +31,9 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
     var beside: String?
     @Option(help: "The question set's name in that file; default: by the question file.") var name: String?
     @Option(help: "Which judgments of a BEIR set.") var split = "test"
-    @Flag(help: "Print the results as JSON.") var json = false
+    @Option(help: "The judgments of questions that have none of their own, as TREC's topics: a qrels file.")
+    var qrels: String?
+    @Flag(name: [.short, .long], help: "Print the results as JSON.") var json = false
 
     func run() async throws {
         let published = try beside.map { try PublishedRecall(file: $0) }
@@ -48,16 +51,32 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             set.questions += further.questions
             set.refused += further.refused
         }
+        if let qrels {
+            let judgments = try TRECFiles.qrels(qrels)
+            for index in set.questions.indices {
+                guard let grades = judgments[set.questions[index].id] else { continue }
+                set.questions[index].judgments = grades
+                set.questions[index].supporting = grades.filter { $0.value > 0 }.keys.sorted()
+            }
+        }
         for line in set.refusals { note(line) }
         if let limit { set = set.sample(limit, seed: 1) }
         let evaluation = RetrievalEvaluation(set: set, cutoffs: cutoffs.filter { $0 > 0 }.sorted())
-        let wanted = modes.isEmpty ? opened.summary.modes : modes
+        // Hybrid search of a corpus without vectors is keyword search, and no row of its own.
+        let hasVectors = opened.summary.modes.contains(.semantic)
+        if !hasVectors, let mode = modes.first(where: { $0 != .keyword }) {
+            throw ValidationError(
+                "\(corpus) has no vectors, so there is no \(mode.rawValue) search; `forage index` with an encoder makes them"
+            )
+        }
+        let wanted = modes.isEmpty ? opened.summary.modes.filter { hasVectors || $0 != .hybrid } : modes
+        if !hasVectors { note("\(corpus) has no vectors: keyword search only") }
         let trec = trec
         let rows = try await Interruption.cancelling {
             var rows: [RetrievalEvaluation.Row] = []
             for mode in wanted {
                 note(
-                    "\(mode.rawValue): \(evaluation.set.questions.count) questions over \(opened.summary.passageCount) passages …"
+                    "\(mode.rawValue): \(counted(evaluation.set.questions.count, "question")) over \(counted(opened.summary.passageCount, "passage")) …"
                 )
                 let rankings = try await evaluation.rankings(mode, in: opened)
                 rows.append(evaluation.row(mode.rawValue, rankings))
@@ -95,7 +114,9 @@ struct EvalRetrievalCommand: AsyncParsableCommand {
             print(
                 published.markdown(
                     title, own: rows,
-                    source: "this run, \(questions) questions, \(summary.passageCount) passages; 95% interval"))
+                    source:
+                        "this run, \(counted(questions, "question")), \(counted(summary.passageCount, "passage")); 95% interval"
+                ))
         } else {
             print(RetrievalEvaluation.markdown(rows), terminator: "")
         }
@@ -117,7 +138,7 @@ struct EvalScoreCommand: ParsableCommand {
     @Option(help: "The benchmark whose scoring is used; default: by the question file.") var benchmark: String?
     @Option(help: "Other names of answers and entities: 2WikiMultihopQA's id_aliases.json.") var aliases: String?
     @Option(help: "Which judgments of a BEIR set.") var split = "test"
-    @Flag(help: "Print the scores as JSON.") var json = false
+    @Flag(name: [.short, .long], help: "Print the scores as JSON.") var json = false
 
     func run() throws {
         let given = try PredictionSet.read(predictions)
@@ -139,8 +160,16 @@ struct EvalScoreCommand: ParsableCommand {
             }
             scores = given.scores(set, aliases: try aliases.map { try EntityAliases(file: $0) })
         }
-        if scores.missing > 0 { note("\(scores.missing) of \(scores.questions) questions have no prediction") }
-        if scores.unknown > 0 { note("\(scores.unknown) predictions are of questions that are not in \(gold)") }
+        if scores.missing > 0 {
+            note(
+                "\(scores.missing) of \(counted(scores.questions, "question")) \(scores.missing == 1 ? "has" : "have") no prediction"
+            )
+        }
+        if scores.unknown > 0 {
+            note(
+                "\(counted(scores.unknown, "prediction")) \(scores.unknown == 1 ? "is" : "are") of questions that are not in \(gold)"
+            )
+        }
         guard scores.missing < scores.questions else {
             throw ValidationError("no question of \(gold) has a prediction in \(predictions)")
         }
@@ -181,10 +210,7 @@ struct EvalGenerateCommand: AsyncParsableCommand {
     @Option(help: "Uses only documents whose metadata has this value, as field=value.") var only: String?
 
     func run() async throws {
-        var isFolder: ObjCBool = false
-        var passages =
-            FileManager.default.fileExists(atPath: corpus, isDirectory: &isFolder) && isFolder.boolValue
-            ? try await EvalCorpus.documents(of: CorpusOpening.open(corpus)) : try CorpusFiles.read(corpus)
+        var passages = try await CorpusOpening.documents(corpus)
         if let only {
             let parts = only.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else {
@@ -208,7 +234,7 @@ struct EvalGenerateCommand: AsyncParsableCommand {
                 to: "\(output)/questions.\(name).jsonl")
         }
         note(
-            "\(sets.train.questions.count) training and \(sets.test.questions.count) test questions from \(passages.count) documents in \(output)"
+            "\(sets.train.questions.count) training and \(counted(sets.test.questions.count, "test question")) from \(counted(passages.count, "document")) in \(output)"
         )
     }
 
@@ -223,13 +249,16 @@ struct EvalGenerateCommand: AsyncParsableCommand {
     }
 }
 
-struct EvalDataCommand: ParsableCommand {
+struct EvalDataCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "data", abstract: "Check a question set, or write it in Forage's own format.")
 
-    @Argument(help: "The question file, or the folder of a BEIR set.") var questions: String
+    @Argument(help: "The question file, - for standard input, or the folder of a BEIR set.") var questions: String
     @Option(help: "The format; default: recognised.") var format: String?
-    @Option(help: "A corpus file that the gold passages must be in.") var corpus: String?
+    @Option(
+        name: [.short, .long],
+        help: "The corpus that the gold passages must be in: a folder made by `forage index`, or JSON lines.")
+    var corpus: String?
     @Option(
         help: "Writes questions.jsonl and, where the set has passages, corpus.jsonl into this folder.")
     var output: String?
@@ -247,7 +276,7 @@ struct EvalDataCommand: ParsableCommand {
         guard output != nil else { throw ValidationError("--hold-out needs --output, the folder of the two parts") }
     }
 
-    func run() throws {
+    func run() async throws {
         var chosen: DatasetFormat?
         if let format {
             chosen = DatasetFormat(rawValue: format)
@@ -260,15 +289,14 @@ struct EvalDataCommand: ParsableCommand {
         var set = try DatasetReader.read(questions, format: chosen, split: split)
         for error in set.refused.prefix(50) { note("\(error)") }
         if let sample { set = set.sample(sample, seed: seed) }
-        let ids =
-            try corpus.map { Set(try CorpusFiles.read($0).map(\.id)) }
-            ?? (set.passages.isEmpty ? nil : Set(set.passages.map(\.id)))
+        var ids = set.passages.isEmpty ? nil : Set(set.passages.map(\.id))
+        if let corpus { ids = Set(try await CorpusOpening.documents(corpus).map(\.id)) }
         let issues = set.issues(passageIDs: ids)
         for issue in issues.prefix(50) { note("\(questions): \(issue)") }
         if issues.count > 50 { note("… and \(issues.count - 50) more") }
         let types = Dictionary(grouping: set.questions, by: \.type).sorted { $0.key < $1.key }
         print(
-            "\(set.name): \(set.questions.count) questions, \(set.passages.count) passages, scored as \(set.benchmark.rawValue)"
+            "\(set.name): \(counted(set.questions.count, "question")), \(counted(set.passages.count, "passage")), scored as \(set.benchmark.rawValue)"
         )
         for (type, group) in types { print("  \(type.isEmpty ? "(no type)" : type): \(group.count)") }
         print("  unanswerable: \(set.questions.count { !$0.isAnswerable })")
@@ -277,7 +305,9 @@ struct EvalDataCommand: ParsableCommand {
             if let holdOut {
                 let (first, second) = set.split(second: holdOut, seed: seed)
                 parts = [("questions.train", first), ("questions.test", second)]
-                note("\(first.questions.count) training and \(second.questions.count) test questions in \(output)")
+                note(
+                    "\(first.questions.count) training and \(counted(second.questions.count, "test question")) in \(output)"
+                )
             }
             for (name, part) in parts {
                 try writeFile(

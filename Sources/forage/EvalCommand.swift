@@ -52,11 +52,11 @@ struct EvalRunCommand: AsyncParsableCommand {
     @Argument(help: "The suite file (YAML).") var suite: String
     @Option(help: "The folder of the run; default: the suite's.") var output: String?
     @Flag(help: "Go on with a run that was cut off.") var resume = false
-    @Option(help: "At most so many questions of each set.") var limit: Int?
+    @Option(name: [.customShort("k"), .long], help: "At most so many questions of each set.") var limit: Int?
     @Option(help: "How many questions run at the same time; default: the suite's.") var concurrency: Int?
     @Option(help: "The folder of tool manifests; default: the built-in tools.") var tools: String?
     @Flag(help: "Keep the events of every session in OUTPUT/traces.") var traces = false
-    @Flag(help: "Print the records' summary as JSON on standard output.") var json = false
+    @Flag(name: [.short, .long], help: "Print the records' summary as JSON on standard output.") var json = false
     @Flag(help: "Say what would run, and do not run it.") var dryRun = false
 
     func run() async throws {
@@ -144,7 +144,7 @@ struct EvalCompareCommand: ParsableCommand {
     @Option(help: "The model of A, where it has several.") var modelA: String?
     @Option(help: "The model of B, where it has several.") var modelB: String?
     @Option(help: "Seeds the resampling.") var seed: UInt64 = 1
-    @Flag(help: "Print the comparison as JSON.") var json = false
+    @Flag(name: [.short, .long], help: "Print the comparison as JSON.") var json = false
 
     func validate() throws {
         guard alpha > 0, alpha < 1 else {
@@ -202,7 +202,7 @@ struct EvalGateCommand: ParsableCommand {
     @Option(help: "The policy, where the run has several.") var policy: String?
     @Option(help: "The model, where the run has several.") var model: String?
     @Option(help: "Seeds the drawing.") var seed: UInt64 = 1
-    @Flag(help: "Print the result as JSON.") var json = false
+    @Flag(name: [.short, .long], help: "Print the result as JSON.") var json = false
 
     func validate() throws {
         guard alpha > 0, alpha < 1 else { throw ValidationError("--alpha must be between 0 and 1, found \(alpha)") }
@@ -231,13 +231,14 @@ struct EvalReportCommand: ParsableCommand {
     @Option(
         help: "Also writes FlashRAG's intermediate_data.json and metric_score.txt into this folder.")
     var flashrag: String?
-    @Option(help: "The corpus file that gives the texts of passages for --flashrag.") var corpus: String?
+    @Option(name: [.short, .long], help: "The corpus file that gives the texts of passages for --flashrag.") var corpus:
+        String?
     @Option(
         help:
             "Also writes a log for `inspect view`, one file a configuration, into this folder; with the tool calls where the run kept --traces."
     )
     var inspect: String?
-    @Flag(help: "Print the results as JSON.") var json = false
+    @Flag(name: [.short, .long], help: "Print the results as JSON.") var json = false
 
     func run() throws {
         let path = EvalOpening.recordsPath(folder)

@@ -247,7 +247,8 @@ struct IndexCommand: AsyncParsableCommand {
                 "corpus": .string(shownOutput), "documents": .integer(reader.documentCount),
                 "passages": .integer(reader.passageCount),
                 "added": .integer(summary.added), "replaced": .integer(summary.replaced),
-                "unchanged": .integer(summary.unchanged), "deleted": .integer(summary.deleted),
+                "unchanged": .integer(summary.unchanged), "repeated": .integer(summary.repeated),
+                "deleted": .integer(summary.deleted),
                 "bad": .integer(summary.bad), "set_aside": list(summary.setAside), "kinds": .object(kinds),
                 "notes": list(summary.notes),
                 "sources_read": .integer(summary.sourcesRead), "sources_unchanged": .integer(summary.sourcesUnchanged),
@@ -264,7 +265,16 @@ struct IndexCommand: AsyncParsableCommand {
             )
         }
         for remark in Self.remarks(on: reader.columns.fields) { note("note: \(remark)") }
-        // Hidden files and the like are what people expect to be left out.
+        for (name, _) in (try? declarations()) ?? [] where (reader.columns.field(name)?.documentCount ?? 0) == 0 {
+            note("note: --field-type \(name): no document has a value of this field that can be read so")
+        }
+        // Hidden files and the like are what people expect to be left out: their names are enough.
+        let hidden = summary.leftOut.filter { $0.reason == IngestSummary.leftOutByName }
+        if !hidden.isEmpty {
+            let names = hidden.prefix(5).map { printable($0.place) }.joined(separator: ", ")
+            let more = hidden.count > 5 ? " and \(hidden.count - 5) more (--json lists them)" : ""
+            note("left out \(names)\(more): hidden, or what programs leave behind")
+        }
         let unexpected = summary.leftOut.filter { $0.reason != IngestSummary.leftOutByName }
         for entry in unexpected.prefix(20) { note("left out \(printable("\(entry)"))") }
         if unexpected.count > 20 { note("left out \(unexpected.count - 20) more; --json lists them") }
@@ -277,6 +287,7 @@ struct IndexCommand: AsyncParsableCommand {
         }
         var changes = "\(summary.added) added, \(summary.replaced) changed, \(summary.deleted) deleted"
         if summary.bad > 0 { changes += ", \(summary.bad) set aside" }
+        if summary.repeated > 0 { changes += ", \(summary.repeated) given more than once and kept once" }
         if summary.filesIgnored > 0 { changes += ", \(summary.filesIgnored) left out" }
         note(
             "\(shownOutput): \(counted(reader.documentCount, "document")), \(counted(reader.passageCount, "passage")) (\(changes)) in \(String(format: "%.1f", seconds)) s"
@@ -295,6 +306,15 @@ struct IndexCommand: AsyncParsableCommand {
             "\($0.name) (\($0.oddCount): \($0.oddExamples.prefix(2).joined(separator: ", ")))"
         }
         if !odd.isEmpty { remarks.append("values that are not of their field's type count as missing: \(list(odd))") }
+        // A few odd values make a column of numbers one of texts, which has no sums and no order.
+        remarks += fields.compactMap { field in
+            field.nearly.map {
+                $0.isAmbiguous
+                    ? "\(field.name) holds texts: \($0.description)"
+                    : "\(field.name) holds texts: \($0.description); --field-type \(field.name)=\($0.type.rawValue) makes it a field of "
+                        + "\($0.type.singular)s, in which such values count as missing"
+            }
+        }.prefix(8)
         return remarks
     }
 

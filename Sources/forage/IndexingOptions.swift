@@ -168,7 +168,10 @@ struct IndexingOptions: ParsableArguments {
 
     private func keywordOptions(after previous: CorpusReader?) throws -> KeywordIndexOptions {
         var options = KeywordIndexOptions()
-        if let path = previous?.path(ofRole: IndexRole.keyword) { options = try KeywordIndex.options(path: path) }
+        // An index that cannot be read is built anew, with the options of a new one.
+        if let path = previous?.path(ofRole: IndexRole.keyword), let known = try? KeywordIndex.options(path: path) {
+            options = known
+        }
         if let language = language.flatMap(TextLanguage.named) {
             options.analyzer = AnalyzerOptions(language: language)
         }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Assembly
 import Base
 import COpenBLAS
+import Corpus
 import Foundation
 import Text
 
@@ -68,7 +69,10 @@ import Text
             case _ where exitCode(for: error) == .success: exit(withError: error)
             case let code as ExitCode: exit(withError: code)
             case is ValidationError, is AssemblyError: fail(message(for: error), code: .validationFailure)
-            default: fail(message(for: error), code: .failure)
+            // As where a name leads to nothing at all.
+            case let error as CorpusError where error.code == .notACorpus:
+                fail(message(for: error), code: .validationFailure)
+            default: fail(plain(error), code: .failure)
             }
         }
     }
@@ -86,6 +90,21 @@ import Text
                 "note: \(defaults.source) may not set \(name) so; say it in the command, or in the configuration of your own"
             )
         }
+    }
+
+    /// What went wrong in words: Foundation's errors show their insides otherwise. Ends the program where nobody reads its
+    /// output any more.
+    private static func plain(_ error: any Error) -> String {
+        let system = error as NSError
+        guard system.domain == NSCocoaErrorDomain else { return message(for: error) }
+        let cause = system.userInfo[NSUnderlyingErrorKey] as? NSError
+        let number = cause?.domain == NSPOSIXErrorDomain ? cause.map { Int32($0.code) } : nil
+        if number == EPIPE { exit(withError: ExitCode(141)) }
+        let place = system.userInfo[NSFilePathErrorKey] as? String ?? (system.userInfo[NSURLErrorKey] as? URL)?.path
+        let reason =
+            number.map { String(cString: strerror($0)) }
+            ?? ([513, 257].contains(system.code) ? "permission denied" : system.localizedDescription)
+        return (place.map { $0 + ": " } ?? "") + reason
     }
 
     private static func fail(_ message: String, code: ExitCode) -> Never {

@@ -20,7 +20,7 @@ extension ModelCommand {
 
         @Argument(help: "The server: http://host:port/v1, with #MODEL for a model other than its first.")
         var url: String
-        @Flag(help: "Print JSON lines.")
+        @Flag(name: [.short, .long], help: "Print JSON lines.")
         var json = false
 
         func run() async throws {

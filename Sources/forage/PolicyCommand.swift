@@ -19,7 +19,7 @@ struct PolicyCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "One line a policy, by name.")
-        @Flag(help: "Print JSON lines.") var json = false
+        @Flag(name: [.short, .long], help: "Print JSON lines.") var json = false
 
         func run() throws {
             let policies = try PolicyFile.all()

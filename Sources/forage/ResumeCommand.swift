@@ -15,7 +15,9 @@ struct ResumeCommand: AsyncParsableCommand {
 
     @OptionGroup var agent: AgentOptions
 
-    @Flag(help: "Print the session's events as JSON lines on standard output, and nothing else there.")
+    @Flag(
+        name: [.short, .long],
+        help: "Print the session's events as JSON lines on standard output, and nothing else there.")
     var json = false
 
     @Argument(help: "The session's id.")

@@ -20,10 +20,12 @@ struct SearchCommand: AsyncParsableCommand {
         @Option(name: [.short, .long], help: "The corpus: a folder, or postgresql://….") var corpus: String
         @Option(name: [.customShort("k"), .long], help: "How many passages.") var limit = 10
         @Flag(name: [.short, .long], help: "Print one JSON object a passage.") var json = false
-        @Argument(help: "The query.") var query: String
+        @Argument(help: "The query; - reads it from standard input.", transform: { try inputText($0, name: "query") })
+        var query: String
 
         func validate() throws {
             if limit < 1 || limit > 100_000 { throw ValidationError("--limit must be from 1 to 100000") }
+            if query.allSatisfy(\.isWhitespace) { throw ValidationError("the query is empty") }
         }
 
         /// Searches and prints.

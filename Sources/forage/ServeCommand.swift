@@ -18,7 +18,9 @@ import Tools
 
 /// What `serve` and `mcp` serve.
 struct ServiceArguments: ParsableArguments, Sendable {
-    @Option(name: .long, help: "A corpus folder or postgresql://…; several may be given, the first is the default.")
+    @Option(
+        name: [.short, .long],
+        help: "A corpus folder or postgresql://…; several may be given, the first is the default.")
     var corpus: [String] = []
 
     @Option(name: .long, help: "The folder of tool manifests; without it the built-in tools.")
@@ -95,7 +97,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Listen on any address without a token.")
     var openAccess = false
 
-    @Flag(name: .long, help: "Print one JSON line on standard output when the server listens.")
+    @Flag(name: [.short, .long], help: "Print one JSON line on standard output when the server listens.")
     var json = false
 
     func run() async throws {

@@ -30,7 +30,7 @@ struct SessionsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "One line a session, newest first.")
         @OptionGroup var store: StoreOptions
-        @Flag(help: "Print JSON lines.") var json = false
+        @Flag(name: [.short, .long], help: "Print JSON lines.") var json = false
 
         func run() async throws {
             for session in try await store.open().sessions() {

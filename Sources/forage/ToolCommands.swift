@@ -12,17 +12,22 @@ import Tools
 
 /// What the commands that run one tool share.
 struct ToolArguments: ParsableArguments {
-    @Option(name: .long, help: "The corpus: a folder, or postgresql://….")
+    @Option(name: [.short, .long], help: "The corpus: a folder, or postgresql://….")
     var corpus: String
 
-    @Option(name: .long, help: "How many rows or passages.")
+    @Option(name: [.customShort("k"), .long], help: "How many rows or passages.")
     var limit: Int?
 
     @Option(name: .long, help: "Where to go on.")
     var offset: Int?
 
-    @Flag(name: .long, help: "Print one JSON object instead of text.")
+    @Flag(name: [.short, .long], help: "Print one JSON object instead of text.")
     var json = false
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, found \(limit)") }
+        if let offset, offset < 0 { throw ValidationError("--offset must not be negative, found \(offset)") }
+    }
 
     /// Runs a built-in tool and prints what it gives.
     func run(_ tool: String, _ arguments: JSONObject) async throws {
@@ -49,8 +54,29 @@ struct ToolArguments: ParsableArguments {
                     ]
                 })
         }
+        if case .documents(let set)? = output.resultSet?.content {
+            members["rows"] = .array(try await rows(of: set, arguments, in: opened))
+        }
         members["text"] = .string(output.text)
         print(JSONValue.object(members).serialized())
+    }
+
+    /// The documents of the page that is shown, one object each, with the fields that were named or all.
+    private func rows(
+        of set: OrdinalSet, _ arguments: JSONObject, in corpus: any RetrievalCorpus
+    ) async throws -> [JSONValue] {
+        var listing: JSONObject = [:]
+        listing["sort"] = arguments["sort"]
+        listing["fields"] = arguments["fields"] ?? .array(corpus.schema.fields.map { .string($0.name) })
+        var request = try DocumentListRequest(json: .object(listing), schema: corpus.schema)
+        request.offset = offset ?? 0
+        request.limit = min(limit ?? FilterTool.defaultLimit, 10_000)
+        let table = try await corpus.list(set, request).table
+        return table.rows.map { row in
+            var members: JSONObject = [:]
+            for (name, value) in zip(table.columns, row) where !value.isNull { members[name] = value }
+            return .object(members)
+        }
     }
 
     /// A text without the control characters that steer a terminal.

@@ -13,7 +13,7 @@ import Traces
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Show a session on the terminal, as an HTML page, or as OpenTelemetry spans.",
-        subcommands: [Show.self, Page.self, Export.self])
+        subcommands: [Show.self, Page.self, Export.self], defaultSubcommand: Show.self)
 
     /// Where the events are: a stored session, or a file of JSON lines that `ask --json` or `sessions export` wrote.
     struct Source: ParsableArguments {

@@ -36,7 +36,7 @@ struct TrainModelCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The model: a name in the model folder or a path; with +ADAPTER to go on from one.")
     var model = "smollm2"
 
-    @Option(name: .long, help: "A corpus to learn on, with --questions; may be given more than once.")
+    @Option(name: [.short, .long], help: "A corpus to learn on, with --questions; may be given more than once.")
     var corpus: [String] = []
 
     @Option(name: .long, help: "Its questions, one JSON object a line: question, answers and supporting.")
@@ -95,7 +95,7 @@ struct TrainModelCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The weight of the KL divergence from the model before rewards.")
     var kl = 0.05
 
-    @Option(name: .long, help: "The most questions to learn from; they are drawn by the seed.")
+    @Option(name: [.customShort("k"), .long], help: "The most questions to learn from; they are drawn by the seed.")
     var limit: Int?
 
     @Option(name: .long, help: "The most questions to judge by.")

@@ -40,7 +40,7 @@ struct TrainPolicyCommand: AsyncParsableCommand {
             `training` (--recipe).
             """)
 
-    @Option(name: .long, help: "A corpus to learn on, with --questions; may be given more than once.")
+    @Option(name: [.short, .long], help: "A corpus to learn on, with --questions; may be given more than once.")
     var corpus: [String] = []
 
     @Option(name: .long, help: "Its questions, one JSON object a line: question, answers, and supporting where known.")

@@ -40,6 +40,9 @@ import Text
         case .contains(let field, let part):
             let isList = field == "tags" || field == "sizes"
             return values(field).contains { isList ? folded($0) == folded(part) : folded($0).contains(folded(part)) }
+        case .like(let field, let pattern):
+            let wanted = folded(.text(pattern)).replacing("%", with: ".*")
+            return try values(field).contains { try folded($0).wholeMatch(of: Regex(wanted)) != nil }
         case .exists(let field): return !values(field).isEmpty
         case .match(let field, let words, let mode):
             let analyzer = try TextAnalyzer(.plain)
@@ -149,6 +152,7 @@ import Text
             .isIn(field: "id", [.text("d1"), .text("nobody"), .text("d299")]),
             .compare(field: "title", .equal, .text("red")), .compare(field: "title", .less, .text("m")),
             .compare(field: "title", .notEqual, .text("red")), .isIn(field: "title", [.text("red"), .text("x")]),
+            .like(field: "title", pattern: "%ECLAIR%"), .like(field: "id", pattern: "d1%"),
             .contains(field: "title", .text("ECLAIR")), .contains(field: "text", .text("alpha beta red")),
             .compare(field: "source", .equal, .text("s1")), .between(field: "title", .text("a"), .text("h")),
             .exists(field: "title"), .match(field: "id", words: "d7", .all),
@@ -206,7 +210,7 @@ import Text
             #"{"field":"year","op":"==","value":"old"}"#,
             #"field "year" has type number: expected a number, found "old""#
         ),
-        (#"{"field":"year","op":"like","value":1}"#, #"unknown operator "like"; the operators are"#),
+        (#"{"field":"year","op":"near","value":1}"#, #"unknown operator "near"; the operators are"#),
         (#"{"field":"year","op":"between","value":[1]}"#, "takes a list of two values"),
         (#"{"field":"flag","op":"<","value":true}"#, "has no order"),
         (#"{"field":"year","op":"contains","value":1}"#, #""contains" is for texts and lists"#),

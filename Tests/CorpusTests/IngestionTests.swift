@@ -106,6 +106,92 @@ import Text
         #expect(try writer.ingest([newer]).replaced == 1)
     }
 
+    /// Copies and overlapping exports: when one goes, what the others gave stays.
+    @Test func documentsOfSeveralFilesOutliveOneOfThem() throws {
+        try folder.write("in/x.csv", "id,name\n1,a\n2,b\n")
+        try folder.write("in/y.csv", "id,name\n1,a\n2,b\n")
+        try folder.write("in/z.csv", "id,name\n2,b\n3,c\n")
+        let writer = try writer()
+        let first = try writer.ingest([folder("in")])
+        #expect(first.added == 3 && first.repeated == 3 && first.kinds[.csv]?.documents == 3, "\(first)")
+        try FileManager.default.removeItem(atPath: folder("in/x.csv"))
+        let second = try writer.ingest([folder("in")])
+        #expect(second.deleted == 0 && second.sourcesRead == 0)
+        func sources() throws -> [String: String?] {
+            let reader = try writer.publish()
+            return try Dictionary(
+                uniqueKeysWithValues: ["1", "2", "3"].map { id in
+                    (id, try reader.document(id: id)?.source.split(separator: "/").last.map(String.init))
+                })
+        }
+        #expect(try sources() == ["1": "y.csv", "2": "y.csv", "3": "z.csv"])
+        // Within a file that stays, too: a row that it gives no more.
+        try folder.write("in/y.csv", "id,name\n1,a\n")
+        #expect(try writer.ingest([folder("in")]).deleted == 0)
+        #expect(try sources() == ["1": "y.csv", "2": "z.csv", "3": "z.csv"])
+        try FileManager.default.removeItem(atPath: folder("in/z.csv"))
+        #expect(try writer.ingest([folder("in")]).deleted == 2)
+        #expect(try writer.committedDocumentCount == 1)
+        try FileManager.default.removeItem(atPath: folder("in/y.csv"))
+        _ = try writer.ingest([folder("in")])
+        #expect(try writer.committedDocumentCount == 0)
+    }
+
+    /// The owner's row changes: the file that gave what it was before gives it still.
+    @Test func aChangedRowLeavesThoseOfOtherFiles() throws {
+        try folder.write("in/x.jsonl", #"{"id": 1, "text": "same"}"# + "\n")
+        try folder.write("in/y.jsonl", #"{"id": 1, "text": "same"}"# + "\n")
+        let writer = try writer()
+        #expect(try writer.ingest([folder("in")]).added == 1)
+        try folder.write("in/x.jsonl", #"{"id": 1, "text": "new"}"# + "\n")
+        let summary = try writer.ingest([folder("in")])
+        #expect(summary.replaced == 1 && summary.added == 1)
+        var reader = try writer.publish()
+        #expect(try reader.document(id: "1")?.text == "new" && reader.document(id: "y:1")?.text == "same")
+        #expect(try writer.ingest([folder("in")]).sourcesRead == 0)
+        // A file that is given later, alone, brings newer states; when it goes the earlier one is read again.
+        let later = try folder.write("later/z.jsonl", #"{"id": 1, "text": "newest"}"# + "\n")
+        #expect(try writer.ingest([later]).replaced == 1)
+        try FileManager.default.removeItem(atPath: later)
+        _ = try writer.ingest([folder("later"), folder("in")])
+        reader = try writer.publish()
+        #expect(try reader.document(id: "1")?.text == "new" && writer.committedDocumentCount == 2)
+    }
+
+    /// Rows without ids of files that differ in their ending alone.
+    @Test func rowsOfFilesWithOneStemHaveIDsOfTheirOwn() throws {
+        try folder.write("in/data.csv", "name\na\nb\n")
+        let writer = try writer()
+        #expect(try writer.ingest([folder("in")]).added == 2)
+        try folder.write("in/data.tsv", "name\tyear\nc\t1\nd\t2\n")
+        try folder.write("in/data.jsonl", #"{"name": "e", "year": 1}"# + "\n" + #"{"name": "f", "year": 2}"# + "\n")
+        try folder.write("in/data.json", #"{"rows": [{"name": "g", "year": 1}, {"name": "h", "year": 2}]}"#)
+        let second = try writer.ingest([folder("in")])
+        #expect(second.added == 6 && second.bad == 0 && second.replaced == 0, "\(second)")
+        let ids = [
+            "in/data:2", "in/data:3", "in/data.tsv:2", "in/data.tsv:3", "in/data.jsonl:1", "in/data.jsonl:2",
+            "in/data.json:1",
+            "in/data.json:2",
+        ]
+        var reader = try writer.publish()
+        for id in ids { #expect(try reader.document(id: id) != nil, "\(id)") }
+        // The names stay when the first file is gone and another one changes.
+        try FileManager.default.removeItem(atPath: folder("in/data.csv"))
+        try folder.write("in/data.tsv", "name\tyear\nc\t1\nd\t3\n")
+        let third = try writer.ingest([folder("in")])
+        #expect(third.deleted == 2 && third.replaced == 1 && third.added == 0)
+        // Files of one name, given one after the other.
+        let own = try self.writer2()
+        let other = try folder.write("b/data.csv", "name\nx\ny\n")
+        #expect(try own.ingest([folder.write("a/data.csv", "name\na\nb\n")]).added == 2)
+        let last = try own.ingest([other])
+        #expect(last.added == 2 && last.replaced == 0)
+        reader = try own.publish()
+        #expect(try reader.document(id: "data.csv:2") != nil)
+    }
+
+    func writer2() throws -> CorpusWriter { try CorpusWriter.open(creatingAt: folder("second.forage")) }
+
     @Test func whatIsLeftOutNowIsTakenOut() throws {
         try folder.write("in/a.txt", "one")
         try folder.write("in/drafts/b.txt", "two")

@@ -102,6 +102,72 @@ import Text
         }
     }
 
+    /// Patterns, names of several words, and quotes as SQL doubles them.
+    @Test func conditionsAsSQLWritesThem() throws {
+        #expect(try found("country like N*") == "1 3")
+        #expect(try found("country like '%lanka'") == "2")
+        #expect(try found("country like 'n_rway'") == "1 3")
+        #expect(try found("country not like s%") == "1 3")
+        #expect(try found("id like '?'") == "1 2 3 4 5")
+        #expect(try found("`country` = 'Norway'") == "1 3")
+        #expect(try found("country = 'Nor''way'") == "")
+        let text = try WhereText.json(#"'first name' = 'Côte d''Ivoire' and "a ""b""" = 1"#)
+        #expect(text["and"]?[0]?["value"] == "Côte d'Ivoire" && text["and"]?[1]?["field"] == #"a "b""#)
+        #expect(try WhereText.json("first name = Ann")["field"] == "first name")
+        let pattern = LikePattern("a%b%c")
+        #expect(pattern.matches("axxbyybzc") && !pattern.matches("axxbyyb") && LikePattern("*").matches(""))
+    }
+
+    /// Whole numbers of more than 53 bits keep their last digits beside fractions.
+    @Test func largeNumbersBesideFractions() throws {
+        let path = try folder.write(
+            "large.jsonl",
+            """
+            {"id": "a", "text": "t", "price": 9007199254740993}
+            {"id": "b", "text": "t", "price": 9007199254740992}
+            {"id": "c", "text": "t", "price": 1.5}
+            {"id": "d", "text": "t", "price": 1152921504606846977}
+            {"id": "e", "name": "big", "number": 18446744073709551615}
+
+            """)
+        let writer = try CorpusWriter.open(creatingAt: folder("large.forage"))
+        _ = try writer.ingest([path])
+        let reader = try writer.publish()
+        let filter = try DocumentFilter(reader: reader)
+        func ids(_ condition: String) throws -> String {
+            try filter.documents(matching: FilterExpression(json: .string(condition), schema: filter.schema))
+                .ordinals.ordinals.map { try reader.documentID(of: $0) }.joined(separator: " ")
+        }
+        #expect(try ids("price = 9007199254740993") == "a")
+        #expect(try ids("price = 9007199254740992") == "b")
+        #expect(try ids("price > 9007199254740992") == "a d")
+        #expect(try ids("price < 2") == "c" && ids("price = 1152921504606846976") == "")
+        #expect(try reader.columns.bounds(of: "price")?.greatest == .integer(1_152_921_504_606_846_977))
+        let request = try AggregateRequest(
+            json: ["measures": [["op": "max", "field": "price"], ["op": "sum", "field": "price"]]],
+            schema: filter.schema)
+        let all = DocumentBitmap(documentCount: reader.documentCount, all: true)
+        let row = try Aggregator(reader: reader).aggregate(all, request).json["rows"]?[0]
+        #expect(row?[0] == .integer(1_152_921_504_606_846_977))
+        #expect(try reader.document(id: "e")?.text.contains("18446744073709551615") == true)
+    }
+
+    /// A column that a few values keep from being numbers is told, and a list that is empty everywhere is no field.
+    @Test func columnsThatAreNearlyNumbers() throws {
+        var rows = (0..<20).map { "\($0),\($0 * 3),2024-01-\(10 + $0)\n" }
+        rows += ["20,some,soon\n", "21,few,later\n", "22,more,never\n"]
+        let path = try folder.write("near.csv", "id,amount,day\n" + rows.joined())
+        let writer = try CorpusWriter.open(creatingAt: folder("near.forage"))
+        _ = try writer.ingest([path])
+        let columns = try writer.publish().columns
+        let amount = try #require(columns.field("amount"))
+        #expect(amount.type == .text && amount.nearly?.type == .number && amount.nearly?.oddCount == 3)
+        #expect(amount.nearly?.oddExamples == ["some", "few", "more"])
+        #expect(columns.field("day")?.nearly?.type == .date)
+        #expect(reader.columns.field("country")?.nearly == nil && reader.columns.field("zip")?.nearly == nil)
+        #expect(reader.columns.field("reviews") == nil)
+    }
+
     /// Any text is read or refused, without a crash and in bounded depth.
     @Test func hostileConditions() {
         var generator = SystemRandomNumberGenerator()

@@ -298,4 +298,35 @@ import Testing
                 !$0.text.contains("urn:") && $0.metadata.values.allSatisfy { $0 != .string("urn:a") }
             })
     }
+
+    /// Standard input and files without an ending: what begins as JSON does and is none, and what marks leave no doubt of.
+    @Test(arguments: [
+        ("[INFO] started service\n[ERROR] broke\n", SourceFormat.text), ("[section]\nkey=value\n", .text),
+        ("[2024-03-05 10:00:00] production.ERROR: x\n[2024-03-05 10:00:01] y\n", .text),
+        ("[1] first reference\n[2] second\n", .text), ("{not json at all} some text\nmore\n", .text),
+        ("[[a link]] of a note\n", .text), ("[12/03/24, 10:15:02] Ann: hello\n", .text),
+        ("{\"a\": 1}\n{\"a\": 2}\n", .jsonl), ("[{\"a\": 1},\n {\"a\": 2}]", .json), ("{\n  name: 'x', // c\n}", .json),
+        ("[1, 2, 3]", .json), ("{\"a\": [1, 2", .json),
+        ("id,name,town\n1,Ann,Oslo\n2,Bo,Bergen\n", .csv), ("id;name\n1;Ann\n2;Bo\n", .csv),
+        ("id\tname\n1\tAnn\n2\tBo\n", .tsv), ("name|age\nAnn|3\nBo|4\n", .csv),
+        ("Dear Ann, it rained\nall day, and the\nharbour, too, was wet\n", .text),
+        ("# Title\n\nSome text with **bold** words.\n", .markdown), ("# a setting\nport = 80\n", .text),
+        ("---\ntitle: A\ntags: b\n---\n\nText of the note, in sentences.\n", .markdown),
+        ("name: a\nports:\n  - 80\n  - 81\n", .yaml), ("- id: 1\n  text: one\n- id: 2\n  text: two\n", .yaml),
+        ("Subject: hello\nTo: you\n", .text), ("- item one\n- item two\n", .text),
+        ("#+TITLE: A\n* One\ntext\n", .org), ("Title\n=====\n\n.. note:: It rains.\n", .rst), ("Just a line", .text),
+    ]) func textsWithoutAName(_ text: String, _ format: SourceFormat) {
+        let found = Array(text.utf8).withUnsafeBufferPointer {
+            SourceFormat.detect(name: "stdin", head: $0, isWhole: true)
+        }
+        #expect(found == format, "\(text)")
+    }
+
+    /// Doubled quotes in a field of two lines are quotes by the standard, though each line has all columns.
+    @Test func quotedLinesWithDoubledQuotes() throws {
+        let reading = try read(
+            "text,label\n\"He said \"\"hi, there\"\"\nand left\",pos\n\"unclosed quote,neg\nlast,neg\n", name: "a.csv")
+        #expect(reading.documents.count == 3)
+        #expect(reading.documents.first?.text.contains("He said \"hi, there\"\nand left") == true)
+    }
 }

@@ -106,6 +106,46 @@ import Testing
         #expect(missing.status == 1 && missing.errors.contains("nowhere") && !missing.errors.contains("USAGE"))
     }
 
+    /// What is left out is named, columns that are nearly numbers are told, and options are the same everywhere.
+    @Test func mannersOfTheCommands() throws {
+        try write("in/.hidden", "x")
+        var table = (0..<12).map { "\($0),\($0)\n" }.joined()
+        table += "x,some\ny,few\nz,more\n"
+        try write("in/near.csv", "name,amount\n" + table)
+        let indexed = try run("index", "in", "-o", "c.forage", "--encoder", "none")
+        #expect(indexed.errors.contains("left out in/.hidden: hidden"), "\(indexed.errors)")
+        #expect(
+            indexed.errors.contains("amount holds texts: 3 values are no number (some, few, more)"), "\(indexed.errors)"
+        )
+        for arguments in [
+            ["filter", "-c", "c.forage", "-k", "1", "-j", "--where", "id exists"],
+            ["aggregate", "-c", "c.forage", "-j", "--measure", "count"],
+            ["read", "-c", "c.forage", "-j", "in/lamps.txt"],
+        ] {
+            let output = URL(fileURLWithPath: folder.path + "/short-out")
+            let process = try start(arguments, [:], output, URL(fileURLWithPath: folder.path + "/short-err"))
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0, "\(arguments)")
+        }
+        let greatest = try run("aggregate", "-c", "c.forage", "--measure", "max:amount")
+        #expect(greatest.output.contains("compared letter by letter: 3 values are no number"), "\(greatest.output)")
+        #expect(try run("filter", "-c", "c.forage", "--limit", "0", "--where", "id exists").status == 64)
+        #expect(try run("search", "", "-c", "c.forage").status == 64)
+        let empty = try run("search", "-", "-c", "c.forage")
+        #expect(empty.status == 64 && empty.errors.contains("standard input is empty"))
+        let none = try run("index", "-", "-o", "new.forage")
+        #expect(none.status == 1 && none.errors.contains("standard input is empty"), "\(none.errors)")
+        // There is no corpus: one code.
+        #expect(try run("search", "x", "-c", "no.forage").status == 64)
+        #expect(try run("corpus", "info", "no.forage").status == 64)
+        let unknown = try run("help", "nope")
+        #expect(unknown.status == 64 && unknown.errors.contains("there is no command \"forage nope\""))
+        let listed = try run("frobnicate")
+        #expect(listed.errors.components(separatedBy: "aggregate").count == 2, "\(listed.errors)")
+        let semantic = try run("search", "semantic", "x", "-c", "c.forage")
+        #expect(semantic.errors.contains("has no vectors"))
+    }
+
     @Test func aFolderThatIsFollowed() throws {
         let output = URL(fileURLWithPath: folder.path + "/watch-out")
         let errors = URL(fileURLWithPath: folder.path + "/watch-err")

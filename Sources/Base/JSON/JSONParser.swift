@@ -30,7 +30,8 @@ public struct JSONLimits: Sendable, Hashable {
     /// no bound but the text's own length.
     public var values = Int.max
     /// Whether to read what common writers write against the standard: `NaN`, `Infinity` and `-Infinity`, which become
-    /// null, and unescaped tabs and other control characters in strings. Default: false.
+    /// null, unescaped tabs and other control characters in strings, and whole numbers of more than 64 bits, which become
+    /// texts as they stand. Default: false.
     public var isLenient = false
 
     /// For what another machine sends: at most two million values, which is some 100 MB. A list of a million vectors'
@@ -232,6 +233,7 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if whole, let value = Int(text) { return .integer(value) }
+        if whole, isLenient { return .string(text) }
         guard let value = Double(text), value.isFinite else {
             throw JSONError(message: "the number \(text.prefix(40)) is out of range", offset: start)
         }

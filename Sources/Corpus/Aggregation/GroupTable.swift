@@ -185,16 +185,20 @@ struct GroupTable {
         }
     }
 
-    /// The sum of whole numbers, without rounding as far as 64 bits go.
+    /// The sum of whole numbers, without rounding as far as 64 bits go; fractions beside them are added as Doubles.
     private static func exactSum(_ group: Int, _ field: FieldAccumulator) -> MetadataValue {
         var sum: Int128 = 0
+        var fractions = 0.0
         for (code, count) in field.histogram(ofGroup: group) {
             switch field.column.value(ofCode: code) {
             case .integer(let number): sum += Int128(number) * Int128(count)
-            case .number(let number): sum += Int128(number) * Int128(count)
+            case .number(let number) where number == number.rounded() && number.magnitude < 0x1p70:
+                sum += Int128(number) * Int128(count)
+            case .number(let number): fractions += number * Double(count)
             default: break
             }
         }
+        guard fractions == 0 else { return .number(Double(sum) + fractions) }
         return Int64(exactly: sum).map { .exact($0) } ?? .number(Double(sum))
     }
 

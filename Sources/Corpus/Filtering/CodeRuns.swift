@@ -136,8 +136,8 @@ extension MetadataColumn {
 
     private func isBelow(_ code: Int, _ value: MetadataValue) -> Bool {
         switch (dictionary, value) {
-        case (.numbers(let numbers), .number(let number)): return numbers[code - 1] < number
-        case (.numbers, .integer), (.integers, .number), (.integers, .integer):
+        case (.numbers(let numbers), .number(let number)) where exact == nil: return numbers[code - 1] < number
+        case (.numbers, .number), (.numbers, .integer), (.integers, .number), (.integers, .integer):
             return self.value(ofCode: code).isNumberBelow(value)
         case (.dates(let dates), .date(let date)): return dates[code - 1] < date
         case (.booleans(let flags), .boolean(let flag)): return flags[code - 1] < (flag ? 1 : 0)
@@ -148,10 +148,11 @@ extension MetadataColumn {
 
     private func equals(_ code: Int, _ value: MetadataValue) -> Bool {
         switch (dictionary, value) {
-        case (.numbers(let numbers), .number(let number)): return numbers[code - 1] == number
+        case (.numbers, .number), (.numbers, .integer):
+            let own = self.value(ofCode: code)
+            return !own.isNumberBelow(value) && !value.isNumberBelow(own)
         case (.integers(let numbers), .integer(let number)): return numbers[code - 1] == number
         case (.integers(let numbers), .number(let number)): return NumberText.equals(numbers[code - 1], number)
-        case (.numbers(let numbers), .integer(let number)): return NumberText.equals(number, numbers[code - 1])
         case (.dates(let dates), .date(let date)): return dates[code - 1] == date
         case (.booleans(let flags), .boolean(let flag)): return flags[code - 1] == (flag ? 1 : 0)
         case (.texts, .text(let text)): return textBytes(ofCode: code).elementsEqual(text.utf8)

@@ -64,7 +64,7 @@ public struct DocumentFilter: Sendable {
             bitmap.subtract(found)
         case .match(let field, let words, let mode): try restrict(&bitmap, field, words, mode)
         case .compare(let field, _, _), .isIn(let field, _), .between(let field, _, _), .contains(let field, _),
-            .exists(let field):
+            .exists(let field), .like(let field, _):
             _ = try schema.requiredType(of: field)
             guard let column = try reader.columns.column(field) else {
                 return try restrictBuiltIn(&bitmap, field, filter)
@@ -132,6 +132,8 @@ public struct DocumentFilter: Sendable {
                     return isList ? folded == wanted : Self.contains(folded, wanted)
                 })
         case .exists: return CodeRuns(1, last)
+        case .like:
+            throw CorpusError(.badArgument, "\"like\" is for texts; \"\(field)\" has type \(column.type)")
         case .match, .and, .or, .not: preconditionFailure("not a clause on one field")
         }
     }
@@ -243,6 +245,9 @@ public struct DocumentFilter: Sendable {
             let wanted = TextFolding.fold(try text(part).text)
             try keep(&bitmap) { Self.contains(TextFolding.fold(try value($0).text), wanted) }
         case .exists: try keep(&bitmap) { try !value($0).text.isEmpty }
+        case .like(_, let pattern):
+            let pattern = LikePattern(pattern)
+            try keep(&bitmap) { pattern.matches(try value($0).text) }
         case .match, .and, .or, .not: preconditionFailure("not a clause on one field")
         }
     }
@@ -254,7 +259,7 @@ extension FilterExpression {
         switch self {
         case .match: return true
         case .compare(let field, _, _), .isIn(let field, _), .between(let field, _, _), .contains(let field, _),
-            .exists(let field):
+            .exists(let field), .like(let field, _):
             return FilterSchema.builtInFields.contains(field)
         case .and(let parts), .or(let parts): return parts.contains(where: \.readsTexts)
         case .not(let part): return part.readsTexts

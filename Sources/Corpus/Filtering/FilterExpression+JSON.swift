@@ -28,7 +28,7 @@ extension FilterExpression {
     /// ```
     /// A clause has `field`, `op` and `value`. Operators: `==` `!=` `<` `<=` `>` `>=` (also `eq` `ne` `lt` `lte` `gt`
     /// `gte`), `in` (a list), `between` (two values, both included), `contains`, `exists` (value true, false or none),
-    /// `match` (words; `mode` is `all`, `any`, `phrase` or `prefix`). Clauses combine as `{"and": […]}`, `{"or": […]}`,
+    /// `like` (a pattern with `%` for any text and `_` for one character), `match` (words; `mode` is `all`, `any`, `phrase` or `prefix`). Clauses combine as `{"and": […]}`, `{"or": […]}`,
     /// `{"not": …}`. A list alone is `and`. A text is read as JSON or in the short form of ``WhereText``.
     ///
     /// A date of less precision than a second means its whole span in every operator: `<= "2024-01-31"` includes that day,
@@ -45,7 +45,7 @@ private struct FilterParser {
     let limits: FilterLimits
     var clauses = 0
 
-    static let operators = "==, !=, <, <=, >, >=, in, between, contains, exists, match"
+    static let operators = "==, !=, <, <=, >, >=, in, between, contains, like, exists, match"
 
     func failure(_ message: String) -> CorpusError { CorpusError(.badArgument, "filter: \(message)") }
 
@@ -137,6 +137,14 @@ private struct FilterParser {
                 throw failure("\"contains\" is for texts and lists; \"\(field)\" has type \(type): use == or between")
             }
             return .contains(field: field, try constant(value, field, type))
+        case "like":
+            guard type == .text || type == .textList else {
+                throw failure("\"like\" is for texts; \"\(field)\" has type \(type): use == or between")
+            }
+            guard case .text(let pattern) = try constant(value, field, type) else {
+                throw failure("\"like\" takes a pattern, found \(FilterSchema.shown(value))")
+            }
+            return .like(field: field, pattern: pattern)
         default:
             guard let comparison = Self.comparison(name) else {
                 throw failure("unknown operator \"\(given)\"; the operators are \(Self.operators)")

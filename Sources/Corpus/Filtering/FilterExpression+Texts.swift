@@ -11,6 +11,9 @@ extension FilterExpression {
     /// A clause whose meaning may depend on its field's values; nil for others. Only for fields of texts that are metadata.
     package var naturalOrder: (field: String, matches: @Sendable (String) -> Bool)? {
         switch self {
+        case .like(let field, let pattern):
+            let pattern = LikePattern(pattern)
+            return (field, { pattern.matches($0) })
         case .compare(let field, let comparison, .text(let constant))
         where comparison != .equal && comparison != .notEqual && NaturalOrder.hasDigits(constant):
             return (

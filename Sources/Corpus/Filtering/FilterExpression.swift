@@ -35,6 +35,8 @@ public indirect enum FilterExpression: Sendable, Hashable {
     case between(field: String, MetadataValue, MetadataValue)
     /// For text: the value contains the other, without regard to case and accents. For lists: an element equals it so.
     case contains(field: String, MetadataValue)
+    /// For text: the value is as the pattern says (``LikePattern``). For lists: an element is.
+    case like(field: String, pattern: String)
     /// Has a value.
     case exists(field: String)
     /// Words in a text: field `title`, `text` (a passage's), nil for either, or a metadata field of type text.
@@ -50,7 +52,7 @@ public indirect enum FilterExpression: Sendable, Hashable {
     public var fields: Set<String> {
         switch self {
         case .compare(let field, _, _), .isIn(let field, _), .between(let field, _, _), .contains(let field, _),
-            .exists(let field):
+            .exists(let field), .like(let field, _):
             return [field]
         case .match(let field, _, _): return Set(field.map { [$0] } ?? [])
         case .and(let parts), .or(let parts): return parts.reduce(into: []) { $0.formUnion($1.fields) }

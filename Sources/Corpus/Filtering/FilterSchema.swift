@@ -34,7 +34,7 @@ public struct FilterSchema: Sendable, Hashable {
         if let near, Self.distance(name, near) <= max(2, name.count / 3) {
             message += "; did you mean \"\(near)\"?"
         } else {
-            message += "."
+            message += ". A column that became the documents' text is asked for as \"text\"."
         }
         throw CorpusError(.badArgument, message + " Fields: " + summary)
     }

@@ -13,10 +13,11 @@ import OrderedCollections
 ///            | field ["not"] "in" "(" value { "," value } ")"
 ///            | field ["not"] "between" value "and" value
 ///            | field ["not"] "exists" | field "is" ["not"] ("null" | "missing" | "empty")
-///            | field "matches" value | field ["not"] "like" "%words%"
+///            | field "matches" value | field ["not"] "like" pattern
 /// ```
-/// A value is words up to the next keyword, comma or parenthesis; in quotes (`"…"` or `'…'`, a backslash before a quote)
-/// it can hold anything. Fields with spaces stand in quotes too. Keywords are in any case. Dates, numbers and truth values
+/// A value is words up to the next keyword, comma or parenthesis; in quotes (`"…"`, `'…'` or backticks, a quote inside with a
+/// backslash before it or doubled) it can hold anything. Fields may stand in quotes too; one with spaces must where a word of
+/// it is an operator. In a pattern `%` or `*` is any text, `_` or `?` one character. Keywords are in any case. Dates, numbers and truth values
 /// need no quotes. `matches` looks for words in a text. `&&` and `||` are `and` and `or`, and the values of `in` may stand in
 /// square brackets.
 public enum WhereText {
@@ -58,12 +59,18 @@ public enum WhereText {
                 isInBrackets = false
                 tokens.append(.sign(")"))
                 rest.removeFirst()
-            } else if first == "\"" || first == "'" {
+            } else if first == "\"" || first == "'" || first == "`" {
                 var value = ""
                 rest.removeFirst()
                 var isClosed = false
                 while let next = rest.popFirst() {
                     if next == first {
+                        // Doubled, as SQL and CSV write it.
+                        if rest.first == first {
+                            value.append(first)
+                            rest.removeFirst()
+                            continue
+                        }
                         isClosed = true
                         break
                     }
@@ -110,7 +117,9 @@ public enum WhereText {
         var isAtEnd: Bool { at == tokens.count }
 
         private static let keywords: Set<String> = ["and", "or"]
-        private static let operators: Set<String> = ["is", "in", "not", "between", "contains", "exists", "matches"]
+        private static let operators: Set<String> = [
+            "is", "in", "not", "between", "contains", "exists", "matches", "like",
+        ]
 
         func unexpected(_ expected: String) -> CorpusError {
             let found: String
@@ -205,7 +214,11 @@ public enum WhereText {
             }
             guard at < tokens.count, case .sign(let sign) = tokens[at],
                 ["=", "==", "!=", "<>", "<", "<=", ">", ">="].contains(sign)
-            else { throw unexpected("an operator (=, !=, <, <=, >, >=, in, between, contains, exists, matches)") }
+            else {
+                throw unexpected(
+                    "an operator (=, !=, <, <=, >, >=, in, between, contains, exists, matches, like; a name with spaces or signs stands in quotes)"
+                )
+            }
             at += 1
             if ["=", "==", "!=", "<>"].contains(sign), takeNull() {
                 return sign == "!=" || sign == "<>" ? clause("exists", nil) : ["not": clause("exists", nil)]
@@ -239,26 +252,33 @@ public enum WhereText {
             return take(word)
         }
 
-        /// SQL's pattern, as far as the other operators can say it: words with a `%` on both sides, or none.
+        /// SQL's pattern; words with a `%` on both sides, or none, are what other operators say.
         private mutating func like(_ clause: (String, JSONValue?) -> JSONValue) throws -> JSONValue {
-            let start = at
             let pattern = try words()
-            let inner = pattern.dropFirst(pattern.hasPrefix("%") ? 1 : 0).dropLast(pattern.hasSuffix("%") ? 1 : 0)
-            let isOpen = (pattern.hasPrefix("%"), pattern.hasSuffix("%"))
-            guard !inner.isEmpty, !inner.contains("%"), isOpen.0 == isOpen.1 else {
-                at = start
-                throw unexpected(
-                    "\"%words%\" (like finds words anywhere in a text; matches finds the beginnings of words)")
-            }
-            return clause(isOpen.0 ? "contains" : "==", .string(String(inner)))
+            guard LikePattern.hasWildcards(pattern) else { return clause("==", .string(pattern)) }
+            let inner = String(pattern.dropFirst().dropLast())
+            let isOpen = pattern.hasPrefix("%") && pattern.hasSuffix("%") && !inner.isEmpty
+            guard isOpen, !LikePattern.hasWildcards(inner) else { return clause("like", .string(pattern)) }
+            return clause("contains", .string(inner))
         }
 
         private mutating func field() throws -> String {
             guard at < tokens.count else { throw unexpected("the name of a field") }
             switch tokens[at] {
-            case .word(let name), .quoted(let name):
+            case .quoted(let name):
                 at += 1
                 return name
+            case .word(let first):
+                at += 1
+                // Further words before an operator are of the name.
+                var parts = [first]
+                while at < tokens.count, case .word(let next) = tokens[at],
+                    !Self.operators.contains(next.lowercased()), !Self.keywords.contains(next.lowercased())
+                {
+                    parts.append(next)
+                    at += 1
+                }
+                return parts.joined(separator: " ")
             case .sign: throw unexpected("the name of a field")
             }
         }

@@ -62,11 +62,18 @@ public final class GenerationWriter {
     }
 
     /// Takes the file of a role over from the generation before, unchanged.
-    /// - Returns: false when that generation has no such file.
+    /// - Returns: false when that generation has no such file, or it is not there in the size that it was written in.
     @discardableResult public func carryOver(role: String) -> Bool {
-        guard let file = previous?.manifest.files[role] else { return false }
+        guard let file = previous?.manifest.files[role], isWhole(role: role) else { return false }
         manifest.files[role] = file
         return true
+    }
+
+    /// Whether the file of a role of the generation before is there in the size that it was written in. One that was deleted
+    /// or cut off is built anew.
+    public func isWhole(role: String) -> Bool {
+        guard let file = previous?.manifest.files[role] else { return false }
+        return FileSystem.status(writer.path + "/" + file.name).map { Int($0.st_size) == file.size } ?? false
     }
 
     /// For each passage, its ordinal in `previous`, or `UInt32.max` when it is new or changed: what an index build can

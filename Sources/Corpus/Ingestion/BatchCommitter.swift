@@ -53,6 +53,8 @@ final class BatchCommitter: @unchecked Sendable {
         var gave = gave
         try writer.write { db in
             let before = (counts.added, counts.replaced, counts.deleted)
+            var passedOn = 0
+            try RowNames.store(db, batch.rowNames)
             var finishes = batch.finishes[...]
             var reached: [Int: IngestBatch.Record] = [:]
             func finishSources(before index: Int) throws {
@@ -67,7 +69,9 @@ final class BatchCommitter: @unchecked Sendable {
                     }
                     let isSetAside =
                         gave.removeValue(forKey: active.row).map { $0.problems > 0 && $0.documents == 0 } ?? false
-                    counts.deleted += try self.finish(db, active, hash: finish.hash, isSetAside: isSetAside)
+                    let gone = try self.finish(db, active, hash: finish.hash, isSetAside: isSetAside)
+                    counts.deleted += gone.deleted
+                    passedOn += gone.passedOn
                     reached[finish.source] = nil
                     finishes = finishes.dropFirst()
                 }
@@ -77,17 +81,21 @@ final class BatchCommitter: @unchecked Sendable {
                 let record = batch.records[index]
                 let reader = batch.readers[record.reader]
                 let source = batch.sources[record.source]
-                var documents = 0
+                var (documents, repeated) = (0, 0)
                 for document in outcome.documents {
-                    if try insert(db, document, source, reader, record, &inserter, &counts) { documents += 1 }
+                    switch try insert(db, document, source, reader, record, &inserter, &counts) {
+                    case .duplicate?, nil: break
+                    case .repeated?: repeated += 1
+                    default: documents += 1
+                    }
                 }
                 for (place, reason) in outcome.problems { counts.setAside(place, reason) }
                 for note in outcome.notes { counts.note(reader.place, note) }
                 counts.kinds[reader.format, default: IngestSummary.Kind()].documents += documents
-                if case .whole = reader.kind, documents > 0 {
+                if case .whole = reader.kind, documents + repeated > 0 {
                     counts.kinds[reader.format, default: IngestSummary.Kind()].files += 1
                 }
-                gave[source.row, default: (0, 0)].documents += documents
+                gave[source.row, default: (0, 0)].documents += documents + repeated
                 gave[source.row, default: (0, 0)].problems += outcome.problems.count
                 if record.end > 0 { reached[record.source] = record }
             }
@@ -97,25 +105,24 @@ final class BatchCommitter: @unchecked Sendable {
                     sql: "UPDATE sources SET position = ?, line = ? WHERE id = ?",
                     arguments: [record.end, record.linesBefore, batch.sources[source].row])
             }
-            try inserter.storeSharing(db)
-            if before != (counts.added, counts.replaced, counts.deleted) { try db.countChange() }
+            if before != (counts.added, counts.replaced, counts.deleted) || passedOn > 0 { try db.countChange() }
         }
         summary = counts
         self.inserter = inserter
         self.gave = gave
     }
 
-    /// Stores a document, or sets it aside; returns whether it is in the corpus.
+    /// Stores a document, or sets it aside; nil where it could not be stored.
     private func insert(
         _ db: Database, _ document: PreparedDocument, _ source: ActiveSource, _ reader: FileReader,
         _ record: IngestBatch.Record, _ inserter: inout DocumentInserter, _ counts: inout IngestSummary
-    ) throws -> Bool {
+    ) throws -> DocumentInserter.Outcome? {
         var place = reader.place
         if case .records = reader.kind { place += ":\(record.line)" }
         do {
             inserter.present.insert(source.row)
-            let scope = source.source.isStandardInput ? nil : reader.scope
-            let (outcome, id) = try inserter.insert(db, document, source: source.row, run: source.run, scope: scope)
+            let scopes = source.source.isStandardInput ? [] : reader.scopes
+            let (outcome, id) = try inserter.insert(db, document, source: source.row, run: source.run, scopes: scopes)
             if id != document.id, scoped.insert(source.row).inserted {
                 counts.note(reader.place, "other files have the same ids: here they are \"\(id)\" and so on")
             }
@@ -123,34 +130,31 @@ final class BatchCommitter: @unchecked Sendable {
             case .inserted: counts.added += 1
             case .replaced: counts.replaced += 1
             case .unchanged: counts.unchanged += 1
+            case .repeated: counts.repeated += 1
             case .duplicate:
                 counts.setAside(
                     place,
                     "the id \"\(document.id)\" was given before to a document with another text; ids must be unique")
-                return false
             }
+            return outcome
         } catch let error as CorpusError where error.code == .badInput {
             counts.setAside(place, error.message)
-            return false
+            return nil
         }
-        return true
     }
 
     /// Notes that a source was read to its end, and deletes the documents that it has no more. One that was set aside is
     /// looked at again next time: what it needs may be there by then.
-    private func finish(_ db: Database, _ active: ActiveSource, hash: UInt64?, isSetAside: Bool) throws -> Int {
-        var deleted = 0
+    private func finish(_ db: Database, _ active: ActiveSource, hash: UInt64?, isSetAside: Bool) throws -> (
+        deleted: Int, passedOn: Int
+    ) {
+        var gone = (deleted: 0, passedOn: 0)
         if active.hasEarlierDocuments, !active.source.isStandardInput {
-            try db.execute(
-                sql: "DELETE FROM texts WHERE row IN (SELECT row FROM documents WHERE source = ? AND run <> ?)",
-                arguments: [active.row, active.run])
-            try db.execute(
-                sql: "DELETE FROM documents WHERE source = ? AND run <> ?", arguments: [active.row, active.run])
-            deleted = db.changesCount
+            gone = try DocumentClaims.release(db, source: active.row, keeping: active.run)
         }
         try db.execute(
             sql: "UPDATE sources SET complete = ?, position = 0, line = 0, hash = ? WHERE id = ?",
             arguments: [!isSetAside, hash.map { Int64(bitPattern: $0) }, active.row])
-        return deleted
+        return gone
     }
 }

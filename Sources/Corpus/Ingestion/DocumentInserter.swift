@@ -7,7 +7,11 @@ import OrderedCollections
 
 /// Puts documents into the database, inside a transaction of the caller's.
 struct DocumentInserter {
-    enum Outcome { case inserted, replaced, unchanged, duplicate }
+    enum Outcome {
+        case inserted, replaced, unchanged, duplicate
+        /// Given before in this run, by this file or another one, with the same content.
+        case repeated
+    }
 
     /// The sources that are there beside the one that a document comes from: what they gave is not replaced by others.
     var present: Set<Int64> = []
@@ -75,26 +79,25 @@ struct DocumentInserter {
     /// - Parameters:
     ///   - run: the ingestion run; the same id twice in one run (above 0) with another content is a `duplicate` and not
     ///     stored.
-    ///   - scope: what stands before the id, with a colon, where another source that is `present` has it already: tables in
-    ///     one folder all count from 1. Nil for none.
+    ///   - scopes: what stands before the id, with a colon, where another source that is `present` has it already: tables
+    ///     in one folder all count from 1. The first that makes the id its own is taken; empty for none.
     /// - Returns: with the id that the document has in the end.
     mutating func insert(
-        _ db: Database, _ document: PreparedDocument, source: Int64, run: Int64, scope: String? = nil
+        _ db: Database, _ document: PreparedDocument, source: Int64, run: Int64, scopes: [String] = []
     ) throws -> (outcome: Outcome, id: String) {
-        if let scope, let other = try owner(db, document.id), other.source != source, present.contains(other.source) {
-            if other.hash == Int64(bitPattern: document.hash) {
-                sharing.insert(source)
-                return (.unchanged, document.id)
+        var own = document
+        let hash = Int64(bitPattern: document.hash)
+        for id in [document.id] + scopes.map({ "\($0):\(document.id)" }) {
+            guard id.utf8.count <= PreparedDocument.idLimit else { break }
+            own.id = id
+            guard !scopes.isEmpty, let other = try owner(db, id), other.source != source, present.contains(other.source)
+            else { return (try store(db, own, source: source, run: run), id) }
+            if other.hash == hash {
+                try DocumentClaims.add(db, id: id, source: source, run: run, hash: hash)
+                return (.repeated, id)
             }
-            var own = document
-            own.id = "\(scope):\(document.id)"
-            guard own.id.utf8.count <= PreparedDocument.idLimit else { return (.duplicate, document.id) }
-            if let second = try owner(db, own.id), second.source != source, present.contains(second.source) {
-                return (.duplicate, document.id)
-            }
-            return (try store(db, own, source: source, run: run), own.id)
         }
-        return (try store(db, document, source: source, run: run), document.id)
+        return (.duplicate, document.id)
     }
 
     /// Whose a document is, and the hash of its content.
@@ -111,11 +114,13 @@ struct DocumentInserter {
         if try put(db, document, hash: hash, source: source, run: run) { return .inserted }
         let find = try db.cachedStatement(sql: "SELECT row, hash, run, source FROM documents WHERE id = ?")
         guard let old = try Row.fetchOne(find, arguments: [document.id]) else { return .unchanged }
-        if run > 0, old[2] == run {
-            if old[1] == hash, old[3] != source { sharing.insert(source) }
-            return old[1] == hash ? .unchanged : .duplicate
-        }
+        if run > 0, old[2] == run { return old[1] == hash ? .repeated : .duplicate }
         let row: Int64 = old[0]
+        let other: Int64 = old[3]
+        if other != source {
+            try DocumentClaims.remove(db, id: document.id, source: source)
+            try DocumentClaims.add(db, id: document.id, source: other, run: old[2], hash: old[1])
+        }
         if old[1] == hash {
             if let other = old[3] as Int64?, other != source { sharing.insert(other) }
             if old[2] != run || old[3] != source {
@@ -124,6 +129,7 @@ struct DocumentInserter {
             }
             return .unchanged
         }
+        if other == source { try DocumentClaims.contentChanged(db, id: document.id, hash: hash) }
         try Self.delete(db, row: row)
         _ = try put(db, document, hash: hash, source: source, run: run)
         return .replaced
@@ -177,6 +183,7 @@ struct DocumentInserter {
         let find = try db.cachedStatement(sql: "SELECT row FROM documents WHERE id = ?")
         guard let row = try Int64.fetchOne(find, arguments: [id]) else { return false }
         try delete(db, row: row)
+        try db.execute(sql: "DELETE FROM claims WHERE id = ?", arguments: [id])
         return true
     }
 

@@ -29,11 +29,12 @@ struct FileReader: Sendable {
     var format: SourceFormat
     /// The id of the file.
     var id: String
-    /// What stands before ids that other files have too: the file's name without its ending.
-    var scope: String {
-        let name = id.split(separator: "/").last.map(String.init) ?? id
-        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
-        return String(name[..<dot])
+    /// What the ids of its rows begin with that have none of their own (`RowNames`).
+    var rowName: String
+    /// What stands before ids that other files have too: the last part of the name of its rows, or all of it.
+    var scopes: [String] {
+        let name = rowName.split(separator: "/").last.map(String.init) ?? rowName
+        return name == rowName ? [name] : [name, rowName]
     }
 
     /// The file in messages: its path, and the place inside of an archive.
@@ -78,6 +79,8 @@ struct IngestBatch: Sendable {
     var buffer: [UInt8] = []
     var records: [Record] = []
     var finishes: [Finish] = []
+    /// Names that files got for their rows.
+    var rowNames: [RowNames.Entry] = []
     /// Files that are read from the disk, which weigh as if they were in the buffer.
     var filesOnDisk = 0
 

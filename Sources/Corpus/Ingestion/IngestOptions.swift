@@ -74,6 +74,8 @@ public struct IngestSummary: Sendable, Hashable {
     public var replaced = 0
     /// Documents that were read and found unchanged.
     public var unchanged = 0
+    /// Documents that were given more than once with the same id and content, by one file or several, and are kept once.
+    public var repeated = 0
     /// Documents deleted because their source has them no more, or is gone from its folder.
     public var deleted = 0
     /// Files and records that were set aside.

@@ -50,6 +50,7 @@ private struct Ingestion {
     var summary = IngestSummary()
     var documents = 0
     var batch = IngestBatch()
+    var rowNames: RowNames
     /// Bytes of a batch at most: with what is parsed and what is being committed, some tens of megabytes are held.
     static let batchBytes = 4 << 20
     /// Files of a batch that are read from the disk while they are parsed.
@@ -73,41 +74,36 @@ private struct Ingestion {
             try Row.fetchAll(db, sql: "SELECT id, path FROM sources").filter { paths.contains($0[1]) }
                 .map { $0[0] as Int64 }
         }
+        rowNames = try writer.read { try RowNames($0) }
         committer = try BatchCommitter(writer: writer, summary: summary, present: Set(present))
     }
 
     mutating func run(progress: (IngestProgress) -> Void, isCancelled: () -> Bool) throws -> IngestSummary {
-        guard try readAll(list.sources, progress: progress, isCancelled: isCancelled) else {
+        guard try read(list.sources, progress: progress, isCancelled: isCancelled) else {
             return try end(cancelled: true)
         }
-        var result = try end(cancelled: false)
+        try flush()
+        try committer.wait()
         let gone = try deleteGoneSources()
-        result.deleted += gone
-        // What went may stand in other files as well, which were passed over as unchanged.
-        if result.deleted > 0, let again = try sourcesToReadAgain() {
-            guard try readAll(again, progress: progress, isCancelled: isCancelled) else {
-                return try end(cancelled: true)
-            }
-            result = try end(cancelled: false)
-            result.deleted += gone
+        // What a file gave may have stood for another one, which gave something else: that is read again.
+        for _ in 0..<3 {
+            let paths = try writer.read { try DocumentClaims.pathsToReadAgain($0) }
+            let again = list.sources.filter { paths.contains($0.path) && !$0.isStandardInput }
+            if again.isEmpty { break }
+            guard try read(again, progress: progress, isCancelled: isCancelled) else { return try end(cancelled: true) }
+            summary.sourcesUnchanged -= min(again.count, summary.sourcesUnchanged)
+            try flush()
+            try committer.wait()
         }
+        try noteGoneInputs()
+        var result = try end(cancelled: false)
+        result.deleted += gone
         report(progress)
         return result
     }
 
-    /// The sources that share documents with others, to be read once more; nil when there are none.
-    private func sourcesToReadAgain() throws -> [SourceList.Source]? {
-        let paths = try writer.write { db in
-            try DocumentInserter.forgetSharing(db).compactMap {
-                try String.fetchOne(db, sql: "SELECT path FROM sources WHERE id = ?", arguments: [$0])
-            }
-        }
-        let again = list.sources.filter { paths.contains($0.path) && !$0.isStandardInput }
-        return again.isEmpty ? nil : again
-    }
-
-    /// Returns false when it was cancelled.
-    private mutating func readAll(
+    /// Reads those of some sources that changed. Returns false when it was cancelled.
+    private mutating func read(
         _ sources: [SourceList.Source], progress: (IngestProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
         for source in sources {
@@ -150,7 +146,7 @@ private struct Ingestion {
     }
 
     private mutating func flush() throws {
-        guard !batch.records.isEmpty || !batch.finishes.isEmpty else { return }
+        guard !batch.records.isEmpty || !batch.finishes.isEmpty || !batch.rowNames.isEmpty else { return }
         let outcomes = batch.parse(splitter)
         try committer.wait()
         committer.start(batch, outcomes)
@@ -225,6 +221,9 @@ private struct Ingestion {
         let source = active.source
         let file = try FileStream(source.place)
         let head = try PeekedStream(file, count: 1 << 16)
+        if source.isStandardInput, head.head.isEmpty {
+            throw CorpusError(.badInput, "standard input is empty; there is nothing to read")
+        }
         let format = source.format ?? Self.format(name: source.name, head)
         guard let format else {
             let kind = head.head.withUnsafeBufferPointer { SourceFormat.binaryName($0) }
@@ -266,7 +265,7 @@ private struct Ingestion {
         _ stream: PeekedStream, _ active: ActiveSource, name: String, place: String, format: SourceFormat,
         resume: (position: Int, line: Int)? = nil, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
-        let reading = active.source.reading
+        let (reading, rowName) = reading(of: name, place: place, format: format, active)
         let isStream: Bool =
             switch format {
             case .jsonl, .csv, .tsv, .mbox: true
@@ -280,19 +279,19 @@ private struct Ingestion {
             let rows = try ParquetStream(active.source.place)
             let whole = try readRecords(
                 rows, active, name: name, place: place, format: .jsonl, counted: .parquet, resume: nil,
-                progress: progress,
-                isCancelled: isCancelled)
+                reading: reading, progress: progress, isCancelled: isCancelled)
             if whole { try rows.finish() }
             return whole
         }
         if isStream {
             return try readRecords(
                 stream, active, name: name, place: place, format: format, counted: format, resume: resume,
-                progress: progress, isCancelled: isCancelled)
+                reading: reading, progress: progress, isCancelled: isCancelled)
         }
         let bytes = try stream.all(limit: reading.limits.documentBytes)
         let reader = addReader(
-            FileReader(kind: .whole(DocumentReader(reading)), format: format, id: name, place: place))
+            FileReader(
+                kind: .whole(DocumentReader(reading)), format: format, id: name, rowName: rowName, place: place))
         let start = batch.buffer.count
         batch.buffer.append(contentsOf: bytes)
         batch.records.append(
@@ -301,24 +300,39 @@ private struct Ingestion {
         return true
     }
 
+    /// How a file is read: as its source is, its rows named so that no other file has their ids.
+    private mutating func reading(
+        of name: String, place: String, format: SourceFormat, _ active: ActiveSource
+    ) -> (options: ReadingOptions, rowName: String) {
+        var options = active.source.reading
+        let kinds: Set<SourceFormat> = [.jsonl, .json, .csv, .tsv, .parquet, .yaml, .xml]
+        guard kinds.contains(format) else { return (options, RecordSource.stem(of: name)) }
+        let (rowName, new) = rowNames.name(of: name, path: place, source: active.row)
+        if let new { batch.rowNames.append(new) }
+        if rowName != RecordSource.stem(of: name) { options.rowNames[name] = rowName }
+        return (options, rowName)
+    }
+
     /// Reads a stream of records. Returns false when it was cancelled.
     private mutating func readRecords(
         _ stream: any ByteStream, _ active: ActiveSource, name: String, place: String, format: SourceFormat,
-        counted: SourceFormat, resume: (position: Int, line: Int)?, progress: (IngestProgress) -> Void,
-        isCancelled: () -> Bool
+        counted: SourceFormat, resume: (position: Int, line: Int)?, reading: ReadingOptions,
+        progress: (IngestProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
         let path = active.source.path
         let origin = active.source.place
         let isFile = place == path && !active.source.isStandardInput
         let opened = try RecordSource(
-            stream, format: format, id: name, options: active.source.reading,
+            stream, format: format, id: name, options: reading,
             resume: resume.map { resume in
                 (resume.position, resume.line, { try FileStream(origin, offset: $0) as any ByteStream })
             })
         if let note = opened.note { summary.note(place, note) }
         summary.kinds[counted, default: IngestSummary.Kind()].files += 1
         let canResume = isFile && opened.isResumable && (format == .jsonl || format == .csv || format == .tsv)
-        let file = FileReader(kind: .records(opened.parser), format: counted, id: name, place: place)
+        let file = FileReader(
+            kind: .records(opened.parser), format: counted, id: name,
+            rowName: reading.rowNames[name] ?? RecordSource.stem(of: name), place: place)
         var source = addSource(active)
         var reader = addReader(file)
         var last = opened.reader.position
@@ -403,14 +417,16 @@ private struct Ingestion {
         let reader = addReader(
             FileReader(
                 kind: .whole(DocumentReader(active.source.reading)), format: format, id: active.source.name,
-                place: active.source.path))
+                rowName: RecordSource.stem(of: active.source.name), place: active.source.path))
         batch.records.append(IngestBatch.Record(source: addSource(active), reader: reader, range: nil))
         batch.filesOnDisk += 1
     }
 
     private mutating func addProblem(_ reason: String, of active: ActiveSource, place: String, format: SourceFormat) {
         let reader = addReader(
-            FileReader(kind: .whole(DocumentReader(active.source.reading)), format: format, id: place, place: place))
+            FileReader(
+                kind: .whole(DocumentReader(active.source.reading)), format: format, id: place, rowName: place,
+                place: place))
         batch.records.append(
             IngestBatch.Record(source: addSource(active), reader: reader, range: nil, problem: reason))
     }
@@ -418,6 +434,27 @@ private struct Ingestion {
     private mutating func addFinish(_ active: ActiveSource, hash: UInt64?) {
         let index = addSource(active)
         batch.finishes.append(IngestBatch.Finish(source: index, afterRecord: batch.records.count, hash: hash))
+    }
+
+    /// Says of files that are gone, and of whose folder nothing was said this time, that their documents stay.
+    private mutating func noteGoneInputs() throws {
+        let present = Set(list.sources.map(\.path))
+        let paths = try writer.read { db in
+            try String.fetchAll(
+                db,
+                sql:
+                    "SELECT path FROM sources s WHERE path <> '-' AND EXISTS (SELECT 1 FROM documents WHERE source = s.id)"
+            )
+        }
+        let gone = paths.filter { path in
+            !present.contains(path) && !list.folders.contains { path.hasPrefix($0) } && FileSystem.status(path) == nil
+        }
+        guard let first = gone.min() else { return }
+        let others = gone.count > 1 ? " and \(gone.count - 1) more" : ""
+        summary.note(
+            first,
+            "this file\(others) was read before and is not there any more; what it gave stays until the folder is named that it was in, or `forage corpus delete` takes it out"
+        )
     }
 
     /// Deletes the documents of files that are gone from the folders that were read, or that are left out now.
@@ -429,7 +466,7 @@ private struct Ingestion {
         }
         guard !list.folders.isEmpty else { return 0 }
         return try writer.write { db in
-            var deleted = 0
+            var (deleted, passedOn) = (0, 0)
             for row in try Row.fetchAll(db, sql: "SELECT id, path FROM sources ORDER BY id") {
                 let path: String = row[1]
                 // A file that is there and was not looked for this time is not gone.
@@ -437,13 +474,13 @@ private struct Ingestion {
                     FileSystem.status(path) == nil || isLeftOut(path)
                 else { continue }
                 let id: Int64 = row[0]
-                try db.execute(
-                    sql: "DELETE FROM texts WHERE row IN (SELECT row FROM documents WHERE source = ?)", arguments: [id])
-                try db.execute(sql: "DELETE FROM documents WHERE source = ?", arguments: [id])
-                deleted += db.changesCount
+                let gone = try DocumentClaims.release(db, source: id, keeping: nil)
+                deleted += gone.deleted
+                passedOn += gone.passedOn
+                try db.execute(sql: "DELETE FROM row_names WHERE source = ?", arguments: [id])
                 try db.execute(sql: "DELETE FROM sources WHERE id = ?", arguments: [id])
             }
-            if deleted > 0 { try db.countChange() }
+            if deleted + passedOn > 0 { try db.countChange() }
             return deleted
         }
     }

@@ -28,7 +28,7 @@ struct SourceList {
             let fields = reading.fields
             let names = [fields.id ?? "", fields.title ?? "", fields.text?.joined(separator: ",") ?? ""]
             return
-                "3 \(format?.rawValue ?? "") \(reading.encoding ?? "") \(names.joined(separator: " ")) \(fields.leftOut.sorted().joined(separator: ","))"
+                "4 \(format?.rawValue ?? "") \(reading.encoding ?? "") \(names.joined(separator: " ")) \(fields.leftOut.sorted().joined(separator: ","))"
         }
     }
 

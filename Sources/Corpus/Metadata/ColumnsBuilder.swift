@@ -60,6 +60,12 @@ final class ColumnsBuilder {
         let decimals = decimalsBeside(documentCount: documentCount)
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
+            // What held empty lists only, beside objects with members, is no field.
+            if columns[index].raw.documents.isEmpty, declared[name] == nil,
+                columns.contains(where: { $0.name.hasPrefix(name + ".") })
+            {
+                continue
+            }
             var reading = columns[index].raw.inferred(beside: decimals[index])
             if reading.type == .number { reading.type = Self.named(name, columns[index].raw) ?? .number }
             reading.type = declared[name] ?? reading.type
@@ -72,6 +78,8 @@ final class ColumnsBuilder {
                 "name": .string(name), "type": .string(type.rawValue), "declared": .bool(declared[name] != nil),
                 "distinct": .integer(distinct), "odd": .integer(odd.count), "decimal_comma": .bool(isComma),
                 "odd_examples": .array(odd.examples.map { .string($0) }),
+                "nearly": declared[name] == nil && type == .text
+                    ? columns[index].raw.nearly(decimal: reading.decimal)?.json ?? .null : .null,
             ])
             columns[index].raw = RawColumn()  // its memory is not needed any more
         }
@@ -203,13 +211,20 @@ final class ColumnsBuilder {
     ) throws -> (codes: [UInt32], distinct: Int, floats: [Double]) {
         switch reading.type {
         case .number, .numberList:
-            // Whole numbers beyond 53 bits are kept as such, unless fractions stand beside them.
+            // Whole numbers beyond 53 bits are kept as such, also where fractions stand beside them.
             if let integers = Self.integers(raw, reading) {
                 let (codes, values) = Self.rank(raw) {
                     RawColumn.number($0, reading).flatMap(integers)
                 }
                 try file.add("\(key).integers", values)
                 return (codes, values.count, [])
+            }
+            if Self.hasLargeIntegers(raw, reading) {
+                let (codes, values) = Self.rank(raw) { RawColumn.number($0, reading).flatMap(ExactNumber.init) }
+                let numbers = values.map(\.number)
+                try file.add("\(key).numbers", numbers)
+                try file.add("\(key).exact", values.map(\.exact))
+                return (codes, values.count, numbers)
             }
             let (codes, values) = Self.rank(raw) { RawColumn.number($0, reading)?.double }
             try file.add("\(key).numbers", values)
@@ -258,6 +273,13 @@ final class ColumnsBuilder {
         return isLarge ? integer : nil
     }
 
+    private static func hasLargeIntegers(_ raw: RawColumn, _ reading: RawColumn.Reading) -> Bool {
+        (0..<raw.interner.count).contains { index in
+            if case .integer? = RawColumn.number(raw.value(index), reading) { return true }
+            return false
+        }
+    }
+
     private static func rank<Value: Comparable>(
         _ raw: RawColumn, _ convert: (RawColumn.Value) -> Value?
     ) -> (codes: [UInt32], values: [Value]) {
@@ -276,6 +298,25 @@ final class ColumnsBuilder {
         }
         return (codes, values)
     }
+}
+
+/// A number with what a `Double` loses of it: whole numbers of 54 to 64 bits.
+private struct ExactNumber: Comparable {
+    var number: Double
+    /// The number itself where it is whole and of more than 53 bits; else 0.
+    var exact: Int64
+
+    init?(_ value: MetadataValue) {
+        switch value {
+        case .integer(let integer): (number, exact) = (Double(integer), integer)
+        case .number(let own):
+            let isLarge = own.magnitude > Double(NumberText.exactLimit)
+            (number, exact) = (own, isLarge ? Int64(exactly: own) ?? 0 : 0)
+        default: return nil
+        }
+    }
+
+    static func < (a: ExactNumber, b: ExactNumber) -> Bool { (a.number, a.exact) < (b.number, b.exact) }
 }
 
 /// A text that is compared by its UTF-8 bytes, as the dictionary of a column is ordered.

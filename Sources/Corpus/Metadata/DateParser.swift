@@ -149,8 +149,14 @@ public enum DateParser {
                 if (1000...2999).contains(all / 10_000) { return (all / 10_000, all / 100 % 100, all % 100) }
             }
             at = start
-            guard let year = digits(4...4), let mark = next,
-                [UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ".")].contains(mark)
+            // With full stops only as a whole day: 2023.10 is a number, 2023.1.2 a version.
+            if let year = digits(4...4), take(UInt8(ascii: ".")), let month = digits(2...2), take(UInt8(ascii: ".")),
+                let day = digits(2...2)
+            {
+                return (year, month, day)
+            }
+            at = start
+            guard let year = digits(4...4), let mark = next, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "/")
             else {
                 at = start
                 return nil

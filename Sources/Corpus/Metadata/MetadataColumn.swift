@@ -34,6 +34,8 @@ final class MetadataColumn: Sendable {
     let codes: Codes?
     /// Numbers as they are, where the dictionary is large; NaN for none.
     let values: MappedArray<Double>?
+    /// Beside numbers, some of which are whole and of more than 53 bits: these as they are; 0 for the others.
+    let exact: MappedArray<Int64>?
     /// For lists: document d has `elements[listStarts[d] ..< listStarts[d + 1]]`.
     let listStarts: MappedArray<UInt32>
     let elements: MappedArray<UInt32>
@@ -85,6 +87,8 @@ final class MetadataColumn: Sendable {
                 codes = .words(try array("codes", count: documentCount))
             }
         }
+        exact =
+            type.isNumeric && file.contains("\(key).exact") ? try array("exact", count: distinctCount) : nil
         values = file.contains("\(key).values") ? try array("values", count: documentCount) : nil
         starts = try array("starts", count: distinctCount + 2)
         postings = try array("postings", count: codes == nil ? nil : documentCount)
@@ -164,7 +168,9 @@ final class MetadataColumn: Sendable {
     /// - Precondition: the code is 1 or more.
     func value(ofCode code: Int) -> MetadataValue {
         switch dictionary {
-        case .numbers(let numbers): return .number(numbers[code - 1])
+        case .numbers(let numbers):
+            if let exact, exact[code - 1] != 0 { return .exact(exact[code - 1]) }
+            return .number(numbers[code - 1])
         case .integers(let numbers): return .exact(numbers[code - 1])
         case .dates(let dates): return .date(dates[code - 1])
         case .booleans(let booleans): return .boolean(booleans[code - 1] != 0)
@@ -176,6 +182,7 @@ final class MetadataColumn: Sendable {
     var needsExactSums: Bool {
         switch dictionary {
         case .integers: return true
+        case .numbers where exact != nil: return true
         case .numbers(let numbers):
             guard let least = numbers.elements.first, let greatest = numbers.elements.last else { return false }
             let count = isList ? elements.count : documentCount

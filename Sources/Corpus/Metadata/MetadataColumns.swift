@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
+package import Base
 import Text
 
 /// What a metadata field is: its name, its type and how many values it has.
@@ -20,13 +20,17 @@ public struct MetadataField: Sendable, Hashable {
     public var oddCount: Int
     /// A few of them.
     public var oddExamples: [String]
+    /// For texts that are numbers or dates for the most part: what they would be, and what keeps them from it.
+    public var nearly: NearType?
     /// Whether its numbers were written with a comma before the fraction.
     public var hasDecimalComma: Bool
 
     public init(
         name: String, type: FieldType, isDeclared: Bool, distinctCount: Int, documentCount: Int, oddCount: Int = 0,
-        oddExamples: [String] = [], hasDecimalComma: Bool = false
+        oddExamples: [String] = [], hasDecimalComma: Bool = false,
+        nearly: NearType? = nil
     ) {
+        self.nearly = nearly
         self.hasDecimalComma = hasDecimalComma
         self.oddCount = oddCount
         self.oddExamples = oddExamples
@@ -35,6 +39,46 @@ public struct MetadataField: Sendable, Hashable {
         self.isDeclared = isDeclared
         self.distinctCount = distinctCount
         self.documentCount = documentCount
+    }
+}
+
+/// The type that a field of texts would have without some of its values.
+public struct NearType: Sendable, Hashable {
+    /// Numbers or dates.
+    public var type: FieldType
+    /// How many values are none.
+    public var oddCount: Int
+    /// A few of them.
+    public var oddExamples: [String]
+    /// Whether all are dates of which day and month cannot be told apart.
+    public var isAmbiguous = false
+
+    package init(type: FieldType, oddCount: Int, oddExamples: [String]) {
+        self.type = type
+        self.oddCount = oddCount
+        self.oddExamples = oddExamples
+    }
+
+    package init?(_ json: JSONValue?) {
+        guard let json, let type = json["type"]?.string.flatMap(FieldType.init(rawValue:)) else { return nil }
+        self.init(
+            type: type, oddCount: json["odd"]?.int ?? 0,
+            oddExamples: json["examples"]?.array?.compactMap(\.string) ?? [])
+        isAmbiguous = json["ambiguous"]?.bool ?? false
+    }
+
+    package var json: JSONValue {
+        [
+            "type": .string(type.rawValue), "odd": .integer(oddCount),
+            "examples": .array(oddExamples.map { .string($0) }), "ambiguous": .bool(isAmbiguous),
+        ]
+    }
+
+    /// The odd values in words: `2 values are no number (soon, later)`.
+    package var description: String {
+        if isAmbiguous { return "day and month cannot be told apart (\(oddExamples.joined(separator: ", ")))" }
+        return
+            "\(oddCount) \(oddCount == 1 ? "value is" : "values are") no \(type.singular) (\(oddExamples.joined(separator: ", ")))"
     }
 }
 
@@ -72,7 +116,7 @@ public final class MetadataColumns: Sendable {
                     name: name, type: type, isDeclared: entry["declared"]?.bool ?? false, distinctCount: distinct,
                     documentCount: documentCount - column.count(ofCode: 0), oddCount: entry["odd"]?.int ?? 0,
                     oddExamples: entry["odd_examples"]?.array?.compactMap(\.string) ?? [],
-                    hasDecimalComma: entry["decimal_comma"]?.bool ?? false))
+                    hasDecimalComma: entry["decimal_comma"]?.bool ?? false, nearly: NearType(entry["nearly"])))
         }
         self.fields = fields
         self.columns = columns

@@ -16,18 +16,26 @@ enum NumberText {
         "", "-", "--", "—", "–", "?", ".", "...", "…", "n/a", "n.a.", "n. a.", "na", "n/d", "n.d.", "nan", "none",
         "null",
         "<na>", "\\n", "nil", "unknown", "missing", "undefined", "tbd", "tba", "k.a.", "k. a.", "not available",
-        "not applicable", "0000-00-00", "0000-00-00 00:00:00", "#n/a", "#value!", "#div/0!", "#ref!", "#num!", "#name?",
-        "#null!",
+        "not applicable", "#n/a", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!",
+        // MySQL's day that is none.
+        "0000-00-00",
     ]
 
     /// Whether a text says that there is no value.
     static func isMissing(_ text: String) -> Bool {
-        text.utf8.count <= 20 && missingMarks.contains(text.trimmed().lowercased())
+        if text.utf8.count == 19, text == "0000-00-00 00:00:00" { return true }
+        return text.utf8.count <= 16 && missingMarks.contains(text.trimmed().lowercased())
     }
 
-    /// Whether a text is digits that a number would not keep: a code with a leading zero, or more digits than 64 bits hold.
+    /// Whether a text is digits that a number would not keep: a code with a leading zero, more digits than 64 bits hold, or
+    /// the number of a telephone as E.164 writes it (`+4791234567`).
     static func isCode(_ text: String) -> Bool {
-        let digits = text.utf8
+        var digits = text.utf8[...]
+        if digits.first == 43 {
+            guard (9...16).contains(digits.count) else { return false }
+            digits = digits.dropFirst()
+            return digits.allSatisfy { $0 >= 48 && $0 < 58 }
+        }
         guard digits.count > 1, digits.allSatisfy({ $0 >= 48 && $0 < 58 }) else { return false }
         return digits.first == 48 || Int64(text) == nil
     }
@@ -76,6 +84,7 @@ struct WrittenNumber {
         guard text.utf8.count <= Self.longest, text.utf8.contains(where: { $0 >= 48 && $0 < 58 || $0 >= 0x80 }) else {
             return nil
         }
+        if text.utf8.first == 43, NumberText.isCode(text) { return nil }
         var rest = text.trimmed()[...]
         // Telephone numbers as the world writes them: a plus sign, the country, no fraction.
         if rest.utf8.first == UInt8(ascii: "+"), rest.utf8.count >= 9,

@@ -143,6 +143,60 @@ struct RawColumn {
         return odd <= 1 || odd * 10 <= fitting ? reading : Reading(type: .text)
     }
 
+    /// For a column of nothing but dates such as `03/04/2024`, whose order no value tells.
+    private func ambiguousDates() -> NearType? {
+        var examples: [String] = []
+        for index in 0..<interner.count {
+            guard case .text(let text) = value(index) else { return nil }
+            if NumberText.isMissing(text) { continue }
+            guard DateParser.slashed(text) != nil else { return nil }
+            if examples.count < 3 { examples.append(text) }
+        }
+        guard !examples.isEmpty else { return nil }
+        var near = NearType(type: .date, oddCount: codes.count, oddExamples: examples)
+        near.isAmbiguous = true
+        return near
+    }
+
+    /// For a column of texts: the type that two thirds of its values or more have, and what the others are. Nil where there
+    /// is none, and for codes.
+    func nearly(decimal: NumberText.Decimal) -> NearType? {
+        guard !hasLists, !documents.isEmpty else { return nil }
+        let order = dateOrder()
+        let numbers = Reading(type: .number, decimal: decimal)
+        func fits(_ index: Int) -> (number: Bool, date: Bool, isMissing: Bool, isCode: Bool) {
+            let value = value(index)
+            guard case .text(let text) = value else { return (Self.number(value, numbers) != nil, false, false, false) }
+            if NumberText.isMissing(text) { return (false, false, true, false) }
+            if NumberText.isCode(text) { return (false, false, false, true) }
+            let isShort = text.utf8.count <= 40
+            let isNumber = isShort && Self.number(value, numbers) != nil
+            return (isNumber, isShort && !isNumber && DateParser.span(text, order: order) != nil, false, false)
+        }
+        // Most columns of texts are told by their first values.
+        if order == nil, let ambiguous = ambiguousDates() { return ambiguous }
+        let first = (0..<min(interner.count, 200)).map(fits)
+        guard first.count(where: { $0.number || $0.date }) * 2 >= first.count else { return nil }
+        var known = first
+        known.reserveCapacity(interner.count)
+        for index in known.count..<max(interner.count, known.count) { known.append(fits(index)) }
+        guard !known.contains(where: \.isCode) else { return nil }
+        var (numeric, dated, all) = (0, 0, 0)
+        for code in codes where !known[Int(code)].isMissing {
+            all += 1
+            if known[Int(code)].number { numeric += 1 }
+            if known[Int(code)].date { dated += 1 }
+        }
+        let isNumber = numeric >= dated
+        let fitting = max(numeric, dated)
+        guard fitting >= 4, fitting * 3 >= all * 2, fitting < all else { return nil }
+        var examples: [String] = []
+        for (index, kind) in known.enumerated() where !kind.isMissing && !(isNumber ? kind.number : kind.date) {
+            if examples.count < 3 { examples.append(String(Self.text(value(index)).prefix(40))) }
+        }
+        return NearType(type: isNumber ? .number : .date, oddCount: all - fitting, oddExamples: examples)
+    }
+
     /// The type of nearly all distinct values.
     private func inferredByValues(beside decimal: NumberText.Decimal) -> Reading {
         let written = notation()

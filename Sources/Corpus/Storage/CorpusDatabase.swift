@@ -112,7 +112,10 @@ enum CorpusDatabase {
 
     private static func migrate(_ db: Database, folder: String) throws {
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if version != 0 { return try checkVersion(db, folder: folder) }
+        if version != 0 {
+            try checkVersion(db, folder: folder)
+            return try addOwnership(db)
+        }
         guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0 else {
             throw CorpusError(.notACorpus, "\(folder)/\(fileName) is a database of another program")
         }
@@ -137,6 +140,23 @@ enum CorpusDatabase {
                     checksum INTEGER NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (generation, role)) WITHOUT ROWID;
                 PRAGMA user_version = \(formatVersion);
                 """)
+        try addOwnership(db)
+    }
+
+    /// The tables of who else gave a document (`DocumentClaims`), and of what rows of files are named after (`RowNames`).
+    /// Corpora made before there were any get them here.
+    private static func addOwnership(_ db: Database) throws {
+        guard try !db.tableExists("claims") else { return }
+        try db.execute(
+            sql: """
+                CREATE TABLE claims (
+                    id TEXT NOT NULL, source INTEGER NOT NULL, run INTEGER NOT NULL, hash INTEGER NOT NULL,
+                    PRIMARY KEY (id, source)) WITHOUT ROWID;
+                CREATE INDEX claims_by_source ON claims (source);
+                CREATE TABLE row_names (
+                    name TEXT PRIMARY KEY, source INTEGER NOT NULL, file TEXT NOT NULL) WITHOUT ROWID;
+                """)
+        try RowNames.remember(db)
     }
 }
 

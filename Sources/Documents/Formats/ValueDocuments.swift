@@ -7,12 +7,14 @@ import OrderedCollections
 enum ValueDocuments {
     /// The documents of a value. A list of objects gives records, as does an object that wraps one list of objects or is a
     /// dictionary of like objects; any other object is one document.
+    /// - Parameter rowName: what ids of records begin with that have none; nil for the id without its ending.
     static func read(
-        _ value: JSONValue, id: String, name: String, fields: RecordFields, problems: inout [String]
+        _ value: JSONValue, id: String, name: String, rowName: String? = nil, fields: RecordFields,
+        problems: inout [String]
     ) -> [SourceDocument] {
         if let cells = notebook(value, id: id, name: name) { return [cells] }
         if let records = records(in: value) {
-            let stem = id.prefix(upTo: id.lastIndex(of: ".") ?? id.endIndex)
+            let stem = rowName ?? String(id.prefix(upTo: id.lastIndex(of: ".") ?? id.endIndex))
             let mapper = RecordMapper(fields, sample: records.prefix(100).map(\.1), fallbackID: { "\(stem):\($0)" })
             var documents: [SourceDocument] = []
             for (index, (key, record)) in records.enumerated() {

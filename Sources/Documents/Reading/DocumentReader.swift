@@ -13,6 +13,8 @@ package struct ReadingOptions: Sendable, Hashable {
     /// A program and its first arguments that reads one PDF in a process of its own, so that a file which crashes or hangs
     /// poppler takes nothing with it. Nil reads PDF in this process.
     package var helper: [String]?
+    /// What ids of rows begin with, by the id of their file, where that is not its id without the ending.
+    package var rowNames: [String: String] = [:]
 
     package init() {}
 }
@@ -214,7 +216,8 @@ package struct DocumentReader: Sendable {
             }
             var problems: [String] = []
             reading.documents = ValueDocuments.read(
-                value, id: id, name: name, fields: options.fields, problems: &problems)
+                value, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
+                problems: &problems)
             reading.problems += problems.map { ("", $0) }
             if reading.documents.isEmpty, problems.isEmpty { reading.notes.append("it holds no records and no text") }
         case .text where id.lowercased().hasSuffix(".toml"):
@@ -257,12 +260,14 @@ package struct DocumentReader: Sendable {
                 // A list of objects is records; any other YAML reads best as it was written.
                 if case .array(let elements) = value, elements.contains(where: { $0.object != nil }) {
                     reading.documents += ValueDocuments.read(
-                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                        value, id: own, name: name, rowName: options.rowNames[own], fields: options.fields,
+                        problems: &problems)
                 } else if values.count == 1 {
                     reading.documents.append(Self.settings(value, text: text, id: own, name: name))
                 } else {
                     reading.documents += ValueDocuments.read(
-                        value, id: own, name: name, fields: options.fields, problems: &problems)
+                        value, id: own, name: name, rowName: options.rowNames[own], fields: options.fields,
+                        problems: &problems)
                 }
                 reading.problems += problems.map { ("", $0) }
             }
@@ -290,6 +295,48 @@ package struct DocumentReader: Sendable {
             document.metadata[field] = value
         }
         return document
+    }
+
+    private func readXML(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
+        let head = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
+        if head.prefix(2000).lowercased().contains("<html") {
+            let text = try self.text(bytes, format: .html, into: &reading)
+            reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
+            return
+        }
+        if head.contains("<office:document") {
+            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
+            return
+        }
+        let (root, value, isBroken) = try XMLDocument.value(bytes, encoding: nil)
+        if isBroken { reading.notes.append("its XML is not well formed; it was read as far as it goes") }
+        if XMLDocument.isProse(root: root, head: head) {
+            let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
+            reading.documents = [SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)]
+        } else {
+            var problems: [String] = []
+            // Feeds wrap their entries once more.
+            var inner = value["channel"] ?? value
+            if ["rss", "feed", "RDF"].contains(root) { inner = Self.withoutMarkup(inner, name: name) }
+            reading.documents = ValueDocuments.read(
+                inner, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
+                problems: &problems)
+            reading.problems += problems.map { ("", $0) }
+        }
+        guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
+    }
+
+    /// A feed whose entries are HTML in texts, as the text that it shows.
+    private static func withoutMarkup(_ value: JSONValue, name: String) -> JSONValue {
+        switch value {
+        case .object(let members): return .object(members.mapValues { withoutMarkup($0, name: name) })
+        case .array(let elements): return .array(elements.map { withoutMarkup($0, name: name) })
+        case .string(let text)
+        where text.contains("</") || text.contains("/>") || text.contains("<br") || text.contains("<p>"):
+            guard let page = try? HTMLDocument.read(text, id: "", name: ""), !page.text.isEmpty else { return value }
+            return .string(page.text)
+        default: return value
+        }
     }
 
     // MARK: Packages

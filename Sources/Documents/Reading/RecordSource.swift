@@ -38,7 +38,7 @@ package struct RecordSource {
         var skipped = mark
         var lines = 0
         let cut: RecordCut
-        let stem = format == .mbox ? id : String(id.prefix(upTo: Self.stemEnd(id)))
+        let stem = format == .mbox ? id : options.rowNames[id] ?? Self.stem(of: id)
         let fallback: @Sendable (Int) -> String = { "\(stem):\($0)" }
         switch format {
         case .csv, .tsv:
@@ -93,6 +93,12 @@ package struct RecordSource {
             let sample = Self.sample(text.head.dropFirst(mark), cut: cut)
             let mapper = RecordMapper(options.fields, sample: sample, fallbackID: fallback)
             if let found = mapper.note { notes.append(found) }
+            for named in [options.fields.id, options.fields.title].compactMap({ $0 }) where !sample.isEmpty {
+                let top = named.split(separator: ".").first.map(String.init) ?? named
+                if !sample.contains(where: { $0[named] != nil || $0[top] != nil }) {
+                    notes.append("no record at its beginning has \"\(named)\"")
+                }
+            }
             parser = RecordParser(kind: .json(mapper, byLine: format == .jsonl), id: id, options: options)
             reader = try Self.resumed(
                 RecordReader(text, cut: cut, limit: limit, position: skipped), cut, limit, cut == .lines ? resume : nil,
@@ -101,11 +107,10 @@ package struct RecordSource {
         note = notes.isEmpty ? nil : notes.joined(separator: "; ")
     }
 
-    private static func stemEnd(_ id: String) -> String.Index {
-        guard let dot = id.lastIndex(of: "."), dot > (id.lastIndex(of: "/") ?? id.startIndex) else {
-            return id.endIndex
-        }
-        return dot
+    /// A path without the ending of the file's name.
+    package static func stem(of id: String) -> String {
+        guard let dot = id.lastIndex(of: "."), dot > (id.lastIndex(of: "/") ?? id.startIndex) else { return id }
+        return String(id[..<dot])
     }
 
     private static func encoding(_ raw: PeekedStream, _ options: ReadingOptions) throws(DocumentError) -> TextEncoding {

@@ -126,7 +126,8 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
             return named == .text || named == .json || named == .jsonl ? byContent(head, named: named) : named
         }
         let found = byContent(head, named: nil)
-        return found == .text && isSheet(name) ? table(head) ?? found : found
+        guard found == .text, named == nil else { return found }
+        return (isSheet(name) ? table(head) : UnnamedText.kind(head, isWhole: isWhole)) ?? found
     }
 
     /// The kind of a ZIP file.
@@ -180,8 +181,12 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     private static func byContent(_ head: UnsafeBufferPointer<UInt8>, named: SourceFormat?) -> SourceFormat {
         let text = TextDecoding.lenient(head.prefix(4096)).trimmed()
         let start = text.prefix(400).lowercased()
-        if named == .json || named == .jsonl || (named == nil && JSONShape.mayBe(text)) {
-            if let shape = JSONShape.of(head, isNamedLines: named == .jsonl) { return shape }
+        if named == .json || named == .jsonl || (named == nil && (start.hasPrefix("{") || start.hasPrefix("["))) {
+            if named != nil || JSONShape.isPlausible(head),
+                let shape = JSONShape.of(head, isNamedLines: named == .jsonl)
+            {
+                return shape
+            }
             if let named { return named }
         }
         if start.hasPrefix("<!doctype html") || start.hasPrefix("<html") { return .html }

@@ -145,6 +145,12 @@ package struct DelimitedGrammar: Sendable, Hashable {
         // Both readings fit. Who quotes every field writes by the standard.
         let isAllQuoted = fields.count + before > 1 && fields.allSatisfy(\.isQuoted)
         guard columns > 1, !isAllQuoted else { return true }
+        // So does who doubles quotes in a field that goes over lines.
+        func isByTheStandard(_ field: Field) -> Bool {
+            field.isQuoted && field.hasDoubledQuotes && range.lowerBound + field.range.upperBound > firstEnd
+                && range.lowerBound + field.range.lowerBound < firstEnd
+        }
+        guard !fields.contains(where: isByTheStandard) else { return true }
         // Rows of several columns on each of the lines are rows.
         var at = firstEnd + 1
         while at < range.upperBound {

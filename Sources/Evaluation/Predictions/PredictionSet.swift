@@ -248,6 +248,12 @@ public struct PredictionSet: Sendable {
         _ prediction: Prediction?, _ question: EvalQuestion, _ benchmark: AnswerBenchmark, _ hasFacts: Bool,
         _ hasEvidence: Bool, _ totals: inout Totals
     ) {
+        if benchmark == .flashRAG, !question.isAnswerable, question.answers.isEmpty {
+            // SQuAD 2.0: the right answer to a question without one is none.
+            let isNone = prediction?.answer.map { AnswerNormalization.squad.normalize($0).isEmpty } ?? false
+            for name in ["em", "acc", "f1", "precision", "recall"] { totals.add(name, isNone ? 1 : 0) }
+            return
+        }
         let answer = prediction?.answer.map { text in
             benchmark.score(
                 benchmark == .multiHopRAG ? AnswerExtraction.multiHopRAGAnswer(in: text) : text, gold: question.answers)

@@ -39,16 +39,61 @@ public struct RetrievalEvaluation: Sendable {
     /// How the gold of a set names what it wants found.
     private enum GoldNames { case documents, passages, titles }
 
-    private func goldNames(in corpus: any RetrievalCorpus) async throws -> GoldNames {
+    private func goldNames(of questions: [EvalQuestion], in corpus: any RetrievalCorpus) async throws -> GoldNames {
         var isKnown = false
-        for id in Set(set.questions.flatMap { $0.relevance.keys }).sorted() {
+        for id in Set(questions.flatMap { $0.relevance.keys }).sorted() {
             let found = try await corpus.passages(withID: id)
             if found.isEmpty { continue }
             isKnown = true
             if id.contains("#"), found.contains(where: { $0.id == id && $0.documentID != id }) { return .passages }
-            if !set.questions.contains(where: { $0.relevance.keys.contains { $0.contains("#") } }) { break }
+            if !questions.contains(where: { $0.relevance.keys.contains { $0.contains("#") } }) { break }
         }
         return isKnown ? .documents : .titles
+    }
+
+    /// The questions with gold passages of which the set has the texts (reference contexts) named as the corpus names the
+    /// documents that hold these texts. Gold that the corpus knows by its id or title stays as it is.
+    private func matchingTexts(
+        _ questions: [EvalQuestion], _ corpus: any RetrievalCorpus
+    ) async throws -> [EvalQuestion] {
+        let texts = Dictionary(set.passages.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var wanted: OrderedSet<String> = []
+        for question in questions where question.judgments.isEmpty {
+            for id in question.supporting where texts[id]?.title.isEmpty == true { wanted.append(id) }
+        }
+        guard !wanted.isEmpty else { return questions }
+        func words(_ text: String) -> String {
+            text.lowercased().split { !$0.isLetter && !$0.isNumber }.joined(separator: " ")
+        }
+        var names: [String: [String]] = [:]
+        for start in stride(from: 0, to: wanted.count, by: 64) {
+            var batch: [String] = []
+            for id in wanted[start..<min(start + 64, wanted.count)] where try await corpus.passages(withID: id).isEmpty
+            {
+                batch.append(id)
+            }
+            let queries = batch.map { String((texts[$0]?.text ?? "").prefix(400)) }
+            guard !queries.isEmpty else { continue }
+            let lists = try await corpus.search(.keyword, queries: queries, limit: 10, within: nil)
+            for (id, hits) in zip(batch, lists) {
+                let gold = words(texts[id]?.text ?? "")
+                var found: OrderedSet<String> = []
+                for passage in try await corpus.passages(at: hits.map(\.ordinal)) {
+                    let own = words(passage.text)
+                    // A reference may be a part of a passage, or span several.
+                    if own.contains(gold) || (own.count >= 40 && gold.contains(own)) {
+                        found.append(passage.documentID)
+                    }
+                }
+                if !found.isEmpty { names[id] = Array(found) }
+            }
+        }
+        return questions.map { question in
+            var question = question
+            guard question.judgments.isEmpty else { return question }
+            question.supporting = Array(OrderedSet(question.supporting.flatMap { names[$0] ?? [$0] }))
+            return question
+        }
     }
 
     /// Searches for every question that has gold passages.
@@ -60,14 +105,18 @@ public struct RetrievalEvaluation: Sendable {
     public func rankings(_ mode: RetrievalMode, in corpus: any RetrievalCorpus) async throws -> [Ranking] {
         var result: [Ranking] = []
         let limit = cutoffs.max() ?? 10
-        let questions = set.questions.filter { $0.relevance.contains { $0.value > 0 } }
+        let questions = try await matchingTexts(set.questions.filter { $0.relevance.contains { $0.value > 0 } }, corpus)
         guard !questions.isEmpty else {
             throw DatasetError(
                 file: set.name,
-                message: "nothing can be judged: none of the \(set.questions.count) questions names gold passages "
+                message: "nothing can be judged: "
+                    + (set.questions.count == 1
+                        ? "the one question names no gold passages "
+                        : "none of the \(set.questions.count) questions names gold passages ")
+
                     + "(\"supporting\", \"supporting_facts\", \"judgments\", or FlashRAG's metadata)")
         }
-        let names = try await goldNames(in: corpus)
+        let names = try await goldNames(of: questions, in: corpus)
         var seen: Set<String> = []
         for start in stride(from: 0, to: questions.count, by: 64) {
             let batch = questions[start..<min(start + 64, questions.count)]

@@ -77,6 +77,12 @@ extension InMemoryCorpus {
                 guard case .text(let text) = value.folded else { return false }
                 return needle.isEmpty || text.contains(needle)
             }
+        case .like(let field, let pattern):
+            let pattern = LikePattern(pattern)
+            return values(field).contains { value in
+                guard case .text(let text) = value else { return false }
+                return pattern.matches(text)
+            }
         case .exists(let field): return !values(field).isEmpty
         case .match(let field, let text, let mode):
             let wanted = words.terms(in: text)

@@ -185,7 +185,9 @@ public struct IndexBuilder {
 
     /// Whether the live generation already has what a build with these options would make.
     public func isUpToDate(_ generation: GenerationWriter) -> Bool {
-        guard !generation.documentsChanged, let files = generation.previous?.manifest.files else { return false }
+        guard !generation.documentsChanged, let files = generation.previous?.manifest.files,
+            files.keys.allSatisfy({ generation.isWhole(role: $0) })
+        else { return false }
         guard isSame(files[IndexRole.keyword]), files[IndexRole.links] != nil, files[IndexRole.names] != nil
         else { return false }
         let vectors = files[IndexRole.vectors]?.parameters

@@ -233,7 +233,10 @@ public final class LocalCorpus: Sendable {
     }
 
     private func missing(_ index: String) -> SearchIndexError {
-        .missingIndex("\(reader.path) has no \(index) index: run `forage index` on it without leaving it out")
+        .missingIndex(
+            index == "vector"
+                ? "\(reader.path) has no vectors: run `forage index` again with --encoder minilm, or another encoder"
+                : "\(reader.path) has no \(index) index: run `forage index` again")
     }
 
     /// Makes vectors of texts as the corpus's encoder makes them; nil without an encoder.

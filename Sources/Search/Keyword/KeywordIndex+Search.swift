@@ -80,6 +80,8 @@ extension KeywordIndex {
                 if !reading.unknown.contains(term.surface) { reading.unknown.append(term.surface) }
             }
         }
+        // A word that is an abbreviation here and grammar elsewhere (IT) is told once.
+        reading.ignored.removeAll { reading.unknown.contains($0) }
         return reading
     }
 

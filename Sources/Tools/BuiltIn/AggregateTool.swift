@@ -48,7 +48,9 @@ public struct AggregateTool: RetrievalTool {
             + request.groupBy.map(\.name))
             .joined(separator: " ")
         let rows = result.rowCount == 1 ? "" : ", \(counted(result.rowCount, "row"))"
-        let missing = try await Self.missing(in: finalRequest, of: selection.documents, context).map { "; " + $0 }
+        let missing =
+            (try await Self.missing(in: finalRequest, of: selection.documents, context)
+            + Self.textBounds(of: finalRequest, context)).map { "; " + $0 }
         let header =
             "\(context.handle): \(oneLine(what, most: 200)) over \(counted(result.matched, "document")) (\(selection.description))\(rows)"
             + missing.joined()
@@ -95,6 +97,28 @@ public struct AggregateTool: RetrievalTool {
             }
             return
                 "\(held) of \(counted(documents.count, "document")) \(held == 1 ? "has" : "have") \(name)\(odd ?? "")"
+        }
+    }
+
+    /// Says of least and greatest values of texts that texts were compared.
+    private static func textBounds(of request: AggregateRequest, _ context: ToolContext) -> [String] {
+        let fields = OrderedSet(
+            request.measures.compactMap { measure -> String? in
+                switch measure.statistic {
+                case .minimum(let field), .maximum(let field), .argumentOfMinimum(let field),
+                    .argumentOfMaximum(let field):
+                    context.corpus.schema.type(of: field) == .text ? field : nil
+                default: nil
+                }
+            })
+        return fields.map { name in
+            let near = context.corpus.schema.fields.first { $0.name == name }?.nearly
+            let why = near.map {
+                $0.isAmbiguous
+                    ? ": \($0.description)"
+                    : ": \($0.description); index with --field-type \(name)=\($0.type.rawValue) to compare \($0.type.singular)s"
+            }
+            return "\(name) holds texts, which were compared letter by letter\(why ?? "")"
         }
     }
 

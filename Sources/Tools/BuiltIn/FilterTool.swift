@@ -87,8 +87,37 @@ struct Selection {
             "\(counted(field.oddCount, "value")) of \(field.name) \(field.oddCount == 1 ? "is" : "are") no "
                 + "\(field.type.singular) (\(field.oddExamples.joined(separator: ", "))) and counted as missing"
         }
-        standing = ([isComplete ? "complete" : "of what the search found, not of the whole corpus"] + odd)
+        let apart = Self.conditionsOfLists(expression, context.corpus.schema).map {
+            "the conditions on \($0) may hold in different elements of a document's list"
+        }
+        standing = ([isComplete ? "complete" : "of what the search found, not of the whole corpus"] + odd + apart)
             .joined(separator: "; ")
+    }
+}
+
+extension Selection {
+    /// The lists of objects on whose members several conditions must hold together: a corpus keeps the values of each member,
+    /// not which of them stand in one object.
+    static func conditionsOfLists(_ expression: FilterExpression, _ schema: FilterSchema) -> [String] {
+        switch expression {
+        case .and(let parts):
+            var fields: [String: Int] = [:]
+            for part in parts {
+                for list in Set(
+                    part.fields.compactMap { field -> String? in
+                        guard schema.type(of: field)?.isList == true, let dot = field.lastIndex(of: ".") else {
+                            return nil
+                        }
+                        return String(field[..<dot])
+                    })
+                { fields[list, default: 0] += 1 }
+            }
+            let own = fields.filter { $0.value > 1 }.map(\.key).sorted()
+            return own + parts.flatMap { conditionsOfLists($0, schema) }.filter { !own.contains($0) }
+        case .or(let parts): return parts.flatMap { conditionsOfLists($0, schema) }
+        case .not(let part): return conditionsOfLists(part, schema)
+        default: return []
+        }
     }
 }
 
