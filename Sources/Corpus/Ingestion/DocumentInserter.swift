@@ -24,37 +24,7 @@ struct DocumentInserter {
     /// Fields that found no room, by the source that has them, until they are told.
     private(set) var leftOut: [Int64: Set<String>] = [:]
 
-    /// Sources that gave documents which are stored as those of another source: they are read again when documents go.
-    private(set) var sharing: Set<Int64> = []
-
     init(fields: Set<String>) { self.fields = fields }
-
-    private static let sharingSetting = "sources that share documents"
-
-    /// Notes which sources share documents, for later runs.
-    mutating func storeSharing(_ db: Database) throws {
-        guard !sharing.isEmpty else { return }
-        let all = try Self.sharing(db).union(sharing)
-        try db.set(Self.sharingSetting, to: all.sorted().map { String($0) }.joined(separator: " "))
-        sharing = []
-    }
-
-    /// The sources that share documents with others.
-    static func sharing(_ db: Database) throws -> Set<Int64> {
-        Set((try db.setting(sharingSetting) ?? "").split(separator: " ").compactMap { Int64($0) })
-    }
-
-    /// Has the sources that share documents read again, whole, the next time that they are looked at.
-    static func forgetSharing(_ db: Database) throws -> Set<Int64> {
-        let all = try sharing(db)
-        for id in all {
-            try db.execute(
-                sql: "UPDATE sources SET complete = 0, position = 0, line = 0, hash = NULL WHERE id = ?",
-                arguments: [id])
-        }
-        if !all.isEmpty { try db.set(sharingSetting, to: "") }
-        return all
-    }
 
     /// The fields of a source that found no room, told once.
     mutating func takeLeftOut(of source: Int64) -> Set<String> { leftOut.removeValue(forKey: source) ?? [] }
@@ -122,7 +92,6 @@ struct DocumentInserter {
             try DocumentClaims.add(db, id: document.id, source: other, run: old[2], hash: old[1])
         }
         if old[1] == hash {
-            if let other = old[3] as Int64?, other != source { sharing.insert(other) }
             if old[2] != run || old[3] != source {
                 try db.cachedStatement(sql: "UPDATE documents SET run = ?, source = ? WHERE row = ?")
                     .execute(arguments: [run, source, row])

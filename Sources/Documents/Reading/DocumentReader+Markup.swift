@@ -26,7 +26,8 @@ extension DocumentReader {
         } else {
             var problems: [String] = []
             reading.documents = ValueDocuments.read(
-                value["channel"] ?? value, id: id, name: name, fields: options.fields, problems: &problems)
+                value["channel"] ?? value, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
+                problems: &problems)
             reading.problems += problems.map { ("", $0) }
         }
         guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
@@ -46,7 +47,9 @@ extension DocumentReader {
     private func add(_ records: [JSONObject], id: String, name: String, into reading: inout Reading) throws {
         var problems: [String] = []
         reading.documents += ValueDocuments.read(
-            .array(records.map { .object($0) }), id: id, name: name, fields: options.fields, problems: &problems)
+            .array(records.map { .object($0) }), id: id, name: name, rowName: options.rowNames[id],
+            fields: options.fields,
+            problems: &problems)
         reading.problems += problems.map { ("", $0) }
     }
 

@@ -297,48 +297,6 @@ package struct DocumentReader: Sendable {
         return document
     }
 
-    private func readXML(_ bytes: [UInt8], id: String, name: String, into reading: inout Reading) throws {
-        let head = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
-        if head.prefix(2000).lowercased().contains("<html") {
-            let text = try self.text(bytes, format: .html, into: &reading)
-            reading.documents = [try HTMLDocument.read(text, id: id, name: name)]
-            return
-        }
-        if head.contains("<office:document") {
-            reading.documents = [try FlatOpenDocument.read(bytes, id: id, name: name)]
-            return
-        }
-        let (root, value, isBroken) = try XMLDocument.value(bytes, encoding: nil)
-        if isBroken { reading.notes.append("its XML is not well formed; it was read as far as it goes") }
-        if XMLDocument.isProse(root: root, head: head) {
-            let (title, text) = try XMLDocument.prose(bytes, encoding: nil)
-            reading.documents = [SourceDocument(id: id, title: title.isEmpty ? name : title, text: text)]
-        } else {
-            var problems: [String] = []
-            // Feeds wrap their entries once more.
-            var inner = value["channel"] ?? value
-            if ["rss", "feed", "RDF"].contains(root) { inner = Self.withoutMarkup(inner, name: name) }
-            reading.documents = ValueDocuments.read(
-                inner, id: id, name: name, rowName: options.rowNames[id], fields: options.fields,
-                problems: &problems)
-            reading.problems += problems.map { ("", $0) }
-        }
-        guard !reading.documents.isEmpty else { throw DocumentError("the XML has no text") }
-    }
-
-    /// A feed whose entries are HTML in texts, as the text that it shows.
-    private static func withoutMarkup(_ value: JSONValue, name: String) -> JSONValue {
-        switch value {
-        case .object(let members): return .object(members.mapValues { withoutMarkup($0, name: name) })
-        case .array(let elements): return .array(elements.map { withoutMarkup($0, name: name) })
-        case .string(let text)
-        where text.contains("</") || text.contains("/>") || text.contains("<br") || text.contains("<p>"):
-            guard let page = try? HTMLDocument.read(text, id: "", name: ""), !page.text.isEmpty else { return value }
-            return .string(page.text)
-        default: return value
-        }
-    }
-
     // MARK: Packages
 
     func addSheets(_ sheets: [Sheet], id: String, title: String, into reading: inout Reading) {
