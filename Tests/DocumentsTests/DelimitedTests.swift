@@ -61,7 +61,8 @@ import Testing
         #expect(try rows(",id,text\n0,1,First row here\n").first?.id == "1")
         // A title and notes above the table.
         let report = try rows("Sales 2024\n\nRegion,Amount,Month\nNorth,5,May\nSouth,7,May\nEast,9,June\n")
-        #expect(report.count == 3 && report[0].text == "Region: North\nAmount: 5\nMonth: May")
+        #expect(report.count == 4 && report[0].text == "Sales 2024")
+        #expect(report[1].text == "Region: North\nAmount: 5\nMonth: May")
         // A table without a header.
         let bare = try rows("7\tThe first passage of many.\n8\tThe second passage of many.\n", "b.tsv")
         #expect(bare.count == 2)

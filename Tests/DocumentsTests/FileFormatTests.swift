@@ -13,7 +13,7 @@ import Testing
             #expect(Workbook.format(code) == .date)
         }
         for code in ["h:mm", "[h]:mm:ss", "mm:ss", "hh:mm AM/PM"] { #expect(Workbook.format(code) == .time) }
-        for code in ["0.00", "#,##0 \"h\"", "General", "0%", "[Red]0", "@", "#,##0.00 [$h]"] {
+        for code in ["0.00", "#,##0 \"h\"", "General", "[Red]0", "@", "#,##0.00 [$h]"] {
             #expect(Workbook.format(code) == .plain, "\(code)")
         }
     }

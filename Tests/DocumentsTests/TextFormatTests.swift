@@ -278,10 +278,11 @@ import Testing
         #expect(
             try read("<table><tr><td>a</td><td>b</td></tr></table>", name: "x.xls").documents.first?.text == "a | b")
         var problems: [String] = []
+        var notes: [String] = []
         func records(_ rows: [[Int: String]]) -> [SourceDocument] {
             var sheet = Sheet(name: "s")
             sheet.rows = rows.enumerated().map { ($0.offset + 1, $0.element) }
-            return sheet.documents(id: "s", title: "s", fields: RecordFields(), problems: &problems)
+            return sheet.documents(id: "s", title: "s", fields: RecordFields(), problems: &problems, notes: &notes)
         }
         #expect(
             records([[1: "Ships", 2: "Fee"], [0: "North", 1: "4", 2: "x"], [0: "South", 1: "5", 2: "y"]]).count == 2)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import CUchardet
 import Foundation
 
 /// The character encoding of a text file, and how it was found.
@@ -29,16 +28,35 @@ package struct TextEncoding: Sendable, Hashable {
     }
 
     /// Finds the encoding of a text from its beginning: a byte order mark, else UTF-8 where the bytes are valid, else
-    /// UTF-16 by where its zero bytes stand, else what libuchardet is sure of, else Windows-1252, which Latin-1 is read as
+    /// UTF-16 without a mark, else the most likely of the encodings before Unicode; Latin-1 is read as Windows-1252, as
     /// everywhere. Nil when the bytes are no text.
     /// - Parameter isWhole: whether `bytes` is the whole text, not only its beginning.
     package static func detect(_ bytes: UnsafeBufferPointer<UInt8>, isWhole: Bool) -> TextEncoding? {
         if let marked = marked(bytes) { return marked }
         let head = UnsafeBufferPointer(rebasing: bytes.prefix(1 << 16))
-        if head.contains(0) { return wide(head) }
-        guard hasFewControls(head) else { return nil }
-        if isUTF8(bytes, isWhole: isWhole) || BrokenUTF8.isMostly(head) { return TextEncoding(name: "UTF-8") }
-        return TextEncoding(name: guessed(head))
+        let hasFewControls = hasFewControls(head)
+        if head.contains(0) || !hasFewControls, let wide = WideText.encoding(head) { return TextEncoding(name: wide) }
+        guard hasFewControls else { return nil }
+        // A zero here and there is a slip of a program.
+        let zeros = head.reduce(0) { $0 + ($1 == 0 ? 1 : 0) }
+        if zeros > 0 {
+            guard zeros <= max(2, head.count / 100), isMostlyLetters(head), BinaryKind.name(head) == BinaryKind.unknown
+            else { return nil }
+        }
+        if let shifting = shifting(head) { return TextEncoding(name: shifting) }
+        if isUTF8(zeros > 0 ? head : bytes, isWhole: zeros == 0 && isWhole) || BrokenUTF8.isMostly(head) {
+            return TextEncoding(name: "UTF-8")
+        }
+        return TextEncoding(name: LegacyEncoding.best(bytes))
+    }
+
+    /// The encoding of a text in seven bits that says by escapes what its bytes are; nil without them.
+    private static func shifting(_ head: UnsafeBufferPointer<UInt8>) -> String? {
+        guard let first = head.firstIndex(of: 27, from: 0), !head.contains(where: { $0 >= 0x80 }) else { return nil }
+        let escape = head[(first + 1)...].prefix(3)
+        if escape.starts(with: Array("$)C".utf8)) { return "ISO-2022-KR" }
+        let japanese = ["$B", "$@", "(J", "(I", "$(D"]
+        return japanese.contains { escape.starts(with: Array($0.utf8)) } ? "ISO-2022-JP-2" : nil
     }
 
     /// Whether bytes are UTF-8; a beginning may end within a character.
@@ -60,43 +78,6 @@ package struct TextEncoding: Sendable, Hashable {
     private static func isMostlyLetters(_ head: UnsafeBufferPointer<UInt8>) -> Bool {
         let plain = head.reduce(0) { $0 + ($1 >= 32 && $1 < 127 || (9...13).contains($1) ? 1 : 0) }
         return plain * 4 >= head.count * 3
-    }
-
-    /// UTF-16 without a mark: in Latin script every other byte is zero. Or a text with a zero here and there.
-    private static func wide(_ head: UnsafeBufferPointer<UInt8>) -> TextEncoding? {
-        var zeros = [0, 0]
-        for index in head.indices where head[index] == 0 { zeros[index & 1] += 1 }
-        let half = max(1, head.count / 2)
-        if zeros[1] * 10 > half * 6, zeros[0] * 20 < half { return TextEncoding(name: "UTF-16LE") }
-        if zeros[0] * 10 > half * 6, zeros[1] * 20 < half { return TextEncoding(name: "UTF-16BE") }
-        guard zeros[0] + zeros[1] <= max(2, head.count / 100), hasFewControls(head), isMostlyLetters(head),
-            BinaryKind.name(head) == BinaryKind.unknown
-        else { return nil }
-        return TextEncoding(name: isUTF8(head, isWhole: false) || BrokenUTF8.isMostly(head) ? "UTF-8" : guessed(head))
-    }
-
-    /// What libuchardet takes the bytes for. Its guesses among the Latin encodings of Europe are no better than a coin on
-    /// the few letters that differ: they count as Windows-1252.
-    private static func guessed(_ head: UnsafeBufferPointer<UInt8>) -> String {
-        let western = "WINDOWS-1252"
-        guard let detector = uchardet_new() else { return western }
-        defer { uchardet_delete(detector) }
-        head.withMemoryRebound(to: CChar.self) { _ = uchardet_handle_data(detector, $0.baseAddress, $0.count) }
-        uchardet_data_end(detector)
-        let name = String(cString: uchardet_get_charset(detector)).uppercased()
-        let high = head.reduce(0) { $0 + ($1 >= 0x80 ? 1 : 0) }
-        let letters = head.reduce(0) { $0 + (($1 | 32) >= 97 && ($1 | 32) <= 122 ? 1 : 0) }
-        switch name {
-        case "SHIFT_JIS", "EUC-JP", "EUC-KR", "UHC", "BIG5", "GB18030", "EUC-TW", "ISO-2022-JP":
-            return name == "UHC" ? "CP949" : name
-        case "WINDOWS-1251", "KOI8-R", "ISO-8859-5", "IBM866", "IBM855", "MAC-CYRILLIC", "WINDOWS-1253", "ISO-8859-7",
-            "WINDOWS-1255", "ISO-8859-8", "WINDOWS-1256", "ISO-8859-6", "TIS-620", "WINDOWS-874":
-            // A script of its own fills its texts; a few odd bytes among Latin letters are accents.
-            return high > letters / 2 ? name : western
-        default:
-            // Its guesses among the encodings of Europe are worth little: Polish has been taken for Baltic, and for Western.
-            return EuropeanEncoding.best(head) ?? western
-        }
     }
 }
 

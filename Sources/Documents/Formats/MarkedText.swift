@@ -22,10 +22,22 @@ struct MarkedText {
 
     mutating func beginCell() { if skipped == 0, let last = tables.indices.last { tables[last].cell = builder.count } }
 
-    mutating func endCell() {
+    /// - Parameters:
+    ///   - repeatingAbove: whether the cell is the lower part of the one above it.
+    ///   - columns: how many columns it is as wide as.
+    mutating func endCell(repeatingAbove: Bool = false, columns: Int = 1) {
         guard skipped == 0, let last = tables.indices.last else { return }
-        tables[last].table.cell(builder.take(after: min(tables[last].cell, builder.count)))
+        let text = builder.take(after: min(tables[last].cell, builder.count))
+        if repeatingAbove, text.utf8.allSatisfy({ $0 <= 32 }) {
+            tables[last].table.repeatAbove()
+        } else {
+            tables[last].table.cell(text)
+        }
+        for _ in 1..<max(1, min(columns, 64)) { tables[last].table.cell("") }
     }
+
+    /// The column of the cell that is open in the innermost table.
+    var column: Int { tables.last?.table.column ?? 0 }
 
     mutating func endRow() { if skipped == 0, let last = tables.indices.last { tables[last].table.endRow() } }
 

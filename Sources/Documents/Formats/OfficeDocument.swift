@@ -23,10 +23,27 @@ enum OfficeDocument {
             try wordText(reader, into: &notes)
             for line in notes.finish().textLines(omittingEmpty: true) { text.note(String(line)) }
         }
+        try marginNotes(parts, into: &text)
         var metadata = try parts.properties("docProps/core.xml")
         let title = metadata["title"]?.string ?? heading ?? name
         metadata["title"] = nil
         return SourceDocument(id: id, title: title, text: text.finish(), metadata: metadata)
+    }
+
+    /// What stands at the head and the foot of pages, once, without the pages' numbers.
+    private static func marginNotes(_ parts: PackageParts, into text: inout MarkedText) throws(DocumentError) {
+        var seen: Set<String> = []
+        for part in parts.paths("word/header") + parts.paths("word/footer") {
+            guard let reader = try parts.reader(part) else { continue }
+            var margin = MarkedText()
+            try wordText(reader, into: &margin)
+            for line in margin.finish().textLines(omittingEmpty: true) {
+                let plain = String(line).collapsed()
+                let words = plain.split { !$0.isLetter }
+                let isNumber = words.count <= 2 && plain.contains { $0.isNumber } && plain.utf8.count <= 16
+                if !words.isEmpty, !isNumber, seen.insert(plain).inserted { text.note(plain) }
+            }
+        }
     }
 
     /// Writes the paragraphs of a part; returns its title or first heading.
@@ -37,6 +54,7 @@ enum OfficeDocument {
         var heading: String?
         var start = 0
         var style = ""
+        var (isContinued, columns) = (false, 1)
         while let event = reader.next() {
             switch event {
             case .start(let name, let isEmpty):
@@ -45,13 +63,23 @@ enum OfficeDocument {
                     text.breakLine()
                     start = text.builder.count
                     style = ""
+                case "vMerge": isContinued = reader.attribute("val") != "restart"
+                case "gridSpan": columns = reader.attribute("val").flatMap { Int($0) } ?? 1
+                // Signs of formulas: sums and integrals, powers, indices.
+                case "chr": text.append(reader.attribute("val") ?? "")
+                case "sup": text.append("^")
+                case "sub": text.append("_")
+                // Text that was moved away stands where it was moved to.
+                case "moveFrom": if !isEmpty { _ = reader.content() }
                 case "pStyle": style = reader.attribute("val") ?? ""
                 case "numPr": if text.builder.count == start { text.append("- ") }
                 case "tab": text.append(" ")
                 case "br", "cr": text.breakLine()
                 case "noBreakHyphen": text.append("-")
                 case "tbl": text.beginTable()
-                case "tc": text.beginCell()
+                case "tc":
+                    text.beginCell()
+                    (isContinued, columns) = (false, 1)
                 // What is shown where the first choice cannot be is the same again; field codes are no text.
                 case "Fallback", "instrText", "delText": if !isEmpty { _ = reader.content() }
                 case "t": if !isEmpty { text.append(reader.content(keepingSpace: true)) }
@@ -67,7 +95,10 @@ enum OfficeDocument {
                     let isHeading = plain.hasPrefix("heading") || plain == "title"
                     if heading == nil, isHeading, !written.isEmpty { heading = written }
                     text.breakLine(isHeading || !plain.hasPrefix("list") ? 2 : 1)
-                case "tc": text.endCell()
+                case "num": text.append("/")
+                case "tc":
+                    text.endCell(repeatingAbove: isContinued, columns: columns)
+                    (isContinued, columns) = (false, 1)
                 case "tr": text.endRow()
                 case "tbl": text.endTable()
                 default: break

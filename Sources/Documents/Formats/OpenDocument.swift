@@ -17,7 +17,20 @@ enum OpenDocument {
         var heading: String?
         var start = 0
         var pages = 0
-        var repeated = 1
+        // For each open table the cells that reach down: by column, for how many rows more.
+        var reaching: [[Int: Int]] = []
+        var (rowSpan, isCovered) = (1, false)
+        func endCell() {
+            let column = text.column
+            if let last = reaching.indices.last {
+                if isCovered, let rows = reaching[last][column], rows > 0 {
+                    reaching[last][column] = rows - 1
+                    return text.endCell(repeatingAbove: true)
+                }
+                if rowSpan > 1 { reaching[last][column] = rowSpan - 1 }
+            }
+            text.endCell()
+        }
         // Notes stand in the sentence that they are a note to.
         var notes = 0
         while let event = reader.next() {
@@ -40,11 +53,14 @@ enum OpenDocument {
                 case "note-body":
                     text.append(" (")
                     notes += isEmpty ? 0 : 1
-                case "table": text.beginTable()
+                case "table":
+                    text.beginTable()
+                    if reaching.count < 64 { reaching.append([:]) }
                 case "table-cell", "covered-table-cell":
-                    repeated = min(reader.attribute("number-columns-repeated").flatMap { Int($0) } ?? 1, 1)
+                    rowSpan = reader.attribute("number-rows-spanned").flatMap { Int($0) } ?? 1
+                    isCovered = name == "covered-table-cell"
                     text.beginCell()
-                    if isEmpty { text.endCell() }
+                    if isEmpty { endCell() }
                 default: break
                 }
             case .end(let name):
@@ -57,9 +73,11 @@ enum OpenDocument {
                 case "note-body":
                     text.append(")")
                     notes -= 1
-                case "table-cell", "covered-table-cell": for _ in 0..<repeated { text.endCell() }
+                case "table-cell", "covered-table-cell": endCell()
                 case "table-row": text.endRow()
-                case "table": text.endTable()
+                case "table":
+                    text.endTable()
+                    _ = reaching.popLast()
                 default: break
                 }
             case .text(let content): text.append(content)
@@ -82,8 +100,34 @@ enum OpenDocument {
         var (row, number, column, rowRepeat) = ([Int: String](), 0, 0, 1)
         var cell = TextBuilder()
         var (value, cellRepeat, isInCell) = (String?.none, 1, false)
+        // Cells that reach down into rows below: what they hold, and for how many rows more.
+        var reaching: [Int: (text: String, rows: Int)] = [:]
+        var (rowSpan, columnSpan, isCovered) = (1, 1, false)
         func endCell() {
-            let text = value ?? cell.text().trimmed()
+            let shown = cell.text().trimmed()
+            var text = value ?? shown
+            // Codes are shown with zeros before them, and flags as words.
+            if value != nil, !shown.isEmpty, shown != text {
+                let isCode =
+                    shown.first == "0" && shown.count > text.count
+                    && shown.utf8.allSatisfy { $0 != 46 && $0 != 44 && $0 != 37 && $0 != 58 }
+                if isCode, NumberMask.digits(shown).drop(while: { $0 == "0" }) == text[...] { text = shown }
+                if ["TRUE", "FALSE"].contains(shown) { text = shown.lowercased() }
+            }
+            if isCovered, text.isEmpty {
+                for offset in 0..<min(cellRepeat, 64) {
+                    guard let above = reaching[column + offset], above.rows > 0 else { continue }
+                    if !above.text.isEmpty { row[column + offset] = above.text }
+                    reaching[column + offset] = (above.text, above.rows - 1)
+                }
+            } else if rowSpan > 1 {
+                for offset in 0..<min(columnSpan, 64) {
+                    reaching[column + offset] = (offset == 0 ? text : "", rowSpan - 1)
+                }
+            }
+            if columnSpan > 1, !text.isEmpty, let last = sheets.indices.last, sheets[last].spans.count < 10_000 {
+                sheets[last].spans.append((number + 1, column, column + min(columnSpan, 1024) - 1))
+            }
             // A value that is repeated to the sheet's edge is a format, not content.
             if !text.isEmpty { for offset in 0..<min(cellRepeat, 64) { row[column + offset] = text } }
             column += cellRepeat
@@ -102,15 +146,22 @@ enum OpenDocument {
                 case "table":
                     sheets.append(Sheet(name: reader.attribute("name") ?? "Sheet\(sheets.count + 1)"))
                     number = 0
+                    reaching = [:]
                 case "table-row":
                     (row, column, rowRepeat) = ([:], 0, count("number-rows-repeated"))
                     if isEmpty { endRow() }
                 case "table-cell", "covered-table-cell":
                     cell = TextBuilder()
                     cellRepeat = count("number-columns-repeated")
+                    (rowSpan, columnSpan) = (count("number-rows-spanned"), count("number-columns-spanned"))
+                    isCovered = name == "covered-table-cell"
                     isInCell = true
                     switch reader.attribute("value-type") {
-                    case "float", "currency", "percentage": value = reader.attribute("value")
+                    case "float", "currency": value = reader.attribute("value")
+                    case "percentage":
+                        value = reader.attribute("value").map { raw in
+                            Double(raw).map { NumberMask.percent($0, decimals: 2) } ?? raw
+                        }
                     case "date": value = reader.attribute("date-value")
                     case "boolean": value = reader.attribute("boolean-value")
                     default: value = nil

@@ -80,6 +80,15 @@ struct TableText {
 
     mutating func cell(_ text: String) { row.append(text.collapsed()) }
 
+    /// A cell that is the lower part of the one above it.
+    mutating func repeatAbove() {
+        let column = row.count
+        row.append(rows.last.flatMap { column < $0.count ? $0[column] : nil } ?? "")
+    }
+
+    /// The column of the next cell.
+    var column: Int { row.count }
+
     /// A cell that may stand in several rows, which then all have its text, and be as wide as several columns.
     mutating func cell(_ text: String, rows count: Int, columns: Int) {
         takeReaching()

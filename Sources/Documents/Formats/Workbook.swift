@@ -92,12 +92,20 @@ struct Workbook {
     }
 
     /// What a number in a cell stands for.
-    enum CellFormat { case plain, date, time }
+    enum CellFormat: Equatable {
+        case plain, date, time
+        /// So many decimals.
+        case percent(Int)
+        /// Digits at the places of zeros, as in `00000` and `000-00-0000`.
+        case mask(String)
+    }
 
     private static func builtIn(_ id: Int) -> CellFormat {
         switch id {
         case 14...17, 22, 27...31, 50...58: return .date
         case 18...21, 45...47: return .time
+        case 9: return .percent(0)
+        case 10: return .percent(2)
         default: return .plain
         }
     }
@@ -105,6 +113,7 @@ struct Workbook {
     /// What a number format shows, outside of quotes: a date where it has a year or a day in it, a time where it has hours
     /// or seconds alone.
     static func format(_ code: String) -> CellFormat {
+        if let shown = NumberMask.format(code) { return shown }
         var isQuoted = false
         var isBracketed = false
         var found = CellFormat.plain
@@ -196,9 +205,11 @@ struct Workbook {
     /// A value that stands once for several rows is that of each of them.
     private static func merge(_ range: String, in sheet: inout Sheet) {
         let ends = range.split(separator: ":")
-        guard ends.count == 2, let left = column(String(ends[0])), column(String(ends[1])) == left,
-            let first = Int(ends[0].drop { !$0.isNumber }), let last = Int(ends[1].drop { !$0.isNumber }),
-            first < last, let start = sheet.rows.firstIndex(where: { $0.number == first }),
+        guard ends.count == 2, let left = column(String(ends[0])), let right = column(String(ends[1])),
+            let first = Int(ends[0].drop { !$0.isNumber }), let last = Int(ends[1].drop { !$0.isNumber })
+        else { return }
+        if left < right, sheet.spans.count < 10_000 { sheet.spans.append((first, left, right)) }
+        guard left == right, first < last, let start = sheet.rows.firstIndex(where: { $0.number == first }),
             let value = sheet.rows[start].cells[left]
         else { return }
         for index in (start + 1)..<sheet.rows.count {
@@ -219,6 +230,8 @@ struct Workbook {
             case .plain: break
             case .date: return date(number) ?? raw
             case .time: return Self.time(number) ?? raw
+            case .percent(let decimals): return NumberMask.percent(number, decimals: decimals)
+            case .mask(let mask): if let shown = NumberMask.shown(number, mask) { return shown }
             }
             return Int(exactly: number).map { String($0) } ?? "\(number)"
         }

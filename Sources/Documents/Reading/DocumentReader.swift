@@ -340,7 +340,7 @@ package struct DocumentReader: Sendable {
             reading.documents += sheet.documents(
                 id: "\(id)/\(Archive.harmless(sheet.name))",
                 title: sheets.count > 1 ? "\(title): \(sheet.name)" : title,
-                fields: options.fields, problems: &problems)
+                fields: options.fields, problems: &problems, notes: &reading.notes)
             reading.problems += problems.map { ("", $0) }
         }
         if reading.documents.isEmpty, reading.problems.isEmpty { reading.notes.append("its sheets are empty") }

@@ -61,15 +61,22 @@ package struct RecordSource {
             if !dialect.hasHeader { notes.append("no header line; the columns are numbered") }
             if dialect.preamble > 0 { notes.append("the table begins at line \(dialect.preambleLines + 1)") }
             if let found = mapper.note { notes.append(found) }
-            parser = RecordParser(
-                kind: .delimited(DelimitedParser(grammar: dialect.grammar, header: dialect.header, mapper: mapper)),
-                id: id, options: options)
+            var rows = DelimitedParser(grammar: dialect.grammar, header: dialect.header, mapper: mapper)
+            if dialect.hasHeader, dialect.header.count > 1 {
+                rows.totals = text.isWhole ? .lines(dialect.totals(of: text.head.dropFirst(mark))) : .byLabel
+            }
+            rows.firstNumber = dialect.hasHeader ? dialect.headerRows + 1 : 1
+            if !dialect.notes.isEmpty, resume == nil {
+                rows.notes = SourceDocument(
+                    id: id, title: DocumentReader.title(id, format), text: dialect.notes.joined(separator: "\n"))
+            }
+            parser = RecordParser(kind: .delimited(rows), id: id, options: options)
             try Self.skip(skipped, of: text)
             if dialect.hasHeader {
-                // The header is a record of the grammar too; it is not one of the rows.
+                // The header is a record of the grammar too, or two; it is not one of the rows.
                 let headerReader = RecordReader(text, cut: cut, limit: limit, position: skipped, lines: lines)
                 var header: [UInt8] = []
-                _ = try headerReader.next(into: &header)
+                for _ in 0..<dialect.headerRows { _ = try headerReader.next(into: &header) }
                 reader = try Self.resumed(headerReader, cut, limit, resume, isResumable)
             } else {
                 reader = try Self.resumed(
@@ -192,7 +199,7 @@ package struct RecordParser: Sendable {
     package func read(_ bytes: UnsafeBufferPointer<UInt8>, line: Int, number: Int, depth: Int = 0) throws -> Reading {
         var reading = Reading()
         switch kind {
-        case .delimited(let parser): reading.documents = [try parser.document(bytes, line: line)]
+        case .delimited(let parser): try parser.read(bytes, line: line, number: number, into: &reading)
         case .json(let mapper, let byLine):
             try json(bytes, mapper, place: byLine ? line : number, into: &reading)
         case .message:
@@ -290,14 +297,45 @@ struct DelimitedParser: Sendable {
     let header: [String]
     let mapper: RecordMapper
 
+    /// How rows of totals are told from others.
+    enum Totals {
+        case none
+        /// They are known: the whole table was looked at.
+        case lines(Set<Int>)
+        /// By their first value, and numbers in two other columns.
+        case byLabel
+    }
+    var totals = Totals.none
+    /// What stands above the table; it comes before the first row.
+    var notes: SourceDocument?
+    /// The number of the first row, behind those of the header.
+    var firstNumber = 1
+
+    /// - Parameter number: that of the row in the file, from 1.
     /// - Throws: `DocumentError` for a row with more values than columns.
-    func document(_ bytes: UnsafeBufferPointer<UInt8>, line: Int) throws(DocumentError) -> SourceDocument {
+    func read(
+        _ bytes: UnsafeBufferPointer<UInt8>, line: Int, number: Int, into reading: inout Reading
+    ) throws(DocumentError) {
+        if number == firstNumber, let notes { reading.documents.append(notes) }
         let fields = grammar.fields(bytes).map { grammar.text($0, in: bytes) }
         if fields.count > header.count, fields[header.count...].contains(where: { !$0.trimmed().isEmpty }) {
             throw DocumentError("expected \(header.count) columns, found \(fields.count)")
         }
         guard fields.contains(where: { !$0.isEmpty }) else { throw DocumentError("the row is empty") }
-        return try mapper.document(Self.record(fields, header), place: line)
+        if isTotal(fields, line: line) {
+            let shown = fields.map { $0.collapsed() }.filter { !$0.isEmpty }.prefix(8).joined(separator: ", ")
+            reading.notes.append("line \(line) is a row of totals and was left out: \(shown)")
+            return
+        }
+        reading.documents.append(try mapper.document(Self.record(fields, header), place: line))
+    }
+
+    private func isTotal(_ fields: [String], line: Int) -> Bool {
+        switch totals {
+        case .none: false
+        case .lines(let known): known.contains(line)
+        case .byLabel: TableHeader.isTotal(fields, numbers: 2) || TableHeader.isTotal(fields, isPart: true)
+        }
     }
 
     /// A row as a record. Columns that the row ends before are empty.

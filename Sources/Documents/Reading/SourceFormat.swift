@@ -136,12 +136,25 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
         let start = UnsafeBufferPointer(rebasing: head.prefix(200))
         if start.contains(Array("mimetypeapplication/epub+zip".utf8)) { return .epub }
         if start.contains(Array("mimetypeapplication/vnd.oasis.opendocument".utf8)) { return .opendocument }
-        guard start.contains(Array("[Content_Types].xml".utf8)) || start.contains(Array("_rels/".utf8)) else {
-            return .archive
-        }
-        for (format, folder) in [(SourceFormat.docx, "word/"), (.xlsx, "xl/"), (.pptx, "ppt/")]
-        where head.contains(Array(folder.utf8)) { return format }
+        // A package lists its contents, at its beginning or its end; its first member is in one of these folders.
+        let name = memberName(head)
+        let isPackage =
+            start.contains(Array("[Content_Types].xml".utf8)) || start.contains(Array("_rels/".utf8))
+            || ["docProps/", "word/", "xl/", "ppt/", "customXml/"].contains { name.hasPrefix($0) }
+        guard isPackage else { return .archive }
+        let parts: [(SourceFormat, String)] = [
+            (.docx, "word/document"), (.xlsx, "xl/workbook"), (.pptx, "ppt/presentation"), (.docx, "word/"),
+            (.xlsx, "xl/"), (.pptx, "ppt/"),
+        ]
+        for (format, part) in parts where head.contains(Array(part.utf8)) { return format }
         return .archive
+    }
+
+    /// The name of a ZIP file's first member.
+    private static func memberName(_ head: UnsafeBufferPointer<UInt8>) -> String {
+        guard head.count > 30 else { return "" }
+        let length = Int(head[26]) | Int(head[27]) << 8
+        return String(decoding: head[30...].prefix(min(length, 256)), as: UTF8.self)
     }
 
     /// Whether a name is that of a spreadsheet. Programs also write tables of plain text, and HTML, under such names.

@@ -13,6 +13,10 @@ package struct DelimitedDialect: Sendable, Hashable {
     package var header: [String]
     /// Whether the first record is the header, and not a row of a table without one.
     package var hasHeader = true
+    /// Records that the header takes: 2 where units or quarters stand below the names.
+    package var headerRows = 1
+    /// What stands above the table, one line a row.
+    package var notes: [String] = []
     /// The first rows, for guesses about columns.
     package var sample: [[String]]
 
@@ -59,28 +63,63 @@ package struct DelimitedDialect: Sendable, Hashable {
             throw DocumentError(
                 isWhole ? "it is empty" : "it has no header line within its first \(head.count) bytes")
         }
-        // Titles and notes above the table have fewer fields than most rows.
-        let widths = rows.map { row in row.fields.lastIndex { !$0.trimmed().isEmpty }.map { $0 + 1 } ?? 0 }
-        let common = Self.mode(widths.dropFirst(min(3, widths.count - 1)))
-        var first = 0
-        let alone = rows.prefix { $0.fields.count == 1 }.count
-        if common == 2, rows.count > 3, alone > 0, alone < 10,
-            widths[alone...].count(where: { $0 == 2 }) * 10 > (widths.count - alone) * 8
-        {
-            // Lines without any delimiter, above a table of two columns.
-            first = alone
-        } else if common > 2, rows.count > 3 {
-            first = widths.prefix(10).firstIndex { $0 * 2 > common } ?? 0
-            if first > 0, widths[..<first].contains(where: { $0 > 1 }) { first = 0 }
-        }
+        let first = Self.headerRow(rows)
         preamble = rows[first].start
         preambleLines = rows[first].line
-        let names = rows[first].fields.map { $0.collapsed() }
-        hasHeader = Self.looksLikeHeader(names, rows: rows[(first + 1)...].map(\.fields))
-        sample = rows[(hasHeader ? first + 1 : first)...].map(\.fields)
+        notes = rows[..<first].map { row in
+            row.fields.map { $0.collapsed() }.filter { !$0.isEmpty }.joined(separator: " | ")
+        }.filter { !$0.isEmpty }
+        var names = rows[first].fields.map { $0.collapsed() }
+        let below = rows[(first + 1)...].map(\.fields)
+        if let second = below.first, let both = TableHeader.joined(names, second, body: below.dropFirst()) {
+            names = both
+            headerRows = 2
+        }
+        hasHeader = headerRows == 2 || Self.looksLikeHeader(names, rows: below)
+        sample = rows[(hasHeader ? first + headerRows : first)...].map(\.fields)
         header = hasHeader ? Self.unique(names) : Self.unique(names.map { _ in "" })
         grammar.columns = header.count
         self.grammar = grammar
+    }
+
+    /// The first row of the table. Titles and notes above it have fewer fields than most rows.
+    private static func headerRow(_ rows: [Row]) -> Int {
+        let widths = rows.map { row in row.fields.lastIndex { !$0.trimmed().isEmpty }.map { $0 + 1 } ?? 0 }
+        let common = mode(widths.dropFirst(min(3, widths.count - 1)))
+        guard rows.count > 3 else { return 0 }
+        let alone = rows.prefix { $0.fields.count == 1 }.count
+        if common == 2, alone > 0, alone < 10,
+            widths[alone...].count(where: { $0 == 2 }) * 10 > (widths.count - alone) * 8
+        {
+            // Lines without any delimiter, above a table of two columns.
+            return alone
+        }
+        guard common > 2 else { return 0 }
+        if let found = TableHeader.belowNotes(rows.map(\.fields), lines: rows.map(\.line), width: common) {
+            return found
+        }
+        let first = widths.prefix(10).firstIndex { $0 * 2 > common } ?? 0
+        return widths[..<first].contains { $0 > 1 } ? 0 : first
+    }
+
+    /// The lines of the rows of totals, from 1.
+    /// - Parameter whole: the whole file, without a byte order mark.
+    func totals(of whole: ArraySlice<UInt8>) -> Set<Int> {
+        whole.withUnsafeBufferPointer { head in
+            var rows: [(line: Int, fields: [String])] = []
+            var at = preamble
+            var line = preambleLines
+            while at < head.count, let end = grammar.recordEnd(head, from: at, isLast: true) {
+                let record = UnsafeBufferPointer(rebasing: head[at..<end])
+                if record.contains(where: { $0 > 32 && $0 != grammar.delimiter }) {
+                    rows.append((line, grammar.fields(record).map { grammar.text($0, in: record) }))
+                }
+                line += 1 + record.reduce(0) { $0 + ($1 == grammar.lineEnd ? 1 : 0) }
+                at = end + 1
+            }
+            let body = rows.dropFirst(headerRows)
+            return Set(TableHeader.totals(body.map(\.fields)).map { body[body.startIndex + $0].line + 1 })
+        }
     }
 
     /// The unit separator of ASCII, which texts do not have.

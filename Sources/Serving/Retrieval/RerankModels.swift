@@ -2,6 +2,7 @@
 
 import Base
 import Foundation
+import OrderedCollections
 import Search
 
 /// Reranking as clients of rerank models write it: one query, one list of documents, scores of 0 to 1 by their places.
