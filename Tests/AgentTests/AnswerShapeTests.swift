@@ -2,6 +2,7 @@
 
 import Agent
 import Base
+import OrderedCollections
 import Testing
 import Text
 
