@@ -8,7 +8,7 @@ public enum QuestionForm {
     private static let greetings = [
         "hi", "hello", "hey", "dear all", "good morning", "good afternoon", "good evening", "please", "ok", "okay",
         "so",
-        "well", "um", "excuse me", "sorry", "thanks", "thank you", "quick question", "one more question",
+        "well", "um", "pls", "plz", "excuse me", "sorry", "thanks", "thank you", "quick question", "one more question",
         "just curious",
         "out of curiosity", "hi there", "hello there", "hey there",
     ]
@@ -33,16 +33,68 @@ public enum QuestionForm {
         "what i want to know is", "what i would like to know is", "i am looking for", "i'm looking for",
     ]
     private static let softeners = [
-        "please", "kindly", "maybe", "perhaps", "possibly", "quickly", "also", "just", "me", "us",
+        "please", "pls", "plz", "kindly", "maybe", "perhaps", "possibly", "quickly", "also", "just", "me", "us",
     ]
     /// What the question itself may begin with behind such words.
     private static let openings: Set<String> = [
         "who", "whom", "whose", "what", "when", "where", "which", "why", "how", "if", "whether",
     ]
 
+    /// What may stand behind a question.
+    private static let closings: Set<String> = [
+        "thanks", "thank you", "thanks a lot", "thank you very much", "thanks very much", "many thanks",
+        "thank you so much",
+        "thanks so much", "thanks in advance", "thank you in advance", "thx", "thnx", "ty", "tia", "cheers", "please",
+        "pls",
+        "plz", "best", "regards", "best regards", "kind regards", "much appreciated", "bye", "ok thanks", "okay thanks",
+        "ok", "i appreciate it", "i would appreciate it", "any help is appreciated", "have a nice day", "a lot",
+        "thanks again", "thank you again", "please and thank you", "thanks for your help", "thank you for your help",
+        "thanks a bunch", "thanks a million",
+    ]
+
+    /// Words before which thanks are something that is spoken of.
+    private static let speaking: Set<String> = [
+        "say", "says", "said", "saying", "send", "sends", "sent", "give", "gives", "gave", "write", "wrote", "of",
+        "with", "to",
+        "the", "a", "an", "no", "many", "my", "our", "for", "and", "or", "is", "are", "was",
+    ]
+
+    /// A text without the thanks behind it.
+    private static func withoutClosing(_ text: Substring) -> Substring {
+        var rest = text
+        for _ in 0..<3 {
+            var end = rest
+            while let last = end.last, last.isWhitespace || ".!,;:-–—?".contains(last) { end = end.dropLast() }
+            // The last piece between signs, else the last words without any sign before them.
+            let sign = end.lastIndex { ".!?,;\n".contains($0) }
+            let piece = sign.map { end[end.index(after: $0)...] } ?? ""
+            if let sign, closings.contains(folded(piece)) {
+                // The question mark stays.
+                rest = end[...sign]
+                while let last = rest.last, ",;\n".contains(last) { rest = rest.dropLast() }
+                continue
+            }
+            let words = end.split(separator: " ")
+            guard
+                let count = (1...4).reversed().first(where: {
+                    $0 + 2 < words.count && closings.contains(folded(words.suffix($0).joined(separator: " ")))
+                        && !["best", "ok", "regards", "bye", "a lot"].contains(
+                            folded(words.suffix($0).joined(separator: " ")))
+                }), let last = words.dropLast(count).last, !speaking.contains(last.lowercased())
+            else { break }
+            rest = rest[..<last.endIndex]
+        }
+        return rest
+    }
+
+    private static func folded(_ text: some StringProtocol) -> String {
+        text.lowercased().split { !$0.isLetter && $0 != "'" }.joined(separator: " ")
+    }
+
     /// The question without what stands around it; the text itself where there is nothing else. The words keep their order:
     /// "Can you tell me who the director is?" is "who the director is?".
     public static func core(_ text: String) -> String {
+        let text = String(withoutClosing(text[...]))
         var rest = text[...]
         var stripped = false
         for _ in 0..<6 {
@@ -93,7 +145,9 @@ public enum QuestionForm {
             let next = lower.dropFirst(phrase.count).first
             if next.map({ $0.isLetter || $0.isNumber || "'’".contains($0) }) == true { return false }
             // "So is X" and "Well of Y" are no greetings; "So, is X" is.
-            if !needsSign || phrase == "please" || next.map({ ",!.:–-".contains($0) }) == true { return true }
+            if !needsSign || ["please", "pls", "plz"].contains(phrase) || next.map({ ",!.:–-".contains($0) }) == true {
+                return true
+            }
             let behind = trimmed.dropFirst(phrase.count).drop { $0.isWhitespace }.first
             return ["hi", "hello", "hey"].contains(phrase) && behind?.isLowercase == true
         }.max { $0.count < $1.count }

@@ -45,6 +45,10 @@ struct TrainReaderCommand: AsyncParsableCommand {
         name: .long, help: "An earlier reader to go on from; with --tune heads its encoder stays as it is.")
     var start: String?
 
+    @Option(
+        name: .long, help: "How much of the way from --start to what was learned is kept, above 0 and at most 1.")
+    var share: Float = 1
+
     @Option(name: .long, help: "A head that starts anew, such as relevance, none, passage or yes; may be repeated.")
     var renew: [String] = []
 
@@ -85,6 +89,9 @@ struct TrainReaderCommand: AsyncParsableCommand {
         guard !data.isEmpty else { throw ValidationError("give at least one --data folder") }
         guard steps >= 0, threads > 0, batch > 0, distractors >= 0, longest >= 32 else {
             throw ValidationError("--threads and --batch must be at least 1, --longest at least 32")
+        }
+        guard share > 0, share <= 1, share == 1 || start != nil else {
+            throw ValidationError("--share is above 0 and at most 1, and needs --start")
         }
         guard !renewedOnly || (start != nil && !renew.isEmpty) else {
             throw ValidationError("--renewed-only needs --start and --renew")
@@ -173,6 +180,7 @@ struct TrainReaderCommand: AsyncParsableCommand {
         training.together = max(1, min(4, batch / threads))
         var run = ReaderRun(training: training, model: folder, out: out)
         run.start = start
+        run.share = share
         run.renewed = Set(renew)
         if renewedOnly { run.training.learning = run.renewed }
         run.seconds = minutes.map { 60 * $0 }

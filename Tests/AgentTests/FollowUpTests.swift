@@ -41,6 +41,25 @@ import Text
                 == "And in which city was it published?")
     }
 
+    @Test(
+        arguments: [
+            (
+                "What did I pay Trattoria Zeffiro in February 2023?", "And in November?",
+                "What did I pay Trattoria Zeffiro in November 2023?"
+            ),
+            ("How many wines are from Spain?", "And from Portugal?", "How many wines are from Portugal?"),
+            ("How many wines are from Spain?", "What about Portugal?", "How many wines are from Portugal?"),
+            ("How many visitors came in 2021?", "and in 2022?", "How many visitors came in 2022?"),
+        ])
+    func whatIsLeftOutIsTakenFromTheQuestionBefore(_ first: String, _ second: String, _ whole: String) {
+        #expect(FollowUpRule.standalone(second, after: turns([(first, "7", "7")])) == whole)
+    }
+
+    @Test func aDateIsNothingThatAPronounStandsFor() {
+        let first = turns([("When did Sandpiper arrive on Mars?", "It arrived on 11 January 2011.", "11 January 2011")])
+        #expect(FollowUpRule.standalone("and how far did it drive?", after: first).contains("Sandpiper"))
+    }
+
     @Test func survivesAnything() {
         for text in [
             "", "?", "it", "it it it it", "And", "'s", "…", "What about?", "它是什么？",

@@ -39,7 +39,7 @@ import Testing
         )
         #expect(table.count == 3)
         #expect(
-            table[0].text == "She wrote\nthe \"first\" program, alone." && table[0].metadata["note"] == .string("a,b"))
+            table[0].text == "note: a,b\n\nShe wrote\nthe \"first\" program, alone." && table[0].metadata["note"] == .string("a,b"))
         #expect(table[1].metadata["note"] == nil && table[2].text == "x")
         let single = try rows("text\n\"line one\nline two\"\nanother\n")
         #expect(single.map(\.text) == ["line one\nline two", "another"])

@@ -147,6 +147,33 @@ import Transformers
         #expect(try distance("heads.relevance.weight") > 3e-3)
     }
 
+    /// A run that goes on keeps what the earlier one changed, and a share of it lies between the two.
+    @Test func aRunGoesOnFromAnEarlierReader() async throws {
+        let (folder, path) = try await Self.tuned()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func change(share: Float) async throws -> [String: [Float]] {
+            var training = ReaderTraining(tuning: Tuning("top:1"), steps: 2)
+            (training.batch, training.seed, training.encoderRate) = (2, 5, 1e-3)
+            var run = ReaderRun(training: training, model: Self.encoder, out: folder + "/on\(share).safetensors")
+            (run.start, run.share) = (path, share)
+            try await run.train(on: [ReaderMaterial(folder: folder)], held: []) { _ in }
+            let delta = try WeightDelta(file: SafetensorsFile(path: run.out))
+            return delta.names.reduce(into: [:]) { $0[$1] = delta.change(of: $1) }
+        }
+        let first = try WeightDelta(file: SafetensorsFile(path: path))
+        let (whole, half) = (try await change(share: 1), try await change(share: 0.5))
+        func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + abs($1.0 - $1.1) } }
+        var (moved, between, size): (Float, Float, Float) = (0, 0, 0)
+        for name in first.names {
+            let (old, new, mean) = (first.change(of: name) ?? [], whole[name] ?? [], half[name] ?? [])
+            moved += distance(old, new)
+            between += distance(old, mean)
+            size += distance(old, Array(repeating: 0, count: old.count))
+        }
+        #expect(moved > 0 && moved < size / 2, "\(moved) of \(size)")
+        #expect(abs(between / moved - 0.5) < 0.1, "\(between) of \(moved)")
+    }
+
     /// Where a corpus has no vectors, or those of another encoder, nothing is concluded from a nearness that is not known.
     @Test func withoutNearnessAnotherFitDecides() async throws {
         let observations = (0..<40).map { number in

@@ -124,8 +124,20 @@ import Text
             "The lift was built in 1901 beside the mill."
         ),
         ("Were 12 laptops bought?", "Laptops were bought.", "Laptops were bought."),
+        ("Was the lock cut?", "08:12 - Bea: the lock was cut 08:15 - Len: not again", "yes"),
+        ("Was anybody hurt when the pad was destroyed?", "The pad was destroyed, and nobody was hurt.", "no"),
+        ("Is the orbiter still circling Mars?", "The orbiter has circled Mars since 2004.", "yes"),
     ]) func yesAndNoRestOnASentence(_ question: String, _ text: String, _ expected: String) {
         #expect(answer(question, [("Rules", text)]) == expected)
+    }
+
+    /// Numbers stay whole, a column's name and the question's own words are no answers, and a cost is no length.
+    @Test(arguments: [
+        ("Until when can you check in?", "Check in until 22:00.", "22:00"),
+        ("How much does the ticket cost?", "The mirror measures 2.4 metres. The ticket cost 12,50 euros.", "12,50"),
+        ("How many people live in Kelby?", "Kelby lies by the sea. It has four mills.", "four"),
+    ]) func answersHaveTheFormThatIsAskedFor(_ question: String, _ text: String, _ expected: String) {
+        #expect(answer(question, [("", text)]).hasPrefix(expected))
     }
 
     /// The number of the passages' own kind is in none of them, unless one says it.

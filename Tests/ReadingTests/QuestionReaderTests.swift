@@ -31,7 +31,10 @@ import Testing
             ("How many boats does Ada own?", "3", true), ("How many boats did Ada build in 2021?", "3", false),
             ("How many boats are not Ada's?", "3", true), ("Who owns Boat 3?", "3", false),
             ("How many boats does Ada own in Lisbon?", "3", false), ("Does Ada own more boats than Bo?", "yes", true),
-            ("Which owner has the most boats?", "Ada", true), ("When did Ada build Boat 1?", "yes", false),
+            ("Which owner has the most boats?", "Ada", true),
+            ("How many sunken boats does Ada own?", "3", false), ("How many seats does Ada's boat have?", "3", false),
+            ("How much did Ada pay?", "3", false), ("How many boats are listed in total for Ada?", "3", true),
+            ("When did Ada build Boat 1?", "yes", false),
         ] as [(String, String, Bool)])
     func whatIsLeftAsideSpeaksAgainst(_ question: String, _ answer: String, _ isFine: Bool) {
         let links = QuestionLinks(question, in: reader.index)

@@ -15,12 +15,14 @@ enum FollowUpRule {
     /// The question so that it stands alone; the question itself when it does already.
     static func standalone(_ question: String, after turns: [Dialogue.Turn]) -> String {
         var topic: String?
+        var whole = ""
         for (index, turn) in turns.enumerated() {
             // The chain is followed through the questions as they were typed: a rewriting that went wrong is not built upon.
             let step = Self.step(turn.question, topic: topic, previous: index > 0 ? turns[index - 1] : nil)
             topic = step.topic
+            whole = Ellipsis.completed(turn.question, from: whole) ?? turn.question
         }
-        return step(question, topic: topic, previous: turns.last).text
+        return Ellipsis.completed(question, from: whole) ?? step(question, topic: topic, previous: turns.last).text
     }
 
     private static func step(
@@ -66,6 +68,9 @@ enum FollowUpRule {
             !short.contains("["), !["Yes", "No"].contains(short), !AbstentionWording.isAbstention(short)
         else { return nil }
         let asked = Words(turn.question).lowered
+        // A time or a number is nothing that a pronoun stands for.
+        let asksAmount = asked.contains { ["when", "many", "much", "year", "date", "long", "often"].contains($0) }
+        guard !asksAmount, !Ellipsis.isTime(short) else { return nil }
         let asksPerson = asked.contains { ["who", "whom", "whose"].contains($0) }
         let asksPlace =
             asked.contains("where") || asked.contains { ["city", "country", "town", "place", "state"].contains($0) }

@@ -4,6 +4,7 @@ import Base
 import Corpus
 import LanguageModels
 import OrderedCollections
+import Reading
 import Synchronization
 import TensorMath
 import Text
@@ -58,6 +59,9 @@ public actor AgentSession {
         seed: UInt64 = 0, fenceSalt: UInt64 = 0, budget: Budget? = nil, id: String? = nil
     ) {
         let environment = environment.equipped(for: strategy)
+        // Greetings and thanks are no words to look for.
+        var question = question
+        question.text = QuestionForm.core(question.text)
         var header = SessionHeader(
             session: "", question: question,
             corpus: .init(name: environment.corpus.summary.name, value: environment.corpus.fingerprint),

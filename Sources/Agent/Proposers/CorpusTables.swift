@@ -51,12 +51,15 @@ enum CorpusTables {
         let count = summary.documentCount
         var titles: [MetadataValue?] = []
         var hasTitles = false
+        var places = Set<Substring>()
         var values: [[MetadataValue?]] = Array(repeating: [], count: summary.fields.count)
         for start in stride(from: 0, to: count, by: 4096) {
             try Task.checkCancellation()
             let ordinals = (start..<min(count, start + 4096)).map { DocumentOrdinal($0) }
             for document in try await corpus.documents(at: ordinals) {
                 if !document.title.isEmpty { hasTitles = true }
+                // "machines/maintenance:4": what comes before the row's number.
+                if places.count < 64, let end = document.id.lastIndex(of: ":") { places.insert(document.id[..<end]) }
                 let title = document.title.isEmpty ? document.id : document.title
                 titles.append(.text(title))
                 for (place, field) in summary.fields.enumerated() {
@@ -69,7 +72,9 @@ enum CorpusTables {
         var title = column("title", .text, titles, isTitle: true)
         title.isHidden = !hasTitles
         columns.append(title)
-        return DocumentTable(columns: columns, rowCount: titles.count)
+        return DocumentTable(
+            columns: columns, rowCount: titles.count,
+            recordNouns: places.reduce(into: Set()) { $0.formUnion(QuestionReader.stems($1)) })
     }
 
     private static func column(

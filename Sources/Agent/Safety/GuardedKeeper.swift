@@ -149,7 +149,11 @@ public struct PoisonSignals: Sendable, Hashable {
         let isLatin = folded.utf8.reduce(0) { $0 + ($1 < 0x80 ? 1 : 0) } * 10 > folded.utf8.count * 9
         if words.count >= 20, isLatin {
             let function = Double(words.filter { Self.functionWords.contains($0) }.count) / count
-            let ends = Double(text.filter { $0 == "." || $0 == "," || $0 == ";" || $0 == ":" }.count) / count
+            // Tables and lists have their own signs between what belongs together: cells and marked lines.
+            let marked = text.split(separator: "\n").count { line in
+                line.drop { $0 == " " }.first.map { "-*•+".contains($0) } ?? false
+            }
+            let ends = Double(text.count { ".,;:|\t".contains($0) } + marked) / count
             tokenSalad = max(0, 1 - function / 0.3) * max(0, 1 - ends / 0.04)
             var counts: [String: Int] = [:]
             for word in words where !Self.functionWords.contains(word) { counts[word, default: 0] += 1 }

@@ -24,8 +24,8 @@ package struct RecordFields: Sendable, Hashable {
 
 /// Turns records (rows of a table, JSON objects) into documents: text that an agent can read, and typed fields.
 ///
-/// A record with a text of its own (`text`, `contents`, `content`, `body`, `passage`, `page_content`) is that text, and its
-/// other members are fields. In other records every member is a line `name: value` of the text, and a field too; a
+/// A record with a text of its own (`text`, `contents`, `content`, `body`, `passage`, `page_content`) is that text, below
+/// lines with its short members, which are fields as well; members of a `metadata` object are fields alone. In other records every member is a line `name: value` of the text, and a field too; a
 /// member with sentences in it comes first, without its name.
 package struct RecordMapper: Sendable {
     static let idNames = ["id", "_id", "docid", "doc_id", "document_id"]
@@ -141,8 +141,34 @@ package struct RecordMapper: Sendable {
             title = String(text[..<end]).trimmed()
             text = String(text[text.utf8.index(after: end)...])
         }
+        let header = header(of: record, without: [idName, titleName, textName], text: title + "\n" + text)
         return SourceDocument(
-            id: id, title: title, text: text, metadata: metadata(record, without: [idName, titleName, textName]))
+            id: id, title: title, text: header.isEmpty ? text : header + "\n\n" + text,
+            metadata: metadata(record, without: [idName, titleName.flatMap { isBuiltIn($0) ? $0 : nil }, textName]))
+    }
+
+    /// Members that say nothing of what a record is about.
+    private static let technical: Set<String> = [
+        "lang", "language", "url", "uri", "link", "href", "hash", "md5", "sha1", "sha256", "checksum", "embedding",
+        "vector",
+        "split", "dataset", "metadata", "encoding", "format", "version", "offset", "chunk", "token_count", "tokens",
+    ]
+
+    /// The short members beside a text as lines: what a review is of and who wrote it stands in no sentence of it.
+    private func header(of record: JSONObject, without names: [String?], text: String) -> String {
+        var lines = JSONObject()
+        var bytes = 0
+        for (name, value) in record where !names.contains(name) && !fields.leftOut.contains(name) {
+            guard lines.count < 16, !Self.technical.contains(name.lowercased()), value.array == nil else { continue }
+            let line = Self.lines([name: value])
+            let shown = value.string ?? ""
+            guard !line.isEmpty, line.utf8.count <= 160, bytes + line.utf8.count <= 600,
+                !shown.contains("://"), shown.isEmpty || !text.contains(shown)
+            else { continue }
+            bytes += line.utf8.count
+            lines[name] = value
+        }
+        return Self.lines(lines)
     }
 
     /// Whether filters know a title under the name that its column has. A column `name` or `subject` is a field as well.
@@ -150,7 +176,7 @@ package struct RecordMapper: Sendable {
 
     private func titleName(_ record: JSONObject, isOwnText: Bool) -> String? {
         if let given = fields.title { return given }
-        let names = isOwnText ? ["title"] : Self.titleNames
+        let names = isOwnText ? ["title", "name", "headline", "subject"] : Self.titleNames
         return names.lazy.compactMap { Self.own($0, in: record) }.first
     }
 

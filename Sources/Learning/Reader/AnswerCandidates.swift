@@ -30,6 +30,7 @@ struct AnswerCandidate: Sendable, Hashable {
         var found: [AnswerCandidate] = []
         var seen = Set<Range<Int>>()
         func add(_ range: Range<Int>, _ kind: Kind) {
+            let range = whole(range, in: text)
             guard !range.isEmpty, range.count <= longest, seen.insert(range).inserted else { return }
             found.append(AnswerCandidate(words: range, kind: kind))
         }
@@ -37,6 +38,25 @@ struct AnswerCandidate: Sendable, Hashable {
         addNames(text, add)
         addPhrases(text, add)
         return found
+    }
+
+    /// A range that does not cut a time or a number in two: "22:00", "12,50", "1.250,00", "3/4".
+    private static func whole(_ range: Range<Int>, in text: ReaderText) -> Range<Int> {
+        guard !range.isEmpty else { return range }
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start > 0, isOneNumber(text, start - 1) { start -= 1 }
+        while end < text.words.count, isOneNumber(text, end - 1) { end += 1 }
+        return start..<end
+    }
+
+    /// Whether a word and the next are parts of one time or number.
+    private static func isOneNumber(_ text: ReaderText, _ index: Int) -> Bool {
+        let (left, right) = (text.words[index], text.words[index + 1])
+        guard left.hasDigit, right.hasDigit, right.utf8.lowerBound == left.utf8.upperBound + 1 else { return false }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return [UInt8(ascii: ":"), UInt8(ascii: ","), UInt8(ascii: "."), UInt8(ascii: "/")].contains(
+            text.bytes[left.utf8.upperBound])
+            && digits.contains(text.bytes[right.utf8.lowerBound])
     }
 
     private static func isYear(_ word: ReaderText.Word) -> Bool {

@@ -12,6 +12,7 @@ struct AnswerConstraints {
     private let asksBirth: Bool
     private let asksDeath: Bool
     private let asksDate: Bool
+    private let asksMoney: Bool
 
     /// What is left of a candidate's probability.
     static let penalty: Float = 0.1
@@ -25,9 +26,34 @@ struct AnswerConstraints {
         "december",
     ]
 
+    private static let money: Set<String> = [
+        "cost", "costs", "price", "pay", "paid", "pays", "fee", "fees", "salary", "wage", "wages", "earn", "earns",
+        "earned",
+        "spend", "spent", "charge", "charged", "charges", "budget", "rent", "fine", "worth",
+    ]
+    /// Units of what is no money.
+    private static let otherUnits: Set<String> = [
+        "metre", "metres", "meter", "meters", "m", "cm", "mm", "km", "kilometres", "kilometers", "miles", "feet",
+        "inches", "kg",
+        "kilograms", "grams", "tonnes", "tons", "litres", "liters", "hours", "minutes", "seconds", "days", "weeks",
+        "months",
+        "years", "people", "pages",
+    ]
+    /// Words that say a number without a digit, beside the numerals.
+    private static let amounts: Set<String> = [
+        "no", "none", "zero", "nil", "once", "twice", "thrice", "half", "quarter", "third", "double", "single", "dozen",
+        "dozens", "couple", "several", "both", "only", "eleven", "thirteen", "fourteen", "fifteen", "sixteen",
+        "seventeen",
+        "eighteen", "nineteen", "sixty", "seventy", "eighty", "ninety", "hundreds", "thousands", "millions", "trillion",
+        "free",
+    ]
+
     init(_ question: ReaderQuestion) {
         self.question = question
         let words = Set(question.text.words.map(\.lower))
+        let lowers = question.text.words.map(\.lower)
+        let asksMuch = lowers.indices.dropLast().contains { lowers[$0] == "how" && lowers[$0 + 1] == "much" }
+        asksMoney = asksMuch && !words.isDisjoint(with: Self.money)
         let opening = question.text.words.prefix(6).map(\.lower)
         asksBirth = !words.isDisjoint(with: ["born", "birth"])
         asksDeath = !words.isDisjoint(with: ["die", "died", "death"])
@@ -45,7 +71,22 @@ struct AnswerConstraints {
 
     private func breaks(_ span: Range<Int>, _ text: ReaderText, _ isTitle: Bool) -> Bool {
         let words = text.words
-        let (before, _) = text.around(span)
+        let (before, behind) = text.around(span)
+        // The name of a column is no value: "hotel: Seagrass House".
+        if behind == UInt8(ascii: ":"), before == UInt8(ascii: "\n") || before == UInt8(ascii: "|") { return true }
+        // A question is not answered by its own words.
+        let own = words[span].filter(\.isContent)
+        if question.asked != .option, !own.isEmpty, own.allSatisfy({ question.terms.contains($0.stem) }) { return true }
+        if question.asked == .count {
+            guard words[span].contains(where: { $0.hasDigit || Self.saysNumber($0.lower) }) else { return true }
+            if asksMoney {
+                let next = span.upperBound < words.count ? words[span.upperBound].lower : ""
+                if Self.otherUnits.contains(next) || words[span].contains(where: { Self.otherUnits.contains($0.lower) })
+                {
+                    return true
+                }
+            }
+        }
         let wordBefore = span.lowerBound > 0 ? words[span.lowerBound - 1].lower : ""
         if asksWhere {
             if isTitle || words[span].contains(where: { !$0.isCapitalised && $0.isContent }) { return true }
@@ -72,6 +113,11 @@ struct AnswerConstraints {
             if asksBirth, !asksDeath, isSecond { return true }
         }
         return false
+    }
+
+    private static func saysNumber(_ word: String) -> Bool {
+        AnswerCandidate.numerals.contains(word) || amounts.contains(word)
+            || word.split(separator: "-").contains { AnswerCandidate.numerals.contains(String($0)) }
     }
 
     private func isDay(_ word: String) -> Bool {

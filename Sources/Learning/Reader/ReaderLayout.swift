@@ -68,7 +68,13 @@ struct ReaderLayout: Sendable {
         let questionKey = " " + TitleNormalizer.key(for: question) + " "
         let named = Set(
             titles.map { TitleNormalizer.key(for: $0) }.filter { !$0.isEmpty && questionKey.contains(" \($0) ") })
-        comparesTwo = asked.comparesTwo || named.count > 1
+        // "Curlew" is not named beside "Curlew 2" where only the latter is.
+        let whole = named.filter { name in
+            let rest = named.filter { $0 != name && " \($0) ".contains(" \(name) ") }
+                .reduce(questionKey) { $0.replacing(" \($1) ", with: " | ") }
+            return rest.contains(" \(name) ")
+        }
+        comparesTwo = asked.comparesTwo || whole.count > 1
         let codes = CodeMatch(asked: asked.codes, texts: texts)
         lacksCodes = codes.lacksAll
         let features = AnswerFeatures(asked, titles: titles, texts: analysed)

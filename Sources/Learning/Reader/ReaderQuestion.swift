@@ -24,7 +24,7 @@ struct ReaderQuestion: Sendable {
         "should", "must", "am", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't",
         "haven't", "hadn't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "isn’t", "aren’t", "wasn’t",
         "weren’t", "don’t", "doesn’t", "didn’t", "hasn’t", "haven’t", "hadn’t", "can’t", "couldn’t", "won’t",
-        "wouldn’t", "shouldn’t", "whether", "if",
+        "wouldn’t", "shouldn’t", "whether", "if", "may", "might", "shall",
     ]
     private static let askingWords: Set<String> = [
         "who", "whom", "whose", "what", "when", "where", "which", "why", "how",
@@ -82,6 +82,7 @@ struct ReaderQuestion: Sendable {
         isYesNo =
             (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
             && !isCondition
+            && !(opening == "may" && (!question.contains("?") || (words.count > 1 && words[1].hasDigit)))
         let second = lowers.count > 1 ? lowers[1] : ""
         wantsSentence =
             lowers.first == "why"

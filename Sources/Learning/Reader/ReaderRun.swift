@@ -21,6 +21,9 @@ public struct ReaderRun: Sendable {
     public var start: String?
     /// Heads that start anew all the same, such as `relevance`.
     public var renewed: Set<String> = []
+    /// How much of the way from ``start`` to what was learned is kept: weights between the two often read better on both what
+    /// the one and what the other was trained on (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). Default: 1.
+    public var share: Float = 1
     /// Steps between checkpoints.
     public var interval = 50
     /// Ends the run after so many seconds, whatever the step; the learning rate falls to zero by then. nil counts steps.
@@ -53,6 +56,7 @@ public struct ReaderRun: Sendable {
             folder: model, precision: .int8, threads: training.threads,
             delta: earlier.flatMap { $0.names.isEmpty ? nil : $0 })
         var (state, best, spent) = try opened(base, report)
+        let origin = share < 1 ? try beginning(base) : nil
         let begun = Date().addingTimeInterval(-spent)
         var (losses, count) = (0.0, 0.0)
         var isOver = state.step >= training.steps
@@ -65,7 +69,8 @@ public struct ReaderRun: Sendable {
             isOver =
                 state.step >= training.steps || seconds.map { Date().timeIntervalSince(begun) >= $0 } ?? false
             guard isOver || state.step % interval == 0 else { continue }
-            let scores = try training.scores(state, held, model: base, fast: fast)
+            let kept = origin.map { state.mixed(with: $0, share: share) } ?? state
+            let scores = try training.scores(kept, held, model: base, fast: fast)
             let f1 = scores.f1.reduce(0, +) / Double(max(1, scores.f1.count))
             report(
                 String(
@@ -74,7 +79,7 @@ public struct ReaderRun: Sendable {
             (losses, count) = (0, 0)
             if f1 >= best {
                 best = f1
-                try write(state, base, earlier)
+                try write(kept, base, earlier)
             }
             if !isOver { try training.checkpoint(state, to: checkpoint, best: best, seconds: spent) }
         }
@@ -85,15 +90,18 @@ public struct ReaderRun: Sendable {
     private func opened(
         _ base: DifferentiableBERT, _ report: (String) -> Void
     ) throws -> (state: ReaderTraining.State, best: Double, seconds: Double) {
-        guard FileManager.default.fileExists(atPath: checkpoint) else {
-            let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width, renewed: renewed) }
-            let changed = try start.map { try WeightDelta(file: SafetensorsFile(path: $0)) }
-            return (training.start(base, heads: heads, changed: changed), -1, 0)
-        }
+        guard FileManager.default.fileExists(atPath: checkpoint) else { return (try beginning(base), -1, 0) }
         let notes = try SafetensorsFile(path: checkpoint).metadata
         let state = try training.resume(base, from: checkpoint)
         report("goes on at step \(state.step) of \(training.steps)")
         return (state, notes["best"].flatMap(Double.init) ?? -1, notes["seconds"].flatMap(Double.init) ?? 0)
+    }
+
+    /// The state before the first step.
+    private func beginning(_ base: DifferentiableBERT) throws -> ReaderTraining.State {
+        let heads = try start.map { try training.heads(of: $0, dimension: base.shape.width, renewed: renewed) }
+        let changed = try start.map { try WeightDelta(file: SafetensorsFile(path: $0)) }
+        return training.start(base, heads: heads, changed: changed)
     }
 
     private func write(
@@ -104,7 +112,7 @@ public struct ReaderRun: Sendable {
             notes: [
                 "encoder": try BERTEncoder.weightsFingerprint(folder: model), "seed": String(training.seed),
                 "longest": String(training.longest), "step": String(state.step),
-                "tune": training.tuning?.description ?? "heads",
+                "tune": training.tuning?.description ?? "heads", "share": String(share),
             ])
     }
 

@@ -26,6 +26,13 @@ extension ReaderLayout {
         "not", "no", "never", "none", "cannot", "without", "neither", "nor", "nobody", "nothing", "hardly", "except",
     ]
 
+    /// Words that a question for yes or no may have without asking for them.
+    private static let light: Set<String> = [
+        "still", "ever", "already", "really", "actually", "currently", "anybody", "anyone", "anything", "any", "yet",
+        "now",
+        "there", "today", "indeed", "also",
+    ]
+
     private static func isNegation(_ word: String) -> Bool {
         negations.contains(word) || word.hasSuffix("n't") || word.hasSuffix("n’t")
     }
@@ -35,7 +42,12 @@ extension ReaderLayout {
 
     /// The sentence that holds most of the question; for "why" one that names a cause is preferred.
     func bestSentence() -> ReaderSentence? {
-        let terms = asked.terms.sorted()
+        var terms = asked.terms.sorted()
+        if isYesNo {
+            let light = Set(asked.text.words.filter { Self.light.contains($0.lower) }.map(\.stem))
+            let heavy = terms.filter { !light.contains($0) }
+            if !heavy.isEmpty { terms = heavy }
+        }
         guard !terms.isEmpty else { return nil }
         var frequency: [String: Int] = [:]
         var total = 0
@@ -70,6 +82,9 @@ extension ReaderLayout {
                 }
                 cover /= all
                 let lowers = own.map(\.lower)
+                let isNegated = own.indices.contains { place in
+                    Self.isNegation(own[place].lower) && Self.bears(place, on: own, terms: asked.terms, text: text)
+                }
                 let bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
                 guard cover > 0, cover + bonus > best?.value ?? 0 else { continue }
                 let utf8 = first.utf8.lowerBound..<last.utf8.upperBound
@@ -77,12 +92,36 @@ extension ReaderLayout {
                 best = (
                     ReaderSentence(
                         passage: passage, utf8: utf8, text: spoken + Self.end(of: text, behind: utf8.upperBound),
-                        cover: cover, missing: missing, isNegated: lowers.contains(where: Self.isNegation)),
+                        cover: cover, missing: missing, isNegated: isNegated),
                     cover + bonus
                 )
             }
         }
         return best?.sentence
+    }
+
+    /// How many words a negation may stand before what it denies, or behind it.
+    private static let reach = 4
+
+    /// Whether a negation has to do with what the question asks: it stands among its words or shortly before them, with no
+    /// sign between that begins something else.
+    private static func bears(
+        _ place: Int, on words: [ReaderText.Word], terms: Set<String>, text: ReaderText
+    ) -> Bool {
+        func isCut(_ range: Range<Int>) -> Bool {
+            range.contains { index in
+                index + 1 < words.count
+                    && text.bytes[words[index].utf8.upperBound..<words[index + 1].utf8.lowerBound].contains {
+                        [UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: "\n"), UInt8(ascii: "(")].contains($0)
+                    }
+            }
+        }
+        let last = min(words.count - 1, place + reach)
+        for other in place...last where terms.contains(words[other].stem) && !isCut(place..<other) { return true }
+        for other in max(0, place - reach)..<place where terms.contains(words[other].stem) && !isCut(other..<place) {
+            return true
+        }
+        return false
     }
 
     /// The full stop behind a sentence's last word.

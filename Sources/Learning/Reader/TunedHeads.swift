@@ -29,6 +29,27 @@ public struct TunedHeads: Sendable {
         step += 1
     }
 
+    /// The weights that lie between another state's and these.
+    ///
+    /// - Parameter share: 0 is the other state, 1 this one.
+    func mixed(with other: TunedHeads, share: Float) -> TunedHeads {
+        func between(_ a: ParameterSet, _ b: ParameterSet) -> ParameterSet {
+            var result = a
+            for index in a.values.indices where a.values[index].elements.count == b.values[index].elements.count {
+                result.values[index] = Matrix(
+                    rows: a.values[index].rows, columns: a.values[index].columns,
+                    elements: zip(a.values[index].elements, b.values[index].elements).map {
+                        share * $0 + (1 - share) * $1
+                    })
+            }
+            return result
+        }
+        var result = self
+        result.heads = between(heads, other.heads)
+        result.encoder = between(encoder, other.encoder)
+        return result
+    }
+
     /// Writes the heads and what changed of the encoder's weights.
     ///
     /// - Parameter shapes: The encoder's weights, for the sizes of their matrices.

@@ -60,11 +60,14 @@ package struct DocumentTable: Sendable {
     package let rowCount: Int
     /// Whether the rows have an order that people mean by "first", "last", "next" and "above".
     package var rowsAreOrdered: Bool
+    /// The stems of words that the records themselves may be called by: those of the files that they come from.
+    package var recordNouns: Set<String> = []
 
-    package init(columns: [Column], rowCount: Int, rowsAreOrdered: Bool = false) {
+    package init(columns: [Column], rowCount: Int, rowsAreOrdered: Bool = false, recordNouns: Set<String> = []) {
         self.columns = columns
         self.rowCount = rowCount
         self.rowsAreOrdered = rowsAreOrdered
+        self.recordNouns = recordNouns
     }
 
     /// The column of the titles.

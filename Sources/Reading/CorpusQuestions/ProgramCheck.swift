@@ -45,10 +45,22 @@ struct ProgramCheck {
                     table.columns[$0.column].isTitle || generator.index.profiles[$0.column].isKey
                 }
             }
-            let open = free.filter { !Self.light.contains(tokens[$0].text) }
+            let open = free.filter {
+                !Self.light.contains(tokens[$0].text)
+                    && (onlyNames || !table.recordNouns.contains(tokens[$0].stem))
+            }
             if open.count > (onlyNames ? 0 : 1) { objection = objection ?? "\(tokens[open[0]].text) is left aside" }
         }
+        // A text that mentions a thing may say that it is not there.
+        if candidate.operation == .exists,
+            candidate.clauses.contains(where: { generator.clauses[$0].kind == .mention })
+        {
+            objection = objection ?? "a mention is no yes"
+        }
         objection = objection ?? Self.kindObjection(best, cues, tokens, table)
+        if objection == nil, let gap = QuestionCoverage(best, links: links, generator: generator).gap {
+            objection = "\(gap) is left aside"
+        }
         if cues.words.contains("or"), candidate.operation == .compareCounts || candidate.operation == .compareValues {
             sides = Self.sides(best, generator)
             if sides == nil { objection = objection ?? "it chooses between two things" }
@@ -89,6 +101,10 @@ struct ProgramCheck {
             if opens("which"), best.candidate.operation != .minimum, best.candidate.operation != .maximum {
                 return "a number is no answer"
             }
+            let counts: Set<ProgramCandidate.Operator> = [
+                .count, .distinct, .distinctPeriods, .groupsWhereCount, .differenceOfCounts, .sumOfCounts,
+            ]
+            if counts.contains(best.candidate.operation), Self.asksHowMuch(texts) { return "how much is no count" }
             let isStatistic = [.sum, .mean, .minimum, .maximum, .range].contains(best.candidate.operation)
             return isMany || (!isStatistic && best.candidate.operation != .count) ? nil : "no number was asked for"
         case .values(let column, _):
@@ -100,6 +116,11 @@ struct ProgramCheck {
         case .truth: return opens("who", "what", "which", "when", "where", "why", "how") ? "yes is no answer" : nil
         case .texts: return opens("who", "whom", "whose", "where") ? "no person or place" : nil
         }
+    }
+
+    /// "How much", other than "how much more often".
+    private static func asksHowMuch(_ texts: [String]) -> Bool {
+        texts.indices.dropLast().contains { texts[$0] == "how" && texts[$0 + 1] == "much" }
     }
 
     /// The values of the two clauses that a comparison holds against each other, in the order in which it compares them.

@@ -28,7 +28,7 @@ struct QuestionCues: Sendable {
 
     static let auxiliaries = WordList(
         """
-        is are was were do does did has have had can could will would should isnt arent wasnt werent doesnt dont
+        is are was were do does did has have had can could will would should may might shall isnt arent wasnt werent doesnt dont
         didnt hasnt havent
         """)
 
@@ -39,6 +39,8 @@ struct QuestionCues: Sendable {
     /// "Did …", "So is …", "Anyone …": what begins a question for yes or no.
     static func opensYesNo(_ tokens: [QuestionToken]) -> Bool {
         guard let first = tokens.first?.text else { return false }
+        // "May 2023" is a month.
+        if first == "may", tokens.count > 1, tokens[1].number != nil { return false }
         if auxiliaries.contains(first) || indefinite.contains(first) { return true }
         guard openers.contains(first), tokens.count > 1 else { return false }
         return auxiliaries.contains(tokens[1].text) || indefinite.contains(tokens[1].text)

@@ -166,11 +166,27 @@ struct QuestionLinks: Sendable {
                 }
             }
         }
+        linkDemonyms(index, exactly)
         linkUnknownWords(index, exactly)
         values.sort { a, b in
             if a.quality != b.quality { return a.quality > b.quality }
             if a.span.lowerBound != b.span.lowerBound { return a.span.lowerBound < b.span.lowerBound }
             return a.column < b.column
+        }
+    }
+
+    /// "Spanish" for the value Spain, where no value is called Spanish.
+    private mutating func linkDemonyms(_ index: TableIndex, _ exactly: Set<Int>) {
+        for at in tokens.indices where !exactly.contains(at) {
+            var codes: [Int: Set<UInt32>] = [:]
+            for country in Demonyms.countries(tokens[at].text) {
+                let stems = WordForms.tokens(country).map(\.stem)
+                for place in index.exactValues(stems[...]) { codes[place.column, default: []].insert(place.code) }
+            }
+            for (column, codes) in codes.sorted(by: { $0.key < $1.key }) {
+                values.append(
+                    ValueLink(column: column, span: at..<(at + 1), codes: codes.sorted(), match: .most, share: 1))
+            }
         }
     }
 

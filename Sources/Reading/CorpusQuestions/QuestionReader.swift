@@ -156,8 +156,8 @@ package struct QuestionReader: Sendable {
         "document documents record records row rows entry entries item items file files thing things page pages")
 
     /// How many programs are looked at when something speaks against the best, and how far below its score.
-    private static let alternatives = 8
-    private static let tolerance = 2.0
+    private static let alternatives = 16
+    private static let tolerance = 3.0
 
     /// "When" wants the day where the column has it: a program that cuts it to the year or the month gives way to the same
     /// without the cut, unless the question names the period.
@@ -214,6 +214,11 @@ package struct QuestionReader: Sendable {
 }
 
 extension QuestionReader {
+    /// The stems of a name's words.
+    package static func stems(_ name: some StringProtocol) -> Set<String> {
+        Set(WordForms.nameTokens(String(name)).map(\.stem))
+    }
+
     /// The rows of a set.
     package func rows(_ set: RowSet, mentions: [String: RowBits] = [:]) -> [Int] {
         var executor = ProgramExecutor(table: index.table, mentions: mentions)
