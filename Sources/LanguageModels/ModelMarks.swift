@@ -126,11 +126,14 @@ package enum ModelMarks {
         if let end = text.range(of: pair.close), text[..<end.lowerBound].range(of: pair.open) == nil {
             text.removeSubrange(..<end.upperBound)
         }
-        while let start = text.range(of: pair.open) {
-            let end = text[start.upperBound...].range(of: pair.close)?.upperBound ?? text.endIndex
-            text.removeSubrange(start.lowerBound..<end)
+        var result = ""
+        var rest = text[...]
+        while let start = rest.range(of: pair.open) {
+            result += rest[..<start.lowerBound]
+            guard let end = rest[start.upperBound...].range(of: pair.close) else { return result }
+            rest = rest[end.upperBound...]
         }
-        return text
+        return result + rest
     }
 
     private struct Tag {
@@ -192,10 +195,13 @@ package enum ModelMarks {
 
     /// The text up to the first mark of an end that stands behind something; marks before that go.
     private static func firstTurn(_ text: String) -> String {
+        let marks = ends.filter { text.contains($0) }
+        guard !marks.isEmpty else { return text }
         var rest = text[...]
-        while true {
+        // A turn's head is a few marks; whoever writes more of them in a row says nothing.
+        for _ in 0..<32 {
             var first: Range<String.Index>?
-            for mark in ends {
+            for mark in marks {
                 // `<s>struck out</s>` is markup; the token stands at the start.
                 guard let range = rest.range(of: mark), range.lowerBound < first?.lowerBound ?? rest.endIndex else {
                     continue
@@ -209,6 +215,7 @@ package enum ModelMarks {
             if !isBlank(String(before)), !isRole(before) { return String(before) }
             rest = rest[first.upperBound...]
         }
+        return ""
     }
 
     /// Whether a text is nothing but the name of a role, as it stands between the marks of a turn's head.
@@ -245,10 +252,11 @@ package enum ModelMarks {
             return plain.hasPrefix("answer:") || plain.hasPrefix("final answer:") || plain.hasPrefix("short answer:")
         }
         var hasAnswer = false
+        let lastAnswerer = lines.lastIndex { speaker(of: $0).map(answerers.contains) ?? false } ?? -1
         for (place, line) in lines.enumerated() where place >= start {
             if place > start, let speaker = speaker(of: line) {
                 let isAsked = askers.contains(speaker)
-                let goesOn = lines[(place + 1)...].contains { Self.speaker(of: $0).map(answerers.contains) ?? false }
+                let goesOn = lastAnswerer > place
                 if hasAnswer || isAsked && goesOn && speaker != "q" {
                     return lines[..<place].joined(separator: "\n")
                 }
