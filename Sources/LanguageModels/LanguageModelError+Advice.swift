@@ -20,7 +20,15 @@ extension LanguageModelError {
                     "Check the model's name (`forage model probe URL` lists the server's) and the URL, which mostly ends in /v1."
             default: return "See what the server takes with `forage model probe URL`."
             }
-        case .exhaustedRetries: return "Check that the server runs and can be reached at this URL; then try again."
+        case .exhaustedRetries(_, let last):
+            let text = last.lowercased()
+            if text.contains("status 429") || text.contains("pause of") {
+                return "Wait until the server takes requests again, or take another model or a plan that allows more."
+            }
+            if text.contains("status 5") || text.contains("status 4") {
+                return "The server is there but cannot answer now: look into its log, or try again later."
+            }
+            return "Check that the server runs and can be reached at this URL; then try again."
         case .malformedReply: return "See what the server answers with `forage model probe URL`."
         case .timedOut: return "Give it more time (--max-time), or take a smaller model."
         case .contextOverflow: return "Take a model with a longer context, or a policy that shows it fewer passages."

@@ -41,6 +41,11 @@ package struct WrittenToolCalls: Sendable, Hashable {
                 return result
             }
         }
+        if let react = reader.react(text) {
+            result = WrittenToolCalls(content: Self.trimmed(react.before), calls: react.calls)
+            result.number()
+            return result
+        }
         // A text that is nothing but a call.
         let start = text.first { !$0.isWhitespace }
         if start == "{" || start == "[" || start == "`" {
@@ -130,17 +135,48 @@ package struct WrittenToolCalls: Sendable, Hashable {
             guard let value = LenientJSON.read(text)?.value else { return [] }
             let entries = value.array ?? value["tool_calls"]?.array ?? [value]
             let calls = entries.compactMap { entry -> ToolCall? in
-                let function = entry["function"]?.object == nil ? entry : entry["function"] ?? entry
+                let inner = entry["function"] ?? entry["function_call"]
+                let function = inner?.object == nil ? entry : inner ?? entry
                 guard
                     let written = function["name"]?.string ?? function["tool_name"]?.string ?? function["tool"]?.string
-                        ?? function["function"]?.string,
+                        ?? function["function"]?.string ?? function["action"]?.string,
                     let name = ToolCall.tool(named: written, among: names),
                     let arguments = function["arguments"] ?? function["parameters"] ?? function["input"]
-                        ?? function["args"]
+                        ?? function["args"] ?? function["tool_input"] ?? function["action_input"]
                 else { return nil }
                 return ToolCall(id: "", name: name, arguments: arguments.string ?? arguments.serialized())
             }
             return calls.count == entries.count ? calls : []
+        }
+
+        /// A call as ReAct prompts write it, `Action: name` and `Action Input: …` on lines of their own, or `Action:` and calls
+        /// as JSON (Command R), with what stands before it.
+        func react(_ text: String) -> (before: String, calls: [ToolCall])? {
+            guard text.contains("Action:") else { return nil }
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            func value(_ line: Substring, _ label: String) -> Substring? {
+                let plain = line.drop { $0.isWhitespace || $0 == "*" }
+                guard plain.hasPrefix(label) else { return nil }
+                return plain.dropFirst(label.count).drop { $0.isWhitespace || $0 == "*" }
+            }
+            guard let place = lines.firstIndex(where: { value($0, "Action:") != nil }),
+                let action = value(lines[place], "Action:")
+            else { return nil }
+            let before = lines[..<place].joined(separator: "\n")
+            let after = lines[(place + 1)...].prefix { value($0, "Observation:") == nil }
+            let rest = (action + "\n" + after.joined(separator: "\n")).drop { $0.isWhitespace }
+            if rest.isEmpty || "[{`".contains(rest.first ?? " ") {
+                let calls = objects(in: String(rest))
+                return calls.isEmpty ? nil : (before, calls)
+            }
+            guard let name = ToolCall.tool(named: String(action).trimmingWhitespace, among: names) else { return nil }
+            guard let input = after.firstIndex(where: { value($0, "Action Input:") != nil }) else {
+                let calls = WrittenCallExpression.calls(in: String(action), names: names)
+                return calls.isEmpty ? nil : (before, calls)
+            }
+            let first = value(lines[input], "Action Input:") ?? ""
+            let written = ([first] + after[(input + 1)...]).joined(separator: "\n").trimmingWhitespace
+            return (before, [ToolCall(id: "", name: name, arguments: written)])
         }
 
         /// A call whose name and arguments stand in tags.

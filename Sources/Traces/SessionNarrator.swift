@@ -208,7 +208,7 @@ public struct SessionNarrator: Sendable {
     }
 
     private func told(_ answer: Answer) -> [String] {
-        var lines = ["", bold("Answer") + " (\(Self.origin(of: answer))): " + Self.clean(answer.text)]
+        var lines = ["", bold("Answer") + " (\(origin(of: answer))): " + Self.clean(answer.text)]
         if let short = answer.short, short != answer.text, answer.label != .aggregate {
             lines.append("In short: " + bold(Self.clean(short)))
         }
@@ -232,14 +232,15 @@ public struct SessionNarrator: Sendable {
     }
 
     /// Who made an answer, for a person.
-    private static func origin(of answer: Answer) -> String {
+    private func origin(of answer: Answer) -> String {
         switch answer.label {
         case .extractive: "a sentence of a passage"
         case .span: "found in a passage"
         case .model: "written by \(answer.answerer.isEmpty ? "the model" : answer.answerer)"
+        case .memory where !calls.isEmpty: "from the model's memory; nothing that was found was used"
         case .memory: "from the model's memory, nothing was looked up"
         case .aggregate: "computed over all that qualifies"
-        case .none: "not in this corpus"
+        case .none: calls.isEmpty ? "nothing was looked up" : "not in this corpus"
         }
     }
 
@@ -261,8 +262,8 @@ public struct SessionNarrator: Sendable {
         var lastWasSpace = false
         for scalar in text.unicodeScalars {
             let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028
-            // Direction overrides make a terminal show another text than it holds.
-            if (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value) { continue }
+            // Direction overrides make a terminal show another text than it holds; what has no width hides words.
+            if scalar.value == 0xAD || !isControl && TerminalText.isUnsafe(scalar) { continue }
             if isControl || scalar == " " {
                 if !lastWasSpace { result.append(" ") }
                 lastWasSpace = true

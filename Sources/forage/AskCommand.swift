@@ -17,8 +17,8 @@ struct AskCommand: AsyncParsableCommand {
         discussion: """
             Prints, as it happens, what is tried and why, the tool calls with their results, the evidence that is kept, \
             and an answer that cites passages. Ctrl-C once ends the step and answers from what there is; twice stops at \
-            once, and `forage resume` goes on from there. The exit status is 3 when the model never answered: then the \
-            answer comes without it.
+            once, and `forage resume` goes on from there. The exit status is 3 when the model never answered, or failed \
+            before it did: then the answer comes without it, and one line on standard error says why.
             """)
 
     @OptionGroup var agent: AgentOptions

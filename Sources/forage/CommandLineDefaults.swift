@@ -17,8 +17,8 @@ import OrderedCollections
 ///     ask:
 ///       model: http://localhost:8080#qwen
 ///
-/// The file of the current folder cannot name another machine, start programs or open a server to others: it may have come
-/// with the folder.
+/// The file of the current folder cannot name another machine, start programs, open a server to others, say which files are
+/// written or follow links: it may have come with the folder.
 struct CommandLineDefaults {
     private var values: JSONObject = [:]
     /// Whether the values come from the file in the current folder, which may be someone else's, as in a copied project.
@@ -44,9 +44,13 @@ struct CommandLineDefaults {
     var isEmpty: Bool { values.isEmpty }
 
     private static let folderFile = ".forage.yaml"
-    /// Options that start programs or open the server to others: a folder does not choose them.
+    /// Options that start programs, open the server to others, choose what is written over, or follow links out of a folder:
+    /// a folder does not choose them.
     private static let reserved: Set<String> = [
-        "tools", "host", "allow-host", "open-access", "readers-see-sessions", "api-key",
+        "tools", "host", "allow-host", "open-access", "readers-see-sessions", "api-key", "endpoint", "base-url",
+        "mcp-config", "record", "sessions", "out", "output", "run", "runs", "indexed", "embedding-cache", "junit",
+        "svg",
+        "trec", "flashrag", "inspect", "update", "force", "follow-links", "initial-messages-file", "content",
     ]
 
     /// Whether the file of a folder may say this: no address of another machine, to which texts and keys would go.

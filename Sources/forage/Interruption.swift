@@ -12,9 +12,12 @@ enum Interruption {
     /// Starts to listen. Call before a long step.
     static func listen() {
         _ = count.load(ordering: .relaxed)
+        // Work within one document looks at nothing else: a minute after SIGTERM it ends.
+        signal(SIGALRM) { _ in _exit(130) }
         for number in [SIGINT, SIGTERM] {
-            signal(number) { _ in
+            signal(number) { received in
                 if Interruption.count.add(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
+                if received == SIGTERM { alarm(60) }
             }
         }
     }

@@ -21,9 +21,13 @@ struct SessionPrinter {
     private var hasStatus = false
     private var firstText: Duration?
     private var isAtLineStart = true
-    /// The last failure of a model that has not answered yet, and whether it has.
+    /// The last failure of a model since it last answered, and whether it ever has.
     private var failure: LanguageModelError?
     private var hasAnswered = false
+    /// What each call of a model is for.
+    private var purposes: [String: String] = [:]
+    /// Whether the session's answer is a model's own.
+    private var isAnsweredByModel = false
 
     init(style: SessionRunner.Style, width: Int) {
         self.style = style
@@ -39,9 +43,14 @@ struct SessionPrinter {
         for piece in live.take(update) { show(piece, isFirst: before.isEmpty) }
         guard case .event(let event) = update else { return }
         switch event.kind {
-        case .modelCalled: callStart = .now
-        case .modelReturned: hasAnswered = true
-        case .modelFailed(_, let error): failure = failure ?? error
+        case .modelCalled(let record):
+            callStart = .now
+            purposes[record.id] = record.purpose
+        case .modelReturned:
+            hasAnswered = true
+            failure = nil
+        case .modelFailed(let id, let error) where purposes[id] != "shape": failure = failure ?? error
+        case .answered(let answer): isAnsweredByModel = answer.label == .model || answer.label == .memory
         default: break
         }
         eraseStatus()
@@ -99,9 +108,10 @@ struct SessionPrinter {
     private static func seconds(_ duration: Duration) -> String { String(format: "%.2f", duration / .seconds(1)) }
 
     /// Ends the printing.
-    /// - Returns: why the model never answered; nil when it did, or was not asked.
-    mutating func finish() -> LanguageModelError? {
+    /// - Returns: why the model gave no answer, and whether it ever said anything; nil when it did, or was not asked.
+    mutating func finish() -> (failure: LanguageModelError, hadAnswered: Bool)? {
         eraseStatus()
-        return hasAnswered ? nil : failure
+        guard let failure, !isAnsweredByModel else { return nil }
+        return (failure, hasAnswered)
     }
 }

@@ -22,7 +22,8 @@ struct SessionRunner {
     static let silentModelStatus: Int32 = 3
 
     /// Runs a session to its end.
-    /// - Throws: `ExitCode`: 130 when a person stopped it, 3 when its model never answered.
+    /// - Throws: `ExitCode`: 130 when a person stopped it, 3 when its model never answered, or failed before it did so that
+    ///   the answer is without it.
     func run(_ session: AgentSession) async throws {
         let updates = session.updates()
         let style = style
@@ -60,7 +61,11 @@ struct SessionRunner {
             throw ExitCode(130)
         }
         if let failure = await printing.value {
-            note("the model never answered: \(failure). \(failure.advice)")
+            let (error, hadAnswered) = failure
+            note(
+                (hadAnswered
+                    ? "the model failed before it answered, and the answer is without it: "
+                    : "the model never answered: ") + "\(error). \(error.advice)")
             throw ExitCode(Self.silentModelStatus)
         }
     }

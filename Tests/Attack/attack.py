@@ -18,7 +18,7 @@ import tempfile, threading, time
 READ, FULL = "reader-secret", "owner-secret"
 faults, measured, bars = [], {}, {}
 HERE = os.path.dirname(os.path.abspath(__file__))
-LONGEST = ["access", "descriptors", "files", "sources", "models", "shutdown", "links", "bodies", "sockets", "raw", "heads", "scopes"]
+LONGEST = ["access", "descriptors", "files", "sources", "models", "waiting", "shutdown", "links", "bodies", "sockets", "raw", "heads", "scopes"]
 HANDSHAKE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
 
@@ -29,13 +29,13 @@ def fault(text):
 
 
 class Server:
-    def __init__(self, program, corpus, tokens=True, files=None, sessions=None):
+    def __init__(self, program, corpus, tokens=True, files=None, sessions=None, extra=()):
         environment = dict(os.environ)
         if tokens:
             environment.update(FORAGE_TOKEN=FULL, FORAGE_READ_TOKEN=READ)
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
         self.process = subprocess.Popen(
-            [program, "serve", "--corpus", corpus, "--port", "0", "--json"], stdout=subprocess.PIPE,
+            [program, "serve", "--corpus", corpus, "--port", "0", "--json", *extra], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=environment, preexec_fn=limit, text=True)
         self.port = None
         line = self.process.stdout.readline()
@@ -662,6 +662,45 @@ def attack_shutdown(program, corpus):
             s.close()
 
 
+def attack_waiting_shutdown(program, corpus):
+    """Clients that wait for a model which never answers are told that the server ends, and it ends in order."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=hold_connections, args=(silent,), daemon=True).start()
+    model = f"http://127.0.0.1:{silent.getsockname()[1]}/v1#m"
+    for streams in (False, True):
+        server = Server(program, corpus, extra=["--model", model])
+        body = json.dumps({"model": "react", "stream": streams,
+                           "messages": [{"role": "user", "content": "What is in the river?"}]}).encode()
+        s = server.connect()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                  + b"Authorization: Bearer " + FULL.encode() + b"\r\nContent-Length: " + str(len(body)).encode()
+                  + b"\r\n\r\n" + body)
+        time.sleep(1)
+        seconds = server.end()
+        s.settimeout(5)
+        told = b""
+        try:
+            while piece := s.recv(65536):
+                told += piece
+        except OSError:
+            pass
+        name = "a waiting stream" if streams else "a waiting client"
+        if seconds is None or server.process.returncode != 0:
+            fault(f"SIGTERM with {name}: {seconds} s, exit code {server.process.returncode}")
+        if b"shutting down" not in told:
+            fault(f"SIGTERM with {name}: told {told[-200:]!r}")
+    silent.close()
+
+
+def hold_connections(listener):
+    held = []
+    while True:
+        try:
+            held.append(listener.accept()[0])
+        except OSError:
+            return
+
+
 def attack_descriptors(program, corpus):
     for files in (10, 64, 256):
         server = Server(program, corpus, files=files)
@@ -886,6 +925,7 @@ def main():
             "raw": lambda: attack_raw(server, dice["raw"], 150),
             "bodies": lambda: attack_bodies(server, dice["bodies"], 150),
             "shutdown": lambda: attack_shutdown(options.program, corpus),
+            "waiting": lambda: attack_waiting_shutdown(options.program, corpus),
             "descriptors": lambda: attack_descriptors(options.program, corpus),
             "links": lambda: attack_links(options.program, folder, corpus),
             "sources": lambda: attack_sources(options.program, folder),

@@ -167,6 +167,25 @@ import Testing
         } catch is DocumentError {}
     }
 
+    /// A few bytes that stand for many: one text in every cell, cells that reach over a thousand others, and so many attributes
+    /// that comparing each with each takes hours. 800 MB of text are refused, the others read as far as they go.
+    @Test(.timeLimit(.minutes(1))) func whatStandsForManyIsBounded() throws {
+        #expect(throws: DocumentError.self) { try read(testFile("repeated-text.xlsx"), name: "repeated-text.xlsx") }
+        let cell = "<tr><td colspan=999999999 rowspan=999999999>salt"
+        let table = try read("<table>" + String(repeating: cell, count: 2000) + "</table>", name: "a.html")
+        #expect(table.documents.reduce(0) { $0 + $1.text.utf8.count } < 32 << 20)
+        #expect(table.documents.first?.text.contains("salt") == true)
+        let attributes = (0..<100_000).map { "a\($0)=\"x\"" }.joined(separator: " ")
+        #expect(throws: DocumentError.self) { try read("<r><e \(attributes)>salt</e></r>", name: "a.xml") }
+        #expect(throws: DocumentError.self) { try read("<html><p \(attributes)>salt</p></html>", name: "a.html") }
+        // Programs and texts with many signs are none of an element's.
+        let program = String(repeating: "if (a<b) { c = d; e=f }\n", count: 20_000)
+        let page = try read(
+            "<html><script>\(program)</script><p>salt \(String(repeating: "a = b ", count: 9000))</p></html>",
+            name: "b.html")
+        #expect(page.documents.first?.text.contains("salt") == true)
+    }
+
     /// Names of members are names: none leads out of its archive.
     @Test func namesInArchivesLeadNowhere() throws {
         for name in ["bundle.zip", "bundle.tar.gz", "names.zip", "names-cp437.zip", "cut.zip"] {

@@ -3,6 +3,7 @@
 import Base
 import Episodes
 import FoundationEssentials
+import LanguageModels
 import TensorMath
 import Testing
 import Text
@@ -66,6 +67,9 @@ import Text
         "<arg_key>",
         "<SPECIAL_11>", "<reserved_106>", "<ctrl99>", "<end_of_utterance>", "<eoh>", "[UNUSED_TOKEN_146]",
         "[MODEL_SETTINGS]",
+        "]~b]system", "[e~[", "◁think▷", "<image>", "<fake_token_around_image>", "<turn|>", "<role>", "<_user>",
+        "<_bot>",
+        "<_end>", "[BOS]", "[EOS]", "＜|im_start|＞", "<\u{200B}<end 1>>", "<<e\u{AD}nd 1>>", "<\u{2060}think>",
         "<a:b:answer>", "\u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}",
     ])
     func controlTokensOfEveryFamilyAreHarmless(_ token: String) {
@@ -83,5 +87,15 @@ import Text
         #expect(Fence.neutralised("🏴 ਪੰਜਾਬੀ 𐍈 <x:y>") == "🏴 ਪੰਜਾਬੀ 𐍈 <x:y>")
         let value: JSONValue = ["<|im_end|>": ["<s>", 1]]
         #expect(Fence.neutralised(value) == ["‹|im_end|>": ["‹s>", 1]])
+    }
+
+    /// Whatever is taken out of a model's answer as a mark of its family is made harmless in what documents say.
+    @Test func everyMarkOfAModelIsHarmless() {
+        for mark in ModelMarks.all { #expect(!Fence.neutralised("a \(mark) b").contains(mark), "\(mark)") }
+        for tag in ModelMarks.reasoningTags {
+            for written in ["<\(tag)>", "</\(tag)>", "<\(tag.uppercased()) a=\"b\">"] {
+                #expect(!Fence.neutralised("a \(written) b").contains(written), "\(written)")
+            }
+        }
     }
 }

@@ -84,6 +84,17 @@ import Testing
         // A file that came with a folder sends nothing to another machine.
         let asked = try run("ask", "Which lamps?")
         #expect(asked.errors.contains("may not set model") && !asked.errors.contains("198.51.100.7"))
+        // Nor does it say what is written over, or that links are followed.
+        try write("precious.txt", "precious")
+        try write(
+            ".forage.yaml",
+            "corpus: c.forage\nrecord: precious.txt\nsessions: precious.txt\nfollow-links: true\noutput: other.forage\n"
+        )
+        let told = try run("ask", "Which lamps?", "--policy", "single-shot")
+        for name in ["record", "sessions"] { #expect(told.errors.contains("may not set \(name)"), "\(told.errors)") }
+        #expect(try String(contentsOfFile: folder.path + "/precious.txt", encoding: .utf8) == "precious")
+        #expect(
+            try run("index", "in", "-o", "d.forage", "--encoder", "none").errors.contains("may not set follow-links"))
         try write(".forage.yaml", "corpus: [c.forage\n")
         let broken = try run("search", "lamps")
         #expect(broken.status == 64 && broken.errors.contains(".forage.yaml:"))

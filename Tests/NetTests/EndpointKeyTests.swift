@@ -38,4 +38,21 @@ import Testing
     @Test func keysAreHiddenInWhatServersSay() {
         #expect(EndpointKey.hiding(["sk-secret"], in: "Incorrect key sk-secret.") == "Incorrect key [key].")
     }
+
+    /// A key in other spellings is as good as the key.
+    @Test(arguments: [
+        "SK-TEST-SECRETKEY-123456", "sk%2Dtest%2DSECRETKEY%2D123456", "sk-test-\u{200B}SECRETKEY-123456",
+        "sk-test-SECRET KEY-123456", #"\u0073k-test-SECRETKEY-123456"#, "c2stdGVzdC1TRUNSRVRLRVktMTIzNDU2",
+        "QmVhcmVyIHNrLXRlc3QtU0VDUkVUS0VZLTEyMzQ1Ng==", "dTpzay10ZXN0LVNFQ1JFVEtFWS0xMjM0NTY=",
+        "736b2d746573742d5345435245544b45592d313233343536",
+    ]) func otherSpellingsAreHidden(_ written: String) {
+        let text = EndpointKey.hiding(["sk-test-SECRETKEY-123456"], in: "The key (\(written)) is wrong.")
+        #expect(text.contains("[key]") && text.hasPrefix("The key (") && text.hasSuffix(" is wrong."))
+        #expect(!text.uppercased().contains("SECRETKEY") && !text.contains("SECRET KEY") && !text.contains("SNRVRLRV"))
+    }
+
+    @Test func otherWordsStay() {
+        let text = "An incorrect key was sent: see https://example.org/api-keys, status 401, request 123456."
+        #expect(EndpointKey.hiding(["sk-test-SECRETKEY-123456"], in: text) == text)
+    }
 }

@@ -55,6 +55,17 @@ import Text
         Mended(tool: "aggregate", written: "", meant: [:]),
         Mended(tool: "read", written: #"{"ids":"it#1","around":"2"}"#, meant: ["ids": ["it#1"], "around": 2]),
         Mended(tool: "read", written: #"{"id":"it#1"}"#, meant: ["ids": ["it#1"]]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown","reason":"x","top_k":3}"#,
+            meant: ["query": "clown", "limit": 3]),
+        Mended(tool: "keyword_search", written: #"{"input":"clown"}"#, meant: ["query": "clown"]),
+        Mended(
+            tool: "keyword_search", written: #"{"query":"clown","limit":"five"}"#,
+            meant: ["query": "clown", "limit": 5]),
+        Mended(tool: "keyword_search", written: #"{"query":"clown","limit":"many"}"#, meant: ["query": "clown"]),
+        Mended(
+            tool: "keyword_search", written: #"{"type":"object","properties":{"query":"clown"}}"#,
+            meant: ["query": "clown"]),
     ]
 
     @Test(arguments: mended) func readsACallAsItWasMeant(_ call: Mended) throws {
@@ -74,6 +85,14 @@ import Text
         let read = try #require(ArgumentRepair.read(text, schema: tool.specification.parameters))
         #expect(read.value == (try JSONValue(parsing: text)))
         #expect(read.repairs.isEmpty)
+    }
+
+    /// Left out of a count, what is not known would make another count of it.
+    @Test(arguments: ["aggregate", "filter"]) func whatNarrowsAWholeSetIsNotLeftOut(_ name: String) throws {
+        let tool = try #require(ToolRegistry.builtIn()[name])
+        let read = try #require(
+            ArgumentRepair.read(#"{"having":"more than 3"}"#, schema: tool.specification.parameters))
+        #expect(read.value == ["having": "more than 3"])
     }
 
     @Test(arguments: [

@@ -35,7 +35,7 @@ public struct ExtractiveAnswerer: Answerer {
         // A sentence that holds no word of the question is only what the search put first.
         guard let best = words.bestSentence(), best.coverage > 0 else {
             return Answer(
-                text: "Not in this corpus: nothing that was found answers the question.", label: .none, answerer: name)
+                text: Answer.nothingFound, label: .none, answerer: name)
         }
         let item = ranking[best.item]
         var cited = [

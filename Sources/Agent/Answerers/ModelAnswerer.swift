@@ -98,7 +98,7 @@ public struct ModelAnswerer: Answerer {
             do {
                 let response = try await respond(request)
                 guard let completion = response.completions.first,
-                    !completion.message.content.allSatisfy(\.isWhitespace)
+                    !ModelMarks.isBlank(completion.message.content)
                 else { throw LanguageModelError.malformedReply("an empty answer") }
                 // The session resolves the citations against what it retrieved.
                 let state = AgentState.reading(evidence, of: question)
@@ -107,7 +107,7 @@ public struct ModelAnswerer: Answerer {
                     fromDraft: isNumbered ? EvidencePrompt.naming(evidence, limit: shown, in: written) : written,
                     model: response.model,
                     label: evidence.isEmpty ? .memory : .model)
-                guard !answer.text.isEmpty else {
+                guard !ModelMarks.isBlank(answer.text) else {
                     throw LanguageModelError.malformedReply("reasoning or a call, and no answer")
                 }
                 return answer

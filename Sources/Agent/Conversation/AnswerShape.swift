@@ -41,8 +41,42 @@ public struct AnswerShape: Sendable {
     /// Reads what a model wrote as a value of the schema, as it was meant.
     /// - Returns: nil when the schema does not accept it.
     public func read(_ text: String) -> JSONValue? {
-        guard let read = ArgumentRepair.read(AnswerText.written(text), schema: schema) else { return nil }
+        guard let json = Self.json(in: AnswerText.written(text)), let read = ArgumentRepair.read(json, schema: schema)
+        else { return nil }
         return accepted(read.value)
+    }
+
+    /// The part of a text that may be an object: from its first brace, or a text that holds one encoded once more. A citation's
+    /// brackets are no list. Nil for none, and for one that was cut within a value: half a number is another number.
+    private static func json(in text: String) -> String? {
+        if let first = text.first(where: { !$0.isWhitespace }), first == "\"" { return text }
+        guard let open = text.firstIndex(of: "{") else { return nil }
+        let json = text[open...]
+        var depth = 0
+        var isInString = false
+        var isEscaped = false
+        var last = UInt8(ascii: "{")
+        for byte in json.utf8 {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+            } else if byte == UInt8(ascii: "\"") {
+                isInString = true
+            } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+                depth += 1
+            } else if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") {
+                depth -= 1
+                if depth == 0 { return String(json) }
+            }
+            if byte > 0x20 { last = byte }
+        }
+        let isWholeValue = "\"}]'".utf8.contains(last)
+        return isInString || !isWholeValue ? nil : String(json)
     }
 
     private func accepted(_ value: JSONValue) -> JSONValue? {
@@ -62,6 +96,42 @@ public struct AnswerShape: Sendable {
 
     /// The most parts of a schema that are filled: references make a few bytes of it a tree without end.
     private static let mostParts = 4096
+
+    /// How many texts of the schema could each be the answer itself, and whether there are numbers. References are not followed.
+    private static func leaves(of part: JSONValue, name: String = "", depth: Int = 0) -> (texts: Int, numbers: Int) {
+        guard depth < 8 else { return (0, 0) }
+        var sum = (texts: 0, numbers: 0)
+        func add(_ part: JSONValue, _ name: String) {
+            let more = leaves(of: part, name: name, depth: depth + 1)
+            sum = (sum.texts + more.texts, sum.numbers + more.numbers)
+        }
+        for choice in part["anyOf"]?.array ?? part["oneOf"]?.array ?? [] { add(choice, name) }
+        for (name, property) in part["properties"]?.object ?? [:] { add(property, name) }
+        for (name, definition) in part["$defs"]?.object ?? [:] { add(definition, name) }
+        if let items = part["items"] { add(items, name) }
+        if part["enum"] == nil {
+            let type = part["type"]?.string ?? part["type"]?[0]?.string
+            if type == "string", role(of: name) == .other { sum.texts += 1 }
+            if type == "integer" || type == "number" { sum.numbers += 1 }
+        }
+        return sum
+    }
+
+    /// What a member's name says that its text is.
+    private enum Role { case answer, source, quote, whole, other }
+
+    private static func role(of name: String) -> Role {
+        let key = name.lowercased()
+        if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) { return .source }
+        if ["quote", "evidence"].contains(where: key.contains) { return .quote }
+        if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(
+            where: key.contains)
+        {
+            return .whole
+        }
+        return ["answer", "result", "response", "reply", "value", "output", "solution"].contains(where: key.contains)
+            ? .answer : .other
+    }
 
     private func fill(
         _ part: JSONValue, name: String, _ answer: Answer, depth: Int, _ parts: inout Int
@@ -111,20 +181,21 @@ public struct AnswerShape: Sendable {
                     })
             }
             let entries = short.split(separator: ",").map { $0.drop(while: \.isWhitespace) }
-            return .array(
-                entries.compactMap { entry in
-                    fill(
-                        items, name: name,
-                        Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""),
-                        depth: depth + 1, &parts)
-                })
+            let values = entries.compactMap { entry in
+                fill(
+                    items, name: name,
+                    Answer(text: String(entry), short: String(entry), label: answer.label, answerer: ""),
+                    depth: depth + 1, &parts)
+            }
+            // A list without what the answer names would say that there is nothing.
+            return values.count == entries.count ? .array(values) : nil
         case "boolean":
             let words = short.lowercased()
             if ["found", "answered", "supported"].contains(where: key.contains) { return .bool(answer.label != .none) }
             return words.hasPrefix("yes") ? true : words.hasPrefix("no") ? false : nil
         case "integer", "number": return Self.number(named: key, answer, isWhole: type == "integer")
         case "null": return .null
-        default: return Self.text(named: key, answer)
+        default: return text(named: key, answer)
         }
     }
 
@@ -142,17 +213,22 @@ public struct AnswerShape: Sendable {
     }
 
     /// A text: a source or its words where the member's name asks for these, the whole answer, or the short one.
-    private static func text(named key: String, _ answer: Answer) -> JSONValue {
-        if ["source", "citation", "reference", "passage", "url"].contains(where: key.contains) {
-            return answer.citations.first.map { .string($0.passageID) } ?? ""
+    ///
+    /// Where several members could be the answer, no rule tells which one is: then none is filled.
+    private func text(named key: String, _ answer: Answer) -> JSONValue? {
+        let short = answer.short ?? answer.text
+        // That there is no answer is none.
+        if answer.label == .none { return [.source, .quote].contains(Self.role(of: key)) ? "" : nil }
+        switch Self.role(of: key) {
+        case .source: return answer.citations.first.map { .string($0.passageID) } ?? ""
+        case .quote: return .string(answer.citations.first?.quote ?? "")
+        case .whole: return .string(answer.text)
+        case .answer: return .string(short)
+        case .other:
+            let leaves = Self.leaves(of: schema)
+            let isNumber = leaves.numbers > 0 && !short.contains(where: \.isLetter)
+            return leaves.texts <= 1 && !isNumber ? .string(short) : nil
         }
-        if ["quote", "evidence"].contains(where: key.contains) { return .string(answer.citations.first?.quote ?? "") }
-        if ["explan", "reason", "sentence", "detail", "text", "summary", "long", "content"].contains(
-            where: key.contains)
-        {
-            return .string(answer.text)
-        }
-        return .string(answer.short ?? answer.text)
     }
 
     private func fill(_ citation: Citation, _ items: JSONValue) -> JSONValue? {

@@ -4,6 +4,7 @@ import Base
 public import Corpus
 import LanguageModels
 import OrderedCollections
+import QualityMetrics
 import Tools
 
 extension Dialogue {
@@ -36,8 +37,9 @@ extension Dialogue {
             case .kept(let keeping):
                 for item in keeping.kept where passages[item.passageID] == nil { passages[item.passageID] = item }
             case .answered(let answer):
-                turn.answer = answer.text
-                turn.short = answer.short ?? ""
+                // That there is no answer, and how one was counted, is nothing to refer to.
+                turn.answer = answer.label == .none ? "" : answer.label == .aggregate ? answer.prediction : answer.text
+                turn.short = answer.label == .none ? "" : answer.short ?? ""
                 cited = answer.citations.compactMap { passages[$0.passageID] }
             default: break
             }
@@ -65,14 +67,17 @@ extension Dialogue {
             let text = whole.head(charactersRead)
             if isUser {
                 dialogue.turns.append(Turn(question: text))
-            } else if let last = dialogue.turns.indices.last {
+            } else if let last = dialogue.turns.indices.last, !Answer.isNothing(text) {
                 let ids = bracketed(text)
                 cited = ids + cited.filter { !ids.contains($0) }
                 dialogue.turns[last].answer =
                     dialogue.turns[last].answer.isEmpty
                     ? text : (dialogue.turns[last].answer + "\n" + text).head(charactersRead)
-                let plain = withoutBrackets(text)
-                if plain.count <= 80, !plain.contains("\n") { dialogue.turns[last].short = plain }
+                // How many documents were counted is no part of what the answer names.
+                let counted = /\s*\(of [0-9,.]+ [^()]{0,80}\)/
+                let plain = withoutBrackets(text.replacing(counted, with: ""))
+                let isShort = plain.count <= 80 && !plain.contains("\n") && isName(plain)
+                if isShort, !AbstentionWording.isAbstention(plain) { dialogue.turns[last].short = plain }
             }
         }
         for index in dialogue.turns.indices {
@@ -114,6 +119,15 @@ extension Dialogue {
             rest = rest[rest.index(after: close)...]
         }
         return result
+    }
+
+    /// Whether a text may be what a question asks for, and not a sentence about it.
+    private static func isName(_ text: String) -> Bool {
+        let words = text.split(separator: " ")
+        let opening: Set<Substring> = ["the", "a", "an", "in", "at", "on", "by", "from"]
+        if let first = words.first, opening.contains(first), words.count <= 6 { return true }
+        return words.count <= 3 && !text.hasSuffix(".") || words.allSatisfy { $0.first?.isLowercase != true }
+            || !words.contains { $0.first?.isUppercase == true }
     }
 
     private static func withoutBrackets(_ text: String) -> String {

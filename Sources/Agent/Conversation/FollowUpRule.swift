@@ -2,6 +2,7 @@
 
 import Base
 import OrderedCollections
+import QualityMetrics
 import Text
 
 /// Makes a question that leans on what was said before stand alone, without a model: the topic of the conversation takes the
@@ -59,11 +60,12 @@ enum FollowUpRule {
 
     /// The previous answer, when it is a name that the pronoun can stand for.
     private static func answer(of turn: Dialogue.Turn, for pronoun: String) -> String? {
-        let short = turn.short.isEmpty ? turn.answer : turn.short
+        // A sentence is no name: what it begins with may be one.
+        let short = turn.short.isEmpty ? leadingName(of: turn.answer) : turn.short
         let words = short.split(separator: " ")
         guard (1...7).contains(words.count), words.contains(where: { $0.first?.isUppercase == true }),
             short.count <= 80,
-            !short.contains("["), !["Yes", "No", "Unknown"].contains(short)
+            !short.contains("["), !["Yes", "No"].contains(short), !AbstentionWording.isAbstention(short)
         else { return nil }
         let asked = Words(turn.question).lowered
         // A time or a number is nothing that a pronoun stands for.
@@ -79,6 +81,17 @@ enum FollowUpRule {
         case "it", "its", "itself": return asksPerson || asksPlace ? nil : clean(short)
         default: return asksPlace ? nil : clean(short)
         }
+    }
+
+    /// The text itself where all of its words belong to a name; else the name of more than one word that it begins with.
+    private static func leadingName(of text: String) -> String {
+        let words = text.split(separator: " ")
+        let joining: Set<Substring> = ["of", "the", "de", "la", "di", "da", "van", "von", "der", "den", "and", "&"]
+        var name = words.prefix { $0.first?.isUppercase == true || $0.first?.isNumber == true || joining.contains($0) }
+        if name.count == words.count { return text }
+        while let last = name.last, joining.contains(last) { name.removeLast() }
+        let found = name.joined(separator: " ")
+        return name.count >= 2 && name.count { $0.first?.isUppercase == true } >= 2 ? found : ""
     }
 
     private static func clean(_ text: String) -> String {

@@ -106,12 +106,24 @@ public struct LiveAnswer: Sendable {
         if let open = text.lastIndex(where: { $0 == "<" }), text[open...].count < 64, !text[open...].contains(">") {
             text = String(text[..<open])
         }
-        if let open = text.lastIndex(of: "["), !text[open...].contains("]") { text = String(text[..<open]) }
+        if let open = text.lastIndex(of: "◁"), !text[open...].contains("▷") { text = String(text[..<open]) }
+        if let open = text.lastIndex(where: { $0 == "[" || $0 == "【" }) {
+            let rest = text[open...]
+            let close = rest.firstIndex { $0 == "]" || $0 == "】" }
+            // One that closes at the end may be a citation or not, by what follows.
+            let isOpen = close.map { rest[$0...].dropFirst().allSatisfy(\.isWhitespace) } ?? true
+            let isLong = rest.utf8.count > CitationResolver.longestCitation || rest.contains("\n") && close == nil
+            let isKnown = close.map { resolver?.resolve(String(rest[..<$0].dropFirst())) != .unknown } ?? false
+            if isOpen, !isLong, !isKnown { text = String(text[..<open]) }
+        }
         if text.contains("\\boxed") { return ("", false) }
         // The last line may be the short form.
         if let line = text.split(separator: "\n", omittingEmptySubsequences: false).last {
             let plain = line.lowercased().drop { $0.isWhitespace || $0 == "*" || $0 == "#" }
-            let marks = ["answer:", "final answer:", "short answer:", "<answer>"]
+            let marks = [
+                "answer:", "final answer:", "short answer:", "<answer>", "user:", "human:", "question:", "assistant:",
+                "instruction:",
+            ]
             if marks.contains(where: { $0.hasPrefix(plain) || plain.hasPrefix($0) }) {
                 text = String(text.dropLast(line.count))
             }

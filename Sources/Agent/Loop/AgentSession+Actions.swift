@@ -3,6 +3,7 @@
 import Base
 import LanguageModels
 import OrderedCollections
+import QualityMetrics
 import TensorMath
 import Text
 
@@ -158,7 +159,7 @@ extension AgentSession {
             }
         }
         var context = context(for: "answerer", closing: true)
-        context.isCertain = state.stop == .confident
+        context.isCertain = state.stop == .confident && state.uncertainty?.retrieve == false
         var answer: Answer
         do {
             answer = try await strategy.answerer.answer(
@@ -173,9 +174,35 @@ extension AgentSession {
             try Task.checkCancellation()
             answer = ExtractiveAnswerer().extract(state.question, from: state.evidence)
         }
+        answer = resolver.resolved(answer)
+        let knowsNothing =
+            answer.label == .none || answer.label == .memory && AbstentionWording.isAbstention(answer.prediction)
+        if knowsNothing {
+            if context.isCertain, state.retrieved.isEmpty, state.toolCallsLeft != 0 {
+                // What was certain is nothing: that something is not there is said only when it was looked for.
+                try await append(.assessed(GateDecision(retrieve: true, reason: GateMeasure.Reading.noAnswer)))
+                return
+            }
+            answer = withoutAnswer(answer, state)
+        }
         let shaped = try await shaped(
-            attribution.attributed(resolver.resolved(answer)), self.context(for: "shape", closing: true))
+            attribution.attributed(answer), self.context(for: "shape", closing: true))
         try await append(.answered(shaped))
+    }
+
+    /// The answer that there is none, and whether that is because nothing was found or because nothing was looked for.
+    private func withoutAnswer(_ answer: Answer, _ state: AgentState) -> Answer {
+        var answer = answer
+        if state.spent.toolCalls == 0, state.retrieved.isEmpty, state.question.dialogue.evidence.isEmpty {
+            let why = state.stop.map { ": " + $0.explanation } ?? ""
+            answer.text = "\(Answer.nothingSought)\(why)."
+        } else if answer.label != .none {
+            answer.text = Answer.nothingFound
+        }
+        answer.short = nil
+        answer.label = .none
+        answer.citations = []
+        return answer
     }
 
     /// The answer in the form that the asker wants: by the model, whose text is taken only when the form's schema accepts

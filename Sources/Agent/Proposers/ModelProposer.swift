@@ -136,12 +136,12 @@ public struct ModelProposer: ActionProposer {
             return CandidateAction(
                 .correct(message: LoopRules.Messages().noCalls), proposer: proposer, reason: "the calls were lost")
         }
-        if message.content.allSatisfy(\.isWhitespace) {
+        if ModelMarks.isBlank(message.content) {
             return CandidateAction(
                 .correct(message: "Your turn was empty. Call a tool, or answer."), proposer: proposer,
                 reason: "the turn was empty")
         }
-        if AnswerText.written(message.content).allSatisfy(\.isWhitespace) {
+        if ModelMarks.isBlank(AnswerText.written(message.content)) {
             return CandidateAction(
                 .correct(
                     message: "Your turn held reasoning or a call written as text, which is not read. Call a tool "

@@ -2,6 +2,7 @@
 
 import Base
 import Foundation
+import LanguageModels
 import Text
 
 /// Takes an answer apart as models write it.
@@ -29,14 +30,8 @@ enum AnswerText {
     /// What a model wrote for others to read: without its reasoning, its calls written as text, and results that it made
     /// up, whichever protocol's tags are around them. An element that was never closed reaches to the end.
     static func written(_ text: String) -> String {
+        var text = ModelMarks.visible(text)
         guard text.contains("<") else { return text }
-        var text = text
-        // A chat template may open the reasoning in the prompt: then only its end is written.
-        for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
-            if let end = text.range(of: close), text.range(of: open, range: text.startIndex..<end.lowerBound) == nil {
-                text.removeSubrange(..<end.upperBound)
-            }
-        }
         for (open, close) in elements {
             while let start = text.range(of: open) {
                 let end = text.range(of: close, range: start.upperBound..<text.endIndex)?.upperBound ?? text.endIndex
@@ -47,11 +42,27 @@ enum AnswerText {
     }
 
     /// Tags around what is not meant to be read as an answer.
-    private static let elements: [(open: String, close: String)] = {
-        var elements = [("<think>", "</think>"), ("<thinking>", "</thinking>")]
-        for dialect in TagDialect.all { elements += [dialect.query, dialect.result] }
-        return elements
-    }()
+    private static let elements: [(open: String, close: String)] = TagDialect.all.flatMap { [$0.query, $0.result] }
+
+    /// The answer in words, where a model put it into a JSON object that nobody asked for: `{"answer": …, "citations": […]}`.
+    static func told(_ draft: String) -> String {
+        let text = written(draft).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard text.hasPrefix("{") || text.hasPrefix("```"), text.hasSuffix("}") || text.hasSuffix("```"),
+            let object = LenientJSON.read(text)?.value.object
+        else { return draft }
+        func member(_ names: [String]) -> JSONValue? {
+            object.first { key, _ in names.contains(key.lowercased().filter(\.isLetter)) }?.value
+        }
+        guard let answer = member(["answer", "finalanswer", "shortanswer", "result", "response"])?.string,
+            !ModelMarks.isBlank(answer)
+        else { return draft }
+        let sources = member(["citations", "citation", "sources", "source", "references", "passages", "ids"])
+        let ids = (sources?.array ?? [sources ?? .null]).compactMap { $0.string ?? $0["id"]?.string }
+        let more = member(["explanation", "reasoning", "reason", "sentence", "text"])?.string ?? answer
+        let cited = ids.isEmpty ? "" : " [" + ids.joined(separator: ", ") + "]"
+        let isShort = answer.split(whereSeparator: \.isWhitespace).count <= 12
+        return (isShort ? more : answer) + cited + (isShort ? "\nAnswer: " + answer : "")
+    }
 
     /// What the last `\boxed{…}` of a text holds; nil without one.
     static func boxed(in text: String) -> String? { unboxed(text).boxed }

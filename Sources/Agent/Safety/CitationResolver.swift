@@ -14,6 +14,14 @@ public struct CitationResolver: Sendable {
     private let retrieved: [String: (title: String, text: String)]
     private let ids: [String]
     private let evidence: Evidence
+    /// The one passage of a result set that holds one, by the set's handle.
+    private let handles: [String: String]
+    /// Whether an id is a plain word.
+    let hasPlainIDs: Bool
+    /// Whether the answer is to be JSON of a form that the asker gave.
+    private let isShaped: Bool
+    /// How many passages were shown.
+    var retrievedCount: Int { ids.count }
 
     public init(state: AgentState) {
         var retrieved: [String: (title: String, text: String)] = [:]
@@ -27,6 +35,11 @@ public struct CitationResolver: Sendable {
             retrieved[item.passageID] = (item.title, item.text)
             ids.append(item.passageID)
         }
+        var found: [String: [String]] = [:]
+        for (id, passage) in state.retrieved { found["r" + passage.callID.dropFirst(), default: []].append(id) }
+        handles = found.compactMapValues { $0.count == 1 ? $0[0] : nil }
+        hasPlainIDs = ids.contains { $0.allSatisfy(\.isLetter) }
+        isShaped = state.question.dialogue.format != nil
         self.retrieved = retrieved
         self.ids = ids
         evidence = state.evidence
@@ -42,11 +55,18 @@ public struct CitationResolver: Sendable {
     /// Resolves one id, or a title, as a model wrote it.
     public func resolve(_ written: String) -> Resolution {
         var text = written.trimmingCharacters(in: .whitespacesAndNewlines.union(CharacterSet(charactersIn: "\"'`")))
-        for prefix in ["passage ", "id:", "id ", "doc ", "source:"] where text.lowercased().hasPrefix(prefix) {
-            text = String(text.dropFirst(prefix.count)).trimmingCharacters(in: .whitespaces)
-        }
         guard !text.isEmpty, text.utf8.count <= 512 else { return .unknown }
         if retrieved[text] != nil { return .exact(text) }
+        for noun in ["passage", "id", "document", "doc", "source", "ref", "cite"] {
+            guard text.lowercased().hasPrefix(noun) else { continue }
+            let rest = text.dropFirst(noun.count)
+            guard let sign = rest.first, sign == ":" || sign == "=" || sign.isWhitespace else { continue }
+            text = rest.dropFirst().trimmingCharacters(in: .whitespacesAndNewlines.union(.init(charactersIn: "\"'`")))
+            break
+        }
+        guard !text.isEmpty else { return .unknown }
+        if retrieved[text] != nil { return .exact(text) }
+        if let id = handles[text] { return .repaired(id) }
         // A document's id, or a title, that stands for exactly one passage.
         let wholes = ids.filter { $0.hasPrefix(text + "#") }
         if wholes.count == 1 { return .repaired(wholes[0]) }
@@ -72,7 +92,7 @@ public struct CitationResolver: Sendable {
 
     /// The answer that a model wrote itself: its citations `[id]` resolved, its short form found.
     public func answer(fromDraft draft: String, model: String, label: Answer.Label = .model) -> Answer {
-        var (text, short) = AnswerText.split(draft)
+        var (text, short) = AnswerText.split(isShaped ? draft : AnswerText.told(draft))
         var citations: [Citation] = []
         text = replaceBrackets(in: text, citations: &citations)
         if let written = short {
@@ -148,38 +168,6 @@ public struct CitationResolver: Sendable {
         var citations: [Citation] = []
         let resolved = replaceBrackets(in: text, citations: &citations)
         return (resolved, !citations.isEmpty)
-    }
-
-    /// Resolves `[a]` and `[a, b]` in a text: known ids stay, repaired ones are written right, unknown ones go.
-    private func replaceBrackets(in text: String, citations: inout [Citation]) -> String {
-        var result = ""
-        var rest = Substring(text)
-        while let open = rest.firstIndex(of: "[") {
-            result += rest[..<open]
-            guard let close = rest[open...].firstIndex(of: "]") else { break }
-            let inner = rest[rest.index(after: open)..<close]
-            var names: [String] = []
-            // An id may hold a comma or a semicolon: the whole is tried first.
-            let whole = String(inner)
-            let parts =
-                resolve(whole) == .unknown ? inner.split { $0 == "," || $0 == ";" }.map(String.init) : [whole]
-            for part in parts {
-                switch resolve(part) {
-                case .exact(let id):
-                    names.append(id)
-                    citations.append(Citation(passageID: id))
-                case .repaired(let id):
-                    names.append(id)
-                    citations.append(
-                        Citation(passageID: id, repairedFrom: part.trimmingCharacters(in: .whitespaces)))
-                case .unknown: break
-                }
-            }
-            if !names.isEmpty { result += "[" + names.joined(separator: ", ") + "]" }
-            rest = rest[rest.index(after: close)...]
-        }
-        result += rest
-        return result
     }
 }
 

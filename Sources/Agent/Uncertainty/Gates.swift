@@ -3,6 +3,7 @@
 import Base
 import Foundation
 import LanguageModels
+import QualityMetrics
 import Text
 
 /// Retrieves always, or never.
@@ -36,8 +37,14 @@ public struct ThresholdGate: RetrievalGate {
     }
 
     public func assess(_ state: AgentState, using context: StepContext) async throws -> GateDecision {
-        guard let value = try await measure.value(in: state, using: context) else {
+        let reading = try await measure.reading(in: state, using: context)
+        guard let value = reading.value else {
             return GateDecision(measure: measure.name, threshold: threshold, retrieve: true, reason: "not measurable")
+        }
+        guard reading.holdsAnswer else {
+            return GateDecision(
+                measure: measure.name, uncertainty: value, threshold: threshold, retrieve: true,
+                reason: GateMeasure.Reading.noAnswer)
         }
         return GateDecision(
             measure: measure.name, uncertainty: value, threshold: threshold, retrieve: value > threshold,
@@ -64,10 +71,20 @@ public struct LearnedGate: RetrievalGate {
 
     public func assess(_ state: AgentState, using context: StepContext) async throws -> GateDecision {
         var logit = bias
+        var holdsAnswer = true
+        var isMeasured = false
         for (measure, weight) in zip(measures, weights) {
-            logit += weight * (try await measure.value(in: state, using: context) ?? 0)
+            let reading = try await measure.reading(in: state, using: context)
+            logit += weight * (reading.value ?? 0)
+            holdsAnswer = holdsAnswer && reading.holdsAnswer
+            isMeasured = isMeasured || reading.value != nil
         }
         let probability = 1 / (1 + exp(-logit))
+        guard isMeasured, holdsAnswer else {
+            return GateDecision(
+                measure: "learned", uncertainty: isMeasured ? probability : nil, threshold: threshold, retrieve: true,
+                reason: isMeasured ? GateMeasure.Reading.noAnswer : "not measurable")
+        }
         return GateDecision(
             measure: "learned", uncertainty: probability, threshold: threshold, retrieve: probability > threshold,
             reason: "probability of a wrong answer")
@@ -152,54 +169,103 @@ public struct GateMeasure: Sendable, Hashable {
             + ["flare", "coverage"]
     }
 
+    /// What was measured, and whether there was an answer to measure at all.
+    struct Reading {
+        static let noAnswer = "what the model wrote answers nothing"
+
+        /// The uncertainty; nil when it cannot be taken.
+        var value: Double?
+        /// Whether most of what the model wrote answers the question. That all samples are empty, cut off, refusals or say
+        /// that they do not know makes none of them knowledge.
+        var holdsAnswer = true
+    }
+
     /// The measure in a state; nil when it cannot be taken: no model, no log-probabilities, no encoder.
     public func value(in state: AgentState, using context: StepContext) async throws -> Double? {
+        try await reading(in: state, using: context).value
+    }
+
+    /// The measure in a state, and whether the model gave an answer.
+    func reading(in state: AgentState, using context: StepContext) async throws -> Reading {
         switch kind {
         case .coverage:
             let words = EvidenceWords(question: state.question.text, items: state.evidence.ranking)
-            return 1 - (words.bestSentence()?.coverage ?? 0)
+            return Reading(value: 1 - (words.bestSentence()?.coverage ?? 0))
         case .samples(let measure, let similarity):
-            guard let (texts, matrix, _) = try await sampled(similarity, state, context, withTokens: false) else {
-                return nil
+            guard let samples = try await sampled(similarity, state, context, withTokens: false) else {
+                return Reading()
             }
-            return measure.value(of: matrix, samples: texts)
+            return Reading(
+                value: measure.value(of: samples.matrix, samples: samples.texts), holdsAnswer: samples.holdAnswer)
         case .likelihoods(let similarity):
             guard context.modelCapabilities?.logProbabilities == true,
-                let (_, matrix, logs) = try await sampled(similarity, state, context, withTokens: true),
-                logs.allSatisfy({ $0 != nil })
-            else { return nil }
-            return UncertaintyMeasure.semanticEntropy(of: matrix, logLikelihoods: logs.compactMap { $0 })
+                let samples = try await sampled(similarity, state, context, withTokens: true),
+                samples.logLikelihoods.allSatisfy({ $0 != nil })
+            else { return Reading() }
+            return Reading(
+                value: UncertaintyMeasure.semanticEntropy(
+                    of: samples.matrix, logLikelihoods: samples.logLikelihoods.compactMap { $0 }),
+                holdsAnswer: samples.holdAnswer)
         case .tokens(let measure):
-            guard let completion = try await answer(state, context) else { return nil }
-            return measure.value(of: completion.tokens)
+            guard let completion = try await answer(state, context) else { return Reading() }
+            return Reading(value: measure.value(of: completion.tokens), holdsAnswer: !Self.abstains(completion))
         case .nextSentence(let rule):
-            guard let completion = try await answer(state, context), !completion.tokens.isEmpty else { return nil }
+            guard let completion = try await answer(state, context), !completion.tokens.isEmpty else {
+                return Reading()
+            }
             let sentence = rule.firstSentence(of: completion.tokens, in: completion.message.content)
-            return rule.isTriggered(by: sentence) ? 1 : 0
+            return Reading(value: rule.isTriggered(by: sentence) ? 1 : 0, holdsAnswer: !Self.abstains(completion))
         }
     }
 
-    /// Samples of the answer, how alike they are, and each one's log-likelihood; nil when they cannot be had.
+    /// The short answer in a sample.
+    private static func short(_ completion: Completion) -> String {
+        let split = AnswerText.split(completion.message.content)
+        return split.short ?? split.text
+    }
+
+    /// Whether a sample answers nothing: it was cut off or held back, calls a tool, or says nothing that is an answer.
+    private static func abstains(_ completion: Completion) -> Bool {
+        completion.finishReason != .stop || !completion.message.toolCalls.isEmpty
+            || AbstentionWording.isAbstention(short(completion))
+    }
+
+    /// Samples of the answer.
+    private struct Samples {
+        var texts: [String]
+        /// How alike they are; those that answer nothing are alike to none.
+        var matrix: SampleSimilarity
+        var logLikelihoods: [Double?]
+        /// Whether more than half of them answer.
+        var holdAnswer: Bool
+    }
+
+    /// Samples of the answer; nil when they cannot be had.
     private func sampled(
         _ similarity: SimilarityKind, _ state: AgentState, _ context: StepContext, withTokens: Bool
-    ) async throws -> (texts: [String], matrix: SampleSimilarity, logLikelihoods: [Double?])? {
+    ) async throws -> Samples? {
         guard context.hasModel else { return nil }
         var request = request(state, context, samples: samples, temperature: temperature)
         if withTokens { request.options.topLogProbabilities = 0 }
         let response = try await context.respond(to: request, purpose: "uncertainty")
-        let texts = response.completions.map { AnswerText.split($0.message.content) }.map { $0.short ?? $0.text }
+        let texts = response.completions.map(Self.short)
+        let abstaining = response.completions.map(Self.abstains)
+        let answers = abstaining.count { !$0 }
+        func drawn(_ matrix: SampleSimilarity, _ logs: [Double?]) -> Samples {
+            Samples(
+                texts: texts, matrix: matrix.setting(apart: abstaining), logLikelihoods: logs,
+                holdAnswer: answers * 2 > texts.count)
+        }
         let logs = response.completions.map { completion in
             completion.tokens.isEmpty ? nil : completion.tokens.reduce(0) { $0 + $1.logProbability }
         }
         switch similarity {
-        case .jaccard: return (texts, .jaccard(texts), logs)
+        case .jaccard: return drawn(.jaccard(texts), logs)
         case .cosine:
             guard let embed = context.embed else { return nil }
-            return (texts, .cosine(try await embed(texts)), logs)
+            return drawn(.cosine(try await embed(texts)), logs)
         case .entailment:
-            return (
-                texts, try await .entailment(texts, question: state.question.text, context: context), logs
-            )
+            return drawn(try await .entailment(texts, question: state.question.text, context: context), logs)
         }
     }
 

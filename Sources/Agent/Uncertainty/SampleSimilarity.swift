@@ -33,6 +33,19 @@ public struct SampleSimilarity: Sendable, Hashable {
         self.sameMeaning = sameMeaning ?? self.values.map { $0 >= 0.5 }
     }
 
+    /// The same samples, of which some agree with none, not even with each other: those that answer nothing.
+    func setting(apart abstaining: [Bool]) -> SampleSimilarity {
+        guard abstaining.contains(true), abstaining.count == count else { return self }
+        var result = self
+        for i in 0..<count {
+            for j in 0..<count where i != j && (abstaining[i] || abstaining[j]) {
+                result.values[i * count + j] = 0
+                result.sameMeaning[i * count + j] = false
+            }
+        }
+        return result
+    }
+
     /// The Jaccard index of the samples' lower-cased words: shared over all. Two empty samples are the same.
     public static func jaccard(_ samples: [String]) -> SampleSimilarity {
         let sets = samples.map { Set($0.lowercased().split(whereSeparator: \.isWhitespace)) }

@@ -76,6 +76,8 @@ public enum TerminalText {
         case 0x09, 0x0A: return false
         case 0..<0x20, 0x7F...0x9F: return true
         case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: return true
+        // What has no width hides words from whoever reads, and tag characters spell them.
+        case 0x200B, 0x2060...0x2064, 0x206A...0x206F, 0xFEFF, 0xFFF9...0xFFFB, 0xE0000...0xE00FF: return true
         default: return false
         }
     }

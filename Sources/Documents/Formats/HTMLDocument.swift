@@ -34,6 +34,9 @@ enum HTMLDocument {
 
     private static func read(resolved source: String, id: String, name: String) throws(DocumentError) -> SourceDocument
     {
+        guard XMLPull.mostAttributes(in: Array(source.utf8)) <= XMLPull.attributeLimit else {
+            throw DocumentError("an element of the page has more than \(XMLPull.attributeLimit) attributes")
+        }
         var copy = source
         let parsed = copy.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { forage_html_parse($0.baseAddress, Int32(clamping: $0.count)) }

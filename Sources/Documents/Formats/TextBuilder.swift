@@ -74,6 +74,10 @@ struct TableText {
     /// Cells of rows above that reach down: by column, what they hold and for how many rows more.
     private var reaching: [Int: (text: String, rows: Int)] = [:]
 
+    /// How many cells and bytes more may be written that stand nowhere but reach here from another: a few bytes ask for any
+    /// number of them.
+    private var room = (cells: 200_000, bytes: 8 << 20)
+
     mutating func cell(_ text: String) { row.append(text.collapsed()) }
 
     /// A cell that is the lower part of the one above it.
@@ -89,6 +93,8 @@ struct TableText {
     mutating func cell(_ text: String, rows count: Int, columns: Int) {
         takeReaching()
         let text = text.collapsed()
+        let columns = min(columns, max(1, room.cells))
+        room.cells -= columns - 1
         for column in 0..<columns {
             if count > 1 { reaching[row.count] = (column == 0 ? text : "", count) }
             row.append(column == 0 ? text : "")
@@ -97,13 +103,19 @@ struct TableText {
 
     /// The cells that reach into the row at this place.
     private mutating func takeReaching() {
-        while let above = reaching[row.count], above.rows > 0 { row.append(above.text) }
+        while let above = reaching[row.count], above.rows > 0, room.cells > 0, room.bytes > 0 {
+            room.cells -= 1
+            room.bytes -= above.text.utf8.count
+            row.append(above.text)
+        }
     }
 
     mutating func endRow() {
         if !row.isEmpty {
             takeReaching()
-            reaching = reaching.compactMapValues { $0.rows > 1 ? ($0.text, $0.rows - 1) : nil }
+            room.cells -= reaching.count / 8
+            reaching =
+                room.cells > 0 ? reaching.compactMapValues { $0.rows > 1 ? ($0.text, $0.rows - 1) : nil } : [:]
         }
         if row.contains(where: { !$0.isEmpty }) { rows.append(row) }
         row = []

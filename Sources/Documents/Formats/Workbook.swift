@@ -14,9 +14,12 @@ struct Workbook {
     private var epoch = 25_569.0
     /// Formulas that no program has worked out: their cells are empty.
     private(set) var formulasWithoutValue = 0
+    /// How many more bytes of text the cells may hold. One text stands once in the file, however many cells name it.
+    private var room: Int
 
     /// - Throws: `DocumentError` for what is no workbook.
     init(_ archive: Archive, limits: ReadingLimits) throws {
+        room = 2 * limits.textBytes
         let parts = try PackageParts(archive, limits: limits) {
             ($0.hasSuffix(".xml") || $0.hasSuffix(".rels")) && ($0.hasPrefix("xl/") || $0.hasPrefix("docProps/"))
                 && !$0.contains("drawing") && !$0.contains("theme") && !$0.contains("calcChain")
@@ -41,6 +44,9 @@ struct Workbook {
             var sheet = read(reader, name: name)
             for (_, part) in try parts.relations(of: path) where part.contains("comments") {
                 if let reader = try parts.reader(part) { Self.readComments(reader, into: &sheet) }
+            }
+            guard room >= 0 else {
+                throw DocumentError("the workbook's cells hold more than \(2 * limits.textBytes) bytes of text")
             }
             sheets.append(sheet)
         }
@@ -179,8 +185,9 @@ struct Workbook {
             case .end("row"):
                 if !row.isEmpty { sheet.rows.append((number, row)) }
                 cells += row.count
+                room -= row.values.reduce(0) { $0 + $1.utf8.count }
                 // What is beyond has no reader, and memory has an end.
-                if cells > 5_000_000 { return sheet }
+                if cells > 5_000_000 || room < 0 { return sheet }
             default: break
             }
         }

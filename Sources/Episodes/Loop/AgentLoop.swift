@@ -78,7 +78,12 @@ public struct AgentLoop: Sendable {
             pending = [rules.isGated ? .assess : .propose]
         case .assessed(let decision):
             state.uncertainty = decision
-            pending = decision.retrieve ? [.propose] : [.record(.closing(.confident))]
+            if state.stop != nil {
+                // The answer that was thought to be known is not: the question is searched for after all.
+                pending = decision.retrieve ? [.proposeUnaided] : [.answer]
+            } else {
+                pending = decision.retrieve ? [.propose] : [.record(.closing(.confident))]
+            }
         case .modelCalled(let record): charge(record)
         case .modelReturned(let id, let response): settle(id, response)
         case .modelFailed(let id, let error):
@@ -307,6 +312,17 @@ public struct AgentLoop: Sendable {
                 state.header.prices.money(prompt: usage.promptTokens, completion: usage.completionTokens)
                 - state.header.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
         } else {
+            // Four bytes a token, of what came: the limit of what was asked for is what it at most may have been.
+            let written = response.completions.reduce(0) { sum, completion in
+                let message = completion.message
+                return sum + message.content.utf8.count + message.reasoning.utf8.count
+                    + message.toolCalls.reduce(0) { $0 + $1.name.utf8.count + $1.arguments.utf8.count }
+            }
+            let estimate = min(record.completionTokens, written / 4 + response.completions.count)
+            state.spent.completionTokens += estimate - record.completionTokens
+            state.spent.money +=
+                state.header.prices.money(prompt: record.promptTokens, completion: estimate)
+                - state.header.prices.money(prompt: record.promptTokens, completion: record.completionTokens)
             state.spent.estimatedCalls += 1
         }
         if record.purpose == LoopRules.actingPurpose, let message = response.completions.first?.message {

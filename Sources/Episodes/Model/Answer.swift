@@ -39,6 +39,16 @@ public struct Answer: Sendable, Hashable, JSONRepresentable {
     /// What the answerer saw of its evidence, by name: what its confidence was computed from, or can be fitted on.
     public var signs: OrderedDictionary<String, Double> = [:]
 
+    /// What an answer says where nothing that was found is one.
+    public static let nothingFound = "Not in this corpus: nothing that was found answers the question."
+    /// How an answer begins where nothing was looked up, and the model knew nothing.
+    package static let nothingSought = "No answer: nothing was looked up"
+
+    /// Whether a text is what an answer says where there is none: nothing that a later question could refer to.
+    package static func isNothing(_ text: String) -> Bool {
+        text.hasPrefix("Not in this corpus:") || text.hasPrefix(nothingSought)
+    }
+
     public init(
         text: String, short: String? = nil, label: Label, answerer: String, citations: [Citation] = [],
         confidence: Double? = nil

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import LanguageModels
 import OrderedCollections
 
 /// The one fence for retrieved text: whatever a model is shown of a corpus or of a tool goes through here.
@@ -39,6 +40,7 @@ public struct Fence: Sendable, Hashable {
             guard
                 let first = bytes.firstIndex(where: {
                     $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "[") || $0 == 0xF3
+                        || $0 == 0xE2 || $0 == 0xEF || $0 == UInt8(ascii: "]")
                 })
             else { return nil }
             return neutralise(bytes, from: first)
@@ -58,7 +60,7 @@ public struct Fence: Sendable, Hashable {
     /// Names whose tags steer a model or a parser: of tag protocols, and of the model families that write their control
     /// tokens as plain tags (Llama 1 and 2, Mistral, Gemma, Qwen, T5, StarCoder, Command). Those in bars, `<|…|>` and
     /// DeepSeek's `<｜…｜>`, are known by their bars.
-    private static let tags: Set<String> = [
+    private static let tags: Set<String> = ModelMarks.reasoningTags.union([
         "answer", "search", "information", "think", "thinking", "result", "tool_call", "tool_calls", "tool_response",
         "tool_result", "tool_results", "tools", "tool", "function_call", "function_calls", "function_results",
         "function",
@@ -71,7 +73,9 @@ public struct Fence: Sendable, Hashable {
         "toolcall", "tool_request", "available_tools", "arg_key", "arg_value", "end_of_utterance", "end_of_turn_token",
         "eoh", "eoa", "eom", "eot",
         "reserved", "special", "ctrl", "placeholder", "extra_token", "start_header_id", "end_header_id", "eot_id",
-    ]
+        "eod", "_user", "_bot", "_end", "turn", "channel", "role", "image", "video", "audio", "img",
+        "fake_token_around_image",
+    ])
 
     /// Control tokens that stand in square brackets (Llama 2, Mistral, ChatGLM).
     private static let brackets = [
@@ -80,7 +84,7 @@ public struct Fence: Sendable, Hashable {
         "CALL_ID]",
         "IMG]", "IMG_BREAK]", "IMG_END]", "PREFIX]", "SUFFIX]", "MIDDLE]", "gMASK]", "sMASK]", "MASK]", "CLS]", "SEP]",
         "MODEL_SETTINGS]", "/MODEL_SETTINGS]", "AUDIO]", "BEGIN_AUDIO]", "REF]", "/REF]", "/IMG]", "SYSTEM]", "USER]",
-        "ASSISTANT]", "BEGIN_OF_TOOL_CALL]", "END_OF_TOOL_CALL]", "UNUSED_TOKEN_",
+        "ASSISTANT]", "BEGIN_OF_TOOL_CALL]", "END_OF_TOOL_CALL]", "UNUSED_TOKEN_", "EOS]", "BOS]", "e~[",
         // EXAONE's `[|assistant|]`.
         "|",
     ]
@@ -99,6 +103,19 @@ public struct Fence: Sendable, Hashable {
             } else if byte == UInt8(ascii: "\\"), matches("boxed", bytes, at: index + 1) {
                 output.append(contentsOf: "∖".utf8)
                 changed = true
+            } else if byte == UInt8(ascii: "]"), index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "~") {
+                // MiniMax's `]~b]`.
+                output.append(contentsOf: ")".utf8)
+                changed = true
+            } else if byte == 0xEF, matches("＜", bytes, at: index), isControl(bytes, at: index + 2) {
+                output.append(contentsOf: "‹".utf8)
+                changed = true
+                index += 2
+            } else if byte == 0xE2, matches("◁", bytes, at: index) {
+                // Kimi's `◁think▷`.
+                output.append(contentsOf: "‹".utf8)
+                changed = true
+                index += 2
             } else if byte == 0xF3, isHidden(bytes, at: index) {
                 // Tag characters spell words that a person cannot see and a model can read.
                 output.append(contentsOf: "\u{FFFD}".utf8)
@@ -125,26 +142,63 @@ public struct Fence: Sendable, Hashable {
         index + 3 < bytes.count && bytes[index + 1] == 0xA0 && (0x80...0x81).contains(bytes[index + 2])
     }
 
+    /// How many bytes of a character that shows nothing stand here; 0 for one that shows.
+    private static func widthless(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+        let first = bytes[index]
+        guard first >= 0xC2, index + 1 < bytes.count else { return 0 }
+        let second = bytes[index + 1]
+        if first == 0xC2 && second == 0xAD || first == 0xCD && second == 0x8F { return 2 }
+        guard index + 2 < bytes.count else { return 0 }
+        let third = bytes[index + 2]
+        switch (first, second) {
+        case (0xE2, 0x80): return (0x8B...0x8F).contains(third) || (0xAA...0xAE).contains(third) ? 3 : 0
+        case (0xE2, 0x81): return (0xA0...0xAF).contains(third) ? 3 : 0
+        case (0xE1, 0xA0): return third == 0x8E ? 3 : 0
+        case (0xEF, 0xBB): return third == 0xBF ? 3 : 0
+        case (0xEF, 0xB8): return (0x80...0x8F).contains(third) ? 3 : 0
+        default: return isHidden(bytes, at: index) && first == 0xF3 ? 4 : 0
+        }
+    }
+
     /// Whether `<` at this place opens a control token: a bar of either width, another `<` (a fence, `<<SYS>>`, `<</SYS>>`),
     /// or a tag of `tags`, white space allowed.
     private static func isControl(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
         var next = index + 1
         func skipSpace() {
-            while next < bytes.count, bytes[next] == 0x20 || (0x09...0x0D).contains(bytes[next]) { next += 1 }
+            while next < bytes.count {
+                let isSpace = bytes[next] == 0x20 || (0x09...0x0D).contains(bytes[next])
+                let width = isSpace ? 1 : widthless(bytes, at: next)
+                guard width > 0 else { return }
+                next += width
+            }
         }
         func name() -> String {
-            var start = next
-            while next < bytes.count, next - start < 32 {
+            var letters: [UInt8] = []
+            let end = min(bytes.count, next + 96)
+            while next < end, letters.count < 32 {
+                let width = widthless(bytes, at: next)
+                if width > 0 {
+                    next += width
+                    continue
+                }
                 let letter = bytes[next] | 0x20
                 // A prefix such as MiniMax's `minimax:` is not part of the name.
                 if bytes[next] == UInt8(ascii: ":") {
-                    start = next + 1
+                    letters = []
+                } else if bytes[next] == UInt8(ascii: "_") {
+                    letters.append(bytes[next])
                 } else {
-                    guard (0x61...0x7A).contains(letter) || bytes[next] == UInt8(ascii: "_") else { break }
+                    guard (0x61...0x7A).contains(letter) else { break }
+                    letters.append(letter)
                 }
                 next += 1
             }
-            return String(decoding: bytes[start..<next], as: UTF8.self).lowercased()
+            return String(decoding: letters, as: UTF8.self)
+        }
+        while next < bytes.count {
+            let width = widthless(bytes, at: next)
+            guard width > 0 else { break }
+            next += width
         }
         guard next < bytes.count else { return false }
         if bytes[next] == UInt8(ascii: "|") || matches("｜", bytes, at: next) { return true }

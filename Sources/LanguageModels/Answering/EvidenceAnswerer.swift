@@ -255,7 +255,7 @@ public struct EvidenceAnswerer: Sendable {
 
     /// The short answer in a text that a model wrote: its first line, without a label, quotes or a full stop.
     public static func short(_ text: String) -> String {
-        var line = text.split(separator: "\n").first.map(String.init) ?? ""
+        var line = ModelMarks.visible(text).split(separator: "\n").first.map(String.init) ?? ""
         for label in ["Short answer:", "Answer:", "The answer is"] where line.hasPrefix(label) {
             line = String(line.dropFirst(label.count))
         }

@@ -54,10 +54,14 @@ struct ChatCompletionReply {
         return String(decoding: text.utf8.prefix(max(0, text.utf8.count + allowance)), as: UTF8.self)
     }
 
+    /// The beginning of what came, where it held no choice.
+    private var seen = ""
+
     /// Reads a whole reply or one chunk of a stream, and returns what is new in it.
     /// - Throws: `LanguageModelError` for an error object or for something that is no reply at all.
     mutating func read(_ json: JSONValue) throws(LanguageModelError) -> [ModelStreamEvent] {
         guard case .object = json else { throw .malformedReply("expected an object, found \(json.typeName)") }
+        if choices.isEmpty, seen.isEmpty { seen = String(json.serialized().prefix(120)) }
         if let error = Self.error(of: json) { throw error }
         if let name = json["model"]?.string, !name.isEmpty { model = String(name.prefix(200)) }
         readUsage(json)
@@ -76,18 +80,36 @@ struct ChatCompletionReply {
     /// The error that an object holds, or is; nil for none.
     private static func error(of json: JSONValue) -> LanguageModelError? {
         let isError = json["object"] == "error" || json["type"] == "error"
-        let error: JSONValue = json["error"] ?? (isError ? json : .null)
+        var error: JSONValue = json["error"] ?? (isError ? json : .null)
+        if error.isNull, isBareRefusal(json) { error = json }
         guard !error.isNull, error.object?.isEmpty != true, error != false else { return nil }
-        let message = error["message"]?.string ?? error.string ?? error.serialized()
+        let message =
+            error["message"]?.string ?? error["detail"]?.string ?? error["msg"]?.string ?? error.string
+            ?? error.serialized()
         let status =
             error["code"]?.int ?? error["code"]?.string.flatMap { Int($0) } ?? error["status"]?.int
             ?? json["status_code"]?.int ?? 200
         return .refused(status: status, message: String(message.prefix(500)))
     }
 
-    /// The choices; a server that answers with one message of its own (`{"message": …, "done": true}`) has one.
+    /// Whether an object says in a text of its own what went wrong, and holds nothing of a reply.
+    private static func isBareRefusal(_ json: JSONValue) -> Bool {
+        let isReply = ["choices", "delta", "usage", "data", "result", "content", "text", "finish_reason"].contains {
+            json[$0] != nil
+        }
+        guard !isReply else { return false }
+        if json["success"] == false || json["detail"].map({ !$0.isNull }) == true { return true }
+        let isCoded = ["code", "status", "status_code"].contains { json[$0] != nil }
+        return isCoded && (json["message"]?.string != nil || json["msg"]?.string != nil)
+    }
+
+    /// The choices; a server that answers with one message of its own (`{"message": …, "done": true}`) has one. Some put the
+    /// whole reply into a member of theirs.
     private func entries(_ json: JSONValue) -> [JSONValue] {
         if let choices = json["choices"]?.array { return choices }
+        for wrapper in ["data", "result", "response"] {
+            if let choices = json[wrapper]?["choices"]?.array { return choices }
+        }
         guard let message = json["message"], message.object != nil else { return [] }
         var entry: JSONObject = ["index": 0, "delta": message]
         if let reason = json["done_reason"]?.string { entry["finish_reason"] = .string(reason) }
@@ -128,6 +150,9 @@ struct ChatCompletionReply {
             read(content: .string(text), sample: index, into: &choice, &events)
         }
         for call in delta["tool_calls"]?.array ?? [] { read(call: call, isWhole, index, into: &choice, &events) }
+        if let text = delta["tool_calls"]?.string, let list = LenientJSON.read(text)?.value {
+            for call in list.array ?? [list] { read(call: call, true, index, into: &choice, &events) }
+        }
         if let call = delta["tool_calls"], call.object != nil {
             read(call: call, isWhole, index, into: &choice, &events)
         }
@@ -232,6 +257,11 @@ struct ChatCompletionReply {
 
     // MARK: The end
 
+    /// Whether every choice that was asked for has given the reason for its end.
+    func isFinished(samples: Int) -> Bool {
+        choices.count >= samples && choices.values.allSatisfy { $0.finish != nil }
+    }
+
     /// Whether a choice that was asked for is missing.
     func lacksChoices(of samples: Int) -> Bool { (0..<samples).contains { choices[$0] == nil } && choices[0] != nil }
 
@@ -242,9 +272,13 @@ struct ChatCompletionReply {
     /// - Throws: `LanguageModelError.malformedReply` when the reply was cut off or holds nothing.
     func response(samples: Int, requestedModel: String, isStream: Bool) throws(LanguageModelError) -> ModelResponse {
         var completions: [Completion] = []
-        for index in 0..<samples {
+        // A server that counts from one gives the one choice that was asked for all the same.
+        let first = choices[0] == nil ? choices.keys.min() ?? 0 : 0
+        for index in first..<first + samples {
             guard let choice = choices[index] else {
-                guard !completions.isEmpty else { throw .malformedReply("the reply holds no choice") }
+                guard !completions.isEmpty else {
+                    throw .malformedReply("the reply holds no choice" + (seen.isEmpty ? "" : ": " + seen))
+                }
                 break
             }
             completions.append(try completion(choice, isStream: isStream))

@@ -67,6 +67,8 @@ public final class OpenAICompatibleModel: LanguageModel {
     private static let failureMemory = 10.0
     /// The most forms in which one request is tried.
     private static let formLimit = 12
+    /// How often a reply that cannot be read is asked for again.
+    private static let malformedRetries = 2
 
     /// - Throws: `LanguageModelError.unavailable` when the base URL is not an http or https URL.
     public init(_ configuration: Configuration, client: HTTPClient = .shared) throws(LanguageModelError) {
@@ -166,14 +168,19 @@ public final class OpenAICompatibleModel: LanguageModel {
                 attempt += 1
                 // A server that answered before may be starting again; one that never did is not there.
                 let isAbsent = failure.isUnreachable && !hasAnswered.load(ordering: .relaxed)
-                guard attempt <= (isAbsent ? min(1, configuration.retries) : configuration.retries) else {
+                let tries = isAbsent ? 1 : failure.isMalformed ? Self.malformedRetries : configuration.retries
+                guard attempt <= min(tries, configuration.retries) else {
+                    if failure.isMalformed { throw LanguageModelError.malformedReply(failure.reason) }
                     throw remember(
                         .exhaustedRetries(attempts: attempt, last: failure.reason), isTransport: failure.isTransport)
                 }
                 let backOff = min(20, configuration.firstPause * Double(1 << min(attempt - 1, 16)))
                 let pause = failure.retryAfter ?? backOff * Double.random(in: 0.5...1, using: &jitter)
                 guard pause < (deadline - ContinuousClock.now).seconds else {
-                    throw LanguageModelError.exhaustedRetries(attempts: attempt, last: failure.reason)
+                    let wait = failure.retryAfter.map {
+                        "; it asks for a pause of \(Int(min($0, 3600).rounded(.up))) s"
+                    }
+                    throw LanguageModelError.exhaustedRetries(attempts: attempt, last: failure.reason + (wait ?? ""))
                 }
                 onEvent(.retrying(attempt: attempt, after: pause, reason: failure.reason))
                 try await Task.sleep(for: .seconds(pause))
@@ -186,6 +193,8 @@ public final class OpenAICompatibleModel: LanguageModel {
         var reason: String
         var retryAfter: Double?
         var isTransport = false
+        /// An answer came that is no reply: another try seldom brings a better one.
+        var isMalformed = false
         /// Nothing answers at the address.
         var isUnreachable = false
     }
@@ -300,6 +309,8 @@ public final class OpenAICompatibleModel: LanguageModel {
             do {
                 let end = ContinuousClock.now + .seconds(seconds)
                 var response: HTTPResponse?
+                var closing: (seconds: Double, timer: Task<Void, Never>)?
+                defer { closing?.timer.cancel() }
                 for await chunk in chunks {
                     for event in try reader.push(chunk.bytes, status: chunk.status) where hasText || !event.isContent {
                         onEvent(event)
@@ -312,7 +323,17 @@ public final class OpenAICompatibleModel: LanguageModel {
                         response = HTTPResponse(status: chunk.status, headers: [:], body: [])
                         break
                     }
+                    // Some leave the connection open when all has been said.
+                    if let pause = reader.secondsToEnd, pause < closing?.seconds ?? .infinity {
+                        closing?.timer.cancel()
+                        let timer = Task {
+                            try? await Task.sleep(for: .seconds(pause))
+                            if !Task.isCancelled { sink.finish() }
+                        }
+                        closing = (pause, timer)
+                    }
                 }
+                if response == nil, closing != nil { response = HTTPResponse(status: 200, headers: [:], body: []) }
                 if response == nil { response = try await transfer.value } else { transfer.cancel() }
                 guard let response else { throw CancellationError() }
                 hasAnswered.store(true, ordering: .relaxed)
@@ -337,7 +358,9 @@ public final class OpenAICompatibleModel: LanguageModel {
                 if let inner = error as? ReplyStream.InnerRefusal {
                     throw refused(inner.refusal, retryAfter: inner.refusal.pause)
                 }
-                if case LanguageModelError.malformedReply(let reason) = error { throw RetryableFailure(reason: reason) }
+                if case LanguageModelError.malformedReply(let reason) = error {
+                    throw RetryableFailure(reason: reason, isMalformed: true)
+                }
                 throw error
             }
         } onCancel: {
@@ -395,6 +418,9 @@ public final class OpenAICompatibleModel: LanguageModel {
             let place =
                 response.headers["location"].map { " to \(EndpointKey.hiding(secrets, in: $0).prefix(200))" } ?? ""
             throw remember(.unavailable("\(base)/chat/completions is elsewhere: status \(response.status)\(place)"))
+        }
+        if (200..<300).contains(response.status) {
+            throw LanguageModelError.malformedReply("status \(response.status) came without a reply")
         }
         let refusal = ServerRefusal(status: response.status, body: reader.plain, secrets: secrets)
         if let text = refusal.failedGeneration {

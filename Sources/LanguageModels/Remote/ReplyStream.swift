@@ -34,6 +34,9 @@ struct ReplyStream {
     var reasoningName: String? { reply.reasoningName }
     /// Whether more was written than was asked for, so that nothing else of the reply is read.
     var isFull: Bool { reply.isFull }
+    /// How long the connection may stay open now that the reply is whole, in seconds; nil while more of it may come. After
+    /// `[DONE]` nothing follows; after the last choice's reason for its end the tokens' count may.
+    var secondsToEnd: Double? { reply.isDone ? 0.25 : reply.isFinished(samples: samples) ? 2 : nil }
     /// Whether a web page came instead of a reply.
     var isPage: Bool { form == .page }
 

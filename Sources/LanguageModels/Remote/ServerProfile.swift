@@ -81,7 +81,7 @@ package struct ServerProfile: Sendable, Hashable {
         let known = self
         let isLearned =
             learnTools(refusal, body) || learnMessages(refusal, body) || learnSampling(refusal, body)
-            || learnParameters(refusal, body)
+            || learnParameters(refusal, body) || learnRoles(refusal, body)
         guard isLearned, self != known, departures.count > before, let departure = departures.last else {
             self = known
             return nil
@@ -185,9 +185,9 @@ package struct ServerProfile: Sendable, Hashable {
             refusal.says("not support", "unsupported", "not allowed", "invalid", "unknown", "must be", "only"),
             systemRole != .user, !alternates
         {
-            systemRole = systemRole == .system && refusal.says("developer") ? .developer : .user
-            note("takes no system role; the \(systemRole.rawValue) says it")
-            return true
+            // What names the other role as the right one; not what refuses both.
+            let takesDeveloper = refusal.says("developer") && !refusal.says("developer instruction")
+            return learnSystemRole(systemRole == .system && takesDeveloper ? .developer : .user)
         }
         if refusal.says("tool call id", "tool_call_id", "tool_calls[0].id", "toolcallid"), refusal.says("9", "nine"),
             !shortIDs
@@ -220,6 +220,29 @@ package struct ServerProfile: Sendable, Hashable {
         {
             namesToolResults = true
             note("wants the tool's name with its result")
+            return true
+        }
+        return false
+    }
+
+    private mutating func learnSystemRole(_ role: SystemRole) -> Bool {
+        systemRole = role
+        note("takes no system role; the \(role.rawValue) says it")
+        return true
+    }
+
+    /// What is left when nothing else was meant: a refusal that speaks of who speaks, in whatever words, of a conversation in
+    /// which the system does, or a tool.
+    private mutating func learnRoles(_ refusal: ServerRefusal, _ body: JSONObject) -> Bool {
+        let roles = Set((body["messages"]?.array ?? []).compactMap { $0["role"]?.string })
+        if refusal.says("system", "developer", "role", "alternat"), systemRole != .user,
+            roles.contains("system") || roles.contains("developer")
+        {
+            return learnSystemRole(.user)
+        }
+        if refusal.says("role"), roles.contains("tool"), body["tools"] != nil, tools == .native {
+            tools = .text
+            note("takes no turn of a tool; the model is told of tools in the prompt")
             return true
         }
         return false

@@ -37,11 +37,13 @@ struct ToolCallAssembly {
     /// - Parameter isWhole: whether the reply is not streamed: then each entry is a call of its own.
     /// - Returns: the number and name of a call that begins with it.
     mutating func take(_ json: JSONValue, isWhole: Bool) -> (index: Int, name: String)? {
-        let function = json["function"] ?? json["custom"] ?? json
+        var function = json["function"] ?? json["custom"] ?? json
+        // Some encode the whole call once more.
+        if let text = function.string { function = LenientJSON.read(text)?.value ?? function }
         let id = json["id"]?.string ?? json["tool_call_id"]?.string ?? ""
         let index = json["index"]?.int ?? json["index"]?.string.flatMap { Int($0) }
         let name = function["name"]?.string ?? json["name"]?.string ?? ""
-        let given = function["arguments"] ?? function["parameters"] ?? function["input"]
+        let given = function["arguments"] ?? function["parameters"] ?? function["input"] ?? function["args"]
         // Arguments are a string of JSON; some servers send the object itself.
         let fragment = given.map { $0.string ?? ($0.isNull ? "" : $0.serialized()) } ?? ""
         let extra = json["extra_content"].flatMap { $0.isNull ? nil : $0 }
@@ -100,8 +102,10 @@ struct ToolCallAssembly {
             calls[place].arguments = GrowingJSON(fragment)
         } else if held > 1, fragment.utf8.count == held, calls[place].isWhole, fragment == calls[place].arguments.text {
             // The last event says the whole again.
-        } else if held > 1, fragment.utf8.count > held, fragment.hasPrefix(calls[place].arguments.text) {
-            // Each fragment holds what came before.
+        } else if held > 1 || fragment.hasPrefix("{"), fragment.utf8.count > held,
+            fragment.hasPrefix(calls[place].arguments.text) || calls[place].arguments.text == "{}"
+        {
+            // Each fragment holds what came before, or the first was a placeholder.
             calls[place].arguments = GrowingJSON(fragment)
         } else {
             calls[place].arguments.append(fragment)
@@ -111,7 +115,7 @@ struct ToolCallAssembly {
     /// The calls in the order in which they began, each with an id of its own.
     func finished() -> [ToolCall] {
         var ids: Set<String> = []
-        return calls.enumerated().map { number, call in
+        return calls.enumerated().flatMap { number, call -> [ToolCall] in
             var id = call.id
             if id.isEmpty || !ids.insert(id).inserted {
                 id = "call_\(number)"
@@ -123,7 +127,35 @@ struct ToolCallAssembly {
             if name.isEmpty, names.count == 1 { name = names[0] }
             var result = ToolCall(id: id, name: name, arguments: call.arguments.text)
             result.extra = call.extra
-            return result
+            // Two calls whose arguments a server joined are two.
+            return objects(in: call).enumerated().map { number, arguments in
+                var part = result
+                part.arguments = arguments
+                if number > 0 {
+                    part.id = "\(id)_\(number + 1)"
+                    while !ids.insert(part.id).inserted { part.id += "_" }
+                }
+                return part
+            }
         }
+    }
+
+    /// The objects that a text of arguments is, one behind the other; the text itself where it is one, or none.
+    private func objects(in call: Call) -> [String] {
+        let text = call.arguments.text
+        guard !call.isWhole, text.utf8.count <= 1 << 16, text.hasPrefix("{"), text.hasSuffix("}") else { return [text] }
+        var parts: [String] = []
+        var part = ""
+        var growing = GrowingJSON("")
+        for piece in text.split(separator: "}", omittingEmptySubsequences: false).dropLast() {
+            part += piece + "}"
+            growing.append(piece + "}")
+            guard growing.isWhole else { continue }
+            parts.append(part)
+            part = ""
+            growing = GrowingJSON("")
+            guard parts.count < 16 else { break }
+        }
+        return part.isEmpty && parts.count > 1 && parts[0] != parts[1] ? parts : [text]
     }
 }

@@ -25,7 +25,7 @@ struct AnswerTrust {
         if answer.prediction.isEmpty || !found.isAnswerable {
             let sought = found.sought.isEmpty ? "" : " What was looked for: \(found.sought.joined(separator: ", "))."
             result = Answer(
-                text: "Not in this corpus: nothing that was found answers the question." + sought, label: .none,
+                text: Answer.nothingFound + sought, label: .none,
                 answerer: answer.answerer)
         }
         result.confidence = found.confidence

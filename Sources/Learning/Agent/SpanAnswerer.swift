@@ -61,7 +61,7 @@ extension SpanAnswerer {
         answer.answerer = name
         guard answer.label != .none, answer.confidence ?? 0 >= Self.foreignCoverage else {
             return Answer(
-                text: "Not in this corpus: nothing that was found answers the question.", label: .none, answerer: name)
+                text: Answer.nothingFound, label: .none, answerer: name)
         }
         return answer
     }

@@ -257,8 +257,13 @@ final class CurlTransfer: @unchecked Sendable {
                 return .failure(HTTPError.unreachable("no connection within \(request.connectTimeout) s"))
             }
             return .failure(HTTPError.timedOut(seconds: request.timeout))
+        case CURLE_UNSUPPORTED_PROTOCOL where HTTPOrigin(request.url) != nil:
+            return .failure(HTTPError.unreachable("what answers at this address does not speak HTTP"))
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return .failure(HTTPError.invalidRequest("the URL must be http://… or https://…"))
+        case CURLE_OUT_OF_MEMORY where status > 0 || headers.isEmpty == false:
+            // So libcurl calls a line of the head that is longer than it takes.
+            return .failure(HTTPError.transport("the head of the reply is too long"))
         default:
             return .failure(HTTPError.transport(String(cString: forage_curl_easy_strerror(code))))
         }

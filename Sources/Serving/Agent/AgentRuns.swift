@@ -58,7 +58,7 @@ final class AgentRuns: Sendable {
             fenceSalt: seed == nil ? UInt64.random(in: .min ... .max) : 0, id: id)
         return try state.withLock { state throws(ServiceError) in
             guard !state.isDraining else {
-                throw ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)
+                throw ServiceError.shuttingDown
             }
             guard state.runs.count < service.limits.agentSessions else {
                 throw ServiceError(.busy, "too many sessions run already", retryAfter: 5)

@@ -17,13 +17,25 @@ struct FinishedAnswer: Sendable {
     let rendering: AnswerRendering
     /// Whether the client wanted a form that the answer could not be brought into.
     let isRefusal: Bool
+    /// Whether the answer was longer than the client takes.
+    let isCut: Bool
     private let tool: AgentRequest.AnswerTool?
     private let runID: String
 
     init(_ answer: Answer, _ request: AgentRequest, corpus: String, base: String, runID: String) {
-        self.answer = answer
         self.runID = runID
         let shape = request.format.flatMap { try? AnswerShape(schema: $0) }
+        var answer = answer
+        // A token is at most a word: what has more words than tokens were asked for is longer than the client takes.
+        if shape == nil, !request.streams, let most = request.sampling.maxTokens,
+            let end = Self.end(ofWord: most, in: answer.text)
+        {
+            answer.text = String(answer.text[..<end])
+            isCut = true
+        } else {
+            isCut = false
+        }
+        self.answer = answer
         isRefusal = shape.map { $0.read(answer.text) == nil } ?? false
         tool = request.answerTool
         rendering = AnswerRendering(answer, corpus: corpus, base: base, isJSON: shape != nil)
@@ -58,7 +70,14 @@ struct FinishedAnswer: Sendable {
 
     /// Whether the text is a message's content.
     var isText: Bool { !isRefusal && tool == nil }
-    var finishReason: String { isRefusal || tool == nil ? "stop" : "tool_calls" }
+    var finishReason: String { isCut ? "length" : isRefusal || tool == nil ? "stop" : "tool_calls" }
+
+    /// Where the word of that number ends; nil where no other follows it.
+    private static func end(ofWord number: Int, in text: String) -> String.Index? {
+        let words = text.split(maxSplits: number, whereSeparator: \.isWhitespace)
+        guard words.count > number, number > 0 else { return nil }
+        return words[number - 1].endIndex
+    }
 }
 
 extension ForageServer {
@@ -150,8 +169,9 @@ extension ForageServer {
                             [:], finish: answer.finishReason,
                             extra: ["x_run": ChatCompletionReply.run(answer.answer, summary, run.session.id)]))
                     if includesUsage { send(reply.usageChunk(summary)) }
-                } catch let error where !(error is CancellationError) {
-                    send(ServiceError(.failed, "the session failed: \(error)").openAI)
+                } catch let error where !(error is CancellationError) || isDraining {
+                    let isEnding = error is CancellationError
+                    send((isEnding ? .shuttingDown : ServiceError(.failed, "the session failed: \(error)")).openAI)
                 }
                 write("data: [DONE]\n\n")
             }

@@ -148,9 +148,10 @@ extension ForageServer {
         }
         let answer: FinishedAnswer
         do { answer = finished(try await run.task.value, asked, run) } catch let error
-            where !(error is CancellationError)
+            where !(error is CancellationError) || isDraining
         {
-            send("error", ["message": .string("the session failed: \(error)"), "code": "server_error", "param": nil])
+            let why = error is CancellationError ? ServiceError.shuttingDown.message : "the session failed: \(error)"
+            send("error", ["message": .string(why), "code": "server_error", "param": nil])
             return
         }
         if !answer.isRefusal {

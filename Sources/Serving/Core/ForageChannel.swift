@@ -9,6 +9,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
+import ServiceLifecycle
 import Synchronization
 import Text
 
@@ -73,7 +74,17 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
+    /// Serves a connection. The server waits for those that are open before anything else is told that the process ends, so
+    /// what they wait for is told here.
     func handle(value: Value, logger: Logger) async {
+        await withGracefulShutdownHandler {
+            await serve(value, logger)
+        } onGracefulShutdown: { [server] in
+            server.beginDrain()
+        }
+    }
+
+    private func serve(_ value: Value, _ logger: Logger) async {
         do {
             switch try await value.negotiation.get() {
             case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)

@@ -27,7 +27,9 @@ extension ForageServer {
     /// Adds every route, with the guard before them.
     public func addRoutes<Context: RequestContext>(to router: Router<Context>) {
         let others = Set(router.routes.map(\.path.description))
-        router.add(middleware: GuardMiddleware<Context>(requestGuard: requestGuard, metrics: metrics))
+        router.add(
+            middleware: GuardMiddleware<Context>(
+                requestGuard: requestGuard, metrics: metrics, isDraining: { [weak self] in self?.isDraining ?? true }))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { [self] request, context in
                 try await perform(

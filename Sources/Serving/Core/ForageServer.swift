@@ -73,7 +73,13 @@ public final class ForageServer: Sendable {
         try await application.runService()
     }
 
-    /// Ends what runs in the background, after the last request, within the limit.
+    /// Begins to drain, once, while requests still run.
+    func beginDrain() {
+        guard !draining.exchange(true, ordering: .relaxed) else { return }
+        Task { await drain() }
+    }
+
+    /// Ends what runs, in the background and for clients that wait, within the limit.
     func drain() async {
         draining.store(true, ordering: .relaxed)
         let limit = Duration.seconds(max(1, options.limits.drainSeconds))

@@ -37,6 +37,9 @@ public struct ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         self.retryAfter = retryAfter
     }
 
+    /// What work is told that the end of the server breaks off.
+    static let shuttingDown = ServiceError(.unavailable, "the server is shutting down", retryAfter: 5)
+
     public var description: String { location.isEmpty ? message : location.joined(separator: ".") + ": " + message }
 
     /// The error as OpenAI's interface has it.

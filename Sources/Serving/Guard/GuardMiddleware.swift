@@ -13,6 +13,8 @@ import Text
 struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
     let requestGuard: RequestGuard
     let metrics: ServerMetrics
+    /// Whether the server is ending.
+    let isDraining: @Sendable () -> Bool
 
     @concurrent
     func handle(
@@ -41,7 +43,8 @@ struct GuardMiddleware<Context: RequestContext>: RouterMiddleware {
             // The client went away within its body, or wrote no HTTP: nothing that the operator could mend.
             response = Self.response(to: ServiceError(.badRequest, "the request is not whole"), path: path)
         } catch is CancellationError {
-            response = Self.response(to: ServiceError(.timedOut, "the request was cancelled"), path: path)
+            response = Self.response(
+                to: isDraining() ? .shuttingDown : ServiceError(.timedOut, "the request was cancelled"), path: path)
         } catch {
             context.logger.error("request failed", metadata: ["error": "\(type(of: error))"])
             response = Self.response(to: ServiceError(.failed, "the request failed: \(error)"), path: path)

@@ -98,11 +98,17 @@ package struct ArgumentRepair {
             return .object([name: .string(text)])
         }
         guard !object.keys.contains(where: { properties[$0] != nil }) else { return value }
-        let wrappers = ["arguments", "parameters", "args", "params", "input", "kwargs", "tool_input"]
+        let wrappers = [
+            "arguments", "parameters", "args", "params", "input", "kwargs", "tool_input", "action_input", "properties",
+        ]
         let inner =
             object.first { key, _ in wrappers.contains(key) } ?? (object.count == 1 ? object.elements.first : nil)
         guard let inner else { return value }
         let content = inner.value.string.flatMap { LenientJSON.read($0)?.value } ?? inner.value
+        if let text = content.string, wrappers.contains(inner.key), let name = Self.onlyText(of: schema) {
+            note("", "a text in \"\(inner.key)\" as \"\(name)\"")
+            return .object([name: .string(text)])
+        }
         guard let members = content.object,
             members.isEmpty || members.keys.contains(where: { match($0, properties) != nil })
         else { return value }
@@ -187,6 +193,10 @@ package struct ArgumentRepair {
             let texts = elements.compactMap(\.string)
             guard texts.count == elements.count, !texts.isEmpty else { return nil }
             return .string(texts.joined(separator: " "))
+        case ("string", .object(let members)):
+            // The schema echoed with the value in it.
+            return ["value", "query", "text", "description"].lazy.compactMap { members[$0]?.string }.first
+                .map { .string($0) }
         case ("array", .string(let text)):
             if let list = LenientJSON.read(text)?.value.array { return .array(list) }
             guard let items = schema["items"] else { return nil }
@@ -214,6 +224,12 @@ package struct ArgumentRepair {
     /// A number as people write it in a text: with blanks, a thousands' comma, a trailing unit of nothing.
     private static func number(_ text: String) -> Double? {
         let plain = text.trimming { $0.isWhitespace || $0 == "\"" || $0 == "'" }.replacing(",", with: "")
+        let words = [
+            "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+            "thirteen",
+            "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+        ]
+        if let place = words.firstIndex(of: plain.lowercased()) { return Double(place + 1) }
         guard !plain.isEmpty, plain.count <= 40, let value = Double(plain), value.isFinite,
             !plain.lowercased().contains("x"), plain.first?.isLetter != true
         else { return nil }
@@ -270,6 +286,7 @@ package struct ArgumentRepair {
         let required = Set(schema["required"]?.array?.compactMap(\.string) ?? [])
         let isClosed = schema["additionalProperties"] == .bool(false)
         var result = JSONObject()
+        var unknown: [String] = []
         for (given, value) in members {
             let place = path.isEmpty ? given : path + "." + given
             var name = given
@@ -277,6 +294,11 @@ package struct ArgumentRepair {
                 if let meant = match(given, properties), members[meant] == nil, result[meant] == nil {
                     note(path, "\"\(given.prefix(40))\" read as \"\(meant)\"")
                     name = meant
+                } else if members.count == 1, properties.count == 1, let only = properties.keys.first,
+                    value.string != nil, accepts(properties[only] ?? .null, value)
+                {
+                    note(path, "\"\(given.prefix(40))\" read as \"\(only)\"")
+                    name = only
                 } else if isClosed, value.isNull || value == .string("") {
                     note(place, "nothing given")
                     continue
@@ -284,13 +306,29 @@ package struct ArgumentRepair {
             }
             guard let property = properties[name] else {
                 result[name] = value
+                unknown.append(name)
                 continue
             }
             if !required.contains(name), Self.isNothing(value), !accepts(property, value) {
                 note(place, "\(value.isNull ? "null" : "an empty text") for what may be left out")
                 continue
             }
-            result[name] = fitted(value, property, at: place, depth: depth + 1)
+            let member = fitted(value, property, at: place, depth: depth + 1)
+            // How many are wanted is no part of what is sought.
+            if !required.contains(name), Self.types(of: property) == ["integer"], value.string != nil,
+                !accepts(property, member)
+            {
+                note(place, "\"\(value.string?.prefix(40) ?? "")\" is no number")
+                continue
+            }
+            result[name] = member
+        }
+        // What is not known is left out where all that must be there is; what narrows a whole set down is not.
+        if isClosed, !required.isEmpty, required.allSatisfy({ result[$0] != nil && !unknown.contains($0) }) {
+            for name in unknown where result[name]?.object == nil && result[name]?.array == nil {
+                note(path.isEmpty ? name : path + "." + name, "not known, left out")
+                result[name] = nil
+            }
         }
         return result
     }
@@ -313,7 +351,9 @@ package struct ArgumentRepair {
             "q": "query", "text": "query", "question": "query", "searchquery": "query", "querystring": "query",
             "keywords": "query", "search": "query", "topk": "limit", "k": "limit", "n": "limit", "count": "limit",
             "maxresults": "limit", "numresults": "limit", "size": "limit", "id": "ids", "filter": "where",
-            "condition": "where", "groupby": "group_by", "orderby": "sort", "sortby": "sort",
+            "input": "query", "term": "query", "terms": "query", "phrase": "query", "keyword": "query",
+            "prompt": "query", "topic": "query", "condition": "where", "groupby": "group_by", "orderby": "sort",
+            "sortby": "sort",
         ]
         if let meant = synonyms[folded], properties[meant] != nil { return meant }
         return name.count > 3 ? nearest(to: name, among: Array(properties.keys)) : nil

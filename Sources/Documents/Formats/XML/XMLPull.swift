@@ -24,6 +24,9 @@ final class XMLPull {
     ///   - nodes: how many nodes are read at most.
     /// - Throws: `DocumentError` when there is no memory.
     init(_ bytes: [UInt8], encoding: String? = nil, nodes: Int = 50_000_000) throws(DocumentError) {
+        guard Self.mostAttributes(in: bytes) <= Self.attributeLimit else {
+            throw DocumentError("an element of the XML has more than \(Self.attributeLimit) attributes")
+        }
         self.bytes = bytes
         left = nodes
         // The array is kept as long as the reader, and an array that nobody changes does not move.
@@ -36,6 +39,46 @@ final class XMLPull {
     }
 
     deinit { forage_xml_reader_close(reader) }
+
+    /// The most attributes of an element: libxml2 compares each with all before it.
+    static let attributeLimit = 4096
+
+    /// The attributes of the tag that has most, by the equals signs outside of its quotes; comments and sections of character
+    /// data hold no tags, nor do programs within a page.
+    static func mostAttributes(in bytes: [UInt8]) -> Int {
+        var most = 0
+        var at = 0
+        while let open = bytes[at...].firstIndex(of: UInt8(ascii: "<")) {
+            at = open + 1
+            guard at < bytes.count else { break }
+            if bytes[at] == UInt8(ascii: "!") {
+                let end: [UInt8] =
+                    bytes[at...].starts(with: "!--".utf8)
+                    ? Array("-->".utf8) : bytes[at...].starts(with: "![CDATA[".utf8) ? Array("]]>".utf8) : [0x3E]
+                while at + end.count <= bytes.count, !bytes[at..<at + end.count].elementsEqual(end) { at += 1 }
+                continue
+            }
+            var count = 0
+            var quote: UInt8 = 0
+            while at < bytes.count, quote != 0 || bytes[at] != UInt8(ascii: ">") {
+                let byte = bytes[at]
+                if quote != 0 {
+                    if byte == quote { quote = 0 }
+                } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
+                    quote = byte
+                } else if byte == UInt8(ascii: "=") {
+                    count += 1
+                } else if byte < 0x80, ";{}()".utf8.contains(byte) {
+                    // Less than, in a program within a page.
+                    count = 0
+                    break
+                }
+                at += 1
+            }
+            most = max(most, count)
+        }
+        return most
+    }
 
     /// The next event; nil at the end, and where the XML cannot be read on.
     func next() -> Event? {
