@@ -32,7 +32,8 @@ import Testing
             ("How many boats are not Ada's?", "3", true), ("Who owns Boat 3?", "3", false),
             ("How many boats does Ada own in Lisbon?", "3", false), ("Does Ada own more boats than Bo?", "yes", true),
             ("Which owner has the most boats?", "Ada", true),
-            ("How many sunken red boats does Ada own?", "3", false), ("How many seats does Ada's boat have?", "3", false),
+            ("How many sunken red boats does Ada own?", "3", false),
+            ("How many seats does Ada's boat have?", "3", false),
             ("How much did Ada pay?", "3", false), ("How many boats are listed in total for Ada?", "3", true),
             ("When did Ada build Boat 1?", "yes", false),
         ] as [(String, String, Bool)])
