@@ -210,12 +210,19 @@ package enum ModelMarks {
                 if mark == "</s>", rest[..<range.lowerBound].contains("<s>") { continue }
                 first = range
             }
-            guard let first else { return String(rest) }
+            guard let first else { return withoutRole(rest, of: text) }
             let before = rest[..<first.lowerBound]
-            if !isBlank(String(before)), !isRole(before) { return String(before) }
+            if !isBlank(String(before)), !isRole(before) { return withoutRole(before, of: text) }
             rest = rest[first.upperBound...]
         }
         return ""
+    }
+
+    /// A turn without the line that names its role, where a mark stood before it.
+    private static func withoutRole(_ turn: Substring, of text: String) -> String {
+        let line = turn.prefix { $0 != "\n" }
+        guard turn.startIndex > text.startIndex, isRole(line) else { return String(turn) }
+        return String(turn[line.endIndex...])
     }
 
     /// Whether a text is nothing but the name of a role, as it stands between the marks of a turn's head.
