@@ -89,7 +89,8 @@ import Testing
                 #"{"examples":[{"query":"a?","reference_contexts":["One is here.","Two is there."],"reference_answer":"x"},{"query":"b?","reference_contexts":["One is here."],"reference_answer":"y"}]}"#
             ))
         #expect(set.passages.map(\.text) == ["One is here.", "Two is there."])
-        #expect(set.questions.map(\.supporting) == [["One is here.", "Two is there."], ["One is here."]])
+        let ids = set.passages.map(\.id)
+        #expect(set.questions.map(\.supporting) == [ids, [ids[0]]] && Set(ids).count == 2)
         let pairs = try DatasetReader.read(
             try folder.write(
                 "p.json", #"{"queries":{"q1":"a?"},"corpus":{"n1":"One."},"relevant_docs":{"q1":["n1"]}}"#))
