@@ -42,7 +42,9 @@ struct ProgramCheck {
             // That there is a row of a name says nothing of what is asked about it.
             let onlyNames = candidate.clauses.allSatisfy { place in
                 generator.clauses[place].conditions.allSatisfy {
+                    // A field of some records alone may name them as a title does.
                     table.columns[$0.column].isTitle || generator.index.profiles[$0.column].isKey
+                        || generator.index.profiles[$0.column].distinctShare > 0.9
                 }
             }
             let open = free.filter {
@@ -105,6 +107,7 @@ struct ProgramCheck {
                 .count, .distinct, .distinctPeriods, .groupsWhereCount, .differenceOfCounts, .sumOfCounts,
             ]
             if counts.contains(best.candidate.operation), Self.asksHowMuch(texts) { return "how much is no count" }
+            if counts.contains(best.candidate.operation), Self.asksForANumber(texts) { return "a number is no count" }
             let isStatistic = [.sum, .mean, .minimum, .maximum, .range].contains(best.candidate.operation)
             return isMany || (!isStatistic && best.candidate.operation != .count) ? nil : "no number was asked for"
         case .values(let column, _):
@@ -118,6 +121,12 @@ struct ProgramCheck {
         }
     }
 
+    /// "The phone number", "what number": one that stands somewhere, and not how many there are.
+    private static func asksForANumber(_ texts: [String]) -> Bool {
+        guard let place = texts.firstIndex(of: "number"), !texts.contains("many") else { return false }
+        return place + 1 >= texts.count || texts[place + 1] != "of"
+    }
+
     /// "How much", other than "how much more often".
     private static func asksHowMuch(_ texts: [String]) -> Bool {
         texts.indices.dropLast().contains { texts[$0] == "how" && texts[$0 + 1] == "much" }
@@ -129,7 +138,8 @@ struct ProgramCheck {
     ) -> (first: String, second: String)? {
         guard case .compare(_, .greater, _) = best.program else { return nil }
         let texts = best.candidate.clauses.suffix(2).compactMap { place -> String? in
-            guard let condition = generator.clauses[place].conditions.first, case .isIn(let codes) = condition.test,
+            guard let condition = generator.clauses[place].conditions.first,
+                !generator.index.table.columns[condition.column].isHidden, case .isIn(let codes) = condition.test,
                 let code = codes.first, codes.count == 1
             else { return nil }
             return generator.index.table.columns[condition.column].texts[Int(code) - 1]
