@@ -34,7 +34,8 @@ import Testing
             ("Which owner has the most boats?", "Ada", true),
             ("How many sunken red boats does Ada own?", "3", false),
             ("How many seats does Ada's boat have?", "3", false),
-            ("How much did Ada pay?", "3", false), ("How many boats are listed in total for Ada?", "3", true),
+            ("How much did Ada pay?", "3", false), ("What number has Ada?", "3", false),
+            ("How many boats are listed in total for Ada?", "3", true),
             ("When did Ada build Boat 1?", "yes", false),
         ] as [(String, String, Bool)])
     func whatIsLeftAsideSpeaksAgainst(_ question: String, _ answer: String, _ isFine: Bool) {
