@@ -107,13 +107,13 @@ int forage_mail_load(void) {
     return is_loaded;
 }
 
-/// Levels of parts within parts that are looked into, and parts of one message.
-enum { DEPTH_LIMIT = 16, PART_LIMIT = 1000 };
+/// Levels of parts within parts that are looked into.
+enum { DEPTH_LIMIT = 16 };
 
 struct walk {
     forage_mail_part callback;
     void *context;
-    int parts;
+    int parts, is_cut;
 };
 
 static int is_a(void *object, size_t type) { return library.g_type_check_instance_is_a(object, type); }
@@ -155,7 +155,11 @@ static int leaf(struct walk *walk, void *part, int alternative) {
 }
 
 static int visit(struct walk *walk, void *object, int depth, int alternative) {
-    if (!object || depth > DEPTH_LIMIT || ++walk->parts > PART_LIMIT) return 1;
+    if (!object) return 1;
+    if (depth > DEPTH_LIMIT || ++walk->parts > FORAGE_MAIL_PARTS) {
+        walk->is_cut = 1;
+        return 1;
+    }
     if (is_a(object, library.g_mime_multipart_get_type())) {
         void *content_type = library.g_mime_object_get_content_type(object);
         char *type = content_type ? library.g_mime_content_type_get_mime_type(content_type) : NULL;
@@ -196,10 +200,10 @@ int forage_mail_read(const void *bytes, size_t count, forage_mail_header header,
         const char *value = library.g_mime_header_get_value(field);
         if (name && value) header(context, name, value);
     }
-    struct walk walk = {part, context, 0};
+    struct walk walk = {part, context, 0, 0};
     visit(&walk, library.g_mime_message_get_mime_part(message), 0, 0);
     library.g_object_unref(message);
-    return 1;
+    return walk.is_cut ? 2 : 1;
 }
 
 char *forage_mail_date(const char *text) {

@@ -6,5 +6,8 @@ package struct DocumentError: Error, Sendable, Hashable, CustomStringConvertible
 
     package init(_ message: String) { self.message = message }
 
+    /// Reading ended because nobody waits for it any more.
+    package static let cancelled = DocumentError("reading was interrupted")
+
     package var description: String { message }
 }

@@ -339,7 +339,8 @@ public enum LanguageModelError: Error, Sendable, Hashable, CustomStringConvertib
         switch self {
         case .unavailable(let reason): return "the model is not available: \(reason)"
         case .refused(let status, let message): return "the model server refused the request (\(status)): \(message)"
-        case .exhaustedRetries(let attempts, let last): return "the model server failed \(attempts) times: \(last)"
+        case .exhaustedRetries(let attempts, let last):
+            return "the model server failed\(attempts == 1 ? "" : " \(attempts) times"): \(last)"
         case .malformedReply(let reason): return "the model server's reply cannot be read: \(reason)"
         case .timedOut(let seconds): return "the model did not answer within \(seconds) s"
         case .contextOverflow(let tokens, let limit):

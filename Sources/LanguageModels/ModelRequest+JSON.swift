@@ -106,12 +106,24 @@ extension ModelRequest {
     }
 }
 
+extension JSONValue {
+    /// A number of tokens, of which sums do not overflow.
+    package func requiredTokens(_ key: String) throws(JSONError) -> Int {
+        let count = try requiredInt(key)
+        guard (0...TokenUsage.most).contains(count) else {
+            throw JSONError(message: "\"\(key)\" must be a number of tokens, found \(count)")
+        }
+        return count
+    }
+}
+
 extension TokenUsage: JSONRepresentable {
     public init(json: JSONValue) throws {
+        func part(_ key: String) throws -> Int { json[key] == nil ? 0 : try json.requiredTokens(key) }
         self.init(
-            promptTokens: try json.requiredInt("prompt_tokens"),
-            completionTokens: try json.requiredInt("completion_tokens"),
-            cachedTokens: json["cached_tokens"]?.int ?? 0, reasoningTokens: json["reasoning_tokens"]?.int ?? 0)
+            promptTokens: try json.requiredTokens("prompt_tokens"),
+            completionTokens: try json.requiredTokens("completion_tokens"),
+            cachedTokens: try part("cached_tokens"), reasoningTokens: try part("reasoning_tokens"))
     }
 
     public var json: JSONValue {

@@ -78,11 +78,19 @@ struct AgentOptions: ParsableArguments {
         return (agent.environment, agent.strategy)
     }
 
-    func store() async throws -> any EventStore {
-        do { return try await SessionStores.open(sessions) } catch let error as CocoaError {
-            let place = error.filePath.map { " at \($0)" } ?? ""
-            throw ValidationError(
-                "sessions cannot be stored\(place); --ephemeral asks without storing, --sessions FILE stores elsewhere")
+    /// The store of sessions that are there.
+    func store() async throws -> any EventStore { try await SessionStores.open(sessions) }
+
+    /// The store of new sessions; where it cannot be written they are answered all the same, and that is said.
+    func storeOfNewSessions() async throws -> FallbackEventStore {
+        @Sendable func tell(_ reason: String) {
+            note("the session is not stored: \(reason); --sessions FILE stores elsewhere, --ephemeral not at all")
+        }
+        do {
+            return FallbackEventStore(try await SessionStores.open(sessions), onFailure: tell)
+        } catch SessionError.notWritable(let reason) {
+            tell(reason)
+            return FallbackEventStore(unopened: reason)
         }
     }
 }

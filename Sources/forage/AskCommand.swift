@@ -55,7 +55,7 @@ struct AskCommand: AsyncParsableCommand {
     func run() async throws {
         let start = ContinuousClock.now
         let (environment, strategy) = try await agent.environment(quiet: quiet || json)
-        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.store()
+        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.storeOfNewSessions()
         // The id is derived from what is asked.
         let session = try await SessionNaming.session(
             Question(question), strategy: strategy, environment: environment, store: store, seed: seed,

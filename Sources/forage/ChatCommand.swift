@@ -47,7 +47,7 @@ struct ChatCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (environment, strategy) = try await agent.environment(quiet: quiet || json)
-        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.store()
+        let store: any EventStore = ephemeral ? InMemoryEventStore() : try await agent.storeOfNewSessions()
         var dialogue = try await resumed(store)
         var status: Int32 = 0
         let isTerminal = isatty(STDIN_FILENO) == 1
@@ -81,7 +81,8 @@ struct ChatCommand: AsyncParsableCommand {
                 dialogue = next
             }
         }
-        if !ephemeral, !dialogue.previous.isEmpty, !quiet {
+        let isStored = (store as? FallbackEventStore).map { $0.failure == nil } ?? false
+        if isStored, !dialogue.previous.isEmpty, !quiet {
             note("go on with: forage chat --resume \(dialogue.previous)")
         }
         if status != 0 { throw ExitCode(status) }

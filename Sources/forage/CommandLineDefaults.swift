@@ -27,13 +27,30 @@ struct CommandLineDefaults {
     private var hasCorpus = false
     /// Where the values come from, for messages.
     private(set) var source = ""
+    /// Why the file in the current folder is left aside; nil when it is not. It may be someone else's, and there by accident: no
+    /// reason for a command not to run.
+    private(set) var leftAside: String?
 
-    /// - Throws: `YAMLError` for a file that cannot be read.
+    /// - Throws: `YAMLError` for a file of the user's own that cannot be read.
     init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         if let path = Self.file(environment) {
             source = path
             isOfFolder = path == Self.folderFile
-            values = try YAMLReader.read(file: path).object ?? [:]
+            do {
+                var status = stat()
+                // Of a pipe nobody may ever write the other end.
+                guard !isOfFolder || (stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG) else {
+                    throw YAMLError(file: path, message: "it is no regular file")
+                }
+                let value = try YAMLReader.read(file: path)
+                guard let members = value.object else {
+                    throw YAMLError(file: path, message: "expected the names of options with their values")
+                }
+                values = members
+            } catch let error as YAMLError {
+                guard isOfFolder else { throw error }
+                leftAside = error.description
+            }
         }
         if let corpus = environment["FORAGE_CORPUS"], !corpus.isEmpty {
             values["corpus"] = .string(corpus)

@@ -24,11 +24,13 @@ enum Interruption {
 
     /// Ends the program so many seconds after SIGTERM or Ctrl-C, whatever is busy then: what ends it in order needs threads
     /// that work which does not end may hold.
-    static func endsAtLatest(after seconds: Double) {
+    /// - Parameter ask: asks for that end in order.
+    static func endsAtLatest(after seconds: Double, ask: @escaping @Sendable () -> Void) {
         for number in [SIGINT, SIGTERM] {
             let source = DispatchSource.makeSignalSource(
                 signal: number, queue: DispatchQueue(label: "forage.end", qos: .userInteractive))
             source.setEventHandler {
+                ask()
                 Thread.detachNewThread {
                     Thread.sleep(forTimeInterval: seconds)
                     note("work does not end: stopped")

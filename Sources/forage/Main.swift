@@ -84,6 +84,7 @@ import Text
             fail(problem, code: .validationFailure)
         }
         let defaults = try CommandLineDefaults()
+        if let reason = defaults.leftAside { note("note: left aside: \(reason)") }
         guard !defaults.isEmpty, !typed.isEmpty else { return typed }
         return defaults.completing(typed, help: try JSONValue(parsing: _dumpHelp()), root: Self.self) { name in
             note(

@@ -52,7 +52,7 @@ struct SearchCommand: AsyncParsableCommand {
                     let shown = String(format: "%.4f", score)
                     let page = passage.pages.map { " (page \($0.lowerBound))" } ?? ""
                     print(
-                        "\(rank + 1). [\(passage.id)] \(shown)  \(printable(passage.title))\(page)\n   \(printable(String(text.prefix(200))))"
+                        "\(rank + 1). [\(shownID(passage.id))] \(shown)  \(printable(passage.title))\(page)\n   \(printable(String(text.prefix(200))))"
                     )
                 }
             }
@@ -166,6 +166,11 @@ struct SearchCommand: AsyncParsableCommand {
                 in: try await CorpusOpening.open(options.corpus))
         }
     }
+}
+
+/// An id or a path as one line, with what would move the cursor written as its code.
+func shownID(_ id: String) -> String {
+    TerminalText.safe(id).replacing("\n", with: "\\u{a}").replacing("\t", with: "\\u{9}")
 }
 
 /// Text of a corpus or a model without control characters, which could drive the terminal.

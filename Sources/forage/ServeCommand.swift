@@ -115,7 +115,7 @@ struct ServeCommand: AsyncParsableCommand {
         logger.logLevel = .error
         let (host, json) = (host, json)
         // The drain's own limit comes first; this one is for work that holds the threads of the drain.
-        Interruption.endsAtLatest(after: options.limits.drainSeconds + 3)
+        Interruption.endsAtLatest(after: options.limits.drainSeconds + 3) { server.shutDown() }
         try await server.run(logger: logger) { port in
             let shown = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
             FileHandle.standardError.write(Data("Serving at http://\(shown):\(port)/\n".utf8))

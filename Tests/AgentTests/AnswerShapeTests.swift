@@ -46,6 +46,36 @@ import Text
         #expect(try AnswerShape(schema: Self.person).read(text) == nil)
     }
 
+    static let open = object(
+        [
+            "name": ["type": "string"], "year": ["anyOf": [["type": "integer"], ["type": "null"]]],
+            "place": ["type": ["string", "null"]],
+            "home": ["anyOf": [["$ref": "#/$defs/Home"], ["type": "null"]]],
+        ], required: ["name", "year", "place", "home"])
+
+    /// What a model leaves out is null where the form lets it be, and nothing else is made up.
+    @Test func whatMayBeNullMayBeLeftOut() throws {
+        var schema = Self.open.object ?? [:]
+        schema["$defs"] = [
+            "Home": Self.object(
+                ["town": ["type": "string"], "since": ["type": ["integer", "null"]]], required: ["town", "since"])
+        ]
+        let shape = try AnswerShape(schema: .object(schema))
+        #expect(
+            shape.read(#"{"name":"Marta Olsen"}"#) == ["name": "Marta Olsen", "year": nil, "place": nil, "home": nil])
+        #expect(
+            shape.read(#"{"name":"Marta Olsen","year":null,"home":{"town":"Bergen"},"note":"x"}"#)
+                == ["name": "Marta Olsen", "year": nil, "home": ["town": "Bergen", "since": nil], "place": nil])
+        for text in [#"{"year":1871}"#, #"{"name":null,"year":1871}"#, "{}", #"{"other":1}"#] {
+            #expect(shape.read(text) == nil, "\(text)")
+        }
+        // What must be there and may not be null is refused as before; what need not be there may say null.
+        #expect(try AnswerShape(schema: Self.person).read(#"{"name":"Marta Olsen","year":null}"#) == nil)
+        let loose = Self.object(["name": ["type": "string"], "year": ["type": "integer"]], required: ["name"])
+        #expect(
+            try AnswerShape(schema: loose).read(#"{"name":"Marta Olsen","year":null}"#) == ["name": "Marta Olsen"])
+    }
+
     @Test func oneAnswerFillsOneMember() throws {
         let two = Self.object(
             [

@@ -5,6 +5,7 @@ import Base
 import Foundation
 import Postgres
 import PostgresTestServer
+import Synchronization
 import Testing
 import Text
 
@@ -46,6 +47,86 @@ import Text
         let folder = Self.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await Self.check(SQLiteEventStore(path: folder + "/sessions.sqlite"))
+    }
+
+    /// A disk that is full after so many events.
+    private final class FullStore: EventStore {
+        private let inner = InMemoryEventStore()
+        private let left: Mutex<Int>
+
+        init(events: Int) { left = Mutex(events) }
+
+        func fill(_ events: Int) { left.withLock { $0 = events } }
+
+        func append(_ event: SessionEvent, to session: String) async throws {
+            let fits = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            guard fits else { throw SessionError.notWritable("disk full") }
+            try await inner.append(event, to: session)
+        }
+
+        func events(of session: String) async throws -> [SessionEvent] { try await inner.events(of: session) }
+        func sessions() async throws -> [SessionSummary] { try await inner.sessions() }
+        func delete(_ session: String) async throws { try await inner.delete(session) }
+    }
+
+    @Test func whatFallsBackKeepsThePromises() async throws {
+        try await Self.check(FallbackEventStore(InMemoryEventStore()))
+        try await Self.check(FallbackEventStore(unopened: "no folder"))
+        let folder = Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try await Self.check(FallbackEventStore(SQLiteEventStore(path: folder + "/sessions.sqlite")))
+    }
+
+    private static func isFinished(_ events: [SessionEvent]) -> Bool {
+        if case .finished? = events.last?.kind { true } else { false }
+    }
+
+    /// The answer comes, whenever the disk is full, and one line says that it is not stored.
+    @Test(arguments: [0, 1, 3, 7]) func aFullDiskCostsTheRecordAlone(_ events: Int) async throws {
+        let disk = FullStore(events: events)
+        let told = Mutex<[String]>([])
+        let store = FallbackEventStore(disk) { reason in told.withLock { $0.append(reason) } }
+        for name in ["one", "two"] {
+            let session = try AgentSession(
+                Question(World.magazines), strategy: World.strategy("react"),
+                environment: World.environment(model: World.model(World.script)), store: store, id: name)
+            let answer = try await session.run()
+            #expect(!answer.text.isEmpty)
+            let kept = try await store.events(of: name)
+            #expect(kept.map(\.sequence) == Array(0..<kept.count))
+            #expect(Self.isFinished(kept))
+        }
+        #expect(store.failure == "disk full")
+        #expect(told.withLock { $0 } == ["disk full"])
+        #expect(try await store.sessions().count >= 1)
+        // There is room again: the next session is stored.
+        disk.fill(1000)
+        let session = try AgentSession(
+            Question(World.magazines), strategy: World.strategy("react"),
+            environment: World.environment(model: World.model(World.script)), store: store, id: "three")
+        _ = try await session.run()
+        #expect(store.failure == nil)
+        #expect(try await disk.events(of: "three").count == store.events(of: "three").count)
+    }
+
+    @Test func aStoreThatCannotBeMadeSaysSo() {
+        let file = Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        _ = FileManager.default.createFile(atPath: file, contents: Data("no folder".utf8))
+        #expect {
+            try SQLiteEventStore(path: file + "/sessions.sqlite")
+        } throws: { error in
+            if case SessionError.notWritable? = error as? SessionError { true } else { false }
+        }
+        // What is no store is another mistake.
+        #expect {
+            try SQLiteEventStore(path: file)
+        } throws: { error in
+            if case SessionError.store? = error as? SessionError { true } else { false }
+        }
     }
 
     @Test func inPostgres() async throws {

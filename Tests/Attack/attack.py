@@ -4,7 +4,7 @@
 
 Makes a corpus of its own, serves it, and tries every route of the server's own list in every spelling, with every method
 and every token, the tools behind MCP, WebSockets by the cases of the Autobahn suite, heads that two readers could read in two ways, raw requests, mutated
-bodies, bombs, conversations, model servers that write without end, idle and half-sent connections, load, shutdown in each
+bodies, bombs in requests and in documents, conversations, model servers that write without end, idle and half-sent connections, load, shutdown in each
 state, few file descriptors, sources and corpora with links, and corpora with mutated files. What must hold in numbers
 stands in bars.json, for a debug and a release build. Nothing but the Python standard library is needed. Exits 1 when
 anything did not hold, and prints one JSON line with what was measured.
@@ -12,13 +12,16 @@ anything did not hold, and prints one JSON line with what was measured.
 Everything is tried once, however short the time; what is left of --seconds goes to random requests and files. What is
 measured (bombs, load) runs alone; the rest of the parts run side by side, because most of them wait.
 """
-import argparse, concurrent.futures, json, os, random, resource, shutil, signal, socket, struct, subprocess, sys
+import argparse, concurrent.futures, json, os, random, re, resource, shutil, signal, socket, struct, subprocess, sys
 import tempfile, threading, time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import documents, stops
 
 READ, FULL = "reader-secret", "owner-secret"
 faults, measured, bars = [], {}, {}
 HERE = os.path.dirname(os.path.abspath(__file__))
-LONGEST = ["access", "descriptors", "files", "sources", "models", "waiting", "shutdown", "links", "bodies", "sockets", "raw", "heads", "scopes"]
+LONGEST = ["access", "documents", "early", "stores", "databases", "descriptors", "files", "sources", "models", "waiting", "shutdown", "links", "bodies", "sockets", "raw", "heads", "scopes"]
 HANDSHAKE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
 
@@ -29,14 +32,15 @@ def fault(text):
 
 
 class Server:
-    def __init__(self, program, corpus, tokens=True, files=None, sessions=None, extra=()):
+    def __init__(self, program, corpus, tokens=True, files=None, extra=(), limit=None):
         environment = dict(os.environ)
         if tokens:
             environment.update(FORAGE_TOKEN=FULL, FORAGE_READ_TOKEN=READ)
-        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+        if files:
+            limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         self.process = subprocess.Popen(
             [program, "serve", "--corpus", corpus, "--port", "0", "--json", *extra], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=environment, preexec_fn=limit, text=True)
+            stderr=subprocess.PIPE, env=environment, preexec_fn=limit, restore_signals=limit is None, text=True)
         self.port = None
         line = self.process.stdout.readline()
         if line:
@@ -70,6 +74,19 @@ class Server:
         if token:
             head.append("Authorization: Bearer " + token)
         return self.raw("\r\n".join(head).encode() + b"\r\n\r\n" + body, wait=60)
+
+    def all(self, data, wait=3):
+        """Everything that comes until the connection ends or nothing more comes."""
+        told = b""
+        with self.connect() as s:
+            s.settimeout(wait)
+            try:
+                s.sendall(data)
+                while piece := s.recv(1 << 16):
+                    told += piece
+            except OSError:
+                pass
+        return told
 
     def exchange(self, method, path, body, token, headers):
         """Status, head and body of an answer."""
@@ -282,6 +299,18 @@ def attack_heads(server):
         status, _ = server.raw(data, wait=5)
         if not 400 <= status < 500:
             fault(f"a head with {name}: {status}")
+    # What is no HTTP is refused behind the answer to the request before it; a body is asked for only where it is read.
+    plain = b"Host: localhost\r\n"
+    sequences = {
+        "garbage behind a request": (b"GET /health HTTP/1.1\r\n" + host + b"\r\nGARBAGE\r\n\r\n", [b"200", b"400"]),
+        "a health check of HTTP/1.0": (b"GET /health HTTP/1.0\r\n\r\n", [b"200"]),
+        "no token and a body to come": (start + plain + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n", [b"401"]),
+        "extensions of chunks": (start + host + b"Transfer-Encoding: chunked\r\n\r\n2;a=" + b"b" * (1 << 20), [b"400"]),
+    }
+    for name, (data, wanted) in sequences.items():
+        found = re.findall(rb"HTTP/1\.[01] (\d{3})", server.all(data))
+        if found != wanted:
+            fault(f"{name}: {found}")
     # HTTP/1.0 has no chunks, and its connection ends with the answer.
     with server.connect() as s:
         s.settimeout(5)
@@ -927,6 +956,12 @@ def main():
             "shutdown": lambda: attack_shutdown(options.program, corpus),
             "waiting": lambda: attack_waiting_shutdown(options.program, corpus),
             "descriptors": lambda: attack_descriptors(options.program, corpus),
+            "documents": lambda: documents.attack_documents(options.program, folder, bars, measured, fault),
+            "databases": lambda: documents.attack_databases(options.program, folder, corpus, fault),
+            "early": lambda: stops.attack_early_end(options.program, corpus, measured, fault),
+            "stores": lambda: stops.attack_stores(
+                options.program, folder, corpus,
+                lambda extra, limit: Server(options.program, corpus, extra=extra, limit=limit), fault),
             "links": lambda: attack_links(options.program, folder, corpus),
             "sources": lambda: attack_sources(options.program, folder),
             "files": lambda: attack_files(options.program, folder, corpus, dice["files"], time.time()),
@@ -938,7 +973,7 @@ def main():
             began = time.time()
             parts[name]()
             measured[name + "_seconds"] = round(time.time() - began, 1)
-        alone = [n for n in chosen if n in ("bombs", "load")]
+        alone = [n for n in chosen if n in ("bombs", "load", "documents")]
         for name in alone:
             attempt(name)
         # The shorter ones share what the longest ones leave.

@@ -24,6 +24,35 @@ import Text
         try queue.write { try $0.execute(sql: sql) }
     }
 
+    /// A database is a program, too: what is none of its tables runs what it says, here without end.
+    @Test(arguments: [
+        "ALTER TABLE files RENAME TO f; CREATE VIEW files AS SELECT generation, role, name, size, @ AS checksum, parameters FROM f",
+        "ALTER TABLE generations RENAME TO g; CREATE VIEW generations AS SELECT number, changes, documents, passages, @ AS published FROM g",
+        "CREATE TRIGGER t AFTER INSERT ON texts BEGIN INSERT INTO fields VALUES (CAST(@ AS TEXT), 'x'); END",
+        "ALTER TABLE settings ADD COLUMN big TEXT AS (hex(zeroblob(900000000)))",
+        "CREATE INDEX i ON texts (length(hex(zeroblob(900000000))))", "CREATE TABLE other (x)",
+        "CREATE VIEW v AS SELECT 1",
+    ])
+    func aDatabaseHoldsTablesAlone(_ change: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        let endless = "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c)"
+        if change.contains("CREATE INDEX") { try self.change(path, "DELETE FROM texts") }
+        try self.change(path, change.replacing("@", with: endless))
+        #expect { try CorpusReader(path: path) } throws: { ($0 as? CorpusError)?.code == .damaged }
+        #expect { try CorpusWriter.open(creatingAt: path) } throws: { ($0 as? CorpusError)?.code == .damaged }
+    }
+
+    @Test func whatSQLiteAddsItselfIsNoneOfThis() throws {
+        let folder = try TemporaryFolder()
+        let path = try makeCorpus(in: folder)
+        try change(path, "ANALYZE")
+        _ = try CorpusReader(path: path)
+        let writer = try CorpusWriter.open(creatingAt: path)
+        _ = try writer.add(CorpusWriterTests.documents(50..<60))
+        try writer.publish()
+    }
+
     @Test func aLockThatIsALinkIsNotWrittenThrough() throws {
         let folder = try TemporaryFolder()
         let path = try makeCorpus(in: folder)

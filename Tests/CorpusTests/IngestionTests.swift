@@ -408,10 +408,11 @@ import Text
     @Test func cancelledIngestionResumes() throws {
         let file = try folder.write("in.jsonl", lines(0..<1000))
         let writer = try writer()
-        let asked = Atomic<Int>(0)
+        let batches = Atomic<Int>(0)
         let options = IngestOptions(batchSize: 100)
         let first = try writer.ingest(
-            [file], options: options, isCancelled: { asked.add(1, ordering: .relaxed).newValue > 3 })
+            [file], options: options, progress: { _ in batches.add(1, ordering: .relaxed) },
+            isCancelled: { batches.load(ordering: .relaxed) >= 3 })
         #expect(first.wasCancelled && first.added == 300)
         #expect(try writer.publish().documentCount == 300)
         var seen: [IngestProgress] = []

@@ -95,6 +95,39 @@ import Text
         }
     }
 
+    /// What a client takes is heeded whether the answer comes whole or in pieces, by both interfaces.
+    @Test(arguments: [1, 3, 1000]) func longerThanTheClientTakes(_ most: Int) async throws {
+        func prepare(_ service: inout ForageService) {
+            service.model = PiecemealModel(pieces: ["Arthur", "'s Maga", "zine  was ", "first", " published in 1844."])
+        }
+        @Sendable func words(_ text: String) -> Int { text.split(whereSeparator: \.isWhitespace).count }
+        try await RunningServer.with(prepare: prepare) { (server: RunningServer) async throws -> Void in
+            let chat = Self.chat([("user", Self.first)], #","max_tokens":\#(most)"#)
+            let whole = try await server.post("/v1/chat/completions", chat)
+            let choice = whole.json["choices"]?[0]
+            let text = choice?["message"]?["content"]?.string ?? ""
+            #expect(most == 1000 ? words(text) > 3 : words(text) == most, "\(text)")
+            #expect(choice?["finish_reason"] == (most == 1000 ? "stop" : "length"))
+            let streamed = try await server.post(
+                "/v1/chat/completions", Self.chat([("user", Self.first)], #","max_tokens":\#(most),"stream":true"#))
+            let pieces = Self.events(streamed.text)
+            #expect(pieces.compactMap { $0["choices"]?[0]?["delta"]?["content"]?.string }.joined() == text)
+            #expect(
+                pieces.compactMap { $0["choices"]?[0]?["finish_reason"]?.string } == [most == 1000 ? "stop" : "length"])
+
+            let response = #"{"model":"hops","input":"\#(Self.first)","max_output_tokens":\#(most)"#
+            let object = try await server.post("/v1/responses", response + "}").json
+            #expect(object["output"]?[0]?["content"]?[0]?["text"]?.string == text)
+            #expect(object["status"] == (most == 1000 ? "completed" : "incomplete"))
+            #expect(object["incomplete_details"]?["reason"]?.string == (most == 1000 ? nil : "max_output_tokens"))
+            let events = Self.events(try await server.post("/v1/responses", response + #","stream":true}"#).text)
+            let deltas = events.filter { $0["type"] == "response.output_text.delta" }
+            #expect(deltas.compactMap { $0["delta"]?.string }.joined() == text)
+            #expect(events.last?["type"] == (most == 1000 ? "response.completed" : "response.incomplete"))
+            #expect(events.last?["response"]?["output"]?[0]?["content"]?[0]?["text"]?.string == text)
+        }
+    }
+
     @Test func anUnknownCorpusIsAnError() async throws {
         try await RunningServer.with { (server: RunningServer) async throws -> Void in
             let named = try await server.post(

@@ -51,6 +51,77 @@ import Text
         #expect(try await Self.answer(request) == 400)
     }
 
+    /// All that the server sends for some bytes, until it closes.
+    private static func whole(
+        _ request: String, _ options: ServerOptions = ServerOptions(port: 0)
+    ) async throws -> String {
+        let (answers, continuation) = AsyncStream<String>.makeStream()
+        try await RunningServer.with(options) { (server: RunningServer) async throws -> Void in
+            let client = try RawClient(port: server.port)
+            client.send(request)
+            continuation.yield(String(decoding: await client.receive(seconds: 2), as: UTF8.self))
+        }
+        for await answer in answers { return answer }
+        return ""
+    }
+
+    private static func statuses(_ answer: String) -> [String] {
+        answer.matches(of: /HTTP\/1\.[01] ([0-9]{3})/).map { String($0.output.1) }
+    }
+
+    /// What is no HTTP is refused behind the answers to what came before it in the same packet.
+    @Test(arguments: ["GARBAGE\r\n\r\n", "\u{0}\u{1}", "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"])
+    func answersComeInTheOrderOfTheirRequests(garbage: String) async throws {
+        let body = #"{"queries":["magazine"],"topk":1}"#
+        let one = "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        let answer = try await Self.whole(one + one + garbage)
+        #expect(Self.statuses(answer) == ["200", "200", "400"], "\(answer)")
+        #expect(answer.components(separatedBy: "Arthur").count > 2)
+        #expect(try await Self.statuses(Self.whole(garbage)) == ["400"])
+    }
+
+    @Test func aBodyThatBreaksOffInGarbageIsRefused() async throws {
+        let head = "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let long = "2;a=" + String(repeating: "b", count: 1 << 20) + "\r\n{}\r\n0\r\n\r\n"
+        for body in ["zz\r\n", "1\r\nxGARBAGE\r\n", long] {
+            #expect(try await Self.statuses(Self.whole(head + body)) == ["400"], "\(body.prefix(20))")
+        }
+        let dripping = "{}".map { "1\r\n\($0)\r\n" }.joined() + "0\r\n\r\n"
+        #expect(try await Self.statuses(Self.whole(head + dripping)) == ["422"])
+    }
+
+    /// Load balancers look so whether a server lives.
+    @Test func theOldestRequestsNeedNoHost() async throws {
+        #expect(try await Self.statuses(Self.whole("GET /health HTTP/1.0\r\n\r\n")) == ["200"])
+        #expect(try await Self.statuses(Self.whole("GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n")) == ["421"])
+    }
+
+    /// Who has no token, or too much to send, is not asked for a body that nobody would read.
+    @Test func aBodyIsAskedForOnlyWhereItIsRead() async throws {
+        var options = ServerOptions(port: 0)
+        options.tokens = [AccessToken(secret: "r", scope: .readOnly)]
+        func head(_ more: String, _ length: Int = 2) -> String {
+            "POST /retrieve HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: \(length)\r\n\(more)\r\n"
+        }
+        let known = "Authorization: Bearer r\r\n"
+        #expect(try await Self.statuses(Self.whole(head(""), options)) == ["401"])
+        #expect(try await Self.statuses(Self.whole(head("Authorization: Bearer x\r\n"), options)) == ["401"])
+        #expect(try await Self.statuses(Self.whole(head(known, 1 << 40), options)) == ["413"])
+        #expect(try await Self.statuses(Self.whole(head(known) + "{}", options)) == ["100", "422"])
+        #expect(try await Self.statuses(Self.whole(head(""))) == ["100"])
+    }
+
+    /// A server that is asked to end before it has begun does not begin.
+    @Test func anEndBeforeTheBeginning() async throws {
+        let server = ForageServer(try RunningServer.makeService(), options: ServerOptions(port: 0))
+        server.shutDown()
+        try await server.run { _ in Issue.record("it listens") }
+        let other = ForageServer(try RunningServer.makeService(), options: ServerOptions(port: 0))
+        let start = ContinuousClock.now
+        try await other.run { _ in other.shutDown() }
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
     private static func handshake(_ changes: [String: String?] = [:], path: String = "/ws") -> String {
         var headers = [
             "Host": "localhost", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",

@@ -43,7 +43,54 @@ public struct AnswerShape: Sendable {
     public func read(_ text: String) -> JSONValue? {
         guard let json = Self.json(in: AnswerText.written(text)), let read = ArgumentRepair.read(json, schema: schema)
         else { return nil }
-        return accepted(read.value)
+        if let value = accepted(read.value) { return value }
+        var parts = Self.mostParts
+        return accepted(completed(read.value, schema, depth: 0, &parts))
+    }
+
+    /// The value with null for members that must be there, are not, and may be null, and without members that may not be
+    /// there. An object without any member that is known says nothing, and is left as it is.
+    private func completed(_ value: JSONValue, _ part: JSONValue, depth: Int, _ parts: inout Int) -> JSONValue {
+        parts -= 1
+        guard depth < 8, parts > 0 else { return value }
+        let part = resolved(part)
+        if let elements = value.array {
+            guard let items = part["items"] else { return value }
+            return .array(elements.map { completed($0, items, depth: depth + 1, &parts) })
+        }
+        guard let members = value.object else { return value }
+        if let choices = part["anyOf"]?.array ?? part["oneOf"]?.array {
+            let objects = choices.filter { resolved($0)["properties"] != nil }
+            return objects.count == 1 ? completed(value, objects[0], depth: depth + 1, &parts) : value
+        }
+        guard let properties = part["properties"]?.object, properties.keys.contains(where: { members[$0] != nil })
+        else { return value }
+        var result: JSONObject = [:]
+        for (name, member) in members {
+            if let property = properties[name] {
+                result[name] = completed(member, property, depth: depth + 1, &parts)
+            } else if part["additionalProperties"] != false {
+                result[name] = member
+            }
+        }
+        for name in part["required"]?.array?.compactMap(\.string) ?? [] where result[name] == nil {
+            if let property = properties[name], mayBeNull(property) { result[name] = .null }
+        }
+        return .object(result)
+    }
+
+    private func resolved(_ part: JSONValue) -> JSONValue {
+        guard let reference = part["$ref"]?.string, reference.hasPrefix("#/") else { return part }
+        var place: JSONValue? = schema
+        for step in reference.dropFirst(2).split(separator: "/") { place = place?[String(step)] }
+        return place ?? part
+    }
+
+    private func mayBeNull(_ part: JSONValue) -> Bool {
+        let part = resolved(part)
+        if let choices = part["anyOf"]?.array ?? part["oneOf"]?.array { return choices.contains { mayBeNull($0) } }
+        if let choices = part["enum"]?.array { return choices.contains { $0.isNull } }
+        return part["type"] == "null" || part["type"]?.array?.contains("null") == true
     }
 
     /// The part of a text that may be an object: from its first brace, or a text that holds one encoded once more. A citation's
@@ -138,10 +185,9 @@ public struct AnswerShape: Sendable {
     ) -> JSONValue? {
         parts -= 1
         guard depth < 8, parts > 0 else { return nil }
-        if let reference = part["$ref"]?.string, reference.hasPrefix("#/") {
-            var place: JSONValue? = schema
-            for step in reference.dropFirst(2).split(separator: "/") { place = place?[String(step)] }
-            return place.flatMap { fill($0, name: name, answer, depth: depth + 1, &parts) }
+        if part["$ref"] != nil {
+            let target = resolved(part)
+            return target["$ref"] == nil ? fill(target, name: name, answer, depth: depth + 1, &parts) : nil
         }
         for key in ["anyOf", "oneOf"] {
             guard let choices = part[key]?.array else { continue }

@@ -2,7 +2,7 @@
 
 import Synchronization
 
-/// Keeps the events of sessions. In memory or in SQLite.
+/// Keeps the events of sessions: in memory, in SQLite, in PostgreSQL.
 ///
 /// A conformer keeps these promises:
 /// - when `append` returns, the event survives the end of the process (for a store on disk) and `events` gives it;
@@ -10,7 +10,7 @@ import Synchronization
 /// - `events` gives them in the order of their numbers, whatever the order in which they were appended.
 public protocol EventStore: Sendable {
     /// Appends an event to a session, which begins to exist with its first event.
-    /// - Throws: `SessionError.store`.
+    /// - Throws: `SessionError.notWritable`, `.store`.
     func append(_ event: SessionEvent, to session: String) async throws
     /// The events of a session; none when there is no such session.
     /// - Throws: `SessionError.store`, `SessionError.damaged`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Corpus
 import Foundation
 import GRDB
 import Text
@@ -13,8 +14,21 @@ import Tools
 public final class SQLiteEventStore: EventStore {
     private let database: DatabaseQueue
 
+    private static let tables = [
+        """
+        CREATE TABLE IF NOT EXISTS session (
+            id TEXT PRIMARY KEY NOT NULL, created REAL NOT NULL) STRICT
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS event (
+            session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,
+            sequence INTEGER NOT NULL, time REAL NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (session, sequence)) STRICT, WITHOUT ROWID
+        """,
+    ]
+
     /// Opens or makes the store.
-    /// - Throws: `SessionError.store` with the path and the reason.
+    /// - Throws: `SessionError.notWritable` or `.store` with the path and the reason.
     public init(path: String) throws(SessionError) {
         do {
             let folder = (path as NSString).deletingLastPathComponent
@@ -28,7 +42,7 @@ public final class SQLiteEventStore: EventStore {
             if !FileManager.default.fileExists(atPath: path) {
                 let made = FileManager.default.createFile(
                     atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-                guard made else { throw SessionError.store("\(path) cannot be made") }
+                guard made else { throw SessionError.notWritable("\(path) cannot be made") }
             }
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
@@ -40,23 +54,39 @@ public final class SQLiteEventStore: EventStore {
             }
             database = try DatabaseQueue(path: path, configuration: configuration)
             try database.write { database in
-                try database.execute(
-                    sql: """
-                        CREATE TABLE IF NOT EXISTS session (
-                            id TEXT PRIMARY KEY NOT NULL, created REAL NOT NULL) STRICT;
-                        CREATE TABLE IF NOT EXISTS event (
-                            session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,
-                            sequence INTEGER NOT NULL, time REAL NOT NULL, body TEXT NOT NULL,
-                            PRIMARY KEY (session, sequence)) STRICT, WITHOUT ROWID;
-                        """)
+                for statement in Self.tables { try database.execute(sql: statement) }
+                if let entry = try SQLiteSchema.foreignEntry(in: database, of: Self.tables) {
+                    throw SessionError.store("\(path) is not as Forage makes it: no store of sessions has the \(entry)")
+                }
             }
             for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
                 try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path + suffix)
             }
         } catch let error as SessionError {
             throw error
+        } catch let error as DatabaseError {
+            throw Self.failure(error, "\(path): ")
+        } catch let error as CocoaError {
+            // Foundation's names for no permission, no space and a volume that is read only are all about writing.
+            throw .notWritable("\(path): \(Self.reason(of: error))")
         } catch {
             throw .store("\(path): \(error)")
+        }
+    }
+
+    /// What the system says of a file that cannot be made.
+    private static func reason(of error: CocoaError) -> String {
+        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        guard let cause, cause.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
+        return String(cString: strerror(Int32(cause.code)))
+    }
+
+    private static func failure(_ error: DatabaseError, _ place: String = "") -> SessionError {
+        let reason = place + (error.message ?? error.description)
+        switch error.resultCode {
+        case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_BUSY, .SQLITE_PERM:
+            return .notWritable(reason)
+        default: return .store(reason)
         }
     }
 
@@ -139,7 +169,7 @@ public final class SQLiteEventStore: EventStore {
         do {
             return try await database.write(body)
         } catch let error as DatabaseError {
-            throw SessionError.store(error.message ?? error.description)
+            throw Self.failure(error)
         }
     }
 }

@@ -40,7 +40,7 @@ extension SessionSummary {
 public enum SessionStores {
     /// - Parameter name: the path of an SQLite file, or `postgresql://…`; nil for the user's own: see
     ///   ``SQLiteEventStore/defaultPath``.
-    /// - Throws: `SessionError.store`.
+    /// - Throws: `SessionError.notWritable`, `.store`.
     public static func open(_ name: String?) async throws -> any EventStore {
         let name = name ?? SQLiteEventStore.defaultPath
         guard PostgresEventStore.isAddress(name) else { return try SQLiteEventStore(path: name) }

@@ -15,6 +15,9 @@ extension StringProtocol {
             case "'": result += "&#39;"
             case "\n", "\t": result.unicodeScalars.append(scalar)
             case "\0"..<" ", "\u{7F}"..."\u{9F}": result += "\u{FFFD}"
+            // What turns the order of reading around, or hides words, is shown as its code.
+            case _ where TerminalText.isUnsafe(scalar):
+                result += "\\u{\(String(scalar.value, radix: 16))}"
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -35,25 +35,46 @@ public enum YAMLReader {
         if path.hasPrefix(BundledFiles.prefix), let bytes = BundledFiles.bytes(of: path) {
             return try read(String(decoding: bytes, as: UTF8.self), name: path)
         }
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let bytes = bytes(ofFile: path) else {
             throw YAMLError(file: path, message: "the file cannot be read")
         }
-        guard data.count <= byteLimit else {
-            throw YAMLError(file: path, message: "the file has \(data.count) bytes; at most \(byteLimit) are accepted")
+        guard bytes.count <= byteLimit else {
+            throw YAMLError(file: path, message: "the file has more than \(byteLimit) bytes, the most that is accepted")
         }
-        guard let text = String(data: data, encoding: .utf8) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw YAMLError(file: path, message: "the file is not UTF-8")
         }
         return try read(text, name: path)
     }
 
-    /// Reads one document. An empty text is an empty object. Anchors and aliases are expanded up to one million nodes.
+    /// What a file holds, of one without end no more than is wanted; nil for what cannot be read and for pipes and devices.
+    private static func bytes(ofFile path: String) -> [UInt8]? {
+        // Without waiting for someone who writes into a pipe.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count <= byteLimit {
+            let count = piece.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { break }
+            bytes.append(contentsOf: piece[..<count])
+        }
+        return bytes
+    }
+
+    /// Reads one document. An empty text is an empty object. Anchors and aliases are expanded, up to one million nodes and
+    /// sixteen for each byte of the text.
     /// - Parameter name: stands for the text in errors.
     public static func read(_ text: String, name: String) throws(YAMLError) -> JSONValue {
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch { throw Self.translated(error, name) }
         guard let node else { return .object([:]) }
-        var converter = Converter(file: name)
+        var converter = Converter(file: name, size: text.utf8.count)
         return try converter.value(of: node, depth: 0)
     }
 
@@ -67,7 +88,7 @@ public enum YAMLReader {
             // The sequence ends where the text cannot be read on, and keeps why.
             if let error = sequence.error { throw error }
         } catch { throw Self.translated(error, name) }
-        var converter = Converter(file: name)
+        var converter = Converter(file: name, size: text.utf8.count)
         var values: [JSONValue] = []
         for node in nodes { values.append(try converter.value(of: node, depth: 0)) }
         return values
@@ -98,11 +119,18 @@ public enum YAMLReader {
 
 private struct Converter {
     let file: String
+    let limit: Int
     var nodes = 0
+
+    /// - Parameter size: the bytes of the text.
+    init(file: String, size: Int) {
+        self.file = file
+        limit = min(1_000_000, 10_000 + 16 * size)
+    }
 
     mutating func value(of node: Node, depth: Int) throws(YAMLError) -> JSONValue {
         nodes += 1
-        guard nodes <= 1_000_000, depth <= 64 else {
+        guard nodes <= limit, depth <= 64 else {
             throw YAMLError(file: file, line: node.mark?.line, message: "too large or nested deeper than 64 levels")
         }
         switch node {

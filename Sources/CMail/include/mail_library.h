@@ -22,7 +22,10 @@ typedef enum {
 typedef int (*forage_mail_part)(void *_Nullable context, forage_mail_kind kind, const char *_Nonnull type,
                                 const char *_Nullable charset, const char *_Nullable name, const void *_Nonnull bytes, size_t count, int alternative);
 
-/// Takes one message apart. Returns 0 when the bytes are no message.
+/// The parts of one message that are read.
+enum { FORAGE_MAIL_PARTS = 1000 };
+
+/// Takes one message apart. Returns 0 when the bytes are no message, 2 when parts of it were left out.
 int forage_mail_read(const void *_Nonnull bytes, size_t count, forage_mail_header _Nonnull header,
                      forage_mail_part _Nonnull part, void *_Nullable context);
 

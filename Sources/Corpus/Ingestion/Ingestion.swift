@@ -19,18 +19,18 @@ extension CorpusWriter {
     /// - Parameters:
     ///   - inputs: paths; files are told apart by content and name unless `options.format` says.
     ///   - progress: called on this thread after each batch.
-    ///   - isCancelled: asked before each batch; true ends the call after the batch at hand with
-    ///     `IngestSummary.wasCancelled`.
+    ///   - isCancelled: asked, on any thread, before each batch, each file inside of another and each page; true ends the
+    ///     call after the batch at hand with `IngestSummary.wasCancelled`.
     /// - Throws: `CorpusError`: `system` for a path that is not there or a disk that fails, `badInput` for one that is
     ///   neither file nor folder, `badArgument` for an encoding or a `forage.yaml` that is not right.
     @discardableResult public func ingest(
         _ inputs: [String], options: IngestOptions = IngestOptions(), progress: (IngestProgress) -> Void = { _ in },
-        isCancelled: () -> Bool = { false }
+        isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> IngestSummary {
         if let encoding = options.encoding, TextDecoding.encoding(named: encoding) == nil {
             throw CorpusError(.badArgument, "there is no character encoding \"\(encoding)\"; `iconv -l` lists them")
         }
-        let list = try SourceList(inputs, options: options)
+        let list = try SourceList(inputs, options: options, isCancelled: isCancelled)
         for (name, type) in list.types { try declare(field: name, type: type) }
         var ingestion = try Ingestion(writer: self, list: list, options: options)
         return try ingestion.run(progress: progress, isCancelled: isCancelled)
@@ -84,6 +84,7 @@ private struct Ingestion {
         }
         try flush()
         try committer.wait()
+        if isCancelled() { return try end(cancelled: true) }
         let gone = try deleteGoneSources()
         // What a file gave may have stood for another one, which gave something else: that is read again.
         for _ in 0..<3 {
@@ -120,6 +121,8 @@ private struct Ingestion {
                     return false
                 }
             } catch let error as DocumentError {
+                // The next call goes on where this one ended.
+                if error == .cancelled { return false }
                 // What was read of it before stays; the rest is told.
                 addProblem(error.message, of: active, place: source.path, format: source.format ?? .text)
                 addFinish(active, hash: nil)
@@ -219,7 +222,7 @@ private struct Ingestion {
         isCancelled: () -> Bool
     ) throws -> Bool {
         let source = active.source
-        let file = try FileStream(source.place)
+        let file = try FileStream(source.place, budget: source.reading.budget)
         let head = try PeekedStream(file, count: 1 << 16)
         if source.isStandardInput, head.head.isEmpty {
             throw CorpusError(.badInput, "standard input is empty; there is nothing to read")
@@ -251,7 +254,7 @@ private struct Ingestion {
 
     private func checksum(_ source: SourceList.Source) throws -> UInt64? {
         guard source.size > 0 else { return nil }
-        let file = try FileStream(source.place)
+        let file = try FileStream(source.place, budget: source.reading.budget)
         try file.passOver()
         return file.contentHash
     }
@@ -325,7 +328,10 @@ private struct Ingestion {
         let opened = try RecordSource(
             stream, format: format, id: name, options: reading,
             resume: resume.map { resume in
-                (resume.position, resume.line, { try FileStream(origin, offset: $0) as any ByteStream })
+                (
+                    resume.position, resume.line,
+                    { try FileStream(origin, offset: $0, budget: reading.budget) as any ByteStream }
+                )
             })
         if let note = opened.note { summary.note(place, note) }
         summary.kinds[counted, default: IngestSummary.Kind()].files += 1
@@ -360,7 +366,8 @@ private struct Ingestion {
         _ active: ActiveSource, progress: (IngestProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
         let path = active.source.path
-        let archive = try Archive(active.source.place, limits: active.source.reading.limits)
+        let archive = try Archive(
+            active.source.place, limits: active.source.reading.limits, budget: active.source.reading.budget)
         while let member = try archive.next() {
             let name =
                 archive.isSingle
@@ -383,7 +390,7 @@ private struct Ingestion {
                         stream, active, name: name, place: place, format: format, progress: progress,
                         isCancelled: isCancelled)
                 else { return false }
-            } catch let error as DocumentError where !error.message.contains("archive") {
+            } catch let error as DocumentError where error != .cancelled && !error.message.contains("archive") {
                 addProblem(error.message, of: active, place: place, format: format)
             }
             if isCancelled() { return false }

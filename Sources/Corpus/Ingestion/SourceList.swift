@@ -45,10 +45,15 @@ struct SourceList {
     /// Folders on the way, by device and number, so that links cannot lead in circles.
     private var visited: Set<[UInt64]> = []
     private let options: IngestOptions
+    private let isCancelled: @Sendable () -> Bool
 
+    /// - Parameter isCancelled: asked while a file is read.
     /// - Throws: `CorpusError` `badInput` for a path that is not there, `badArgument` for a `forage.yaml` that is not right.
-    init(_ inputs: [String], options: IngestOptions) throws {
+    init(
+        _ inputs: [String], options: IngestOptions, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws {
         self.options = options
+        self.isCancelled = isCancelled
         for input in inputs {
             if input == "-" {
                 sources.append(
@@ -138,9 +143,16 @@ struct SourceList {
 
     private mutating func add(_ place: FilePlace, name: String, _ entry: FolderOptions.Entry, _ status: stat) {
         guard seen.insert(place.path).inserted else { return }
+        let size = Int(status.st_size)
+        // A file of a few bytes can say that it is terabytes of zeros. File systems that pack do not pack so well.
+        let stored = Int(status.st_blocks) * 512
+        guard size <= 1 << 30 || stored >= size / 256 else {
+            passOver(SystemName(place.path), "it is sparse: \(size) bytes, of which \(stored) are on the disk")
+            return
+        }
         sources.append(
             source(
-                place, name: name, entry, size: Int(status.st_size),
+                place, name: name, entry, size: size,
                 modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)))
     }
 
@@ -155,6 +167,10 @@ struct SourceList {
         if let text = options.textField { reading.fields.text = [text] }
         reading.limits.documentBytes = options.lineLimit
         reading.helper = options.pdfHelper
+        // What is read from a pipe has no size.
+        reading.budget =
+            size > 0
+            ? SourceBudget(size: size, isCancelled: isCancelled) : .ofUnknownSize(isCancelled: isCancelled)
         return Source(
             path: place.path, place: place, name: name, format: options.format ?? entry.format, reading: reading,
             size: size,

@@ -52,7 +52,7 @@ enum CorpusDatabase {
         return try translating(folder) {
             do {
                 let queue = try DatabaseQueue(path: path, configuration: configuration)
-                try queue.read { try checkVersion($0, folder: folder) }
+                try queue.read { try check($0, folder: folder) }
                 return queue
             } catch let error as DatabaseError
                 where error.resultCode == .SQLITE_CANTOPEN || error.resultCode == .SQLITE_READONLY
@@ -60,9 +60,17 @@ enum CorpusDatabase {
                 // WAL needs a folder that can be written; where nobody can write, the file is a constant.
                 guard access(folder, W_OK) != 0, let uri = immutableURI(path) else { throw error }
                 let queue = try DatabaseQueue(path: uri, configuration: configuration)
-                try queue.read { try checkVersion($0, folder: folder) }
+                try queue.read { try check($0, folder: folder) }
                 return queue
             }
+        }
+    }
+
+    /// Checks that a database is a corpus's and nothing else.
+    private static func check(_ db: Database, folder: String) throws {
+        try checkVersion(db, folder: folder)
+        if let entry = try SQLiteSchema.foreignEntry(in: db, of: tables + ownershipTables) {
+            throw CorpusError(.damaged, "\(folder)/\(fileName) is not as Forage makes it: no corpus has the \(entry)")
         }
     }
 
@@ -113,49 +121,63 @@ enum CorpusDatabase {
     private static func migrate(_ db: Database, folder: String) throws {
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         if version != 0 {
-            try checkVersion(db, folder: folder)
+            try check(db, folder: folder)
             return try addOwnership(db)
         }
         guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") == 0 else {
             throw CorpusError(.notACorpus, "\(folder)/\(fileName) is a database of another program")
         }
-        try db.execute(
-            sql: """
-                CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-                CREATE TABLE sources (
-                    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, modified INTEGER NOT NULL,
-                    hash INTEGER, options TEXT NOT NULL, run INTEGER NOT NULL, complete INTEGER NOT NULL,
-                    position INTEGER NOT NULL, line INTEGER NOT NULL);
-                CREATE TABLE documents (
-                    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source INTEGER NOT NULL,
-                    run INTEGER NOT NULL, hash INTEGER NOT NULL, metadata TEXT NOT NULL, passages BLOB NOT NULL);
-                CREATE INDEX documents_by_source ON documents (source);
-                CREATE TABLE texts (row INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL);
-                CREATE TABLE fields (name TEXT PRIMARY KEY, declared TEXT) WITHOUT ROWID;
-                CREATE TABLE generations (
-                    number INTEGER PRIMARY KEY AUTOINCREMENT, changes INTEGER NOT NULL, documents INTEGER NOT NULL,
-                    passages INTEGER NOT NULL, published INTEGER NOT NULL);
-                CREATE TABLE files (
-                    generation INTEGER NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
-                    checksum INTEGER NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (generation, role)) WITHOUT ROWID;
-                PRAGMA user_version = \(formatVersion);
-                """)
+        for statement in tables { try db.execute(sql: statement) }
+        try db.execute(sql: "PRAGMA user_version = \(formatVersion)")
         try addOwnership(db)
     }
 
+    private static let tables = [
+        "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """
+        CREATE TABLE sources (
+            id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, modified INTEGER NOT NULL,
+            hash INTEGER, options TEXT NOT NULL, run INTEGER NOT NULL, complete INTEGER NOT NULL,
+            position INTEGER NOT NULL, line INTEGER NOT NULL)
+        """,
+        """
+        CREATE TABLE documents (
+            row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source INTEGER NOT NULL,
+            run INTEGER NOT NULL, hash INTEGER NOT NULL, metadata TEXT NOT NULL, passages BLOB NOT NULL)
+        """,
+        "CREATE INDEX documents_by_source ON documents (source)",
+        "CREATE TABLE texts (row INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL)",
+        "CREATE TABLE fields (name TEXT PRIMARY KEY, declared TEXT) WITHOUT ROWID",
+        """
+        CREATE TABLE generations (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, changes INTEGER NOT NULL, documents INTEGER NOT NULL,
+            passages INTEGER NOT NULL, published INTEGER NOT NULL)
+        """,
+        """
+        CREATE TABLE files (
+            generation INTEGER NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
+            checksum INTEGER NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (generation, role)) WITHOUT ROWID
+        """,
+    ]
+
     /// The tables of who else gave a document (`DocumentClaims`), and of what rows of files are named after (`RowNames`).
-    /// Corpora made before there were any get them here.
+    private static let ownershipTables = [
+        """
+        CREATE TABLE claims (
+            id TEXT NOT NULL, source INTEGER NOT NULL, run INTEGER NOT NULL, hash INTEGER NOT NULL,
+            PRIMARY KEY (id, source)) WITHOUT ROWID
+        """,
+        "CREATE INDEX claims_by_source ON claims (source)",
+        """
+        CREATE TABLE row_names (
+            name TEXT PRIMARY KEY, source INTEGER NOT NULL, file TEXT NOT NULL) WITHOUT ROWID
+        """,
+    ]
+
+    /// Corpora made before there were these tables get them here.
     private static func addOwnership(_ db: Database) throws {
         guard try !db.tableExists("claims") else { return }
-        try db.execute(
-            sql: """
-                CREATE TABLE claims (
-                    id TEXT NOT NULL, source INTEGER NOT NULL, run INTEGER NOT NULL, hash INTEGER NOT NULL,
-                    PRIMARY KEY (id, source)) WITHOUT ROWID;
-                CREATE INDEX claims_by_source ON claims (source);
-                CREATE TABLE row_names (
-                    name TEXT PRIMARY KEY, source INTEGER NOT NULL, file TEXT NOT NULL) WITHOUT ROWID;
-                """)
+        for statement in ownershipTables { try db.execute(sql: statement) }
         try RowNames.remember(db)
     }
 }

@@ -10,6 +10,8 @@ struct MailDocument {
     private(set) var document: SourceDocument
     /// Attached files and forwarded messages.
     private(set) var attachments: [(name: String, type: String, bytes: [UInt8])] = []
+    /// Whether parts of it were left out, because they are too many or nested too deep.
+    private(set) var isCut = false
 
     private final class Message {
         var headers: [(name: String, value: String)] = []
@@ -27,10 +29,12 @@ struct MailDocument {
         }
         let message = Message(limit: limits.documentBytes)
         let bytes = Self.cleaned(bytes)
-        let isMessage = bytes.withUnsafeBytes { buffer -> Bool in
-            guard let base = buffer.baseAddress else { return false }
+        let most = Int(FORAGE_MAIL_PARTS)
+        let end = bytes.withUnsafeBufferPointer { MailParts.end(ofFirst: most, in: $0) }
+        let outcome = bytes.withUnsafeBytes { buffer -> Int32 in
+            guard let base = buffer.baseAddress else { return 0 }
             return forage_mail_read(
-                base, buffer.count,
+                base, end ?? buffer.count,
                 { context, name, value in
                     guard let context else { return }
                     let message = Unmanaged<Message>.fromOpaque(context).takeUnretainedValue()
@@ -56,12 +60,13 @@ struct MailDocument {
                         message.files.append((name.map { String(cString: $0) } ?? "", type, Array(content)))
                     }
                     return 1
-                }, Unmanaged.passUnretained(message).toOpaque()) != 0
+                }, Unmanaged.passUnretained(message).toOpaque())
         }
+        isCut = end != nil || outcome == 2
         let known: Set<String> = [
             "from", "to", "subject", "date", "message-id", "received", "mime-version", "content-type",
         ]
-        guard isMessage, message.headers.contains(where: { known.contains($0.name) }) else {
+        guard outcome != 0, message.headers.contains(where: { known.contains($0.name) }) else {
             throw DocumentError("it is no e-mail message: it has none of a message's headers")
         }
         var metadata = JSONObject()

@@ -17,9 +17,13 @@ struct PDFDocument: ~Copyable {
     private let pdf: OpaquePointer
     private let source: Source
     private let limits: ReadingLimits
+    private let isCancelled: () -> Bool
 
+    /// - Parameter isCancelled: asked before each page.
     /// - Throws: `DocumentError` when poppler is not installed, or the file is encrypted or damaged.
-    init(_ source: Source, limits: ReadingLimits) throws(DocumentError) {
+    init(
+        _ source: Source, limits: ReadingLimits, isCancelled: @escaping () -> Bool = { false }
+    ) throws(DocumentError) {
         guard forage_pdf_load() != 0 else {
             throw DocumentError("PDF needs poppler, which is not installed (Debian: libpoppler-glib8)")
         }
@@ -38,6 +42,7 @@ struct PDFDocument: ~Copyable {
         pdf = opened
         self.source = source
         self.limits = limits
+        self.isCancelled = isCancelled
     }
 
     deinit { forage_pdf_close(pdf) }
@@ -71,7 +76,12 @@ struct PDFDocument: ~Copyable {
         }
         var pages: [Page] = []
         var size = 0
+        let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(max(limits.seconds, 1)) * 1_000_000_000
         for number in 0..<count {
+            guard !isCancelled() else { throw DocumentError.cancelled }
+            guard DispatchTime.now().uptimeNanoseconds < deadline else {
+                throw DocumentError("reading the PDF took more than \(limits.seconds) seconds")
+            }
             let page = self.page(number)
             size += page.size
             guard size <= limits.textBytes else {
@@ -186,6 +196,7 @@ struct PDFDocument: ~Copyable {
         let deadline = Date().addingTimeInterval(Double(limits.seconds) * 4)
         var read = 0
         for index in pictures {
+            guard !isCancelled() else { throw DocumentError.cancelled }
             guard Date() < deadline, let lines = recognition.lines(ofPage: index + 1, source) else { continue }
             pages[index].layout = nil
             pages[index].extra = lines

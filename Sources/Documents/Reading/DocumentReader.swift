@@ -13,6 +13,8 @@ package struct ReadingOptions: Sendable, Hashable {
     /// A program and its first arguments that reads one PDF in a process of its own, so that a file which crashes or hangs
     /// poppler takes nothing with it. Nil reads PDF in this process.
     package var helper: [String]?
+    /// What the files inside of a file may cost together; nil gives each file that is read a budget of its own.
+    package var budget: SourceBudget?
     /// What ids of rows begin with, by the id of their file, where that is not its id without the ending.
     package var rowNames: [String: String] = [:]
 
@@ -36,6 +38,8 @@ package struct DocumentReader: Sendable {
 
     package init(_ options: ReadingOptions) { self.options = options }
 
+    private var budget: SourceBudget { options.budget ?? .ofUnknownSize() }
+
     /// Where a file's bytes are.
     package enum Content {
         case bytes([UInt8])
@@ -56,6 +60,12 @@ package struct DocumentReader: Sendable {
     ///   - depth: how many archives and messages are around it.
     /// - Throws: `DocumentError` when the file as a whole is set aside.
     package func read(_ content: Content, format: SourceFormat, id: String, depth: Int = 0) throws -> Reading {
+        guard let budget = options.budget else {
+            var own = options
+            own.budget = SourceBudget(size: Self.size(of: content))
+            return try DocumentReader(own).read(content, format: format, id: id, depth: depth)
+        }
+        guard !budget.isCancelled else { throw DocumentError.cancelled }
         var reading = Reading()
         let name = Self.title(id, format)
         switch format {
@@ -84,7 +94,20 @@ package struct DocumentReader: Sendable {
             let bytes = try bytes(of: content)
             try read(bytes, format: format, id: id, name: name, depth: depth, into: &reading)
         }
+        if !Self.holdsFiles(format) { try Self.checkExpansion(reading, of: Self.size(of: content)) }
         return reading
+    }
+
+    /// Whether the files of a format hold others, whose cost is counted file by file.
+    private static func holdsFiles(_ format: SourceFormat) -> Bool { [.archive, .eml, .mbox].contains(format) }
+
+    /// Refuses a file that says far more than it has: cells that all name one long text, pages that share one content.
+    private static func checkExpansion(_ reading: Reading, of size: Int) throws(DocumentError) {
+        let text = reading.documents.reduce(0) { $0 + $1.text.utf8.count }
+        guard text <= 8 << 20 + 200 * size else {
+            throw DocumentError(
+                "its \(size) bytes make \(text) bytes of text; it is set aside as a decompression bomb")
+        }
     }
 
     /// The title of a file without one of its own.
@@ -92,6 +115,19 @@ package struct DocumentReader: Sendable {
         let name = id.split(separator: "/").last.map(String.init) ?? id
         guard format != .code, let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
         return String(name[..<dot])
+    }
+
+    /// The bytes of a file; 0 where it cannot be read.
+    static func size(of content: Content) -> Int {
+        switch content {
+        case .bytes(let bytes): return bytes.count
+        case .file(let place):
+            // What cannot be opened is told where it is read.
+            guard let descriptor = try? place.open() else { return 0 }
+            defer { close(descriptor) }
+            var status = stat()
+            return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+        }
     }
 
     private func bytes(of content: Content) throws -> [UInt8] {
@@ -336,14 +372,14 @@ package struct DocumentReader: Sendable {
 
     private func readPDF(_ content: Content, id: String, name: String, depth: Int, into reading: inout Reading) throws {
         if let helper = options.helper {
-            reading = try PDFHelper.read(content, id: id, helper: helper, limits: options.limits)
+            reading = try PDFHelper.read(content, id: id, helper: helper, options)
         } else {
             let source: PDFDocument.Source =
                 switch content {
                 case .bytes(let bytes): .bytes(bytes)
                 case .file(let place): .file(place)
                 }
-            let pdf = try PDFDocument(source, limits: options.limits)
+            let pdf = try PDFDocument(source, limits: options.limits, isCancelled: { budget.isCancelled })
             reading.documents = [try pdf.read(id: id, name: name, notes: &reading.notes)]
             for file in pdf.attachments() {
                 addFile(file.bytes, name: file.name, below: id, depth: depth, into: &reading)
@@ -369,6 +405,9 @@ package struct DocumentReader: Sendable {
     {
         let message = try MailDocument(bytes, id: id, name: name, limits: options.limits)
         reading.documents.append(message.document)
+        if message.isCut {
+            reading.notes.append("it has more parts, or deeper ones, than are read of a message; the rest was left out")
+        }
         for file in message.attachments {
             addFile(
                 file.bytes, name: file.name, format: file.type == "message/rfc822" ? .eml : nil, below: id,
@@ -383,9 +422,9 @@ package struct DocumentReader: Sendable {
         into reading: inout Reading
     ) {
         do {
-            guard depth + 1 < options.limits.nesting else {
-                throw DocumentError("it is nested deeper than \(options.limits.nesting) files in files")
-            }
+            try checkDepth(depth)
+            try budget.countMember()
+            try budget.count(bytes: bytes.count)
             let format = bytes.withUnsafeBufferPointer { buffer in
                 given
                     ?? SourceFormat.detect(
@@ -396,6 +435,10 @@ package struct DocumentReader: Sendable {
                 throw DocumentError("it is no document: \(bytes.withUnsafeBufferPointer { BinaryKind.name($0) })")
             }
             let inner = try read(.bytes(bytes), format: format, id: "\(id)/\(name)", depth: depth + 1)
+            // What files inside of it gave has been counted there.
+            if !Self.holdsFiles(format) {
+                try budget.count(bytes: max(0, inner.documents.reduce(0) { $0 + $1.text.utf8.count } - bytes.count))
+            }
             reading.documents += inner.documents
             reading.problems += inner.problems.map { ($0.place.isEmpty ? name : "\(name)/\($0.place)", $0.reason) }
             reading.notes += inner.notes.map { "\(name): \($0)" }
@@ -404,14 +447,22 @@ package struct DocumentReader: Sendable {
         }
     }
 
+    private func checkDepth(_ depth: Int) throws(DocumentError) {
+        guard depth + 1 < options.limits.nesting else {
+            throw DocumentError("it is nested deeper than \(options.limits.nesting) files in files")
+        }
+    }
+
     /// Reads records, messages or members of an archive that are inside of another file.
     private func readStream(_ bytes: [UInt8], format: SourceFormat, id: String, depth: Int, into reading: inout Reading)
         throws
     {
         if format == .archive {
+            // What is in it would be nested too deep: nothing is unpacked for that.
+            try checkDepth(depth)
             let archive = try Archive(bytes, limits: options.limits)
             var total = 0
-            while let member = try archive.next() {
+            while !budget.isSpent, let member = try archive.next() {
                 let name =
                     archive.isSingle
                     ? Self.withoutPacking(id.split(separator: "/").last.map(String.init) ?? id) : member.path

@@ -13,6 +13,7 @@ enum ExternalProgram {
         var status: Int32?
         var ranOutOfTime = false
         var wroteTooMuch = false
+        var wasCancelled = false
     }
 
     /// The path of a program in `PATH`; nil when it is not installed.
@@ -28,9 +29,11 @@ enum ExternalProgram {
         case descriptor(Int32)
     }
 
+    /// - Parameter isCancelled: asked ten times a second; true ends the program.
     /// - Returns: nil when the program cannot be started.
     static func run(
-        _ path: String, _ arguments: [String], input: Input = .bytes([]), outputLimit: Int, seconds: Int
+        _ path: String, _ arguments: [String], input: Input = .bytes([]), outputLimit: Int, seconds: Int,
+        isCancelled: () -> Bool = { false }
     ) -> Result? {
         var pipes: [[Int32]] = []
         var bytes: [UInt8] = []
@@ -77,13 +80,13 @@ enum ExternalProgram {
         }
         let result = talk(
             process, input: bytes, to: pipes[0][1], from: pipes[1][0], errors: pipes[2][0], outputLimit: outputLimit,
-            seconds: seconds)
+            seconds: seconds, isCancelled: isCancelled)
         return result
     }
 
     private static func talk(
         _ process: pid_t, input: [UInt8], to inputEnd: Int32, from outputEnd: Int32, errors errorEnd: Int32,
-        outputLimit: Int, seconds: Int
+        outputLimit: Int, seconds: Int, isCancelled: () -> Bool
     ) -> Result {
         var result = Result(output: [], errors: "", status: nil)
         var errors: [UInt8] = []
@@ -102,12 +105,16 @@ enum ExternalProgram {
                 result.ranOutOfTime = true
                 break
             }
+            guard !isCancelled() else {
+                result.wasCancelled = true
+                break
+            }
             var polls = [
                 pollfd(fd: open[0], events: Int16(POLLOUT), revents: 0),
                 pollfd(fd: open[1], events: Int16(POLLIN), revents: 0),
                 pollfd(fd: open[2], events: Int16(POLLIN), revents: 0),
             ]
-            poll(&polls, 3, Int32(min((deadline - now) / 1_000_000 + 1, 1000)))
+            poll(&polls, 3, Int32(min((deadline - now) / 1_000_000 + 1, 100)))
             if open[0] >= 0, polls[0].revents != 0 {
                 let count = input.withUnsafeBytes { bytes in
                     write(open[0], bytes.baseAddress?.advanced(by: written), min(bytes.count - written, 1 << 16))
@@ -138,7 +145,7 @@ enum ExternalProgram {
             }
         }
         for descriptor in open where descriptor >= 0 { close(descriptor) }
-        if result.ranOutOfTime || result.wroteTooMuch { kill(-process, SIGKILL) }
+        if result.ranOutOfTime || result.wroteTooMuch || result.wasCancelled { kill(-process, SIGKILL) }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         if status & 0x7F == 0 { result.status = (status >> 8) & 0xFF }

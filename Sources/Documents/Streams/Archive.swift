@@ -44,13 +44,17 @@ package final class Archive {
     private let descriptor: Int32
     private let limits: ReadingLimits
     private let packedSize: Int
+    private let budget: SourceBudget?
     private var unpacked = 0
     private var members = 0
     /// Whether this is one compressed file, not an archive of several; known once `next` was called.
     package private(set) var isSingle = false
 
     /// Opens a file.
-    package convenience init(_ place: FilePlace, limits: ReadingLimits) throws(DocumentError) {
+    /// - Parameter budget: says when nobody waits for it any more; then reading it is an error.
+    package convenience init(
+        _ place: FilePlace, limits: ReadingLimits, budget: SourceBudget? = nil
+    ) throws(DocumentError) {
         let descriptor = try place.open()
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
@@ -58,20 +62,21 @@ package final class Archive {
             close(descriptor)
             throw DocumentError("it cannot be read: \(reason)")
         }
-        try self.init(held: [], descriptor: descriptor, packedSize: Int(status.st_size), limits: limits)
+        try self.init(
+            held: [], descriptor: descriptor, packedSize: Int(status.st_size), limits: limits, budget: budget)
         guard archive_read_open_fd(handle, descriptor, 1 << 17) == ARCHIVE_OK else { throw failure("open") }
     }
 
     /// Opens bytes in memory.
     package convenience init(_ bytes: [UInt8], limits: ReadingLimits) throws(DocumentError) {
-        try self.init(held: bytes, descriptor: -1, packedSize: bytes.count, limits: limits)
+        try self.init(held: bytes, descriptor: -1, packedSize: bytes.count, limits: limits, budget: nil)
         // The array is kept as long as the handle, and an array that nobody changes does not move.
         let opened = held.withUnsafeBytes { archive_read_open_memory(handle, $0.baseAddress, $0.count) }
         guard opened == ARCHIVE_OK else { throw failure("open") }
     }
 
     private init(
-        held: [UInt8], descriptor: Int32, packedSize: Int, limits: ReadingLimits
+        held: [UInt8], descriptor: Int32, packedSize: Int, limits: ReadingLimits, budget: SourceBudget?
     ) throws(DocumentError) {
         guard let handle = archive_read_new() else {
             if descriptor >= 0 { close(descriptor) }
@@ -82,6 +87,7 @@ package final class Archive {
         self.held = held
         self.packedSize = packedSize
         self.limits = limits
+        self.budget = budget
         archive_read_support_filter_all(handle)
         archive_read_support_format_zip(handle)
         archive_read_support_format_tar(handle)
@@ -159,6 +165,7 @@ package final class Archive {
     /// Reads from the member that `next` returned last.
     fileprivate func read(into buffer: UnsafeMutableRawBufferPointer) throws(DocumentError) -> Int {
         while true {
+            if budget?.isCancelled == true { throw .cancelled }
             let count = archive_read_data(handle, buffer.baseAddress, buffer.count)
             if count == Int(ARCHIVE_RETRY) { continue }
             guard count >= 0 else { throw failure("unpack") }

@@ -17,13 +17,16 @@ package final class FileStream: ByteStream {
     private var hash: UInt64?
     private var piece: [UInt8] = []
     private var at = 0
+    private let budget: SourceBudget?
 
     /// - Parameters:
     ///   - place: the file.
     ///   - offset: where to begin.
+    ///   - budget: says when nobody waits for the file any more; then reading it is an error.
     /// - Throws: `DocumentError` when the file cannot be opened.
-    package init(_ place: FilePlace, offset: Int = 0) throws(DocumentError) {
+    package init(_ place: FilePlace, offset: Int = 0, budget: SourceBudget? = nil) throws(DocumentError) {
         descriptor = try place.open()
+        self.budget = budget
         hash = offset == 0 ? 0 : nil
         if offset > 0, lseek(descriptor, off_t(offset), SEEK_SET) < 0 {
             let reason = String(cString: strerror(errno))
@@ -54,6 +57,7 @@ package final class FileStream: ByteStream {
     }
 
     private func fill() throws {
+        if budget?.isCancelled == true { throw DocumentError.cancelled }
         if piece.capacity < Self.pieceSize { piece.reserveCapacity(Self.pieceSize) }
         var failure: Int32 = 0
         piece = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, filled in

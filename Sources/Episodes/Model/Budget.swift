@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import LanguageModels
 import OrderedCollections
 import Text
 
@@ -55,12 +56,12 @@ public struct Budget: Sendable, Hashable, JSONRepresentable {
         let closing = json["closing"]
         let standard = Reserve()
         self.init(
-            steps: json["steps"]?.int, toolCalls: json["tool_calls"]?.int, promptTokens: json["prompt_tokens"]?.int,
-            completionTokens: json["completion_tokens"]?.int, money: json["money"]?.double,
+            steps: json.count("steps"), toolCalls: json.count("tool_calls"), promptTokens: json.count("prompt_tokens"),
+            completionTokens: json.count("completion_tokens"), money: json["money"]?.double,
             seconds: json["seconds"]?.double,
             closing: Reserve(
-                promptTokens: closing?["prompt_tokens"]?.int ?? standard.promptTokens,
-                completionTokens: closing?["completion_tokens"]?.int ?? standard.completionTokens,
+                promptTokens: closing?.count("prompt_tokens") ?? standard.promptTokens,
+                completionTokens: closing?.count("completion_tokens") ?? standard.completionTokens,
                 seconds: closing?["seconds"]?.double ?? standard.seconds))
     }
 
@@ -78,6 +79,11 @@ public struct Budget: Sendable, Hashable, JSONRepresentable {
         ]
         return .object(members)
     }
+}
+
+extension JSONValue {
+    /// A number of things that a file gives: not negative, and of a size that sums of it do not overflow.
+    fileprivate func count(_ key: String) -> Int? { self[key]?.int.map { min(max($0, 0), TokenUsage.most) } }
 }
 
 /// What a run has spent.
@@ -107,11 +113,11 @@ public struct Spending: Sendable, Hashable, JSONRepresentable {
 
     public init(json: JSONValue) throws {
         self.init(
-            steps: json["steps"]?.int ?? 0, toolCalls: json["tool_calls"]?.int ?? 0,
-            modelCalls: json["model_calls"]?.int ?? 0, promptTokens: json["prompt_tokens"]?.int ?? 0,
-            completionTokens: json["completion_tokens"]?.int ?? 0, money: json["money"]?.double ?? 0,
+            steps: json.count("steps") ?? 0, toolCalls: json.count("tool_calls") ?? 0,
+            modelCalls: json.count("model_calls") ?? 0, promptTokens: json.count("prompt_tokens") ?? 0,
+            completionTokens: json.count("completion_tokens") ?? 0, money: json["money"]?.double ?? 0,
             seconds: json["seconds"]?.double ?? 0)
-        estimatedCalls = json["estimated_calls"]?.int ?? 0
+        estimatedCalls = json.count("estimated_calls") ?? 0
     }
 
     /// Without the seconds, which differ from run to run.

@@ -74,7 +74,9 @@ public struct Fence: Sendable, Hashable {
         "eoh", "eoa", "eom", "eot",
         "reserved", "special", "ctrl", "placeholder", "extra_token", "start_header_id", "end_header_id", "eot_id",
         "eod", "_user", "_bot", "_end", "turn", "channel", "role", "image", "video", "audio", "img",
-        "fake_token_around_image",
+        "fake_token_around_image", "ai", "audio_soft_token", "image_soft_token", "start_of_audio", "end_of_audio",
+        "eop_token", "mask_token", "unk_token", "user_token", "chatbot_token", "system_token", "file_sep", "repo_name",
+        "fim_pad",
     ])
 
     /// Control tokens that stand in square brackets (Llama 2, Mistral, ChatGLM).
@@ -97,7 +99,7 @@ public struct Fence: Sendable, Hashable {
         var changed = false
         while index < bytes.count {
             let byte = bytes[index]
-            if byte == UInt8(ascii: "<"), isControl(bytes, at: index) {
+            if byte == UInt8(ascii: "<"), isControl(bytes, at: index) || matches("用户>", bytes, at: index + 1) {
                 output.append(contentsOf: "‹".utf8)
                 changed = true
             } else if byte == UInt8(ascii: "\\"), matches("boxed", bytes, at: index + 1) {

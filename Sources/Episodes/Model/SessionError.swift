@@ -10,8 +10,10 @@ public enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
     case mismatch(what: String, recorded: String, given: String)
     /// The stored events cannot be read.
     case damaged(String)
-    /// The store failed: disk full, no permission.
+    /// The store failed.
     case store(String)
+    /// The store cannot be written, whatever is to be stored: disk full, no permission, locked by another program.
+    case notWritable(String)
     /// The budget does not allow the call.
     case budget(StopReason.Limit)
 
@@ -22,6 +24,7 @@ public enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
             return "the session was made with another \(what): recorded \(recorded), given \(given)"
         case .damaged(let reason): return "the session's events cannot be read: \(reason)"
         case .store(let reason): return "the session store failed: \(reason)"
+        case .notWritable(let reason): return "the session store cannot be written: \(reason)"
         case .budget(let limit): return "the budget of \(limit.rawValue) does not allow the call"
         }
     }

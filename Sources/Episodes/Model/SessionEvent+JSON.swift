@@ -98,8 +98,8 @@ extension SessionEvent: JSONRepresentable {
             kind = .modelCalled(
                 ModelCallRecord(
                     id: try id(), purpose: try json.requiredString("purpose"),
-                    digest: try json.requiredString("digest"), promptTokens: try json.requiredInt("prompt_tokens"),
-                    completionTokens: try json.requiredInt("completion_tokens")))
+                    digest: try json.requiredString("digest"), promptTokens: try json.requiredTokens("prompt_tokens"),
+                    completionTokens: try json.requiredTokens("completion_tokens")))
         case "model_returned":
             kind = .modelReturned(id: try id(), try ModelResponse(json: try json.required("response")))
         case "model_failed": kind = .modelFailed(id: try id(), try ModelJSON.error(try json.required("error")))

@@ -277,7 +277,8 @@ struct ChatCompletionReply {
         for index in first..<first + samples {
             guard let choice = choices[index] else {
                 guard !completions.isEmpty else {
-                    throw .malformedReply("the reply holds no choice" + (seen.isEmpty ? "" : ": " + seen))
+                    throw .malformedReply(
+                        seen.isEmpty ? "the reply is empty" : "the reply holds no choice: " + seen)
                 }
                 break
             }

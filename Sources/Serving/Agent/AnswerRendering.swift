@@ -23,14 +23,15 @@ struct AnswerRendering: Sendable {
     /// - Parameters:
     ///   - corpus: where the passages are.
     ///   - base: the address under which the client sees this server, such as `http://127.0.0.1:8000`.
-    init(_ answer: Answer, corpus: String, base: String, isJSON: Bool = false) {
+    ///   - addsMissing: whether citations without a marker in the text get one at its end.
+    init(_ answer: Answer, corpus: String, base: String, isJSON: Bool = false, addsMissing: Bool = true) {
         var text = answer.text
         var missing: [String] = []
         for citation in answer.citations where Self.places(of: citation.passageID, in: text).isEmpty {
             missing.append(citation.passageID)
         }
         // A text that must be JSON has no room for markers; its annotations stand for the whole.
-        if !isJSON, !missing.isEmpty { text += " " + missing.map { "[\($0)]" }.joined(separator: " ") }
+        if !isJSON, addsMissing, !missing.isEmpty { text += " " + missing.map { "[\($0)]" }.joined(separator: " ") }
         self.text = text
         let length = text.unicodeScalars.count
         marks = answer.citations.flatMap { citation -> [Mark] in

@@ -19,26 +19,27 @@ struct FinishedAnswer: Sendable {
     let isRefusal: Bool
     /// Whether the answer was longer than the client takes.
     let isCut: Bool
+    /// The text of a message before it was cut.
+    let wholeText: String
     private let tool: AgentRequest.AnswerTool?
     private let runID: String
 
     init(_ answer: Answer, _ request: AgentRequest, corpus: String, base: String, runID: String) {
         self.runID = runID
         let shape = request.format.flatMap { try? AnswerShape(schema: $0) }
+        // The same words are counted as in a stream, which shows them with their markers.
+        var limit = Self.limit(request)
         var answer = answer
-        // A token is at most a word: what has more words than tokens were asked for is longer than the client takes.
-        if shape == nil, !request.streams, let most = request.sampling.maxTokens,
-            let end = Self.end(ofWord: most, in: answer.text)
-        {
-            answer.text = String(answer.text[..<end])
-            isCut = true
-        } else {
-            isCut = false
-        }
+        let whole = AnswerRendering(answer, corpus: corpus, base: base, isJSON: shape != nil).text
+        let taken = limit.take(whole)
+        isCut = limit.isCut
+        wholeText = whole
+        if isCut { answer.text = taken }
         self.answer = answer
         isRefusal = shape.map { $0.read(answer.text) == nil } ?? false
         tool = request.answerTool
-        rendering = AnswerRendering(answer, corpus: corpus, base: base, isJSON: shape != nil)
+        rendering = AnswerRendering(
+            answer, corpus: corpus, base: base, isJSON: shape != nil, addsMissing: !isCut)
     }
 
     /// The members of a chat message. An answer without the form that was asked for is a refusal, as the interface has it.
@@ -72,11 +73,9 @@ struct FinishedAnswer: Sendable {
     var isText: Bool { !isRefusal && tool == nil }
     var finishReason: String { isCut ? "length" : isRefusal || tool == nil ? "stop" : "tool_calls" }
 
-    /// Where the word of that number ends; nil where no other follows it.
-    private static func end(ofWord number: Int, in text: String) -> String.Index? {
-        let words = text.split(maxSplits: number, whereSeparator: \.isWhitespace)
-        guard words.count > number, number > 0 else { return nil }
-        return words[number - 1].endIndex
+    /// How long an answer the client takes. Half an object is none: what has a form is not cut.
+    static func limit(_ request: AgentRequest) -> AnswerLimit {
+        AnswerLimit(tokens: request.format == nil ? request.sampling.maxTokens : nil)
     }
 }
 
@@ -110,7 +109,7 @@ extension ForageServer {
         whole.format = request.format
         let question = try await FollowUp(model: service.model).question(request.question, in: whole)
         let host = call.request.head.authority ?? "\(options.host):\(options.port)"
-        let scheme = call.request.head.headerFields[.forwardedProto] ?? "http"
+        let scheme = call.request.head.headerFields[.forwardedProto]?.lowercased() == "https" ? "https" : "http"
         return Asked(
             request: request, question: question, strategy: agent.strategy, corpus: agent.corpus,
             corpusName: agent.corpus.summary.name, base: "\(scheme)://\(host)")
@@ -150,19 +149,21 @@ extension ForageServer {
                 func send(_ value: JSONValue) { write(EventStreamBody.event(value.serialized())) }
                 send(reply.chunk(["role": "assistant", "content": ""]))
                 var live = LiveAnswer()
+                var limit = FinishedAnswer.limit(asked.request)
+                func sendText(_ text: String) {
+                    let taken = limit.take(text)
+                    if !taken.isEmpty { send(reply.chunk(["content": .string(taken)])) }
+                }
                 let summary = await follow(run, &live) { piece in
                     switch piece {
                     case .progress(let line): send(reply.chunk(["reasoning_content": .string(line + "\n")]))
                     case .reasoning(let text): send(reply.chunk(["reasoning_content": .string(text)]))
-                    case .text(let text): send(reply.chunk(["content": .string(text)]))
+                    case .text(let text): sendText(text)
                     }
                 }
                 do {
                     let answer = finished(try await run.task.value, asked, run)
-                    if answer.isText {
-                        let rest = live.rest(of: answer.rendering.text)
-                        if !rest.isEmpty { send(reply.chunk(["content": .string(rest)])) }
-                    }
+                    if answer.isText { sendText(live.rest(of: answer.wholeText)) }
                     if !answer.lastDelta.isEmpty { send(reply.chunk(answer.lastDelta)) }
                     send(
                         reply.chunk(

@@ -38,20 +38,20 @@ struct ResponseObject: Sendable {
 
     func completed(_ finished: FinishedAnswer, _ summary: RunSummary, runID: String) -> JSONValue {
         object(
-            status: "completed", output: [item(finished)],
+            status: finished.isCut ? "incomplete" : "completed", output: [item(finished)],
             usage: [
                 "input_tokens": .integer(summary.spent.promptTokens),
                 "input_tokens_details": ["cached_tokens": .integer(summary.usage.cachedTokens)],
                 "output_tokens": .integer(summary.spent.completionTokens),
                 "output_tokens_details": ["reasoning_tokens": .integer(summary.usage.reasoningTokens)],
                 "total_tokens": .integer(summary.spent.promptTokens + summary.spent.completionTokens),
-            ], run: ChatCompletionReply.run(finished.answer, summary, runID))
+            ], run: ChatCompletionReply.run(finished.answer, summary, runID), isCut: finished.isCut)
     }
 
     func item(_ finished: FinishedAnswer) -> JSONValue {
         [
-            "type": "message", "id": .string(itemID), "status": "completed", "role": "assistant",
-            "content": [part(finished)],
+            "type": "message", "id": .string(itemID), "status": finished.isCut ? "incomplete" : "completed",
+            "role": "assistant", "content": [part(finished)],
         ]
     }
 
@@ -63,11 +63,13 @@ struct ResponseObject: Sendable {
         ]
     }
 
-    private func object(status: String, output: [JSONValue], usage: JSONValue?, run: JSONValue?) -> JSONValue {
+    private func object(
+        status: String, output: [JSONValue], usage: JSONValue?, run: JSONValue?, isCut: Bool = false
+    ) -> JSONValue {
         var members: JSONObject = [
             "id": .string(id), "object": "response", "created_at": .integer(created), "status": .string(status),
-            "error": nil, "incomplete_details": nil, "instructions": nil, "max_output_tokens": nil,
-            "model": .string(model), "output": .array(output), "parallel_tool_calls": true,
+            "error": nil, "incomplete_details": isCut ? ["reason": "max_output_tokens"] : nil, "instructions": nil,
+            "max_output_tokens": nil, "model": .string(model), "output": .array(output), "parallel_tool_calls": true,
             "previous_response_id": previous.map { .string($0) } ?? nil, "reasoning": ["effort": nil, "summary": nil],
             "store": true, "temperature": nil, "text": ["format": ["type": "text"]], "tool_choice": "auto", "tools": [],
             "top_p": nil, "truncation": "disabled", "usage": usage ?? nil, "user": nil, "metadata": [:],
@@ -125,8 +127,12 @@ extension ForageServer {
             for (name, value) in members { result[name] = value }
             return result
         }
+        var limit = FinishedAnswer.limit(asked.request)
         func sendText(_ text: String) {
-            send("response.output_text.delta", placed(["delta": .string(text), "logprobs": []]))
+            let taken = limit.take(text)
+            if !taken.isEmpty {
+                send("response.output_text.delta", placed(["delta": .string(taken), "logprobs": []]))
+            }
         }
         send("response.created", ["response": object.begun()])
         send("response.in_progress", ["response": object.begun()])
@@ -155,8 +161,7 @@ extension ForageServer {
             return
         }
         if !answer.isRefusal {
-            let rest = live.rest(of: answer.rendering.text)
-            if !rest.isEmpty { sendText(rest) }
+            sendText(live.rest(of: answer.wholeText))
             for (index, annotation) in answer.rendering.responseAnnotations.enumerated() {
                 send(
                     "response.output_text.annotation.added",
@@ -168,7 +173,9 @@ extension ForageServer {
         }
         send("response.content_part.done", placed(["part": object.part(answer)]))
         send("response.output_item.done", ["output_index": 0, "item": object.item(answer)])
-        send("response.completed", ["response": object.completed(answer, summary, runID: run.session.id)])
+        send(
+            answer.isCut ? "response.incomplete" : "response.completed",
+            ["response": object.completed(answer, summary, runID: run.session.id)])
     }
 
     /// A response that was given before, made again from its session.

@@ -58,7 +58,8 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
                         }
                     }))
             configuration.enablePipelining = false
-            configuration.enableErrorHandling = true
+            // `ConnectionGuard` answers what cannot be parsed, behind the requests before it.
+            configuration.enableErrorHandling = false
             configuration.enableResponseHeaderValidation = false
             configuration.decoderConfiguration.maxHeaderFieldSize = limits.headerBytes
             configuration.decoderConfiguration.maxHeaderListSize = limits.headerBytes
@@ -66,10 +67,9 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
             let pipeline = channel.pipeline.syncOperations
             let negotiation = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
             let upgrading = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<Negotiated>.self)
-            try pipeline.addHandler(
-                ConnectionGuard(server: server, connection: server.connections.add(channel)),
-                position: .before(upgrading))
-            try pipeline.addHandler(UnreadableRequestCloser())
+            let connectionGuard = ConnectionGuard(server: server, connection: server.connections.add(channel))
+            try pipeline.addHandler(connectionGuard, position: .before(upgrading))
+            try pipeline.addHandler(WireBytes(watch: connectionGuard.receivedBytes), position: .first)
             return Value(channel: channel, negotiation: negotiation)
         }
     }
@@ -97,17 +97,19 @@ struct ForageChannel: ServerChildChannel, HTTPChannelHandler {
     }
 }
 
-/// Ends a connection whose bytes are no HTTP: the client has been told so with status 400, and nothing after it can be
-/// understood.
-private final class UnreadableRequestCloser: ChannelInboundHandler {
-    typealias InboundIn = Any
+/// Counts the bytes of a connection as they come, before they are parsed: of some of them, such as the extensions of chunks,
+/// nothing else hears.
+private final class WireBytes: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError else { return context.fireErrorCaught(error) }
-        let channel = context.channel
-        // Closed at once, bytes that were not read yet would reset the connection and the answer with it.
-        context.close(mode: .output, promise: nil)
-        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    private let watch: (Int) -> Void
+
+    init(watch: @escaping (Int) -> Void) { self.watch = watch }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let count = unwrapInboundIn(data).readableBytes
+        context.fireChannelRead(data)
+        watch(count)
     }
 }
 

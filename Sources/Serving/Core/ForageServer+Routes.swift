@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 import Base
 import Corpus
 import HTTPTypes
@@ -123,9 +124,13 @@ extension ForageServer {
                 Response.json(["status": "healthy", "service": "forage", "version": .string(service.version)])
             },
             .get("/ready", .open, "Whether new work is taken", statuses: [503], isGated: false) { [self] _ in
-                Response.json(
-                    ["ready": .bool(!isDraining), "corpora": .integer(service.corpora.count)],
-                    status: isDraining ? .serviceUnavailable : .ok)
+                var members: JSONObject = [
+                    "ready": .bool(!isDraining), "corpora": .integer(service.corpora.count),
+                ]
+                if let store = service.sessions as? FallbackEventStore {
+                    members["sessions_stored"] = .bool(store.failure == nil)
+                }
+                return Response.json(.object(members), status: isDraining ? .serviceUnavailable : .ok)
             },
             .get("/metrics", .read, "Counts in Prometheus's form", isGated: false, mediaType: "text/plain") {
                 [self] _ in

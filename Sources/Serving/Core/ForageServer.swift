@@ -10,9 +10,11 @@ public import Logging
 import NIOCore
 import NIOPosix
 import OrderedCollections
+import ServiceLifecycle
 import Synchronization
 import Text
 import Tools
+import UnixSignals
 
 /// The HTTP server: routes over a `ForageService`, with the guard before them.
 ///
@@ -33,6 +35,13 @@ public final class ForageServer: Sendable {
     let requestGuard: RequestGuard
     let connections = Connections()
     private let draining = Atomic<Bool>(false)
+    private let ending = Mutex(Ending())
+
+    /// What ends the server, as soon as there is something to end.
+    private struct Ending {
+        var isAskedFor = false
+        var group: ServiceGroup?
+    }
 
     public init(_ service: ForageService, options: ServerOptions = ServerOptions()) {
         var service = service
@@ -70,7 +79,25 @@ public final class ForageServer: Sendable {
                 availableConnectionsDelegate: BoundedConnections(most: most, connections: connections)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: logger)
         application.addServices(Housekeeping(server: self, mostConnections: most))
-        try await application.runService()
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        let isAskedFor = ending.withLock { ending in
+            ending.group = group
+            return ending.isAskedFor
+        }
+        if !isAskedFor { try await group.run() }
+    }
+
+    /// Ends the server as SIGTERM does: requests that run are finished. Asked for before `run`, that returns at once. A
+    /// program that has a handler for signals of its own calls it there: one that comes before `run` listens for signals would
+    /// be lost.
+    public func shutDown() {
+        let group = ending.withLock { ending in
+            ending.isAskedFor = true
+            return ending.group
+        }
+        if let group { Task { await group.triggerGracefulShutdown() } }
     }
 
     /// Begins to drain, once, while requests still run.

@@ -69,7 +69,11 @@ public struct ServiceConfiguration: Sendable, Hashable {
         var strategies: [String: [Strategy]] = [:]
         for (name, corpus) in opened { strategies[name] = try await self.strategies(over: corpus, model, note: note) }
         var store: any EventStore = InMemoryEventStore(mostSessions: 1000)
-        if let sessions { store = try await SessionStores.open(sessions) }
+        if let sessions {
+            store = FallbackEventStore(try await SessionStores.open(sessions)) { reason in
+                note("sessions are kept in memory for now, and not in \(Self.shown(sessions)): \(reason)")
+            }
+        }
         var service = try ForageService(
             corpora: opened, tools: try await ToolOpening.open(tools, skipped: note), retrieveMode: mode,
             retrieveCount: max(1, count), strategies: opened.first.flatMap { strategies[$0.name] } ?? [], model: model,
@@ -89,6 +93,9 @@ public struct ServiceConfiguration: Sendable, Hashable {
         }
         return service
     }
+
+    /// A store's name as it may be shown: an address without its password.
+    private static func shown(_ store: String) -> String { (try? PostgresAddress(store))?.description ?? store }
 
     private typealias Renewal =
         @Sendable (any RetrievalCorpus) async -> (corpus: any RetrievalCorpus, strategies: [Strategy]?)?

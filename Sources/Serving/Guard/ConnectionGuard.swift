@@ -14,6 +14,8 @@ import Text
 ///   while an answer is written, some of it must go out in every `seconds`.
 /// - A client that is answered before it has sent its whole body is read to the end of it: closed at once, or no longer
 ///   read, it would never see the answer.
+/// - What is no HTTP is refused behind the answers to the requests before it: a client takes answers in their order.
+/// - Who has no token is not asked for a body.
 final class ConnectionGuard: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -49,6 +51,16 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var pendingWrites = 0
     private var lastProgress = NIODeadline.now()
     private var closesAfterAnswer = false
+    /// A refusal that waits for the answers to the requests before it, and how many these are.
+    private var refusal: (status: Int, message: String)?
+    private var owed = 0
+    /// Whether an answer is half out.
+    private var isAnswering = false
+    /// The bytes of the request that is coming: what came over the wire since its head, and what of it is its body.
+    private var wireBytes = 0
+    private var bodyBytes = 0
+    private var isChunked = false
+    private var context: ChannelHandlerContext?
     /// The bytes of a body that are still dropped for its client to see the answer.
     private var discardable = 64 << 20
     private var clock: Scheduled<Void>?
@@ -59,9 +71,15 @@ final class ConnectionGuard: ChannelDuplexHandler {
         patience = .seconds(Int64(max(1, server.options.limits.idleSeconds)))
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { tick(context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        tick(context)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { clock?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        clock?.cancel()
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         clock?.cancel()
@@ -80,12 +98,36 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let head): receive(head, context)
-        case .body: context.fireChannelRead(data)
+        case .body(let buffer):
+            bodyBytes += buffer.readableBytes
+            context.fireChannelRead(data)
         case .end:
             receivingSince = nil
             connection.note(.working)
             if mode == .upgrading { mode = .webSocket }
             context.fireChannelRead(data)
+        }
+    }
+
+    /// Takes the number of bytes that came over the wire and were parsed.
+    func receivedBytes(_ count: Int) {
+        guard mode == .http, receivingSince != nil, isChunked, let context else { return }
+        wireBytes += count
+        // The shortest chunks have five bytes of framing for one of content.
+        if wireBytes - bodyBytes > (64 << 10) + 8 * bodyBytes {
+            refuse(400, "the chunks of the body carry too little for their length", context)
+        }
+    }
+
+    /// The parser gives up: nothing after this can be understood.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch mode {
+        case .http where error is HTTPParserError, .upgrading where error is HTTPParserError:
+            refuse(400, "the request is not HTTP/1.1 as RFC 9112 has it", context)
+        // Whatever comes behind it is an error, too.
+        case .refused: break
+        case .discarding: context.close(promise: nil)
+        case .http, .upgrading, .webSocket: context.fireErrorCaught(error)
         }
     }
 
@@ -136,11 +178,14 @@ final class ConnectionGuard: ChannelDuplexHandler {
                 closesAfterAnswer = true
             }
         }
-        if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }), open == 0,
-            !server.isDraining
-        {
-            let interim = HTTPResponseHead(version: .http1_1, status: .continue)
-            context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+        if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }), open == 0 {
+            if wantsBody(of: head) {
+                let interim = HTTPResponseHead(version: .http1_1, status: .continue)
+                context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+            } else {
+                // The client does not send the body that it announced, or sends it after all: its next request cannot be told.
+                closesAfterAnswer = true
+            }
         }
         isFirst = false
         open += 1
@@ -151,8 +196,27 @@ final class ConnectionGuard: ChannelDuplexHandler {
             }
         }
         receivingSince = .now()
+        (wireBytes, bodyBytes) = (0, 0)
+        isChunked = head.headers.contains(name: "transfer-encoding")
         connection.note(.receiving)
         context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    /// Whether the body of a request is read at all: by who sends it, and by its length.
+    private func wantsBody(of head: HTTPRequestHead) -> Bool {
+        guard !server.isDraining else { return false }
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+            length > server.options.limits.bodyBytes
+        {
+            return false
+        }
+        let names = RequestGuard.Head(
+            host: head.headers.first(name: "host"), origin: head.headers.first(name: "origin"),
+            authorization: head.headers.first(name: "authorization"))
+        do {
+            try server.requestGuard.checkNames(names)
+            return try server.requestGuard.caller(names) != nil
+        } catch { return false }
     }
 
     /// What is wrong with a head; nil for nothing.
@@ -189,8 +253,18 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// Answers in place of everything that stands behind this handler, and ends the connection.
     private func refuse(_ status: Int, _ message: String, _ context: ChannelHandlerContext) {
         mode = .refused
-        // Answers go out in the order of their requests: behind one that is still being made there is no room.
-        guard open == 0 else { return closesAfterAnswer = true }
+        // Answers go out in the order of their requests. The one that is still coming is the one that is refused.
+        owed = receivingSince == nil ? open : max(0, open - 1)
+        receivingSince = nil
+        refusal = (status, message)
+        // Whoever waits for the rest of its body gets the end of the connection.
+        if owed == 0 { sendRefusal(context) }
+    }
+
+    private func sendRefusal(_ context: ChannelHandlerContext) {
+        guard let (status, message) = refusal else { return }
+        refusal = nil
+        guard !isAnswering else { return context.close(promise: nil) }
         let error = ServiceError(ServiceError.Status(rawValue: status) ?? .badRequest, message)
         let body = ByteBuffer(string: error.detail.serialized())
         var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
@@ -211,6 +285,11 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if mode == .webSocket { return context.write(data, promise: promise) }
+        // The answer to what was refused has gone out.
+        if mode == .refused, owed == 0 {
+            promise?.fail(ChannelError.outputClosed)
+            return
+        }
         var data = data
         var isEnd = false
         switch unwrapOutboundIn(data) {
@@ -221,7 +300,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
             }
             head.headers.replaceOrAdd(name: "connection", value: closesAfterAnswer ? "close" : "keep-alive")
             data = wrapOutboundOut(.head(head))
-        case .end: isEnd = true
+            isAnswering = true
+        case .head(let head): if head.status.code >= 200 { isAnswering = true }
+        case .end:
+            isEnd = true
+            isAnswering = false
+            if mode == .refused { owed -= 1 }
         default: break
         }
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)
@@ -238,6 +322,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private func answered(_ context: ChannelHandlerContext) {
         open = max(0, open - 1)
+        if mode == .refused {
+            if owed == 0 { sendRefusal(context) }
+            return
+        }
         guard open == 0 else { return }
         freeSince = .now()
         if receivingSince == nil { connection.note(.idle) }

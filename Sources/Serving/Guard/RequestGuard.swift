@@ -15,9 +15,11 @@ struct RequestGuard: Sendable {
     /// Refuses a request under a foreign name, as a page of another site would send it.
     /// - Throws: `ServiceError`: 421 for the host, 403 for the origin.
     func checkNames(_ head: Head) throws(ServiceError) {
-        guard let host = head.host, isAllowed(host: Self.hostname(host)) else {
+        // Only HTTP/1.0 has requests without one (`ConnectionGuard`), as load balancers send them to see whether a server
+        // lives; a browser, which another site could turn against this server, sends one always.
+        if let host = head.host, !isAllowed(host: Self.hostname(host)) {
             let name = String(
-                (head.host ?? "").prefix(100).filter {
+                host.prefix(100).filter {
                     $0.isASCII && ($0.isLetter || $0.isNumber || "-.:".contains($0))
                 })
             throw ServiceError(
