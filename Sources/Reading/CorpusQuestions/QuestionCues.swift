@@ -116,6 +116,10 @@ struct QuestionCues: Sendable {
         asksSum =
             any("pay pays paid paying spend spends spent spending cost costs")
             && !any("often times many frequently frequent common commonly usual usually average mean")
+        // "What did I spend on food?" wants the sum as "how much" does.
+        if asksSum, texts.first == "what", texts.count > 1, ["did", "do", "have", "has"].contains(texts[1]) {
+            asksTotal = true
+        }
         hasPlace = any(
             """
             first last top bottom final initial latest earliest begin start end recent ended started listed only
