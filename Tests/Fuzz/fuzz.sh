@@ -45,7 +45,7 @@ swift_fuzzer() {
         [ -e "Sources/$folder/include/module.modulemap" ] \
             || c_modules+=(-Xcc "-fmodule-map-file=$built/$folder.build/module.modulemap")
     done
-    for folder in COpenBLAS CStemmer CArchive CLibXML2 CMarkdown CUchardet; do
+    for folder in COpenBLAS CStemmer CArchive CLibXML2 CMarkdown; do
         c_modules+=(-Xcc "-fmodule-map-file=Sources/$folder/module.modulemap")
     done
     for map in "$PWD"/$built/{CYaml,GRDBSQLite,_NumericsShims}.build/module.modulemap; do

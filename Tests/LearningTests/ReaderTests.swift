@@ -374,3 +374,34 @@ import Text
         #expect(try await ReadingCost().rewards(for: episode).allSatisfy { $0 < 0 && $0 > -0.1 })
     }
 }
+
+@Suite struct ListSpanTests {
+    @Test(
+        arguments: [
+            ("The modules were Linnaeus, Ada Brook and Curie.", "Ada Brook", "Linnaeus, Ada Brook and Curie"),
+            (
+                "Screened are orthopaedics, intensive care and the renal unit.", "renal unit",
+                "orthopaedics, intensive care and the renal unit"
+            ),
+            ("Blight was found on plots 3, 4 and 12 in July.", "3", "3, 4 and 12"),
+            ("Present: Ben Carr (chair), Ada Brook.", "Ada Brook", nil),
+            ("Ada Brook painted it. Ben Carr sold it.", "Ada Brook", nil),
+            ("They met in Arlen, and Ada Brook left.", "Ada Brook", nil),
+            ("It is in Arlen, East Vale.", "Arlen", nil), ("Red and blue flags flew.", "Red", nil),
+        ] as [(String, String, String?)])
+    func aListIsTakenWhole(_ passage: String, _ item: String, _ list: String?) throws {
+        let found = try #require(passage.range(of: item))
+        let start = passage.utf8.distance(from: passage.startIndex, to: found.lowerBound)
+        let range = ListSpan(ReaderText(passage)).list(around: start..<(start + item.utf8.count))
+        #expect(range.map { String(decoding: Array(passage.utf8)[$0], as: UTF8.self) } == list)
+    }
+
+    @Test(arguments: [
+        ("Which wards are closed?", true), ("Name all directors.", true), ("Who were the judges?", true),
+        ("Which ward is closed?", false), ("How many wards are closed?", false), ("What does it need?", false),
+        ("Which bus serves Arlen?", false), ("Are the wards closed?", false),
+    ])
+    func severalThingsAreAskedForInThePlural(_ question: String, _ wantsList: Bool) {
+        #expect(ReaderQuestion(question).wantsList == wantsList)
+    }
+}

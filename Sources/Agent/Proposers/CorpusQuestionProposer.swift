@@ -147,6 +147,9 @@ public struct CorpusQuestionProposer: ActionProposer {
                 plan.answer = [isFirst ? sides.first : sides.second]
             }
             for word in reading.unexplained where try await !isKnown(word, context) { plan.confidence = 0 }
+            if plan.confidence >= confidence {
+                for word in reading.passedOver where try await isRare(word, context) { plan.confidence = 0 }
+            }
         }
         let made = plan
         Self.recent.withLock { plans in
@@ -154,6 +157,15 @@ public struct CorpusQuestionProposer: ActionProposer {
             if plans.count > 32 { plans.removeLast() }
         }
         return plan
+    }
+
+    /// The most of the documents that a word may stand in to be something that only texts speak of.
+    private static let rareShare = 0.1
+
+    /// Whether a few texts, and only a few, have a word with this beginning: then they answer, and not the fields of all.
+    private func isRare(_ stem: String, _ context: StepContext) async throws -> Bool {
+        let count = try await context.corpus.filter(.match(field: nil, words: stem, .prefix), among: nil).count
+        return count > 0 && Double(count) <= max(2, Self.rareShare * Double(context.corpus.summary.documentCount))
     }
 
     /// Whether a word with this beginning stands in a text, a title or the name of a source.

@@ -67,6 +67,15 @@ enum CorpusTables {
                 }
             }
         }
+        if hasTitles {
+            // Beside documents that have a title the number of a row names nothing.
+            titles = titles.map { title in
+                guard case .text(let text)? = title, let end = text.lastIndex(of: ":"), places.contains(text[..<end]),
+                    Int(text[text.index(after: end)...]) != nil
+                else { return title }
+                return nil
+            }
+        }
         // A field that repeats the titles, as a table's names do, is the column of the titles already.
         var columns = zip(summary.fields, values).filter { $0.1 != titles }.map { column($0.0.name, $0.0.type, $0.1) }
         var title = column("title", .text, titles, isTitle: true)

@@ -13,12 +13,51 @@ struct AnswerConstraints {
     private let asksDeath: Bool
     private let asksDate: Bool
     private let asksMoney: Bool
+    /// Whether it asks for the place of something without a name, which may be "under the blue pot".
+    private let asksWhereOfThing: Bool
+    /// Whether it asks "what …" or "which …" for something that no number with a unit can be.
+    private let asksNoQuantity: Bool
+    /// Whether it asks for a number without saying "how".
+    private let asksNumber: Bool
 
     /// What is left of a candidate's probability.
     static let penalty: Float = 0.1
 
     private static let places: Set<String> = [
         "in", "at", "from", "near", "to", "of", "outside", "around", "within", "into",
+    ]
+
+    private static let nearPlaces: Set<String> = [
+        "on", "under", "behind", "above", "below", "beside", "by", "inside", "beneath", "opposite", "between", "over",
+        "underneath", "behind", "next",
+    ]
+    /// What "what is the …" asks for that only a number can be.
+    private static let numeric: Set<String> = [
+        "salary", "wage", "price", "cost", "fee", "rent", "fare", "rate", "temperature", "speed", "distance", "weight",
+        "height", "length", "width", "depth", "population", "percentage", "dose", "capacity", "deposit", "fine", "age",
+        "budget", "mass", "diameter", "altitude", "elevation", "discount", "prices", "costs", "fees", "fares", "size",
+    ]
+    /// Times that are said without a digit.
+    private static let times: Set<String> = [
+        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "mondays", "tuesdays",
+        "wednesdays",
+        "thursdays", "fridays", "saturdays", "sundays", "weekend", "weekends", "weekday", "weekdays", "noon", "midday",
+        "midnight", "morning", "mornings", "afternoon", "evening", "evenings", "night", "dawn", "dusk", "spring",
+        "summer",
+        "autumn", "winter", "christmas", "easter", "today", "tomorrow", "yesterday", "daily", "weekly", "monthly",
+        "annually", "yearly", "quarterly",
+    ]
+    /// What is asked for by "what" or "which" and may be a number with a unit.
+    private static let quantities: Set<String> = [
+        "dose", "dosage", "size", "price", "amount", "rate", "temperature", "speed", "distance", "weight", "score",
+        "share",
+        "percentage", "capacity", "area", "volume", "depth", "width", "length", "height", "time", "duration", "period",
+        "limit", "maximum", "minimum", "range", "mass", "power", "pressure", "frequency", "interval", "cost", "fee",
+        "quota",
+        "budget", "number", "level", "ratio", "value", "proportion", "fraction", "concentration", "voltage", "salary",
+        "discount", "deposit", "fine", "penalty", "age", "distances", "sizes", "prices", "rates", "resolution",
+        "bandwidth",
+        "payload", "thrust", "term", "sum", "charge", "quantity", "measure", "unit", "units", "record", "diameter",
     ]
 
     private static let months: Set<String> = [
@@ -59,6 +98,17 @@ struct AnswerConstraints {
         asksDeath = !words.isDisjoint(with: ["die", "died", "death"])
         asksDate = words.contains("date")
         asksWhere = opening.contains("where") || (opening.contains("place") && (asksBirth || asksDeath))
+        asksWhereOfThing =
+            asksWhere && !question.text.words.dropFirst().contains { $0.isCapitalised } && !asksBirth && !asksDeath
+        // "What is the salary of …?", and not "What salary scale …?" or "What is the price list called?".
+        asksNumber =
+            question.asked == .thing
+            && lowers.indices.dropLast().contains {
+                Self.numeric.contains(lowers[$0]) && ["of", "for", "per", "in", "to"].contains(lowers[$0 + 1])
+            }
+        asksNoQuantity =
+            question.asked == .person
+            || (question.asked == .thing && words.isDisjoint(with: Self.quantities))
     }
 
     /// The factor of a candidate.
@@ -77,7 +127,7 @@ struct AnswerConstraints {
         // A question is not answered by its own words.
         let own = words[span].filter(\.isContent)
         if question.asked != .option, !own.isEmpty, own.allSatisfy({ question.terms.contains($0.stem) }) { return true }
-        if question.asked == .count {
+        if question.asked == .count || asksNumber {
             guard words[span].contains(where: { $0.hasDigit || Self.saysNumber($0.lower) }) else { return true }
             if asksMoney {
                 let next = span.upperBound < words.count ? words[span.upperBound].lower : ""
@@ -87,7 +137,12 @@ struct AnswerConstraints {
                 }
             }
         }
+        if asksNoQuantity, isQuantity(span, text) { return true }
         let wordBefore = span.lowerBound > 0 ? words[span.lowerBound - 1].lower : ""
+        if asksWhereOfThing {
+            let twoBefore = span.lowerBound > 1 ? words[span.lowerBound - 2].lower : ""
+            return ![wordBefore, twoBefore].contains { Self.places.contains($0) || Self.nearPlaces.contains($0) }
+        }
         if asksWhere {
             if isTitle || words[span].contains(where: { !$0.isCapitalised && $0.isContent }) { return true }
             // "in the city of X", "in Y, X": a place within a place stands behind a comma.
@@ -98,7 +153,12 @@ struct AnswerConstraints {
             return !isPlaced
         }
         if question.asked == .time {
-            guard words[span].contains(where: \.hasDigit) else { return true }
+            guard words[span].contains(where: \.hasDigit) else {
+                return !words[span].contains {
+                    Self.times.contains($0.lower) || (Self.months.contains($0.lower) && $0.isCapitalised)
+                }
+                    || asksDate || question.sort.contains("year")
+            }
             // A part of a whole date is no date.
             for start in max(0, span.lowerBound - 2)...span.lowerBound
             where AnswerCandidate.isWholeDate(words, from: start) && span != start..<(start + 3) {
@@ -113,6 +173,26 @@ struct AnswerConstraints {
             if asksBirth, !asksDeath, isSecond { return true }
         }
         return false
+    }
+
+    /// Whether a candidate is a number with the unit that it is of: "0.5 mg", "22 beds", which names no person and no thing.
+    private func isQuantity(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        let words = text.words
+        guard words[span.lowerBound].hasDigit, words[span.lowerBound].lower.first?.isNumber == true else {
+            return false
+        }
+        // "Ward 7", "release 2.1": a number that is a name has what it names before it.
+        if span.lowerBound > 0, words[span.lowerBound].followsDirectly {
+            let before = words[span.lowerBound - 1]
+            if before.isCapitalised || question.sort.contains(before.stem) { return false }
+        }
+        var place = span.lowerBound + 1
+        while place < words.count, words[place].hasDigit { place += 1 }
+        guard place < words.count, words[place].followsDirectly, words[place].isContent, !words[place].isCapitalised
+        else {
+            return false
+        }
+        return !question.sort.contains(words[place].stem)
     }
 
     private static func saysNumber(_ word: String) -> Bool {

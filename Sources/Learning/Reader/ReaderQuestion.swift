@@ -29,7 +29,11 @@ struct ReaderQuestion: Sendable {
     private static let askingWords: Set<String> = [
         "who", "whom", "whose", "what", "when", "where", "which", "why", "how",
     ]
-    private static let timeWords: Set<String> = ["year", "date", "month", "day", "decade", "century", "time", "era"]
+    private static let timeWords: Set<String> = [
+        "year", "date", "month", "day", "decade", "century", "time", "era", "weekday", "season", "days", "months",
+        "years",
+        "weekdays",
+    ]
     private static let placeWords: Set<String> = [
         "city", "country", "state", "town", "county", "place", "location", "island", "province", "region", "village",
         "continent", "area", "neighborhood", "district", "river", "borough",

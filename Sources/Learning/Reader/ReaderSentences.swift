@@ -67,9 +67,15 @@ extension ReaderLayout {
         let weights = terms.map { log(1 + Float(total + 1) / Float((frequency[$0] ?? 0) + 1)) }
         let all = max(1e-6, weights.reduce(0, +))
         let asksWhy = asked.text.words.first?.lower == "why"
+        // Names and numbers of the question: where a passage has them anywhere, its sentences speak of them without saying so.
+        let names = Set(
+            asked.text.words.enumerated().filter { place, word in
+                word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
+            }.map(\.element.stem))
         var best: (sentence: ReaderSentence, value: Float)?
         for (passage, text) in analysed.enumerated() {
             let title = Set(ReaderText(titles[passage]).words.map(\.stem))
+            let namesHere = names.intersection(text.words.map(\.stem))
             let titleBytes = titles[passage].isEmpty ? 0 : titles[passage].utf8.count + 2
             for (_, words) in Dictionary(grouping: text.words, by: \.sentence).sorted(by: { $0.key < $1.key }) {
                 let own = words.filter { $0.utf8.lowerBound >= titleBytes }
@@ -78,7 +84,13 @@ extension ReaderLayout {
                 var cover: Float = 0
                 var missing: Set<String> = []
                 for (term, weight) in zip(terms, weights) {
-                    if stems.contains(term) { cover += weight } else { missing.insert(term) }
+                    if stems.contains(term) {
+                        cover += weight
+                    } else if isYesNo, namesHere.contains(term) {
+                        cover += Self.impliedShare * weight
+                    } else {
+                        missing.insert(term)
+                    }
                 }
                 cover /= all
                 let lowers = own.map(\.lower)
@@ -99,6 +111,9 @@ extension ReaderLayout {
         }
         return best?.sentence
     }
+
+    /// What a name counts for in a sentence whose passage has it elsewhere.
+    private static let impliedShare: Float = 0.8
 
     /// How many words a negation may stand before what it denies, or behind it.
     private static let reach = 4

@@ -29,6 +29,11 @@ struct ReaderText: Sendable {
 
     private static let analyzer = try? TextAnalyzer(AnalyzerOptions(stopWords: .none))
 
+    /// The stems of irregular verbs by their past forms.
+    private static let verbs: [String: String] = IrregularVerbs.all.mapValues { base in
+        analyzer?.terms(in: base).first ?? base
+    }
+
     /// Words that carry no content of their own, in lower case.
     static let functionWords: Set<String> = [
         "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not",
@@ -69,7 +74,7 @@ struct ReaderText: Sendable {
                 }
                 words.append(
                     Word(
-                        stem: String(decoding: term, as: UTF8.self), lower: lower, utf8: range,
+                        stem: Self.verbs[lower] ?? String(decoding: term, as: UTF8.self), lower: lower, utf8: range,
                         isCapitalised: (0x41...0x5A).contains(first)
                             || (first > 0x7F && lower != String(decoding: own, as: UTF8.self)),
                         hasDigit: own.contains { (0x30...0x39).contains($0) },

@@ -116,6 +116,11 @@ public struct SpanReader: Sendable {
         guard let (reading, layout) = try await read(question, passages) else {
             return SpanAnswer(text: "", passage: nil, range: nil, score: 0)
         }
+        if given == nil, var compared = try await compared(QuestionForm.core(question), passages) {
+            let signs = Self.given(compared.text, reading, layout)
+            compared = judged(compared, (compared.text, signs.place, max(signs.score, compared.score)), reading, layout)
+            return compared
+        }
         let found = given.map { Self.given($0, reading, layout) } ?? Self.best(reading, layout)
         guard let place = found.place else {
             return judged(
@@ -279,8 +284,12 @@ public struct SpanReader: Sendable {
             if sum > most || (sum == most && probabilities[index] > probabilities[now]) { best = index }
         }
         guard let best else { return ("", nil, 0) }
-        let place = layout.places[best]
-        return (layout.text(of: place), place, Double(sums[place.key] ?? 0))
+        var place = layout.places[best]
+        let score = Double(sums[place.key] ?? 0)
+        if layout.asked.wantsList, let list = ListSpan(layout.analysed[place.passage]).list(around: place.utf8) {
+            place.utf8 = list
+        }
+        return (layout.text(of: place), place, score)
     }
 
     /// Another's answer as the reader sees it: with the probability of the candidates that are the same words.

@@ -5,6 +5,8 @@
 struct ProgramCheck {
     private(set) var objection: String?
     private(set) var sides: (first: String, second: String)?
+    /// The stems of the words that the program passes over without an objection.
+    private(set) var passedOver: [String] = []
 
     private static let negations = WordList(
         "not never without except excluding nobody nothing cannot wont isnt arent wasnt werent doesnt dont didnt hasnt havent"
@@ -60,8 +62,10 @@ struct ProgramCheck {
             objection = objection ?? "a mention is no yes"
         }
         objection = objection ?? Self.kindObjection(best, cues, tokens, table)
-        if objection == nil, let gap = QuestionCoverage(best, links: links, generator: generator).gap {
-            objection = "\(gap) is left aside"
+        if objection == nil {
+            let coverage = QuestionCoverage(best, links: links, generator: generator)
+            passedOver = coverage.stems
+            if let gap = coverage.gap { objection = "\(gap) is left aside" }
         }
         if cues.words.contains("or"), candidate.operation == .compareCounts || candidate.operation == .compareValues {
             sides = Self.sides(best, generator)

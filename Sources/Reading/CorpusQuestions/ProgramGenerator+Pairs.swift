@@ -73,7 +73,18 @@ extension ProgramGenerator {
         }
         let isInOrder = a.span.lowerBound < b.span.lowerBound
         if cues.isYesNo {
-            put(.compare(.count(first), .greater, .count(second)), .compareCounts, isDescending: isInOrder)
+            // "Did I spend more on food or on travel?" compares what was spent, not how often.
+            let spent = isSame && cues.asksSum ? orders.first { isSpent($0) } : nil
+            if let spent {
+                let sums = [first, second].map { CorpusProgram.statistic(.sum, $0, spent) }
+                let isOutgoing = isOutgoing(spent)
+                put(
+                    .compare(sums[isOutgoing ? 1 : 0], .greater, sums[isOutgoing ? 0 : 1]), .compareCounts,
+                    order: spent,
+                    isDescending: isInOrder)
+            } else {
+                put(.compare(.count(first), .greater, .count(second)), .compareCounts, isDescending: isInOrder)
+            }
             if isInOrder {
                 if !isSame { put(.every(context.conditions + [a.conditions], [b.conditions]), .every) }
                 put(.compare(.count(first), .equal, .count(second)), .compareCounts)

@@ -226,8 +226,9 @@ struct ProgramGenerator {
             if isNumber, cues.asksNumber || cues.asksTotal { statistic(.sum, .sum) }
             if isNumber, cues.asksMean { statistic(.mean, .mean) }
             if cues.hasSuperlative || cues.asksTotal {
-                statistic(.minimum, .minimum)
-                statistic(.maximum, .maximum)
+                let isOutgoing = isOutgoing(column)
+                statistic(isOutgoing ? .maximum : .minimum, .minimum)
+                statistic(isOutgoing ? .minimum : .maximum, .maximum)
             }
             if isNumber, cues.asksDifference { statistic(.range, .range) }
         }
@@ -251,7 +252,7 @@ struct ProgramGenerator {
             for isDescending in [true, false] {
                 for count in counts {
                     let rows = RowSet.extreme(
-                        filter.conditions, column: order, isDescending: isDescending, count: count)
+                        filter.conditions, column: order, isDescending: isDescending != isOutgoing(order), count: count)
                     let mask = count > 1 && count < 50 ? cues.mask(ofNumber: count) : 0
                     for target in targets where target != order || index.table.columns[order].kind == .date {
                         add(
@@ -269,8 +270,24 @@ struct ProgramGenerator {
         }
     }
 
+    /// Whether a column holds what goes out as numbers below zero, as the statements of banks do, and the question is about
+    /// that: the most that was paid is then the lowest number.
+    func isOutgoing(_ column: Int) -> Bool {
+        guard cues.asksSpending else { return false }
+        let numbers = index.table.columns[column].numbers
+        return index.table.columns[column].kind == .number
+            && Double(numbers.count { $0 < 0 }) > 0.5 * Double(numbers.count { !$0.isNaN })
+    }
+
+    /// Whether a column says how much was spent.
+    func isSpent(_ column: Int) -> Bool {
+        index.table.columns[column].kind == .number && (isOutgoing(column) || links.field(column) != nil)
+    }
+
     private mutating func groupings(_ filter: Filter) {
         if cues.hasSuperlative {
+            // "Where did I spend the most?" adds up what was spent.
+            let spent = cues.asksSum ? orders.first { isSpent($0) } : nil
             let measures = orders.filter { index.table.columns[$0].kind != .date }.prefix(4)
             for isDescending in [true, false] {
                 for count in [1] + cues.smallNumbers {
@@ -278,7 +295,8 @@ struct ProgramGenerator {
                     for group in groups {
                         add(
                             .groupExtreme(
-                                filter.conditions, group, .value, .count, isDescending: isDescending, count: count,
+                                filter.conditions, group, .value, spent.map { .sum($0) } ?? .count,
+                                isDescending: isDescending != (spent.map { isOutgoing($0) } ?? false), count: count,
                                 givesMeasure: false), .groupCount, filter, target: group, isDescending: isDescending,
                             count: count, mask: mask)
                         for other in groups where other != group && links.field(other) != nil {
@@ -291,7 +309,8 @@ struct ProgramGenerator {
                         for measure in measures where measure != group && index.profiles[group].isCategory {
                             add(
                                 .groupExtreme(
-                                    filter.conditions, group, .value, .sum(measure), isDescending: isDescending,
+                                    filter.conditions, group, .value, .sum(measure),
+                                    isDescending: isDescending != isOutgoing(measure),
                                     count: count, givesMeasure: false), .groupSum, filter, target: group,
                                 order: measure, isDescending: isDescending, count: count, mask: mask)
                             guard cues.asksMean else { continue }

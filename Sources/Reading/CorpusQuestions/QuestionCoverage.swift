@@ -53,8 +53,26 @@ struct QuestionCoverage {
         main major primarily mostly majority
         """)
 
-    /// The first word that the program does not account for; nil where there is none.
-    var gap: String? {
+    /// The word that the program must not pass over; nil where there is none.
+    var gap: String? { unsaid.decisive }
+
+    /// The stems of all words that the program does not account for, verbs aside: what texts rather than fields may say. What is
+    /// asked for is among them where the program gives the values of another field, or only that there is something.
+    var stems: [String] {
+        unsaid.words.filter { !Self.isVerbForm($0) }.map { WordForms.stem($0) } + unnamed
+    }
+
+    /// The stems of what is asked for, where the program gives the values of a field that is called otherwise, or only says that
+    /// there is something.
+    private var unnamed: [String] {
+        guard best.candidate.operation == .values || best.candidate.operation == .exists else { return [] }
+        return heads().sorted().filter { at in
+            best.candidate.mask & (at..<(at + 1)).mask == 0 && !Self.light.contains(tokens[at].text)
+                && !WordForms.function.contains(tokens[at].text) && !names(tokens[at], at)
+        }.map { WordForms.stem(tokens[$0].text) }
+    }
+
+    private var unsaid: (decisive: String?, words: [String]) {
         let candidate = best.candidate
         let heads = heads()
         var gaps: [String] = []
@@ -65,11 +83,11 @@ struct QuestionCoverage {
                 continue
             }
             if heads.contains(at) {
-                if isMeasured(at) { return token.text }
+                if isMeasured(at) { return (token.text, [token.text]) }
                 continue
             }
             if isDegree(token.text) {
-                if missesOrder(token.text, at) { return token.text }
+                if missesOrder(token.text, at) { return (token.text, [token.text]) }
                 continue
             }
             if names(token, at) { continue }
@@ -78,7 +96,7 @@ struct QuestionCoverage {
             weight += Self.isVerbForm(token.text) ? 0.5 : 1
         }
         // One word may be a paraphrase; of two, one at least is a condition.
-        return weight >= Self.mostUnsaid ? gaps[0] : nil
+        return (weight >= Self.mostUnsaid ? gaps[0] : nil, gaps)
     }
 
     private static let mostUnsaid = 1.5

@@ -15,6 +15,10 @@ struct QuestionCues: Sendable {
     var asksList = false
     var asksOrder = false
     var hasSuperlative = false
+    /// Asks about money that went out.
+    var asksSpending = false
+    /// Asks how much money went out together, and not how often.
+    var asksSum = false
     var hasPlace = false
     var hasNeighbour = false
     /// "both", "but never", "as well": two sets are held against each other.
@@ -104,6 +108,14 @@ struct QuestionCues: Sendable {
                 lower bottom record peak prolific often frequently frequent common commonly recent recently debut
                 newer older further farther faster slower busiest major primarily mostly begin start
                 """) || isDegree
+        asksSpending = any(
+            """
+            pay pays paid paying payment payments spend spends spent spending bill bills cost costs expense expenses expensive
+            dear dearest cheap cheapest purchase purchases bought buy buys withdraw withdrew withdrawal charge charged fee fees
+            """)
+        asksSum =
+            any("pay pays paid paying spend spends spent spending cost costs")
+            && !any("often times many frequently frequent common commonly usual usually average mean")
         hasPlace = any(
             """
             first last top bottom final initial latest earliest begin start end recent ended started listed only

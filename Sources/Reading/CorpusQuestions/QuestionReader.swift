@@ -41,6 +41,8 @@ package struct QuestionReading: Sendable {
     /// The stems of the question's words that the best program does not explain, such as what is counted. Without a trace of
     /// these in the corpus the program answers another question.
     package var unexplained: [String] = []
+    /// The stems of the words that the best program passes over: where only a few texts have one, they say what is asked.
+    package var passedOver: [String] = []
     /// Why the best program answers another question than this one; nil where nothing speaks against it.
     package var objection: String?
     /// The two things that a comparison with "or" chooses between, the first one first; nil for other programs.
@@ -101,6 +103,7 @@ package struct QuestionReader: Sendable {
         var reading = reading(programs, links)
         reading.objection = checks.isEmpty ? nil : checks[chosen].objection
         reading.sides = checks.isEmpty ? nil : checks[chosen].sides
+        reading.passedOver = checks.isEmpty ? [] : checks[chosen].passedOver
         return reading
     }
 
@@ -157,7 +160,7 @@ package struct QuestionReader: Sendable {
 
     /// How many programs are looked at when something speaks against the best, and how far below its score.
     private static let alternatives = 16
-    private static let tolerance = 3.0
+    private static let tolerance = 6.0
 
     /// "When" wants the day where the column has it: a program that cuts it to the year or the month gives way to the same
     /// without the cut, unless the question names the period.

@@ -16,7 +16,7 @@ struct QuestionToken: Sendable, Hashable {
 }
 
 /// Words as they are compared: folded, split at everything that is no letter or digit, inflection cut off.
-enum WordForms {
+package enum WordForms {
     /// The words of a text; thousands are grouped away ("1,000" is 1000), decimals stay whole.
     static func tokens(_ text: String) -> [QuestionToken] {
         var tokens: [QuestionToken] = []
@@ -82,7 +82,8 @@ enum WordForms {
         "thousand": 1000, "once": 1, "twice": 2, "dozen": 12, "single": 1, "couple": 2, "million": 1_000_000,
     ]
 
-    static func number(ofWord word: String) -> Double? {
+    /// The number that a word in lower case says, in digits or as a numeral; nil for other words.
+    package static func number(ofWord word: String) -> Double? {
         if let first = word.utf8.first, first >= 48, first < 58 {
             return Double(word).flatMap { $0.isFinite ? $0 : nil }
         }
