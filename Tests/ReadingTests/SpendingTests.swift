@@ -55,4 +55,30 @@ import Testing
         #expect(answers("Did I spend more on toys or on utilities?", .compareCounts).contains("no"))
         #expect(answers("Did I spend more on utilities or on toys?", .compareCounts).contains("yes"))
     }
+
+    /// A list of prices: an amount of money is compared with those, and not with years or counts.
+    @Test(arguments: [
+        ("How many wines are under £15?", ["2"]), ("How many wines cost more than 40?", ["1"]),
+        ("How many wines are over 20 euros?", ["1"]), ("How many wines are between £10 and £13?", ["1"]),
+    ])
+    func moneyIsComparedWithPrices(_ question: String, _ counts: [String]) {
+        func numbers(_ name: String, _ values: [Double]) -> DocumentTable.Column {
+            let sorted = Set(values).sorted()
+            return DocumentTable.Column(
+                name: name, kind: .number, texts: sorted.map { "\($0)" }, numbers: sorted,
+                codes: values.map { UInt32((sorted.firstIndex(of: $0) ?? 0) + 1) }, isOrdered: true)
+        }
+        let table = DocumentTable(
+            columns: [
+                DocumentTable.Column(
+                    name: "wine", kind: .text, texts: ["Encosta", "La Volpe", "Slate"], codes: [1, 2, 3]),
+                numbers("vintage", [2015, 2016, 2021]), numbers("price", [12, 45, 14.5]),
+                numbers("stock", [3, 60, 11]),
+            ], rowCount: 3)
+        let found = QuestionReader(index: TableIndex(table)).candidates(question)
+            .filter { $0.candidate.operation == .count && !$0.candidate.clauses.isEmpty }
+            .filter { "\($0.program)".contains("range") && !"\($0.program)".contains("isNegated: true") }
+            .map { $0.denotation.texts(in: table).joined() }
+        #expect(Set(found) == Set(counts), "\(question)")
+    }
 }

@@ -179,10 +179,36 @@ struct ConditionFinder {
         return nil
     }
 
+    /// The columns that a number can be of where it says so: of an amount of money those that hold money; nil for all.
+    private func meant(by number: QuestionLinks.NumberLink) -> Set<Int>? {
+        let isMoney = number.span.contains { tokens[$0].isMoney }
+        let isCost = (max(0, number.span.lowerBound - 4)..<number.span.lowerBound).contains {
+            ["cost", "costs", "priced", "costing"].contains(word($0))
+        }
+        let isWeight = tokens.contains {
+            ["weigh", "weighs", "weighed", "weight", "heavier", "lighter"].contains($0.text)
+        }
+        guard !isWeight, isMoney || isCost else { return nil }
+        let money = columns.indices.filter { column in
+            columns[column].kind == .number
+                && index.profiles[column].nameTokens.contains { name in
+                    Self.moneyNames.contains {
+                        FieldLexicon.areRelated(name.stem, WordForms.stem($0)) || name.text == $0
+                    }
+                        && !["quantity", "count", "number", "units", "stock", "duration"].contains(name.text)
+                }
+        }
+        return money.isEmpty ? nil : Set(money)
+    }
+
+    private static let moneyNames = ["price", "salary", "revenue", "budget", "profit", "balance", "eur", "gbp", "usd"]
+
     private func numberClauses(_ number: QuestionLinks.NumberLink) -> [ClauseCandidate] {
         let compared = comparison(around: number.span)
         var found: [ClauseCandidate] = []
-        for (column, values) in columns.enumerated() where values.isOrdered && values.kind != .date {
+        let meant = meant(by: number)
+        for (column, values) in columns.enumerated()
+        where values.isOrdered && values.kind != .date && meant?.contains(column) != false {
             let isLinked = links.fields.contains { $0.column == column && $0.match >= .prefix }
             if let (comparison, words) = compared, comparison != .equal {
                 found += bothWays(
@@ -224,7 +250,9 @@ struct ConditionFinder {
             let opener = word(first.span.lowerBound - 1)
             guard ["between", "from", "of", "in", "during", "the", "years"].contains(opener) else { continue }
             let span = first.span.lowerBound..<second.span.upperBound
-            for (column, values) in columns.enumerated() where values.isOrdered && values.kind != .date {
+            let meant = meant(by: first) ?? meant(by: second)
+            for (column, values) in columns.enumerated()
+            where values.isOrdered && values.kind != .date && meant?.contains(column) != false {
                 found.append(
                     ClauseCandidate(
                         conditions: [

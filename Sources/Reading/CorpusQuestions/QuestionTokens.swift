@@ -13,6 +13,8 @@ struct QuestionToken: Sendable, Hashable {
     var quotation: Int?
     /// Whether a comma, a semicolon or the like stands before it.
     var followsComma = false
+    /// Whether it is a number with a currency: "£15", "15 euros".
+    var isMoney = false
 }
 
 /// Words as they are compared: folded, split at everything that is no letter or digit, inflection cut off.
@@ -23,6 +25,7 @@ package enum WordForms {
         var quotation = 0
         var inQuotes = false
         var comma = false
+        var currency = false
         var current = ""
         let characters = Array(text)
         func flush() {
@@ -34,6 +37,13 @@ package enum WordForms {
                         text: folded, stem: stem(folded), isCapitalised: current.first?.isUppercase ?? false,
                         number: number(ofWord: folded), quotation: inQuotes ? quotation : nil, followsComma: comma))
                 comma = false
+                let last = tokens.count - 1
+                if tokens[last].number != nil {
+                    tokens[last].isMoney = currency
+                } else if last > 0, tokens[last - 1].number != nil, moneyWords.contains(folded) {
+                    tokens[last - 1].isMoney = true
+                }
+                currency = false
             }
             current = ""
         }
@@ -52,6 +62,12 @@ package enum WordForms {
             } else {
                 flush()
                 if ",;:(".contains(character) { comma = true }
+                if "£$€¥".contains(character) {
+                    currency = true
+                    if let last = tokens.indices.last, tokens[last].number != nil, !next.isNumber {
+                        (tokens[last].isMoney, currency) = (true, false)
+                    }
+                }
                 if character == "\"" {
                     inQuotes.toggle()
                     quotation += 1
@@ -74,6 +90,9 @@ package enum WordForms {
         }
         return comma + 4 >= characters.count || !characters[comma + 4].isNumber
     }
+
+    private static let moneyWords = WordList(
+        "pound pounds euro euros dollar dollars eur usd gbp chf yen francs quid bucks cents pence")
 
     private static let numerals: [String: Double] = [
         "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
