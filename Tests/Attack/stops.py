@@ -6,14 +6,16 @@ import json, os, resource, signal, subprocess, time
 def attack_early_end(program, corpus, measured, fault):
     """SIGTERM from the moment at which the program has a handler for it, before and while the server begins to listen."""
     worst = 0
-    for delay in (0, 0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
+    for delay in (0, 0, 0.002, 0.01, 0.05):
         process = subprocess.Popen([program, "serve", "--corpus", corpus, "--port", "0"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        end = time.time() + 60
+        # A debug build on a busy machine takes its time to come so far.
+        end, is_set = time.time() + 240, False
         while time.time() < end and process.poll() is None:
             with open(f"/proc/{process.pid}/status") as f:
                 masks = [int(line.split()[1], 16) for line in f if line.startswith(("SigIgn", "SigCgt"))]
-            if any(mask >> signal.SIGTERM - 1 & 1 for mask in masks):
+            is_set = any(mask >> signal.SIGTERM - 1 & 1 for mask in masks)
+            if is_set:
                 break
             time.sleep(0.002)
         time.sleep(delay)
@@ -26,7 +28,7 @@ def attack_early_end(program, corpus, measured, fault):
             status = "none"
         seconds = time.time() - began
         worst = max(worst, seconds)
-        if status != 0 or seconds > 5:
+        if not is_set or status != 0 or seconds > 5:
             told = process.stderr.read().decode(errors="replace")[-200:]
             fault(f"SIGTERM {delay} s after its handler is set: exit status {status} after {seconds:.1f} s, {told!r}")
         process.stderr.close()

@@ -66,6 +66,12 @@ package struct DocumentReader: Sendable {
             return try DocumentReader(own).read(content, format: format, id: id, depth: depth)
         }
         guard !budget.isCancelled else { throw DocumentError.cancelled }
+        let mostText = Self.mostText(of: Self.size(of: content))
+        if !Self.holdsFiles(format), options.limits.textBytes > mostText {
+            var own = options
+            own.limits.textBytes = mostText
+            return try DocumentReader(own).read(content, format: format, id: id, depth: depth)
+        }
         var reading = Reading()
         let name = Self.title(id, format)
         switch format {
@@ -101,10 +107,13 @@ package struct DocumentReader: Sendable {
     /// Whether the files of a format hold others, whose cost is counted file by file.
     private static func holdsFiles(_ format: SourceFormat) -> Bool { [.archive, .eml, .mbox].contains(format) }
 
+    /// The bytes of text that a file of so many bytes may give: office files pack well, and repeat themselves.
+    private static func mostText(of size: Int) -> Int { 8 << 20 + 200 * size }
+
     /// Refuses a file that says far more than it has: cells that all name one long text, pages that share one content.
     private static func checkExpansion(_ reading: Reading, of size: Int) throws(DocumentError) {
         let text = reading.documents.reduce(0) { $0 + $1.text.utf8.count }
-        guard text <= 8 << 20 + 200 * size else {
+        guard text <= mostText(of: size) else {
             throw DocumentError(
                 "its \(size) bytes make \(text) bytes of text; it is set aside as a decompression bomb")
         }

@@ -18,7 +18,7 @@ package final class SourceBudget: Sendable {
     package init(size: Int, isCancelled: @escaping @Sendable () -> Bool = { false }) {
         let size = min(max(size, 0), 1 << 44)
         membersLeft = Atomic(2000 + size / 64)
-        bytesLeft = Atomic(16 << 20 + size * 100)
+        bytesLeft = Atomic(8 << 20 + size * 100)
         nanoseconds = UInt64(20 + size >> 14) * 1_000_000_000
         cancelled = isCancelled
     }
