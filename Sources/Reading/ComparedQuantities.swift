@@ -13,6 +13,9 @@ public struct ComparedQuantities: Sendable, Hashable {
     public let wantsMore: Bool
     /// Whether it asks if the first is above the second.
     public let isYesNo: Bool
+    /// Words of which a sentence must have one for its number to be of this measure: how long a thing is says nothing of how tall
+    /// it is. Empty where any number may be.
+    public let measureWords: Set<String>
     /// The number that the first thing is held against where there is no second: "Has the list more than 20 names?".
     public let threshold: Double?
 
@@ -41,6 +44,17 @@ public struct ComparedQuantities: Sendable, Hashable {
         "dearest": "dearer", "cheapest": "cheaper", "fastest": "faster", "slowest": "slower", "deepest": "deeper",
         "widest": "wider", "strongest": "stronger", "hottest": "hotter", "coldest": "colder",
     ]
+    private static let words: [String: Set<String>] = [
+        "How long is": [
+            "long", "length", "lasts", "last", "lasted", "takes", "take", "took", "duration", "runs", "hours",
+            "minutes",
+        ],
+        "How tall is": ["tall", "height", "high", "rises", "stands"],
+        "How heavy is": ["heavy", "weighs", "weigh", "weighed", "weight", "mass", "kg", "tonnes", "tons", "pounds"],
+        "How deep is": ["deep", "depth"], "How wide is": ["wide", "width", "broad", "across", "beam", "diameter"],
+        "How thick is": ["thick", "thickness"],
+        "How fast is": ["fast", "speed", "kmh", "mph", "knots", "hour", "seconds"],
+    ]
     private static let light: Set<String> = [
         "who", "which", "what", "whose", "of", "the", "two", "is", "are", "was", "were", "do", "does", "did", "has",
         "have",
@@ -58,6 +72,7 @@ public struct ComparedQuantities: Sendable, Hashable {
         }
         // The measure: "more beds", "bigger", "more expensive".
         guard let (measure, ask, more) = Self.measure(plain) else { return nil }
+        measureWords = Self.words[ask] ?? []
         var (sides, rest): ([String], [Int]) = ([], [])
         if let than = plain.lastIndex(of: "than"), let first = plain.first, Self.openings.contains(first),
             than > measure.lowerBound,
@@ -148,10 +163,14 @@ public struct ComparedQuantities: Sendable, Hashable {
         return nil
     }
 
-    /// A number in digits, with the signs that group thousands and a currency before it.
+    /// A number in digits, with the signs that group thousands and a currency before it; a comma before other than three digits
+    /// begins the decimals: "1,250" is 1250, "12,50" is 12.5.
     public static func number(_ word: String) -> Double? {
-        let digits = word.trimmingCharacters(in: CharacterSet(charactersIn: "?.,;:€$£¥%()")).replacing(",", with: "")
+        var digits = word.trimmingCharacters(in: CharacterSet(charactersIn: "?.,;:€$£¥%()"))
         guard digits.first?.isNumber == true || digits.first == "-" else { return nil }
-        return Double(digits).flatMap { $0.isFinite ? $0 : nil }
+        if let comma = digits.lastIndex(of: ","), digits[comma...].count != 4, !digits[comma...].contains(".") {
+            digits = digits[..<comma].filter { $0 != "." && $0 != "," } + "." + digits[digits.index(after: comma)...]
+        }
+        return Double(digits.replacing(",", with: "")).flatMap { $0.isFinite ? $0 : nil }
     }
 }

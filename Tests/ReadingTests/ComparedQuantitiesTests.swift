@@ -33,4 +33,22 @@ import Testing
     func whatComparesNoNumbersIsLeft(_ question: String) {
         #expect(ComparedQuantities(question) == nil)
     }
+
+    @Test(
+        arguments: [
+            ("1,250", 1250.0), ("12,50", 12.5), ("1.250,75", 1250.75), ("£1,299.50", 1299.5), ("42.", 42),
+            ("tall", nil), ("", nil),
+            (",", nil),
+        ] as [(String, Double?)])
+    func numbersAsPeopleWriteThem(_ text: String, _ value: Double?) {
+        #expect(ComparedQuantities.number(text) == value)
+    }
+
+    @Test func heightIsNoLength() throws {
+        let taller = try #require(ComparedQuantities("Which is taller, the Alba or the Skua?"))
+        let longer = try #require(ComparedQuantities("Which is longer, the Alba or the Skua?"))
+        let more = try #require(ComparedQuantities("Which has more beds, the Alba or the Skua?"))
+        #expect(taller.measureWords.contains("height") && !taller.measureWords.contains("length"))
+        #expect(longer.measureWords.contains("length") && more.measureWords.isEmpty)
+    }
 }

@@ -16,7 +16,7 @@ extension SpanReader {
         guard let compared = ComparedQuantities(question) else { return nil }
         var found: [Quantity] = []
         for (option, question) in zip(compared.options, compared.questions) {
-            guard let quantity = try await quantity(question, of: option, passages, sides: compared.options) else {
+            guard let quantity = try await quantity(question, of: option, passages, compared) else {
                 return nil
             }
             found.append(quantity)
@@ -46,11 +46,12 @@ extension SpanReader {
 
     /// The number that the passages give for one of two things; nil where none stands out, or none stands near the thing.
     private func quantity(
-        _ question: String, of option: String, _ passages: [(title: String, text: String)], sides: [String]
+        _ question: String, of option: String, _ passages: [(title: String, text: String)],
+        _ compared: ComparedQuantities
     ) async throws -> Quantity? {
         guard let (reading, layout) = try await read(question, passages) else { return nil }
         let own = Set(ReaderText(option).words.filter { $0.isContent || $0.hasDigit }.map(\.stem))
-        let others = sides.filter { $0 != option }.map { Set(ReaderText($0).words.map(\.stem)) }
+        let others = compared.options.filter { $0 != option }.map { Set(ReaderText($0).words.map(\.stem)) }
             .reduce(into: Set<String>()) { $0.formUnion($1) }.subtracting(own)
         guard !own.isEmpty else { return nil }
         var sums: [Double: (place: Int, sum: Float)] = [:]
@@ -62,8 +63,12 @@ extension SpanReader {
             guard !text.words[span].contains(where: { own.contains($0.stem) || others.contains($0.stem) }) else {
                 continue
             }
-            let sentence = text.words[span.lowerBound].sentence
-            let near = Set(text.words.filter { $0.sentence == sentence }.map(\.stem))
+            let words = text.words.filter { $0.sentence == text.words[span.lowerBound].sentence }
+            guard compared.measureWords.isEmpty || words.contains(where: { compared.measureWords.contains($0.lower) })
+            else {
+                continue
+            }
+            let near = Set(words.map(\.stem))
             let title = Set(ReaderText(layout.titles[place.passage]).words.map(\.stem))
             let isNear = own.isSubset(of: near.union(title))
             let isAbout = isNear || own.isSubset(of: Set(text.words.map(\.stem)).union(title))
@@ -98,13 +103,18 @@ extension SpanReader {
         return WordForms.number(ofWord: first.lowercased())
     }
 
-    /// The unit of a number: the word behind it, within the candidate or after it.
+    private static let currencies = ["euro": "€", "eur": "€", "pound": "£", "gbp": "£", "dollar": "$", "usd": "$"]
+
+    /// The unit of a number: the sign of a currency before it, or the word behind it, within the candidate or after it.
     private static func unit(_ text: ReaderText, _ span: Range<Int>) -> String {
+        let before = String(
+            decoding: text.bytes[..<text.words[span.lowerBound].utf8.lowerBound].suffix(3), as: UTF8.self)
+        if let sign = before.last, "£$€".contains(sign) { return String(sign) }
         var place = span.lowerBound
         while place < min(span.upperBound, text.words.count), text.words[place].hasDigit { place += 1 }
         guard place < text.words.count, text.words[place].followsDirectly, text.words[place].isContent,
             !text.words[place].isCapitalised
         else { return "" }
-        return text.words[place].stem
+        return currencies[text.words[place].stem] ?? text.words[place].stem
     }
 }

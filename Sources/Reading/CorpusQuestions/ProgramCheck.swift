@@ -112,11 +112,6 @@ struct ProgramCheck {
             ]
             if counts.contains(best.candidate.operation), Self.asksHowMuch(texts) { return "how much is no count" }
             if counts.contains(best.candidate.operation), Self.asksForANumber(texts) { return "a number is no count" }
-            if counts.contains(best.candidate.operation), Self.asksForATotal(texts),
-                table.columns.contains(where: { $0.kind == .number && $0.isOrdered })
-            {
-                return "a total is no count"
-            }
             let isStatistic = [.sum, .mean, .minimum, .maximum, .range].contains(best.candidate.operation)
             return isMany || (!isStatistic && best.candidate.operation != .count) ? nil : "no number was asked for"
         case .values(let column, _):
@@ -134,14 +129,6 @@ struct ProgramCheck {
     private static func asksForANumber(_ texts: [String]) -> Bool {
         guard let place = texts.firstIndex(of: "number"), !texts.contains("many") else { return false }
         return place + 1 >= texts.count || texts[place + 1] != "of"
-    }
-
-    /// "The total of the donations", which adds up; "the total number of donations" counts.
-    private static func asksForATotal(_ texts: [String]) -> Bool {
-        guard texts.allSatisfy({ !["many", "number", "count", "often", "times"].contains($0) }) else { return false }
-        return texts.indices.dropLast().contains {
-            ["total", "sum"].contains(texts[$0]) && ["of", "for", "on"].contains(texts[$0 + 1])
-        }
     }
 
     /// "How much", other than "how much more often".
