@@ -7,6 +7,7 @@ public import LanguageModels
 package import Learning
 import Net
 public import Search
+import Synchronization
 
 /// Who answers where a policy leaves it open.
 public enum AnswererChoice: String, Sendable, Hashable, CaseIterable {
@@ -77,10 +78,19 @@ public enum StrategyParts {
         return reader.map { JudgedAnswerer(answerer, by: $0) } ?? answerer
     }
 
-    /// The trained span reader, where its weights and the encoder that it was tuned from are at hand.
+    /// The readers that were opened, by weights and encoder.
+    private static let readers = Mutex<[[String]: SpanReader]>([:])
+
+    /// The trained span reader, where its weights and the encoder that it was tuned from are at hand. It is opened once:
+    /// whoever asks meanwhile waits for it, so that many first requests at a time cost no more than one.
     package static func spanReader() -> SpanReader? {
         guard let folder = ModelStore().resolve("minilm"), let path = PolicyFile.locate(SpanReader.standardName)
         else { return nil }
-        return try? SpanReader(weights: path, model: folder)
+        return readers.withLock { readers in
+            if let reader = readers[[path, folder]] { return reader }
+            let reader = try? SpanReader(weights: path, model: folder)
+            readers[[path, folder]] = reader
+            return reader
+        }
     }
 }

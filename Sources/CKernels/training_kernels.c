@@ -161,6 +161,13 @@ BODY drop_body(float *x, size_t count, uint32_t seed, float rate) {
 }
 TWICE(drop, (float *x, size_t count, uint32_t seed, float rate), (x, count, seed, rate))
 
+BODY scale_rows_i8_body(const int8_t *x, const float *scales, size_t rows, size_t width, float *restrict out) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = row * width; i < (row + 1) * width; i++) out[i] = (float)x[i] * scales[row];
+}
+TWICE(scale_rows_i8, (const int8_t *x, const float *scales, size_t rows, size_t width, float *out),
+      (x, scales, rows, width, out))
+
 BODY add_scaled_body(const float *from, size_t count, float factor, float *restrict to) {
     for (size_t i = 0; i < count; i++) to[i] += factor * from[i];
 }

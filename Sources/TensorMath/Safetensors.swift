@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import CKernels
 import Foundation
 
 /// What is wrong with a safetensors file.
@@ -166,28 +167,20 @@ public final class SafetensorsFile: Sendable {
         let tensor = try tensor(named: name)
         let bytes = UnsafeRawBufferPointer(rebasing: mapping[tensor.byteRange])
         let count = tensor.count
-        func each(_ element: (Int) -> Float) -> [Float] {
+        func widened(_ type: forage_lm_type) -> [Float] {
             [Float](unsafeUninitializedCapacity: count) { target, initialized in
-                for index in 0..<count { target.initializeElement(at: index, to: element(index)) }
+                if count > 0 {
+                    forage_lm_dequantize(Int32(type.rawValue), bytes.baseAddress, target.baseAddress, count)
+                }
                 initialized = count
             }
         }
         switch tensor.element {
-        case .float32:
-            return each {
-                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)))
-            }
-        case .float16:
-            return each {
-                halfToFloat(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)))
-            }
-        case .bfloat16:
-            return each {
-                let half = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
-                return Float(bitPattern: UInt32(half) << 16)
-            }
+        case .float32: return widened(FORAGE_LM_F32)
+        case .float16: return widened(FORAGE_LM_F16)
+        case .bfloat16: return widened(FORAGE_LM_BF16)
         case .float64:
-            return each {
+            return (0..<count).map {
                 Float(
                     Double(
                         bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self))))
@@ -229,21 +222,5 @@ public final class SafetensorsFile: Sendable {
         }
         return Matrix(
             rows: shape.count == 2 ? shape[0] : 1, columns: shape.last ?? 1, elements: try floats(named: name))
-    }
-}
-
-/// Widens an IEEE half-precision number given by its bits.
-func halfToFloat(_ bits: UInt16) -> Float {
-    let sign = UInt32(bits & 0x8000) << 16
-    let exponent = UInt32(bits >> 10) & 0x1F
-    let fraction = UInt32(bits & 0x3FF)
-    switch exponent {
-    case 0:
-        // Subnormal: a plain product is exact.
-        return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
-    case 31:
-        return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-    default:
-        return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
     }
 }

@@ -164,7 +164,7 @@ def attack_documents(program, folder, bars, measured, fault):
         with open(path, "wb") as f:
             f.write(data.encode() if isinstance(data, str) else data)
         shutil.rmtree(corpus, ignore_errors=True)
-        used = measure([program, "index", path, "--output", corpus, "--encoder", "none"], 120)
+        used = measure([program, "index", path, "--output", corpus, "--encoder", "none"], 4 * bars["document_seconds"])
         count += 1
         if used is None:
             fault(f"{name}: reading it does not end")

@@ -4,6 +4,7 @@ import Base
 import Corpus
 import Foundation
 import OrderedCollections
+import Synchronization
 import Testing
 import Text
 
@@ -29,6 +30,19 @@ import Text
         }
         let found = try registry.reranker("fixed")
         #expect(try await found.scores(query: "q", passages: [("", "ab"), ("", "c")]) == [2, 1])
+    }
+
+    /// The first requests to a server come together: each would load the weights for itself, and keep a thread meanwhile.
+    @Test func manyWhoAskAtOnceOpenARerankerOnce() {
+        let opened = Mutex(0)
+        let registry = RankingRegistry()
+        registry.register(reranker: "slow") {
+            opened.withLock { $0 += 1 }
+            Thread.sleep(forTimeInterval: 0.05)
+            return Fixed()
+        }
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in _ = try? registry.reranker("slow") }
+        #expect(opened.withLock { $0 } == 1)
     }
 
     @Test func theMixtureFallsBackToTheRankingThatItWasGiven() {

@@ -16,3 +16,4 @@
 #include "training_kernels.h"
 #include "vector_kernels.h"
 #include "safe_files.h"
+#include "xxh64.h"

@@ -43,6 +43,9 @@ void forage_add_column_sums(const float *x, size_t rows, size_t width, size_t ld
 /// same places, so that the way back needs no mask.
 void forage_drop(float *x, size_t count, uint32_t seed, float rate);
 
+/// out = x times the scale of its row, of a row-major matrix
+void forage_scale_rows_i8(const int8_t *x, const float *scales, size_t rows, size_t width, float *out);
+
 /// to += factor * from
 void forage_add_scaled(const float *from, size_t count, float factor, float *to);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
+import CKernels
+import COpenBLAS
 import Foundation
 import TensorMath
 import Text
@@ -59,13 +61,19 @@ struct BERTWeights: Sendable {
                 throw TextEncoderError.badModel(
                     path: path, reason: "tensor \"\(prefix + name)\" has shape \(stored.shape), expected \(shape)")
             }
-            let values = try file.floats(named: prefix + name)
+            var values = try file.floats(named: prefix + name)
             guard let change = delta?.change(of: name) else { return values }
             guard change.count == values.count else {
                 throw TextEncoderError.badModel(
                     path: path, reason: "the change of \"\(name)\" was made for another size of the model")
             }
-            return zip(values, change).map(+)
+            forage_add_scaled(change, change.count, 1, &values)
+            return values
+        }
+        func scaled(_ values: [Float], _ factor: Float) -> [Float] {
+            var values = values
+            cblas_sscal(blasint(values.count), factor, &values, 1)
+            return values
         }
         func layerNorm(_ name: String) throws -> Norm {
             let old = file.contains(prefix + name + ".gamma")
@@ -110,8 +118,8 @@ struct BERTWeights: Sendable {
             var weights: [Float] = []
             var bias: [Float] = []
             for (part, factor) in [(names.query, scale), (names.key, 1), (names.value, 1)] {
-                weights += try tensor(name + part + ".weight", [width, width]).map { $0 * factor }
-                bias += try tensor(name + part + ".bias", [width]).map { $0 * factor }
+                weights += try scaled(tensor(name + part + ".weight", [width, width]), factor)
+                bias += try scaled(tensor(name + part + ".bias", [width]), factor)
             }
             let norm = try layerNorm(name + names.attentionNorm)
             let before = layers.last?.outputNorm ?? embeddingNorm

@@ -57,6 +57,8 @@ public final class RankingRegistry: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Held while a reranker is opened: many who ask for one at the same time open it once.
+    private let opening = Mutex(())
 
     /// What this module has: fusions and feedbacks. Rerankers need models, and are registered by who has them.
     public init() {}
@@ -130,11 +132,14 @@ public final class RankingRegistry: Sendable {
             throw RankingError("there is no reranker \"\(name.prefix(100))\"; \(known)")
         }
         if let known { return known }
-        guard let opened = try maker.map({ try $0() }) ?? files.map({ try $0.open.open($0.file) }) else {
-            throw RankingError("the reranker \(name) has not what it needs here: `forage model pull minilm`")
+        return try opening.withLock { _ in
+            if let known = state.withLock({ $0.opened[name] }) { return known }
+            guard let opened = try maker.map({ try $0() }) ?? files.map({ try $0.open.open($0.file) }) else {
+                throw RankingError("the reranker \(name) has not what it needs here: `forage model pull minilm`")
+            }
+            state.withLock { $0.opened[name] = opened }
+            return opened
         }
-        state.withLock { $0.opened[name] = opened }
-        return opened
     }
 
     private static func part(_ value: JSONValue) throws(RankingError) -> (name: String, options: JSONObject) {

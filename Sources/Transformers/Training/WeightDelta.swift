@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import CKernels
 public import TensorMath
 
 /// What tuning changed of a model's weights: small enough to lie beside it, and added to it where it is loaded.
@@ -67,7 +68,10 @@ public struct WeightDelta: Sendable, Hashable {
     }
 
     private static func restored(_ stored: (integers: [Int8], scales: [Float]), columns: Int) -> [Float] {
-        stored.integers.enumerated().map { Float($0.element) * stored.scales[$0.offset / max(1, columns)] }
+        [Float](unsafeUninitializedCapacity: stored.integers.count) { target, initialized in
+            forage_scale_rows_i8(stored.integers, stored.scales, stored.scales.count, columns, target.baseAddress)
+            initialized = stored.integers.count
+        }
     }
 
     /// Adds the change to a file.
@@ -108,7 +112,7 @@ public struct WeightDelta: Sendable, Hashable {
                 throw SafetensorsError.mismatch(
                     path: file.path, name: stored, reason: "\(tensor.shape) with \(scales.count) scales")
             }
-            let integers = try file.withUnsafeBytes(named: stored) { $0.map { Int8(bitPattern: $0) } }
+            let integers = try file.withUnsafeBytes(named: stored) { Array($0.assumingMemoryBound(to: Int8.self)) }
             changes[name] = Self.restored((integers, scales), columns: tensor.shape[1])
         }
     }
