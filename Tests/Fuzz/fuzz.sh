@@ -13,6 +13,7 @@ c_targets="pdf mail xml archive"
 swift_targets="json yaml documents delimited filter template gguf safetensors section"
 targets=${*:-$c_targets $swift_targets}
 out=.build/fuzz
+loader="-ISources/CLibraryLoader/include $(echo Sources/CLibraryLoader/*.c)"
 built=.build/debug
 tools=$(dirname "$(readlink -f "$(command -v swiftc)")")
 mkdir -p $out/modules $out/failures
@@ -39,7 +40,7 @@ module() {
 
 swift_fuzzer() {
     c_modules=()
-    for folder in CKernels CBundledFiles CCurl CPoppler CMail CXML; do
+    for folder in CKernels CBundledFiles CCurl CLibraryLoader CPoppler CMail CXML; do
         c_modules+=(-Xcc "-ISources/$folder/include")
         # Modules without a map of their own have the one that the package manager made.
         [ -e "Sources/$folder/include/module.modulemap" ] \
@@ -58,7 +59,7 @@ swift_fuzzer() {
     c_modules+=($(pkg-config --cflags-only-I libxml-2.0 libarchive openblas 2>/dev/null | sed 's/-I/-Xcc -I/g'))
     for name in Base Net TensorMath Text Transformers Documents Corpus Encoders LanguageModels; do module $name; done
     local objects
-    objects=$(find $built/{Yams,CYaml,GRDB,CKernels,CBundledFiles,CCurl,CPoppler,CMail,CXML}.build $built/*Collections*.build \
+    objects=$(find $built/{Yams,CYaml,GRDB,CKernels,CBundledFiles,CCurl,CLibraryLoader,CPoppler,CMail,CXML}.build $built/*Collections*.build \
         $built/{DequeModule,HashTreeCollections,InternalCollectionsUtilities,ContainersPreview,BasicContainers,HeapModule}.build \
         -name '*.o' 2>/dev/null || true)
     # shellcheck disable=SC2086
@@ -74,8 +75,10 @@ failed=0
 for name in $targets; do
     program=$out/$name
     case $name in
-        pdf) c_fuzzer pdf -ISources/CPoppler/include Sources/CPoppler/*.c -ldl ;;
-        mail) c_fuzzer mail -ISources/CMail/include Sources/CMail/*.c -ldl ;;
+        # shellcheck disable=SC2086
+        pdf) c_fuzzer pdf $loader -ISources/CPoppler/include Sources/CPoppler/*.c -ldl ;;
+        # shellcheck disable=SC2086
+        mail) c_fuzzer mail $loader -ISources/CMail/include Sources/CMail/*.c -ldl ;;
         # shellcheck disable=SC2046
         xml) c_fuzzer xml -ISources/CXML/include $(pkg-config --cflags --libs libxml-2.0) -ISources/CLibXML2 Sources/CXML/*.c ;;
         archive) c_fuzzer archive -larchive ;;

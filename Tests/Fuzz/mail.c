@@ -11,10 +11,10 @@ static void header(void *context, const char *name, const char *value) {
     sum += strlen(name) + strlen(value);
 }
 
-static int part(void *context, forage_mail_kind kind, const char *type, const char *name, const void *bytes,
-                size_t count, int alternative) {
+static int part(void *context, forage_mail_kind kind, const char *type, const char *charset, const char *name,
+                const void *bytes, size_t count, int alternative) {
     (void)context;
-    sum += (size_t)kind + strlen(type) + (name ? strlen(name) : 0) + (size_t)alternative;
+    sum += (size_t)kind + strlen(type) + (charset ? strlen(charset) : 0) + (name ? strlen(name) : 0) + (size_t)alternative;
     for (size_t i = 0; i < count; i++) sum += ((const unsigned char *)bytes)[i];
     return 1;
 }

@@ -33,8 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *text = NULL;
         forage_pdf_box *boxes = NULL;
         size_t count = 0;
-        if (forage_pdf_page_text(pdf, page, &text, &boxes, &count) && text) {
-            sum += strlen(text);
+        double height = 0;
+        if (forage_pdf_page_text(pdf, page, &text, &boxes, &count, &height) && text) {
+            sum += strlen(text) + (height > 0);
             for (size_t i = 0; i < count; i++) sum += boxes[i].x1 < boxes[i].x2;
         }
         free(text);

@@ -127,6 +127,35 @@ import Text
         ("Was the lock cut?", "08:12 - Bea: the lock was cut 08:15 - Len: not again", "yes"),
         ("Was anybody hurt when the pad was destroyed?", "The pad was destroyed, and nobody was hurt.", "no"),
         ("Is the orbiter still circling Mars?", "The orbiter has circled Mars since 2004.", "yes"),
+        // Days and months within spans.
+        ("Is the museum open on Wednesday?", "The museum is open Tuesday to Sunday, from 10 am.", "yes"),
+        ("Is the museum open on Mondays?", "The museum is open Tuesday to Sunday, from 10 am.", "no"),
+        ("Is the pool open on Sunday?", "The pool is open daily except Sundays.", "no"),
+        ("Is the library closed on Friday?", "The library is open Mon–Fri.", "no"),
+        ("Is the hut open in July?", "The hut is open from 1 June until 30 September.", "yes"),
+        ("Is the hut open in December?", "The hut is open from 1 June until 30 September.", "no"),
+        // Leave, and opposites.
+        ("Can I bring my dog?", "Dogs are welcome in the garden.", "yes"),
+        ("May I bring a dog?", "Dogs are not allowed.", "no"),
+        ("Is smoking allowed?", "Smoking is prohibited in all rooms.", "no"),
+        ("Is parking included?", "Parking is extra.", "no"),
+        // Another number or name in the place of the question's.
+        ("Does the ferry leave at 9:30?", "The ferry leaves at 8:15.", "no"),
+        ("Was the bridge built in 1932?", "The bridge was built in 1931.", "no"),
+        ("Were 12 laptops bought?", "The office bought 15 laptops.", "no"),
+        ("Is the tool written in Rust?", "The tool is written in Swift.", "no"),
+        (
+            "Is there a pool in Lisbon?", "There is a pool beside Table Mountain.",
+            "There is a pool beside Table Mountain."
+        ),
+        // Other languages.
+        ("Le refuge est-il ouvert en hiver ?", "Le refuge est ouvert en hiver.", "oui"),
+        ("Est-ce que les chiens sont admis ?", "Les chiens ne sont pas admis.", "non"),
+        ("Sind Hunde erlaubt?", "Hunde sind im Haus nicht erlaubt.", "nein"),
+        ("Sind Hunde erlaubt?", "Hunde sind willkommen.", "ja"),
+        ("¿Hay piscina?", "Hay una piscina cubierta.", "sí"),
+        ("È possibile pagare con carta?", "È possibile pagare con carta di credito.", "sì"),
+        ("Is er een lift?", "Er is een lift in het gebouw.", "ja"),
     ]) func yesAndNoRestOnASentence(_ question: String, _ text: String, _ expected: String) {
         #expect(answer(question, [("Rules", text)]) == expected)
     }

@@ -61,7 +61,7 @@ struct ReaderLayout: Sendable {
     /// - Parameter encodings: One for each passage: the pair of the question and the passage's text with its title.
     init(question: String, titles: [String], texts: [String], encodings: [WordPieceTokenizer.Encoding]) {
         let asked = ReaderQuestion(question)
-        let analysed = texts.map { ReaderText($0) }
+        let analysed = texts.map { ReaderText($0, language: asked.language) }
         self.asked = asked
         self.analysed = analysed
         self.titles = titles

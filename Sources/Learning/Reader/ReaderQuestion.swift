@@ -16,6 +16,10 @@ struct ReaderQuestion: Sendable {
     let asked: Asked
     /// Wants yes or no.
     let isYesNo: Bool
+    /// The form in which it wants them; nil where it does not.
+    let polar: PolarQuestion?
+    /// The language that the question was seen to be in; English where its form does not say.
+    var language: TextLanguage { polar?.language ?? .english }
     /// -1 where it asks for the earlier of two, 1 for the later, 0 otherwise.
     let direction: Int
 
@@ -55,7 +59,8 @@ struct ReaderQuestion: Sendable {
 
     init(_ question: String) {
         let question = QuestionForm.core(question)
-        let text = ReaderText(question)
+        let polar = PolarQuestion(question)
+        let text = ReaderText(question, language: polar?.language ?? .english)
         self.text = text
         let words = text.words
         let lowers = words.map(\.lower)
@@ -83,10 +88,12 @@ struct ReaderQuestion: Sendable {
         let opening = question.prefix { !$0.isWhitespace }.lowercased()
         // "If the laptop is lost, who is told?" asks who.
         let isCondition = (opening == "if" || opening == "whether") && !set.isDisjoint(with: Self.askingWords)
-        isYesNo =
+        let isEnglishYesNo =
             (lowers.first.map(Self.auxiliaries.contains) == true || Self.auxiliaries.contains(opening)) && !hasOption
             && !isCondition
             && !(opening == "may" && (!question.contains("?") || (words.count > 1 && words[1].hasDigit)))
+        isYesNo = isEnglishYesNo || (polar.map { $0.language != .english } ?? false)
+        self.polar = isYesNo ? polar ?? .english : nil
         let second = lowers.count > 1 ? lowers[1] : ""
         wantsSentence =
             lowers.first == "why"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Reading
 import Text
 
 /// A sentence of the passages beside a question: what answers "why" and "how", and what a yes or no rests on.
@@ -22,10 +23,6 @@ extension ReaderLayout {
         "result",
         "so", "as", "after", "order",
     ]
-    private static let negations: Set<String> = [
-        "not", "no", "never", "none", "cannot", "without", "neither", "nor", "nobody", "nothing", "hardly", "except",
-    ]
-
     /// Words that a question for yes or no may have without asking for them.
     private static let light: Set<String> = [
         "still", "ever", "already", "really", "actually", "currently", "anybody", "anyone", "anything", "any", "yet",
@@ -33,12 +30,10 @@ extension ReaderLayout {
         "there", "today", "indeed", "also",
     ]
 
-    private static func isNegation(_ word: String) -> Bool {
-        negations.contains(word) || word.hasSuffix("n't") || word.hasSuffix("n’t")
+    func isNegation(_ word: String) -> Bool {
+        guard let polar = asked.polar else { return false }
+        return polar.negations.contains(TextFolding.fold(word)) || word.hasSuffix("n't") || word.hasSuffix("n’t")
     }
-
-    /// How much of a question a sentence must hold for a yes or no to rest on it.
-    static let sureCover: Float = 0.75
 
     /// The sentence that holds most of the question; for "why" one that names a cause is preferred.
     func bestSentence() -> ReaderSentence? {
@@ -72,9 +67,10 @@ extension ReaderLayout {
             asked.text.words.enumerated().filter { place, word in
                 word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
             }.map(\.element.stem))
+        let polarity = PolarTerms(asked)
         var best: (sentence: ReaderSentence, value: Float)?
         for (passage, text) in analysed.enumerated() {
-            let title = Set(ReaderText(titles[passage]).words.map(\.stem))
+            let title = Set(ReaderText(titles[passage], language: asked.language).words.map(\.stem))
             let namesHere = names.intersection(text.words.map(\.stem))
             let titleBytes = titles[passage].isEmpty ? 0 : titles[passage].utf8.count + 2
             for (_, words) in Dictionary(grouping: text.words, by: \.sentence).sorted(by: { $0.key < $1.key }) {
@@ -83,9 +79,18 @@ extension ReaderLayout {
                 let stems = Set(own.map(\.stem)).union(title)
                 var cover: Float = 0
                 var missing: Set<String> = []
+                var isTurned = false
                 for (term, weight) in zip(terms, weights) {
                     if stems.contains(term) {
                         cover += weight
+                    } else if let meeting = polarity?.meeting(
+                        of: term, in: own, stems,
+                        spoken: {
+                            String(decoding: text.bytes[first.utf8.lowerBound..<last.utf8.upperBound], as: UTF8.self)
+                        })
+                    {
+                        cover += weight
+                        if meeting == .opposite { isTurned.toggle() }
                     } else if isYesNo, namesHere.contains(term) {
                         cover += Self.impliedShare * weight
                     } else {
@@ -95,7 +100,7 @@ extension ReaderLayout {
                 cover /= all
                 let lowers = own.map(\.lower)
                 let isNegated = own.indices.contains { place in
-                    Self.isNegation(own[place].lower) && Self.bears(place, on: own, terms: asked.terms, text: text)
+                    isNegation(own[place].lower) && Self.bears(place, on: own, terms: asked.terms, text: text)
                 }
                 let bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
                 guard cover > 0, cover + bonus > best?.value ?? 0 else { continue }
@@ -104,7 +109,7 @@ extension ReaderLayout {
                 best = (
                     ReaderSentence(
                         passage: passage, utf8: utf8, text: spoken + Self.end(of: text, behind: utf8.upperBound),
-                        cover: cover, missing: missing, isNegated: isNegated),
+                        cover: cover, missing: missing, isNegated: isNegated != isTurned),
                     cover + bonus
                 )
             }
@@ -143,20 +148,6 @@ extension ReaderLayout {
     private static func end(of text: ReaderText, behind place: Int) -> String {
         guard place < text.bytes.count, [0x2E, 0x21, 0x3F, 0x29].contains(text.bytes[place]) else { return "" }
         return String(decoding: [text.bytes[place]], as: UTF8.self)
-    }
-
-    /// Yes or no, where a sentence says nearly all that the question does: yes when both deny or neither does. Where it leaves
-    /// out a name, a number or much else the verdict is left open, and the sentence is what there is to say.
-    func verdict(_ sentence: ReaderSentence) -> String? {
-        guard sentence.cover >= Self.sureCover else { return nil }
-        let words = asked.text.words
-        let open = words.enumerated().contains { place, word in
-            sentence.missing.contains(word.stem) && (word.hasDigit || (word.isCapitalised && place > 0))
-        }
-        guard !open else { return nil }
-        // "Isn't it …?" asks what "Is it …?" does.
-        let isDenied = words.dropFirst().contains { Self.isNegation($0.lower) }
-        return isDenied == sentence.isNegated ? "yes" : "no"
     }
 
     /// Whether the question counts what several of the passages are about, and none of them says how many there are: the number

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Synchronization
 import Text
 
 /// A text as the reader looks at it: its words with their stems and shapes, and which sentence each is in.
@@ -28,6 +29,18 @@ struct ReaderText: Sendable {
     let sentenceCount: Int
 
     private static let analyzer = try? TextAnalyzer(AnalyzerOptions(stopWords: .none))
+    /// Analyzers of other languages, by name.
+    private static let others = Mutex<[String: TextAnalyzer]>([:])
+
+    private static func analyzer(of language: TextLanguage) -> TextAnalyzer? {
+        guard language != .english else { return analyzer }
+        return others.withLock { others in
+            if let known = others[language.name] { return known }
+            let made = try? TextAnalyzer(AnalyzerOptions(stopWords: .none, stemmer: language.stemmer))
+            others[language.name] = made
+            return made
+        }
+    }
 
     /// The stems of irregular verbs by their past forms.
     private static let verbs: [String: String] = IrregularVerbs.all.mapValues { base in
@@ -50,7 +63,10 @@ struct ReaderText: Sendable {
         "up", "down", "off", "only", "s", "all", "each", "more", "most", "some", "any", "very", "just", "because",
     ]
 
-    init(_ text: String) {
+    /// - Parameter language: Whose stems and function words are meant. Default: English.
+    init(_ text: String, language: TextLanguage = .english) {
+        let isEnglish = language == .english
+        let functionWords = isEnglish ? Self.functionWords : Set(language.functionWords)
         var text = text
         self.text = text
         let bytes = Array(text.utf8)
@@ -60,7 +76,7 @@ struct ReaderText: Sendable {
         var words: [Word] = []
         var sentence = 0
         text.withUTF8 { buffer in
-            Self.analyzer?.forEachTerm(inUTF8: buffer) { term, range in
+            Self.analyzer(of: language)?.forEachTerm(inUTF8: buffer) { term, range in
                 let own = bytes[range]
                 while sentence + 1 < sentences.count, range.lowerBound >= sentences[sentence].upperBound {
                     sentence += 1
@@ -74,11 +90,13 @@ struct ReaderText: Sendable {
                 }
                 words.append(
                     Word(
-                        stem: Self.verbs[lower] ?? String(decoding: term, as: UTF8.self), lower: lower, utf8: range,
+                        stem: (isEnglish ? Self.verbs[lower] : nil) ?? String(decoding: term, as: UTF8.self),
+                        lower: lower, utf8: range,
                         isCapitalised: (0x41...0x5A).contains(first)
                             || (first > 0x7F && lower != String(decoding: own, as: UTF8.self)),
                         hasDigit: own.contains { (0x30...0x39).contains($0) },
-                        isContent: !Self.functionWords.contains(lower), followsDirectly: direct, sentence: sentence))
+                        isContent: !functionWords.contains(isEnglish ? lower : TextFolding.fold(lower)),
+                        followsDirectly: direct, sentence: sentence))
             }
         }
         self.words = words

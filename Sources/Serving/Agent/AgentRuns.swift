@@ -68,7 +68,7 @@ final class AgentRuns: Sendable {
             }
             // Whoever looks on only when the session runs may miss what its model wrote first.
             let updates = isWatched ? session.updates() : nil
-            let task = Task { [weak self] in
+            let task = Task(executorPreference: AgentThreads.shared) { [weak self] in
                 defer { self?.ended(id, thread) }
                 return try await session.run()
             }
