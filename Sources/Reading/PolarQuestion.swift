@@ -54,7 +54,8 @@ public struct PolarQuestion: Sendable, Hashable {
             let known = forms.openings.union(forms.asking).union(language.functionWords)
             // Function words are shared among neighbours; an asking word or the form of a question counts for its own language.
             let asks = words.contains(where: forms.asking.contains) || Self.isPolar(words, text, forms)
-            let count = words.count { known.contains($0) } * 2 + (asks ? 1 : 0)
+            let hasForm = Self.isInverted(words, forms) || forms.phrases.contains { text.hasPrefix(" " + $0) }
+            let count = (words.count { known.contains($0) } + (hasForm ? 2 : 0)) * 2 + (asks ? 1 : 0)
             if count > best?.count ?? 0 { best = (forms, language, count) }
         }
         guard let best, Self.isPolar(words, text, best.forms) else { return nil }
