@@ -144,6 +144,9 @@ import Text
         ("Was the bridge built in 1932?", "The bridge was built in 1931.", "no"),
         ("Were 12 laptops bought?", "The office bought 15 laptops.", "no"),
         ("Is the tool written in Rust?", "The tool is written in Swift.", "no"),
+        ("Does the club have 90 members?", "The club has 84 members and trains on Tuesdays.", "no"),
+        ("Was the boat built in Bergen?", "The boat is painted dark green. It was built in Gdansk in 1998.", "no"),
+        ("Is the boat painted red?", "The boat is painted dark green.", "no"),
         (
             "Is there a pool in Lisbon?", "There is a pool beside Table Mountain.",
             "There is a pool beside Table Mountain."

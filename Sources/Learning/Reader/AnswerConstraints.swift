@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Reading
+import Text
 
 /// What kind of answer a question cannot have: rules that hold for every corpus and need no training.
 ///
@@ -20,8 +22,27 @@ struct AnswerConstraints {
     /// Whether it asks for a number without saying "how".
     private let asksNumber: Bool
 
+    /// What of the measured dimensions its number may have; empty where it does not say.
+    private let dimensions: Set<MeasuredDimension>
+    /// Whether the passages speak of what is counted, whatever their numbers count.
+    private let isCountedSpokenOf: Bool
+    /// Whether what is counted is itself a unit: "How many euros …".
+    private let countsUnits: Bool
+    /// Whether it asks for when something begins, and when it ends.
+    private let asksStart: Bool
+    private let asksEnd: Bool
+    /// Whether it asks for the time of what happened: "When was …", "When did …".
+    private let asksOnce: Bool
+    private let asksColour: Bool
+    private let asksNationality: Bool
+
     /// What is left of a candidate's probability.
     static let penalty: Float = 0.1
+    /// What is left where no answer to the question can look like that.
+    static let impossibility: Float = 0.01
+
+    /// How a candidate goes with a question.
+    enum Fit: Sendable { case fits, unlikely, impossible }
 
     private static let places: Set<String> = [
         "in", "at", "from", "near", "to", "of", "outside", "around", "within", "into",
@@ -47,6 +68,12 @@ struct AnswerConstraints {
         "autumn", "winter", "christmas", "easter", "today", "tomorrow", "yesterday", "daily", "weekly", "monthly",
         "annually", "yearly", "quarterly",
     ]
+    /// Times that come again.
+    private static let recurring: Set<String> = [
+        "mondays", "tuesdays", "wednesdays", "thursdays", "fridays", "saturdays", "sundays", "weekends", "weekdays",
+        "mornings",
+        "evenings", "daily", "weekly", "monthly", "annually", "yearly", "quarterly",
+    ]
     /// What is asked for by "what" or "which" and may be a number with a unit.
     private static let quantities: Set<String> = [
         "dose", "dosage", "size", "price", "amount", "rate", "temperature", "speed", "distance", "weight", "score",
@@ -58,6 +85,20 @@ struct AnswerConstraints {
         "discount", "deposit", "fine", "penalty", "age", "distances", "sizes", "prices", "rates", "resolution",
         "bandwidth",
         "payload", "thrust", "term", "sum", "charge", "quantity", "measure", "unit", "units", "record", "diameter",
+    ]
+
+    static let colours: Set<String> = [
+        "red", "orange", "yellow", "green", "blue", "indigo", "violet", "purple", "pink", "brown", "black", "white",
+        "grey",
+        "gray", "gold", "golden", "silver", "silvery", "bronze", "copper", "beige", "cream", "ivory", "khaki", "maroon",
+        "crimson", "scarlet", "magenta", "cyan", "turquoise", "teal", "navy", "olive", "lime", "amber", "ochre", "tan",
+        "rust",
+        "rose", "lilac", "lavender", "mauve", "coral", "salmon", "peach", "charcoal", "ruby", "emerald", "azure",
+        "transparent",
+        "colourless", "colorless", "multicoloured", "multicolored", "reddish", "bluish", "greenish", "yellowish",
+        "whitish",
+        "pinkish", "brownish", "greyish", "blonde", "blond", "auburn", "burgundy", "mustard", "plum", "sand", "slate",
+        "jade",
     ]
 
     private static let months: Set<String> = [
@@ -87,10 +128,30 @@ struct AnswerConstraints {
         "free",
     ]
 
-    init(_ question: ReaderQuestion) {
+    /// - Parameter texts: The passages that are read.
+    init(_ question: ReaderQuestion, texts: [ReaderText] = []) {
         self.question = question
+        isCountedSpokenOf =
+            question.counted.first.map { noun in texts.contains { $0.words.contains { $0.stem == noun } } } ?? false
+        countsUnits = question.text.words.contains {
+            ["pounds", "pound"].contains($0.lower) || MeasuredDimension.of(unit: $0.lower) != nil
+        }
+        asksOnce =
+            question.asked == .time && question.text.words.first?.lower == "when"
+            && ["was", "were", "did"].contains(question.text.words.dropFirst().first?.lower ?? "")
+        asksColour = !question.sort.isDisjoint(with: ["colour", "color"])
+        asksNationality = question.text.words.contains { $0.lower == "nationality" }
         let words = Set(question.text.words.map(\.lower))
         let lowers = question.text.words.map(\.lower)
+        asksStart =
+            !words.isDisjoint(with: [
+                "open", "opens", "opened", "start", "starts", "started", "begin", "begins", "began", "earliest", "from",
+            ]) && words.isDisjoint(with: ["until", "till"])
+        asksEnd = !words.isDisjoint(with: [
+            "close", "closes", "closed", "end", "ends", "ended", "finish", "finishes", "finished", "stop", "stops",
+            "until",
+            "latest", "shut", "shuts",
+        ])
         let asksMuch = lowers.indices.dropLast().contains { lowers[$0] == "how" && lowers[$0 + 1] == "much" }
         asksMoney = asksMuch && !words.isDisjoint(with: Self.money)
         let opening = question.text.words.prefix(6).map(\.lower)
@@ -109,6 +170,9 @@ struct AnswerConstraints {
         asksNoQuantity =
             question.asked == .person
             || (question.asked == .thing && words.isDisjoint(with: Self.quantities))
+        var dimensions = question.asked == .count || asksNumber ? MeasuredDimension.asked(lowers) : []
+        if asksMoney { dimensions.insert(.money) }
+        self.dimensions = dimensions
     }
 
     /// The factor of a candidate.
@@ -116,7 +180,87 @@ struct AnswerConstraints {
     /// - Parameters:
     ///   - isTitle: Whether it is the title of one of the passages.
     func factor(_ span: Range<Int>, in text: ReaderText, isTitle: Bool) -> Float {
-        breaks(span, text, isTitle) ? Self.penalty : 1
+        switch fit(span, in: text, isTitle: isTitle) {
+        case .fits: 1
+        case .unlikely: Self.penalty
+        case .impossible: Self.impossibility
+        }
+    }
+
+    /// How a candidate goes with the question's form.
+    func fit(_ span: Range<Int>, in text: ReaderText, isTitle: Bool) -> Fit {
+        if isImpossible(span, text) { return .impossible }
+        return breaks(span, text, isTitle) ? .unlikely : .fits
+    }
+
+    /// Whether no answer to the question looks like that: a name for "when", no number for "how many", a price for "how long",
+    /// what is no colour for a colour, a number of something else where the passages speak of what is counted.
+    private func isImpossible(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        let words = text.words[span]
+        if asksColour {
+            return !words.contains { word in
+                word.lower.split(separator: "-").contains { Self.colours.contains(String($0)) }
+            }
+        }
+        if asksNationality { return !words.contains { Demonyms.isKnown(TextFolding.fold($0.lower)) } }
+        if question.asked == .count || asksNumber {
+            let isFree = question.counted.isEmpty && (dimensions.isEmpty || dimensions.contains(.money))
+            guard
+                words.contains(where: { $0.hasDigit || (Self.saysNumber($0.lower) && ($0.lower != "free" || isFree)) })
+            else { return true }
+            let own = units(at: span, text)
+            if !dimensions.isEmpty, !own.isEmpty, own.isDisjoint(with: dimensions) { return true }
+            // A sum of money counts nothing but money.
+            if !question.counted.isEmpty, !countsUnits, !own.isDisjoint(with: [.money, .share]) { return true }
+            return isCountedSpokenOf && countsOther(span, text)
+        }
+        // What happened once was on no days that come again.
+        if asksOnce, words.allSatisfy({ Self.recurring.contains($0.lower) || !$0.isContent }) { return true }
+        if question.asked == .time, !words.contains(where: { $0.hasDigit || Self.times.contains($0.lower) }) {
+            let isMonth = words.contains { Self.months.contains($0.lower) }
+            return !isMonth && words.allSatisfy { $0.isCapitalised || !$0.isContent }
+        }
+        return false
+    }
+
+    /// What a number's unit measures: the sign before or behind it, or a word of it or right behind it.
+    private func units(at span: Range<Int>, _ text: ReaderText) -> Set<MeasuredDimension> {
+        let words = text.words
+        guard let number = span.first(where: { words[$0].hasDigit || Self.saysNumber(words[$0].lower) }) else {
+            return []
+        }
+        let before = String(decoding: text.bytes[..<words[number].utf8.lowerBound].suffix(3), as: UTF8.self).last
+        if let before, let unit = MeasuredDimension.of(unit: String(before)) { return [unit] }
+        let behind = String(decoding: text.bytes[words[number].utf8.upperBound...].prefix(3), as: UTF8.self).first
+        if let behind, let unit = MeasuredDimension.of(unit: String(behind)) { return [unit] }
+        var place = number + 1
+        while place < words.count, words[place].hasDigit || Self.saysNumber(words[place].lower),
+            place < number + 4
+        {
+            place += 1
+        }
+        guard place < words.count, words[place].sentence == words[number].sentence else { return [] }
+        // Pounds are weight and money.
+        if ["pound", "pounds"].contains(words[place].lower) { return [.mass, .money] }
+        guard let unit = MeasuredDimension.of(unit: words[place].lower) else { return [] }
+        let next = place + 1 < words.count ? words[place + 1].lower : ""
+        if unit == .length, ["h", "per", "an", "s"].contains(next) { return [.speed] }
+        return [unit]
+    }
+
+    /// Whether a number counts something else than the question does: "two crew" where bicycles are counted. Of people texts
+    /// speak in many words.
+    private func countsOther(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        let words = text.words
+        guard let noun = question.counted.first,
+            let number = span.last(where: { words[$0].hasDigit || Self.saysNumber(words[$0].lower) }),
+            number + 1 < words.count
+        else { return false }
+        let next = words[number + 1]
+        guard next.followsDirectly, next.isContent, !next.isCapitalised, !next.hasDigit,
+            MeasuredDimension.of(unit: next.lower) == nil, !question.terms.contains(next.stem)
+        else { return false }
+        return !words.contains { $0.sentence == next.sentence && $0.stem == noun }
     }
 
     private func breaks(_ span: Range<Int>, _ text: ReaderText, _ isTitle: Bool) -> Bool {
@@ -168,6 +312,10 @@ struct AnswerConstraints {
             if asksDate, span.count == 1, span.lowerBound > 0, Self.months.contains(wordBefore) || isDay(wordBefore) {
                 return true
             }
+            if let part = rangePart(span, text) {
+                if asksStart, !asksEnd, part == .end { return true }
+                if asksEnd, !asksStart, part == .start { return true }
+            }
             let isSecond = followsDash(span, text)
             if asksDeath, !asksBirth, !isSecond, precedesDash(span, text) { return true }
             if asksBirth, !asksDeath, isSecond { return true }
@@ -198,6 +346,29 @@ struct AnswerConstraints {
     private static func saysNumber(_ word: String) -> Bool {
         AnswerCandidate.numerals.contains(word) || amounts.contains(word)
             || word.split(separator: "-").contains { AnswerCandidate.numerals.contains(String($0)) }
+    }
+
+    private enum RangePart { case start, end }
+
+    /// Which end of a span of time a candidate is: "from 8:00 to 16:30", "8:00–16:30", "between May and July"; nil for none.
+    private func rangePart(_ span: Range<Int>, _ text: ReaderText) -> RangePart? {
+        let words = text.words
+        func isTime(_ place: Int) -> Bool {
+            words.indices.contains(place)
+                && (words[place].hasDigit || Self.times.contains(words[place].lower)
+                    || (Self.months.contains(words[place].lower) && words[place].isCapitalised))
+        }
+        let middles: Set<String> = ["to", "till", "until", "and"]
+        let before = span.lowerBound > 0 ? words[span.lowerBound - 1].lower : ""
+        let isBehind =
+            (middles.contains(before) && isTime(span.lowerBound - 2))
+            || (followsDash(span, text) && isTime(span.lowerBound - 1))
+        if isBehind { return .end }
+        let behind = span.upperBound < words.count ? words[span.upperBound].lower : ""
+        let isBefore =
+            (middles.contains(behind) && isTime(span.upperBound + 1))
+            || (precedesDash(span, text) && isTime(span.upperBound))
+        return isBefore ? .start : nil
     }
 
     private func isDay(_ word: String) -> Bool {

@@ -68,6 +68,11 @@ struct PolarTerms: Sendable {
         }
         guard isEnglish else { return nil }
         if let opposites = Self.opposites[term], !opposites.isDisjoint(with: stems) { return .opposite }
+        if AnswerConstraints.colours.contains(term),
+            sentence.contains(where: { AnswerConstraints.colours.contains($0.lower) })
+        {
+            return .opposite
+        }
         for cycle in CalendarCycle.allCases {
             guard let place = cycle.place(of: term) else { continue }
             let named = cycle.places(in: spoken())

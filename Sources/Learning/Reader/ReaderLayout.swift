@@ -16,6 +16,8 @@ struct ReaderLayout: Sendable {
         var key: String
         /// What the question's form leaves of its probability.
         var factor: Float = 1
+        /// Whether no answer to the question can look like that.
+        var isImpossible: Bool { factor <= AnswerConstraints.impossibility }
         /// How much of the question its sentence and its passage hold, 0 to 1.
         var sentenceCover: Float = 0
         var passageCover: Float = 0
@@ -78,7 +80,7 @@ struct ReaderLayout: Sendable {
         let codes = CodeMatch(asked: asked.codes, texts: texts)
         lacksCodes = codes.lacksAll
         let features = AnswerFeatures(asked, titles: titles, texts: analysed)
-        let constraints = AnswerConstraints(asked)
+        let constraints = AnswerConstraints(asked, texts: analysed)
         let titleKeys = Set(titles.map { TitleNormalizer.key(for: $0) })
         var start = 0
         var pairs: [TokenPair] = []

@@ -68,14 +68,19 @@ extension ReaderLayout {
                 word.isContent && (word.hasDigit || (word.isCapitalised && place > 0))
             }.map(\.element.stem))
         let polarity = PolarTerms(asked)
+        let asksNumber = asked.text.words.contains(where: \.hasDigit)
         var best: (sentence: ReaderSentence, value: Float)?
         for (passage, text) in analysed.enumerated() {
             let title = Set(ReaderText(titles[passage], language: asked.language).words.map(\.stem))
             let namesHere = names.intersection(text.words.map(\.stem))
             let titleBytes = titles[passage].isEmpty ? 0 : titles[passage].utf8.count + 2
+            var before: Set<String> = []
             for (_, words) in Dictionary(grouping: text.words, by: \.sentence).sorted(by: { $0.key < $1.key }) {
                 let own = words.filter { $0.utf8.lowerBound >= titleBytes }
                 guard let first = own.first, let last = own.last else { continue }
+                // "It was built in 1998" speaks of what the sentence before it speaks of.
+                let referred = Self.references.contains(first.lower) ? before : []
+                before = Set(own.map(\.stem)).union(referred)
                 let stems = Set(own.map(\.stem)).union(title)
                 var cover: Float = 0
                 var missing: Set<String> = []
@@ -91,7 +96,7 @@ extension ReaderLayout {
                     {
                         cover += weight
                         if meeting == .opposite { isTurned.toggle() }
-                    } else if isYesNo, namesHere.contains(term) {
+                    } else if isYesNo, namesHere.contains(term) || referred.contains(term) {
                         cover += Self.impliedShare * weight
                     } else {
                         missing.insert(term)
@@ -102,7 +107,13 @@ extension ReaderLayout {
                 let isNegated = own.indices.contains { place in
                     isNegation(own[place].lower) && Self.bears(place, on: own, terms: asked.terms, text: text)
                 }
-                let bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
+                var bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
+                // Of two that say as much with their title's help the one that says it itself, and that has a number where one
+                // is asked about.
+                let ownStems = Set(own.map(\.stem))
+                bonus +=
+                    Self.ownShare * zip(terms, weights).reduce(0) { ownStems.contains($1.0) ? $0 + $1.1 : $0 } / all
+                if isYesNo, asksNumber, own.contains(where: \.hasDigit) { bonus += Self.ownShare }
                 guard cover > 0, cover + bonus > best?.value ?? 0 else { continue }
                 let utf8 = first.utf8.lowerBound..<last.utf8.upperBound
                 let spoken = String(decoding: text.bytes[utf8], as: UTF8.self)
@@ -116,6 +127,14 @@ extension ReaderLayout {
         }
         return best?.sentence
     }
+
+    /// First words of sentences that take up what the one before speaks of.
+    private static let references: Set<String> = [
+        "it", "he", "she", "they", "its", "his", "her", "their", "this", "these", "both",
+    ]
+
+    /// What it counts for that a sentence says something without its title.
+    private static let ownShare: Float = 0.05
 
     /// What a name counts for in a sentence whose passage has it elsewhere.
     private static let impliedShare: Float = 0.8

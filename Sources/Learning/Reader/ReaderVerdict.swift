@@ -27,6 +27,12 @@ extension ReaderLayout {
         return isDenied == sentence.isNegated ? yes : no
     }
 
+    /// Whether an answer is a verdict that rests on a sentence.
+    func isSaid(_ answer: String) -> Bool {
+        guard isYesNo, !comparesTwo, let sentence = bestSentence() else { return false }
+        return verdict(sentence) == answer
+    }
+
     /// Whether a sentence says all that the question does but for one name or number, and has another in its place: behind the
     /// same two words ("written in Swift" for "written in Rust"), or of the same unit ("24 beds" for "30 beds", "£3" for "£4").
     private func hasAnother(_ sentence: ReaderSentence, for open: [Int]) -> Bool {

@@ -28,6 +28,9 @@ public struct SpanAnswer: Sendable, Hashable {
     public var isAnswerable = true
     /// Whether the passages hold a content word of the question; without one they are only what the search put first.
     var sharesWords = true
+    /// Whether a sentence says it in nearly the question's own words, or it has the pattern that is asked for: then it is there,
+    /// however sure the reader is of it.
+    var isSaid = false
     /// The question's content words: what was looked for.
     public var sought: [String] = []
     /// What the reading says of itself, by name: what a confidence is fitted on.
@@ -121,6 +124,7 @@ public struct SpanReader: Sendable {
             compared = judged(compared, (compared.text, signs.place, max(signs.score, compared.score)), reading, layout)
             return compared
         }
+        if given == nil, let patterned = patterned(QuestionForm.core(question), reading, layout) { return patterned }
         let found = given.map { Self.given($0, reading, layout) } ?? Self.best(reading, layout)
         guard let place = found.place else {
             return judged(
@@ -137,7 +141,7 @@ public struct SpanReader: Sendable {
     }
 
     /// An answer with how sure the reader may be of it.
-    private func judged(
+    func judged(
         _ answer: SpanAnswer, _ found: (text: String, place: ReaderLayout.Place?, score: Double), _ reading: Reading,
         _ layout: ReaderLayout
     ) -> SpanAnswer {
@@ -149,8 +153,9 @@ public struct SpanReader: Sendable {
         {
             answer.sharesWords = false
         }
-        if layout.countsPassages() { answer.sharesWords = false }
+        if layout.countsPassages() || found.place?.isImpossible == true { answer.sharesWords = false }
         answer.signs = ReaderConfidence.signs(reading, layout, found)
+        answer.isSaid = answer.isSaid || layout.isSaid(found.text)
         return judged(answer)
     }
 
@@ -161,7 +166,7 @@ public struct SpanReader: Sendable {
         guard let confidence else { return answer }
         let judged = confidence.probabilities(answer.signs)
         answer.confidence = judged.correct
-        answer.isAnswerable = answer.sharesWords && confidence.holds(answer.signs)
+        answer.isAnswerable = answer.sharesWords && (answer.isSaid || confidence.holds(answer.signs))
         return answer
     }
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a number can measure, by its unit.
+public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
+    case time, length, mass, speed, temperature, money, share
+
+    /// What a question for a number measures, by its words in lower case: "how old", "how heavy", "the speed of"; empty where it
+    /// does not say.
+    public static func asked(_ words: [String]) -> Set<MeasuredDimension> {
+        for index in words.indices.dropLast() where words[index] == "how" {
+            switch words[index + 1] {
+            case "old", "soon": return [.time]
+            case "long": return [.time, .length]
+            case "far", "tall", "high", "deep", "wide", "thick": return [.length]
+            case "heavy": return [.mass]
+            case "fast": return [.speed, .time]
+            case "hot", "cold", "warm": return [.temperature]
+            case "much" where words.contains("weigh") || words.contains("weight"): return [.mass]
+            default: break
+            }
+        }
+        for index in words.indices.dropLast() where ["of", "for", "per"].contains(words[index + 1]) {
+            switch words[index] {
+            case "speed", "velocity": return [.speed]
+            case "weight", "mass": return [.mass]
+            case "height", "length", "width", "depth", "distance", "diameter", "altitude", "elevation":
+                return [.length]
+            case "temperature": return [.temperature]
+            case "price", "cost", "fee", "fare", "rent", "salary", "wage", "budget", "deposit", "prices", "fees":
+                return [.money]
+            case "percentage": return [.share]
+            case "age", "duration": return [.time]
+            default: break
+            }
+        }
+        return []
+    }
+
+    /// The dimension of a word or a sign that stands at a number; nil for what is no unit. "m" and the like are lower case.
+    public static func of(unit: String) -> MeasuredDimension? { units[unit] }
+
+    private static let units: [String: MeasuredDimension] = {
+        let lists: [(MeasuredDimension, String)] = [
+            (
+                .time,
+                """
+                second seconds sec secs minute minutes min mins hour hours hr hrs day days week weeks fortnight fortnights \
+                month months year years decade decades century centuries ms yrs yr
+                """
+            ),
+            (
+                .length,
+                """
+                mm cm m km metre metres meter meters kilometre kilometres kilometer kilometers centimetres centimeters \
+                millimetres millimeters mile miles foot feet ft inch inches yard yards
+                """
+            ),
+            (.mass, "g kg mg gram grams kilogram kilograms kilo kilos tonne tonnes ton tons lb lbs ounce ounces oz"),
+            (.speed, "mph kmh kph knot knots"), (.temperature, "° degrees degree celsius fahrenheit kelvin"),
+            (
+                .money,
+                """
+                £ $ € ¥ euro euros eur gbp dollar dollars usd cent cents pence penny franc francs chf yen krone kroner sek nok \
+                dkk yuan rupee rupees zloty quid
+                """
+            ),
+            (.share, "% percent"),
+        ]
+        var units: [String: MeasuredDimension] = [:]
+        for (dimension, list) in lists {
+            for unit in list.split(separator: " ") { units[String(unit)] = dimension }
+        }
+        return units
+    }()
+}
