@@ -9,9 +9,10 @@ public enum Demonyms {
     /// Whether a word, folded, is a country or what is from one; codes are none.
     public static func isKnown(_ word: String) -> Bool { table[word] != nil || names.contains(word) }
 
-    private static let names = Set(table.values.joined().flatMap { $0.split(separator: " ") }.map(String.init).filter {
-        $0.count > 3 && !["great", "united", "kingdom", "states", "south", "north", "new"].contains($0)
-    })
+    private static let names = Set(
+        table.values.joined().flatMap { $0.split(separator: " ") }.map(String.init).filter {
+            $0.count > 3 && !["great", "united", "kingdom", "states", "south", "north", "new"].contains($0)
+        })
 
     private static let table: [String: [String]] = {
         var table: [String: [String]] = [:]
