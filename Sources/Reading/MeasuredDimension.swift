@@ -2,7 +2,7 @@
 
 /// What a number can measure, by its unit.
 public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
-    case time, length, mass, speed, temperature, money, share
+    case time, length, mass, speed, temperature, money, share, data, power, volume
 
     /// What a question for a number measures, by its words in lower case: "how old", "how heavy", "the speed of"; empty where it
     /// does not say.
@@ -64,7 +64,9 @@ public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
                 dkk yuan rupee rupees zloty quid
                 """
             ),
-            (.share, "% percent"),
+            (.share, "% percent"), (.data, "kb mb gb tb kib mib gib tib byte bytes bit bits"),
+            (.power, "w kw mw gw watt watts kilowatts megawatts kwh mwh"),
+            (.volume, "l ml cl litre litres liter liters gallon gallons"),
         ]
         var units: [String: MeasuredDimension] = [:]
         for (dimension, list) in lists {

@@ -163,6 +163,38 @@ import Text
         #expect(answer(question, [("Rules", text)]) == expected)
     }
 
+    /// Of a sentence that says the same of several things the clause with the question's words is meant.
+    @Test(arguments: [
+        ("What is the allowance abroad?", "The allowance is 28 euros in Germany and 40 euros abroad.", ["28"], ["40"]),
+        ("What is the allowance in Germany?", "The allowance is 28 euros in Germany and 40 euros abroad.", [], ["28"]),
+        (
+            "How many desks are in Leipzig?", "The Hanover office has 120 desks, the Leipzig office 45 desks.", ["120"],
+            ["45"]
+        ),
+        (
+            "How many desks are in Hanover?", "The Hanover office has 120 desks, the Leipzig office 45 desks.", ["45"],
+            ["120"]
+        ),
+        (
+            "Where is the head office?", "The head office is in Hanover, the second office in Leipzig.", ["Leipzig"],
+            ["Hanover"]
+        ),
+        ("Who leads the south team?", "Ana leads the north team and Ben the south team.", ["Ana"], ["Ben"]),
+        ("Who leads the team?", "Ana and Ben lead the team.", [], ["Ana", "Ben"]),
+    ]) func theClauseOfTheQuestionIsMeant(_ question: String, _ text: String, _ passed: [String], _ kept: [String]) {
+        let asked = ReaderQuestion(question)
+        let words = ReaderText(text)
+        let spans = words.words.indices.filter {
+            words.words[$0].hasDigit
+                || (words.words[$0].isCapitalised && !["The"].contains(words.text(of: $0..<($0 + 1)))
+                    && !asked.terms.contains(words.words[$0].stem))
+        }.filter { words.words[$0].hasDigit || !words.words.contains(where: \.hasDigit) }.map { $0..<($0 + 1) }
+        let found = ReaderClauses.passedOver(spans, in: words, terms: asked.terms)
+        let over = Set(found.map { words.text(of: $0) })
+        #expect(Set(passed).isSubset(of: over))
+        #expect(over.isDisjoint(with: kept))
+    }
+
     /// Numbers stay whole, a column's name and the question's own words are no answers, and a cost is no length.
     @Test(arguments: [
         ("Until when can you check in?", "Check in until 22:00.", "22:00"),

@@ -26,6 +26,8 @@ struct AnswerConstraints {
     private let dimensions: Set<MeasuredDimension>
     /// Whether the passages speak of what is counted, whatever their numbers count.
     private let isCountedSpokenOf: Bool
+    /// Names of the question with the word behind each: "Hanover" before "office".
+    private let namedSorts: [(name: String, sort: String)]
     /// Whether what is counted is itself a unit: "How many euros …".
     private let countsUnits: Bool
     /// Whether it asks for when something begins, and when it ends.
@@ -131,6 +133,13 @@ struct AnswerConstraints {
     /// - Parameter texts: The passages that are read.
     init(_ question: ReaderQuestion, texts: [ReaderText] = []) {
         self.question = question
+        let all = question.text.words
+        namedSorts = all.indices.dropFirst().dropLast().compactMap { place in
+            all[place].isCapitalised && all[place].isContent && !all[place + 1].isCapitalised
+                && all[place + 1].isContent
+                && all[place + 1].followsDirectly && !all[place - 1].isCapitalised
+                ? (all[place].stem, all[place + 1].stem) : nil
+        }
         isCountedSpokenOf =
             question.counted.first.map { noun in texts.contains { $0.words.contains { $0.stem == noun } } } ?? false
         countsUnits = question.text.words.contains {
@@ -189,7 +198,7 @@ struct AnswerConstraints {
 
     /// How a candidate goes with the question's form.
     func fit(_ span: Range<Int>, in text: ReaderText, isTitle: Bool) -> Fit {
-        if isImpossible(span, text) { return .impossible }
+        if isImpossible(span, text) || isOfAnother(span, text) { return .impossible }
         return breaks(span, text, isTitle) ? .unlikely : .fits
     }
 
@@ -210,8 +219,8 @@ struct AnswerConstraints {
             else { return true }
             let own = units(at: span, text)
             if !dimensions.isEmpty, !own.isEmpty, own.isDisjoint(with: dimensions) { return true }
-            // A sum of money counts nothing but money.
-            if !question.counted.isEmpty, !countsUnits, !own.isDisjoint(with: [.money, .share]) { return true }
+            // A measured number counts nothing but its unit.
+            if !question.counted.isEmpty, !countsUnits, !own.isEmpty { return true }
             return isCountedSpokenOf && countsOther(span, text)
         }
         // What happened once was on no days that come again.
@@ -221,6 +230,26 @@ struct AnswerConstraints {
             return !isMonth && words.allSatisfy { $0.isCapitalised || !$0.isContent }
         }
         return false
+    }
+
+    /// Whether the sentence speaks of another thing of the same sort: of the "Leipzig office" where the question is about the
+    /// "Hanover office".
+    private func isOfAnother(_ span: Range<Int>, _ text: ReaderText) -> Bool {
+        guard !namedSorts.isEmpty, let first = text.words.indices.contains(span.lowerBound) ? span.lowerBound : nil
+        else {
+            return false
+        }
+        let sentence = text.words[first].sentence
+        let low = text.words[..<first].lastIndex { $0.sentence != sentence }.map { $0 + 1 } ?? 0
+        let high = text.words[first...].firstIndex { $0.sentence != sentence } ?? text.words.count
+        let stems = Set(text.words[low..<high].map(\.stem))
+        return namedSorts.contains { named in
+            !stems.contains(named.name)
+                && (low..<max(low, high - 1)).contains { place in
+                    text.words[place + 1].stem == named.sort && text.words[place].isCapitalised && place > low
+                        && text.words[place].isContent && text.words[place + 1].followsDirectly && !span.contains(place)
+                }
+        }
     }
 
     /// What a number's unit measures: the sign before or behind it, or a word of it or right behind it.

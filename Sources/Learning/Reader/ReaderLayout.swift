@@ -55,6 +55,29 @@ struct ReaderLayout: Sendable {
     let passages: [Range<Int>]
     let questions: [Range<Int>]
 
+    /// Reduces the answers of sentences that say the same of several things, but for the one that the question means.
+    private static func weighClauses(_ places: inout [Place], _ texts: [ReaderText], _ asked: ReaderQuestion) {
+        guard [.count, .time, .place, .person].contains(asked.asked) || !asked.sort.isEmpty else { return }
+        let spans = places.map { texts[$0.passage].words(in: $0.utf8) }
+        for (passage, text) in texts.enumerated() {
+            for hasDigit in [true, false] {
+                let own = places.indices.filter { index in
+                    guard places[index].passage == passage, places[index].factor >= 1, let span = spans[index] else {
+                        return false
+                    }
+                    let words = text.words[span]
+                    return hasDigit
+                        ? words.contains(where: \.hasDigit)
+                        : words.allSatisfy { $0.isCapitalised } && !words.contains { asked.terms.contains($0.stem) }
+                }
+                let passed = ReaderClauses.passedOver(own.compactMap { spans[$0] }, in: text, terms: asked.terms)
+                for index in own where spans[index].map(passed.contains) == true {
+                    places[index].factor *= AnswerConstraints.penalty
+                }
+            }
+        }
+    }
+
     /// How many tokens on each side of a candidate are its surroundings.
     private static let reach = 8
 
@@ -119,6 +142,7 @@ struct ReaderLayout: Sendable {
                 for index in places.indices where !isOption[index] { places[index].factor *= AnswerConstraints.penalty }
             }
         }
+        Self.weighClauses(&places, analysed, asked)
         self.places = places
         self.texts = texts
         isYesNo = asked.isYesNo

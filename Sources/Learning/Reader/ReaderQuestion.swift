@@ -99,6 +99,11 @@ struct ReaderQuestion: Sendable {
             lowers.first == "why"
             || (lowers.first == "how"
                 && ["do", "does", "did", "can", "could", "should", "to", "is", "are"].contains(second))
+            || (lowers.first == "what"
+                && (["happens", "happened"].contains(second)
+                    || (lowers.last == "do" && ["should", "must", "do", "can", "shall"].contains(second))
+                    || lowers.dropFirst().starts(with: ["should", "i", "do"])
+                    || lowers.dropFirst().starts(with: ["do", "i", "do"])))
         // A question of several parts is no matter of one sentence.
         comparesTwo =
             !set.isDisjoint(with: ["both", "same", "either", "neither", "also", "while", "whereas", "compared", "than"])
