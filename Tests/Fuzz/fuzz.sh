@@ -97,7 +97,7 @@ for name in $targets; do
     fi
     echo "== $name for $seconds s"
     FORAGE_FUZZ=$name ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 nice -n 10 "$program" "$corpus" \
-        -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2000 -max_len=65536 -verbosity=0 -print_final_stats=1 \
+        -max_total_time="$seconds" -timeout=20 -report_slow_units=100 -rss_limit_mb=2000 -max_len=65536 -verbosity=0 -print_final_stats=1 \
         -artifact_prefix="$out/failures/$name-" 2>&1 | grep -E "stat::(number_of_executed|average|peak|new)|ERROR|SUMMARY|Fatal|precondition" \
         || true
     if compgen -G "$out/failures/$name-*" > /dev/null; then

@@ -86,7 +86,10 @@ struct AnswerConstraints {
         "budget", "number", "level", "ratio", "value", "proportion", "fraction", "concentration", "voltage", "salary",
         "discount", "deposit", "fine", "penalty", "age", "distances", "sizes", "prices", "rates", "resolution",
         "bandwidth",
-        "payload", "thrust", "term", "sum", "charge", "quantity", "measure", "unit", "units", "record", "diameter",
+        "payload", "thrust", "term", "sum", "charge", "quantity", "allowance", "bonus", "pension", "grant", "subsidy",
+        "tax", "toll", "premium", "refund",
+        "income", "revenue", "turnover", "profit", "loss", "total", "wage", "rent", "fare", "count", "supplement",
+        "surcharge", "measure", "unit", "units", "record", "diameter",
     ]
 
     static let colours: Set<String> = [
@@ -289,7 +292,10 @@ struct AnswerConstraints {
         guard next.followsDirectly, next.isContent, !next.isCapitalised, !next.hasDigit,
             MeasuredDimension.of(unit: next.lower) == nil, !question.terms.contains(next.stem)
         else { return false }
-        return !words.contains { $0.sentence == next.sentence && $0.stem == noun }
+        // The sentence may count both: what is meant stands right behind its own number.
+        let counted = words.indices.filter { words[$0].sentence == next.sentence && words[$0].stem == noun }
+        return counted.isEmpty
+            || counted.contains { $0 > 0 && (words[$0 - 1].hasDigit || Self.saysNumber(words[$0 - 1].lower)) }
     }
 
     private func breaks(_ span: Range<Int>, _ text: ReaderText, _ isTitle: Bool) -> Bool {

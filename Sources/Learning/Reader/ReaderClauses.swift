@@ -15,11 +15,14 @@ struct ReaderClauses {
     ///   - terms: The stems of the question's content words.
     static func passedOver(_ spans: [Range<Int>], in text: ReaderText, terms: Set<String>) -> Set<Range<Int>> {
         var result: Set<Range<Int>> = []
-        for (_, own) in Dictionary(grouping: Set(spans), by: { text.words[$0.lowerBound].sentence }) {
+        // What reaches over a joint is several answers at once.
+        let single = Set(spans.filter { span in !text.words[span].contains { joints.contains($0.lower) } })
+        for (_, own) in Dictionary(grouping: single, by: { text.words[$0.lowerBound].sentence }) {
             let clauses = Self.clauses(of: Set(own), text)
             // "Ana and Ben lead the team": where a part is nothing but a name, names are listed.
+            let isNumber = own.contains { text.words[$0].contains(where: \.hasDigit) }
             let saysMore = clauses.allSatisfy { clause in
-                clause.contains { place in text.words[place].isContent && !own.contains { $0.contains(place) } }
+                text.words[clause].contains { $0.isContent && !(isNumber ? $0.hasDigit : $0.isCapitalised) }
             }
             guard clauses.count > 1, saysMore else { continue }
             let first = clauses[0]

@@ -55,6 +55,9 @@ struct ReaderLayout: Sendable {
     let passages: [Range<Int>]
     let questions: [Range<Int>]
 
+    /// What is left of an answer whose clause is not the one that is meant.
+    private static let passedOver: Float = 0.02
+
     /// Reduces the answers of sentences that say the same of several things, but for the one that the question means.
     private static func weighClauses(_ places: inout [Place], _ texts: [ReaderText], _ asked: ReaderQuestion) {
         guard [.count, .time, .place, .person].contains(asked.asked) || !asked.sort.isEmpty else { return }
@@ -62,7 +65,7 @@ struct ReaderLayout: Sendable {
         for (passage, text) in texts.enumerated() {
             for hasDigit in [true, false] {
                 let own = places.indices.filter { index in
-                    guard places[index].passage == passage, places[index].factor >= 1, let span = spans[index] else {
+                    guard places[index].passage == passage, !places[index].isImpossible, let span = spans[index] else {
                         return false
                     }
                     let words = text.words[span]
@@ -72,7 +75,7 @@ struct ReaderLayout: Sendable {
                 }
                 let passed = ReaderClauses.passedOver(own.compactMap { spans[$0] }, in: text, terms: asked.terms)
                 for index in own where spans[index].map(passed.contains) == true {
-                    places[index].factor *= AnswerConstraints.penalty
+                    places[index].factor *= Self.passedOver
                 }
             }
         }
