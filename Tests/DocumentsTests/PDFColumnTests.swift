@@ -27,7 +27,7 @@ struct PDFColumnTests {
     ]
 
     /// Two columns on one grid of lines with a narrow gap: poppler gives each line of both as one.
-    @Test(arguments: [250, 262]) func columnsAreReadOneAfterTheOther(_ edge: Int) throws {
+    @Test(arguments: [256, 262]) func columnsAreReadOneAfterTheOther(_ edge: Int) throws {
         let page =
             [PlacedText(150, 760, "Rules of the winter ferry", size: 16)] + column(60, 720, left)
             + column(edge, 720, right) + [

@@ -34,7 +34,7 @@ struct RichTextTests {
             {\listtext\pard\plain 1.\tab}\pard\ls1 Weigh each sack.\par
             {\listtext\pard\plain 2.\tab}\pard\ls1 Write a slip.\par
             {\pntext\pard\plain\f3\'b7\tab}{\*\pn\pnlvlblt{\pntxtb\'b7}}\pard Keep bins shut.\par
-            \pard\ls1\ilvl0 {\listtext	\uc0\u8226 	}Air the loft.\
+            \pard\ls1\ilvl0 {\listtext	\uc0\u8226 	}Air the loft.\par
             """#
         ).text
         #expect(text == "Rules:\n\n1. Weigh each sack.\n2. Write a slip.\n- Keep bins shut.\n- Air the loft.")
@@ -59,7 +59,7 @@ struct RichTextTests {
         let document = try document(
             #"""
             {\info{\title Store rules}{\author Ines}{\creatim\yr2021\mo3\dy4\hr10}}{\stylesheet{\s1 heading 1;}}
-            {\header Council paper 12\par}{\footer Page {\field{\*\fldinst PAGE}{\fldrslt 1}}\par}
+            {\header Council paper on barley\par}{\footer Page {\field{\*\fldinst PAGE}{\fldrslt 1}}\par}
             See {\field{\*\fldinst { HYPERLINK "https://example.org/?a=1" }}{\fldrslt {\ul the minutes}}} and
              {\field{\*\fldinst HYPERLINK "https://example.org/b"}{\fldrslt }}.{\footnote Counted in March.}{\*\annotation Ask Ada.}
             {\v hidden}{\deleted removed}{\pict\pngblip 89504e47}{\*\shppict{\pict 00}}{\*\unknown gone}\par
@@ -68,7 +68,7 @@ struct RichTextTests {
         #expect(document.metadata["author"] == "Ines" && document.metadata["created"] == "2021-03-04")
         #expect(
             document.text
-                == "See the minutes and https://example.org/b.\n\nCounted in March.\nAsk Ada.\nCouncil paper 12")
+                == "See the minutes and https://example.org/b.\n\nCounted in March.\nAsk Ada.\nCouncil paper on barley")
     }
 
     /// A file that ends early gives what it has, and says so.
