@@ -91,22 +91,6 @@ import Testing
         }
     }
 
-    @Test func richTextKeepsWhatUnrtfWouldLose() throws {
-        let text = #"{\rtf1\ansi\uc1 K\u246?ln, \u352\'8akoda, {\uc0 \u233 t\u233 } \u-10179?\u-8704? end}"#
-        let plain = RichText.withHexReplacements(Array(text.utf8))
-        #expect(
-            String(decoding: plain, as: UTF8.self)
-                == #"{\rtf1\ansi\uc1 K\u246\'3fln, \u352\'3fkoda, {\uc0 \u233\'3ft\u233\'3f} \u-10179\'3f\u-8704\'3f end}"#
-        )
-        #expect(RichText.joined("a&#55357;&#56832;b&#233;&#55357;") == "a&#128512;b&#233;&#55357;")
-        for cut in 0..<text.utf8.count { _ = RichText.withHexReplacements(Array(text.utf8.prefix(cut))) }
-        guard ExternalProgram.find("unrtf") != nil else {
-            #expect(throws: DocumentError.self) { try read(text, name: "a.rtf") }
-            return
-        }
-        #expect(try read(text, name: "a.rtf").documents.first?.text == "Köln, Škoda, été 😀 end")
-    }
-
     // After readmeio/rdme #1492: front matter of files saved on Windows.
     @Test(arguments: ["\n", "\r\n"], ["", "\u{FEFF}"]) func markdownFromAnySystem(_ end: String, _ mark: String) throws
     {

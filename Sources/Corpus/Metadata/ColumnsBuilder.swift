@@ -58,6 +58,7 @@ final class ColumnsBuilder {
         // A declared field is there for filters to name, also while no document has it.
         for name in declared.keys.sorted() where indexes[name] == nil { columns.append((name, RawColumn())) }
         let decimals = decimalsBeside(documentCount: documentCount)
+        orderDates()
         for index in columns.indices.sorted(by: { columns[$0].name < columns[$1].name }) {
             let name = columns[index].name
             // What held empty lists only, beside objects with members, is no field.
@@ -118,6 +119,22 @@ final class ColumnsBuilder {
             if commas > 0, commas * 2 > documents.count { decimals[index] = .comma }
         }
         return decimals
+    }
+
+    /// Says of columns of dates such as `03/04/2024` which of day and month is first, where other dates of the same documents
+    /// say so and no two of them differ.
+    private func orderDates() {
+        let dates = columns.map { $0.raw.slashedDates() }
+        for (index, own) in dates.enumerated() where own.any && !own.dayFirst && !own.monthFirst {
+            let documents = Set(columns[index].raw.documents)
+            let beside = dates.indices.filter { other in
+                guard dates[other].dayFirst || dates[other].monthFirst else { return false }
+                let shared = columns[other].raw.documents.count { documents.contains($0) }
+                return shared * 2 > columns[other].raw.documents.count
+            }
+            let (days, months) = (beside.contains { dates[$0].dayFirst }, beside.contains { dates[$0].monthFirst })
+            if days != months { columns[index].raw.orderBeside = days ? .dayFirst : .monthFirst }
+        }
     }
 
     /// Values that a field's type does not have: how many, and a few of them.

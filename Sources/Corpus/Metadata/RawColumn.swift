@@ -25,6 +25,8 @@ struct RawColumn {
     private(set) var codes: [UInt32] = []
     /// Whether some document has a list.
     private(set) var hasLists = false
+    /// The order of the dates in the columns beside this one, for dates of its own that tell none.
+    var orderBeside: DateOrder?
 
     /// - Parameter inList: whether the value is one of several that the document may have.
     mutating func add(_ value: JSONValue, document: Int, inList: Bool = false) {
@@ -302,14 +304,23 @@ struct RawColumn {
     }
 
     /// Whether dates with slashes have their day or their month first: what their values leave open to only one of them.
-    private func dateOrder() -> DateOrder? {
-        var (dayFirst, monthFirst) = (false, false)
+    private func dateOrder() -> DateOrder? { ownOrder ?? orderBeside }
+
+    private var ownOrder: DateOrder? {
+        let found = slashedDates()
+        return found.dayFirst == found.monthFirst ? nil : found.dayFirst ? .dayFirst : .monthFirst
+    }
+
+    /// Whether there are dates with slashes, and whether some have a number above 12 in the place of the day or month.
+    func slashedDates() -> (any: Bool, dayFirst: Bool, monthFirst: Bool) {
+        var found = (any: false, dayFirst: false, monthFirst: false)
         for index in 0..<interner.count {
             guard case .text(let text) = value(index), let parts = DateParser.slashed(text) else { continue }
-            if parts.first > 12 { dayFirst = true }
-            if parts.second > 12 { monthFirst = true }
+            found.any = true
+            if parts.first > 12 { found.dayFirst = true }
+            if parts.second > 12 { found.monthFirst = true }
         }
-        return dayFirst == monthFirst ? nil : dayFirst ? .dayFirst : .monthFirst
+        return found
     }
 
     static func text(_ value: Value) -> String {

@@ -55,10 +55,13 @@ enum OfficeDocument {
         var start = 0
         var style = ""
         var (isContinued, columns) = (false, 1)
+        var (isRun, isHidden) = (false, false)
         while let event = reader.next() {
             switch event {
             case .start(let name, let isEmpty):
                 switch name {
+                case "r": (isRun, isHidden) = (true, false)
+                case "vanish": isHidden = isRun && !["0", "false", "off"].contains(reader.attribute("val"))
                 case "p":
                     text.breakLine()
                     start = text.builder.count
@@ -82,6 +85,7 @@ enum OfficeDocument {
                     (isContinued, columns) = (false, 1)
                 // What is shown where the first choice cannot be is the same again; field codes are no text.
                 case "Fallback", "instrText", "delText": if !isEmpty { _ = reader.content() }
+                case "t" where isHidden: if !isEmpty { _ = reader.content() }
                 case "t": if !isEmpty { text.append(reader.content(keepingSpace: true)) }
                 case "docPr": break
                 default: break
@@ -95,6 +99,7 @@ enum OfficeDocument {
                     let isHeading = plain.hasPrefix("heading") || plain == "title"
                     if heading == nil, isHeading, !written.isEmpty { heading = written }
                     text.breakLine(isHeading || !plain.hasPrefix("list") ? 2 : 1)
+                case "r": (isRun, isHidden) = (false, false)
                 case "num": text.append("/")
                 case "tc":
                     text.endCell(repeatingAbove: isContinued, columns: columns)

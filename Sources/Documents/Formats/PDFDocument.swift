@@ -58,10 +58,8 @@ struct PDFDocument: ~Copyable {
                 + extra.reduce(0) { $0 + $1.utf8.count + 1 }
         }
 
-        func lines(without places: Set<Int> = []) -> [String] {
-            guard var layout else { return extra }
-            layout.remove(places)
-            return layout.lines() + extra
+        func lines(without places: Set<Int> = [], heads: Set<Int> = []) -> [String] {
+            (layout?.lines(without: places, heads: heads) ?? []) + extra
         }
     }
 
@@ -91,7 +89,7 @@ struct PDFDocument: ~Copyable {
         }
         try recognise(&pages, notes: &notes)
         let heads = RunningHeads(pages.map(\.layout))
-        let lines = pages.indices.map { pages[$0].lines(without: heads.repeated[$0]) }
+        let lines = pages.indices.map { pages[$0].lines(without: heads.repeated[$0], heads: heads.all[$0]) }
         let text = Self.joined(lines)
         guard text.unicodeScalars.contains(where: { $0.properties.isAlphabetic || $0.properties.numericType != nil })
         else { throw DocumentError("the PDF has no text") }
@@ -206,7 +204,8 @@ struct PDFDocument: ~Copyable {
         notes.append("\(read) of \(pages.count) pages read by OCR")
     }
 
-    /// The pages with their lines joined, words that a line's end divides made whole, and U+000C between pages.
+    /// The pages with their lines joined, words that a line's end divides made whole, also over columns and pages, and U+000C
+    /// between pages.
     private static func joined(_ pages: [[String]]) -> String {
         var hyphenated: Set<String> = []
         for line in pages.lazy.joined() where line.contains("-") {
@@ -214,23 +213,42 @@ struct PDFDocument: ~Copyable {
                 hyphenated.insert(word.lowercased())
             }
         }
-        return pages.map { page in
+        var texts: [String] = []
+        for page in pages {
             var text = ""
+            /// The blank lines above the next line.
+            var gap = ""
             for line in page {
-                if text.hasSuffix("-"), let first = line.unicodeScalars.first, first.properties.isLowercase,
-                    text.unicodeScalars.dropLast().last?.properties.isLowercase == true
-                {
-                    let start = text.split(separator: " ").last.map(String.init) ?? ""
-                    let rest = line.prefix { $0 != " " }
-                    // A word that is written with its hyphen elsewhere keeps it.
-                    if !hyphenated.contains((start + rest).lowercased()) { text.removeLast() }
-                    text += line
+                if line.isEmpty {
+                    if !text.isEmpty { gap = "\n" }
+                } else if LineEndHyphen.joins(text, line) {
+                    join(line, to: &text, hyphenated)
+                    gap = ""
+                } else if text.isEmpty, let last = texts.last, LineEndHyphen.joins(last, line) {
+                    // The rest of the word goes to the page where it begins.
+                    let rest = String(line.prefix { $0 != " " })
+                    join(rest, to: &texts[texts.count - 1], hyphenated)
+                    text = line.dropFirst(rest.count).trimmed()
                 } else {
-                    text += (text.isEmpty ? "" : "\n") + line
+                    text += (text.isEmpty ? "" : gap + "\n") + line
+                    gap = ""
                 }
             }
-            return text.trimmed()
-        }.joined(separator: "\u{0C}")
+            texts.append(text.trimmed())
+        }
+        return texts.joined(separator: "\u{0C}")
+    }
+
+    /// Joins a line to a text that ends in a hyphen. A word that is written with its hyphen elsewhere keeps it.
+    private static func join(_ line: String, to text: inout String, _ hyphenated: Set<String>) {
+        let start = text.suffix(100).split(whereSeparator: \.isWhitespace).last ?? ""
+        let rest = line.prefix { $0 != " " }
+        if start.hasSuffix("-"), hyphenated.contains((start + rest).lowercased()) {
+            text += line
+        } else {
+            text.unicodeScalars.removeLast()
+            text += line
+        }
     }
 
     /// The files that are attached, each within the limit.

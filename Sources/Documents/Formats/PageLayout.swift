@@ -5,78 +5,150 @@ import CPoppler
 
 /// Puts the characters of a PDF page into lines and tables, from where they stand.
 ///
-/// Poppler gives text in reading order, column after column, which takes tables apart: all of a table's first column, then
-/// all of its second. Here pieces of lines that stand beside each other, short and in several rows, are put together as
-/// the rows of a table; everything else stays in reading order.
+/// Poppler gives text in an order of its own guess, which takes tables apart (all of a table's first column, then all of
+/// its second) and now and then reads across a narrow gap between columns. Here columns of running text are found first and
+/// read one after the other; in each of them pieces of lines that stand beside each other are put together as the rows of a
+/// table; everything else stays in poppler's order.
 struct PageLayout {
     /// A part of a line without wide gaps in it.
     struct Segment {
         var text: String
         var x1, x2, y1, y2: Double
         var line: Int
+        /// Gaps that are wider than those between words mostly are, and may be between two columns.
+        var breaks: [Break] = []
         var middle: Double { (y1 + y2) / 2 }
         var height: Double { y2 - y1 }
+        var isUpright: Bool { height > 2 * (x2 - x1) && text.unicodeScalars.count > 2 }
+    }
+
+    /// A gap within a line: how many bytes of the text stand before it, and where the text ends and goes on.
+    struct Break {
+        var offset: Int
+        var x1, x2: Double
     }
 
     private(set) var segments: [Segment] = []
     /// The height of the page, in points; 0 where it is not known.
     let height: Double
-    /// For each segment the table it belongs to.
-    private var tableOf: [Int?] = []
-    private var tables: [String] = []
     /// Segments of a page that are looked at for tables.
-    private static let segmentLimit = 20_000
+    static let segmentLimit = 20_000
 
     init(text: String, boxes: UnsafeBufferPointer<forage_pdf_box>, height: Double) {
         self.height = height
         cut(text, boxes)
+        cutAtColumns()
     }
 
-    /// Takes pieces away, by their places among ``segments``.
-    mutating func remove(_ places: Set<Int>) {
-        guard !places.isEmpty else { return }
-        segments = segments.indices.filter { !places.contains($0) }.map { segments[$0] }
+    /// The page as lines: columns of text one after the other, tables row by row where they begin, a blank line where the
+    /// page has a wide gap.
+    /// - Parameters:
+    ///   - removed: pieces that are left out, by their places among ``segments``.
+    ///   - heads: pieces that head or foot the page. They come first, because below or between columns they would cut a
+    ///     sentence in two.
+    func lines(without removed: Set<Int> = [], heads: Set<Int> = []) -> [String] {
+        let live = segments.indices.filter { !removed.contains($0) }
+        let margin = live.filter { heads.contains($0) }
+        let body = margin.isEmpty ? live : live.filter { !heads.contains($0) }
+        var lines: [String] = []
+        if !margin.isEmpty { lines = self.lines(of: PageRegion(members: margin, isColumn: true)) + [""] }
+        for region in regions(body) {
+            var added = self.lines(of: region)[...]
+            while added.first?.isEmpty == true { added.removeFirst() }
+            guard let first = added.first else { continue }
+            if let last = lines.last, !last.isEmpty, !Self.goesOn(last, first) { lines.append("") }
+            lines += added
+            while lines.last?.isEmpty == true { lines.removeLast() }
+        }
+        return lines
     }
 
-    /// The page as lines: tables row by row where they begin, a blank line where the page has a wide gap.
-    mutating func lines() -> [String] {
-        tables = []
-        tableOf = [Int?](repeating: nil, count: segments.count)
-        if segments.count <= Self.segmentLimit { findTables() }
+    /// Whether a text goes on behind the end of a column: it ends without a full stop, and what follows begins with a small
+    /// letter.
+    static func goesOn(_ last: String, _ next: String) -> Bool {
+        guard let end = last.unicodeScalars.last, let first = next.unicodeScalars.first else { return false }
+        return first.properties.isLowercase
+            && (end.properties.isAlphabetic || ",;-\u{2010}\u{AD}".unicodeScalars.contains(end))
+            && !last.contains(" | ") && !next.contains(" | ")
+    }
+
+    private func lines(of region: PageRegion) -> [String] {
+        let tables = segments.count <= Self.segmentLimit ? self.tables(in: region.members) : PageTables()
+        // Poppler's order is that of the text in what is no column; within a column only the height tells.
+        let order = region.isColumn ? rows(of: region.members).flatMap(\.members) : region.members
         var lines: [String] = []
         var written: Set<Int> = []
         var last: Segment?
-        var index = 0
-        while index < segments.count {
-            if let table = tableOf[index] {
+        for index in order {
+            if let table = tables.places[index] {
                 if written.insert(table).inserted {
                     if lines.last?.isEmpty == false { lines.append("") }
-                    lines += tables[table].textLines().map(String.init)
+                    lines += tables.texts[table].textLines().map(String.init)
                     lines.append("")
                 }
                 last = nil
-                index += 1
                 continue
             }
             let segment = segments[index]
-            var text = segment.text
-            var next = index + 1
-            while next < segments.count, segments[next].line == segment.line, tableOf[next] == nil {
-                text += " " + segments[next].text
-                next += 1
-            }
-            if let last {
-                let gap = segment.y1 - last.y2
-                let isBelow = segment.y1 >= last.y1
-                if isBelow, gap > 0.7 * max(last.height, segment.height), lines.last?.isEmpty == false {
-                    lines.append("")
+            if let last, !lines.isEmpty, isBeside(segment, last, inColumn: region.isColumn) {
+                lines[lines.count - 1] += " " + segment.text
+            } else {
+                if let last {
+                    let gap = segment.y1 - last.y2
+                    if segment.y1 >= last.y1, gap > 0.7 * max(last.height, segment.height),
+                        lines.last?.isEmpty == false
+                    {
+                        lines.append("")
+                    }
                 }
+                lines.append(segment.text)
             }
-            lines.append(text)
             last = segment
-            index = next
         }
         return lines
+    }
+
+    /// Whether a piece goes on the line of the one before: poppler's line, or the same height a few words' room to the
+    /// right, as the words of justified lines stand.
+    private func isBeside(_ segment: Segment, _ last: Segment, inColumn: Bool) -> Bool {
+        if !inColumn, segment.line == last.line { return true }
+        let height = max(min(segment.height, last.height), 1)
+        // Lines that run downwards stand beside each other and are lines all the same.
+        guard !segment.isUpright, !last.isUpright else { return false }
+        guard abs(segment.middle - last.middle) < 0.4 * height else { return false }
+        return inColumn || (segment.x1 >= last.x2 - height && segment.x1 - last.x2 < 4 * height)
+    }
+
+    /// Segments at one height.
+    struct Row {
+        var members: [Int]
+        var middle: Double
+        var y1, y2: Double
+    }
+
+    /// The pieces by height, each row from left to right.
+    func rows() -> [Row] { rows(of: Array(segments.indices)) }
+
+    /// Some pieces by height, each row from left to right.
+    func rows(of members: [Int]) -> [Row] {
+        let order = members.sorted {
+            (segments[$0].middle, segments[$0].x1) < (segments[$1].middle, segments[$1].x1)
+        }
+        var rows: [Row] = []
+        for index in order where segments[index].height > 0 {
+            let segment = segments[index]
+            if let last = rows.last, segment.middle - last.middle < 0.4 * segment.height {
+                rows[rows.count - 1].members.append(index)
+                rows[rows.count - 1].y1 = min(last.y1, segment.y1)
+                rows[rows.count - 1].y2 = max(last.y2, segment.y2)
+            } else {
+                rows.append(Row(members: [index], middle: segment.middle, y1: segment.y1, y2: segment.y2))
+            }
+        }
+        for index in rows.indices {
+            rows[index].members.sort { segments[$0].x1 < segments[$1].x1 }
+        }
+        return rows
     }
 
     private mutating func cut(_ text: String, _ boxes: UnsafeBufferPointer<forage_pdf_box>) {
@@ -121,9 +193,13 @@ struct PageLayout {
             }
             if let segment = current, !(backwards.indices.contains(line) && backwards[line]) {
                 let gap = box.x1 - segment.x2
-                if gap > 1.1 * max(segment.height, 1) || gap < -2 * max(segment.height, 1) {
+                // A heading beside the next column is larger than its text: the smaller of both tells a wide gap.
+                let height = max(min(segment.height, box.y2 - box.y1), 1)
+                if gap > 1.1 * height || gap < -2 * max(segment.height, 1) {
                     segments.append(trimmed(segment))
                     current = nil
+                } else if gap > 0.6 * height {
+                    current?.breaks.append(Break(offset: segment.text.utf8.count, x1: segment.x2, x2: box.x1))
                 }
             }
             if let segment = current, backwards.indices.contains(line), backwards[line], segment.text.last != " ",
@@ -147,198 +223,33 @@ struct PageLayout {
         segments.removeAll { $0.text.isEmpty }
     }
 
-    // MARK: Tables
-
-    /// Segments at one height.
-    struct Row {
-        var members: [Int]
-        var middle: Double
-        var y1, y2: Double
-    }
-
-    private mutating func findTables() {
-        let rows = self.rows()
-        var start = 0
-        while start < rows.count {
-            guard isTableRow(rows[start]) else {
-                start += 1
-                continue
-            }
-            // Rows that go on the table: like ones, lines of cells that have several, and one other between them.
-            var end = start + 1
-            var last = start
-            var others = 0
-            while end < rows.count, end - last <= 12, others < 2 {
-                let gap = rows[end].y1 - rows[end - 1].y2
-                guard gap < 3 * max(rows[last].y2 - rows[last].y1, 1) else { break }
-                if isTableRow(rows[end]) {
-                    last = end
-                    others = 0
-                } else if !isCellLine(rows[end], rows[last]) {
-                    others += 1
+    /// Cuts pieces that run on over a narrow gap between columns: where other pieces begin, several below each other.
+    private mutating func cutAtColumns() {
+        guard segments.count <= Self.segmentLimit, segments.contains(where: { !$0.breaks.isEmpty }) else { return }
+        // Places in steps of a point.
+        func step(_ x: Double) -> Int { Int(max(-1e6, min(1e6, x)).rounded()) }
+        var starts: [Int: Int] = [:]
+        for segment in segments { starts[step(segment.x1), default: 0] += 1 }
+        func isColumn(_ x: Double) -> Bool {
+            (-1...1).reduce(0) { $0 + starts[step(x) + $1, default: 0] } >= 4
+        }
+        segments = segments.flatMap { segment -> [Segment] in
+            let cuts = segment.breaks.filter { isColumn($0.x2) && abs($0.x2 - segment.x1) > 3 }
+            guard !cuts.isEmpty else { return [segment] }
+            var parts: [Segment] = []
+            var (start, left) = (0, segment.x1)
+            let text = segment.text.utf8
+            for (end, x1, x2) in cuts.map({ ($0.offset, $0.x1, $0.x2) }) + [(text.count, segment.x2, segment.x2)] {
+                guard start <= end, end <= text.count else { break }
+                let content = String(decoding: text.dropFirst(start).prefix(end - start), as: UTF8.self).trimmed()
+                if !content.isEmpty {
+                    parts.append(
+                        Segment(text: content, x1: left, x2: x1, y1: segment.y1, y2: segment.y2, line: segment.line))
                 }
-                end += 1
+                (start, left) = (end, x2)
             }
-            let count = rows[start...last].count { isTableRow($0) }
-            if count >= 3 { addTable(Array(rows[max(0, start - headerRows(above: start, rows))...last])) }
-            start = last + 1
+            return parts
         }
-    }
-
-    /// Whether a row is one more line of a cell: a single piece that begins where a cell of the table does, and ends before
-    /// the next one.
-    private func isCellLine(_ row: Row, _ tableRow: Row) -> Bool {
-        guard row.members.count == 1 else { return false }
-        let line = segments[row.members[0]]
-        guard let place = tableRow.members.firstIndex(where: { abs(segments[$0].x1 - line.x1) < 3 }) else {
-            return false
-        }
-        let next = place + 1
-        return next == tableRow.members.count || line.x2 < segments[tableRow.members[next]].x1
-    }
-
-    /// The rows of a table with the lines of each cell together: a row of one piece goes to the row that it is nearer to,
-    /// where it is as near as the lines of a text are. In the first column it must be nearer than rows are, because there a
-    /// piece alone may be a row.
-    private func logicalRows(_ rows: [Row]) -> [[Row]] {
-        func gap(_ above: Int) -> Double { rows[above + 1].y1 - rows[above].y2 }
-        let full = rows.indices.filter { isTableRow(rows[$0]) }
-        let left = full.flatMap { rows[$0].members }.map { segments[$0].x1 }.min() ?? 0
-        let between = zip(full, full.dropFirst()).filter { $0 + 1 == $1 }.map { gap($0.0) }.min() ?? .infinity
-        func isNear(_ gap: Double, _ line: Row) -> Bool {
-            let height = max(line.y2 - line.y1, 1)
-            guard gap < 0.35 * height else { return false }
-            return segments[line.members[0]].x1 > left + 3 || gap + 0.2 * height < between
-        }
-        var groups: [[Row]] = []
-        var index = 0
-        while index < rows.count {
-            guard rows[index].members.count == 1, !isTableRow(rows[index]) else {
-                groups.append([rows[index]])
-                index += 1
-                continue
-            }
-            // Lines that are near each other go together.
-            var end = index + 1
-            while end < rows.count, rows[end].members.count == 1, !isTableRow(rows[end]),
-                isNear(gap(end - 1), rows[end])
-            {
-                end += 1
-            }
-            let run = Array(rows[index..<end])
-            let above = groups.isEmpty ? .infinity : gap(index - 1)
-            let below = end < rows.count ? gap(end - 1) : .infinity
-            if above <= below, isNear(above, run[0]) {
-                groups[groups.count - 1] += run
-                index = end
-            } else if isNear(below, run[run.count - 1]) {
-                groups.append(run + [rows[end]])
-                index = end + 1
-            } else {
-                groups.append(run)
-                index = end
-            }
-        }
-        return groups
-    }
-
-    /// Rows right above a table that hold names of its columns.
-    private func headerRows(above start: Int, _ rows: [Row]) -> Int {
-        guard start > 0 else { return 0 }
-        let (above, first) = (rows[start - 1], rows[start])
-        let gap = first.y1 - above.y2
-        let isNear = gap < 1.5 * max(first.y2 - first.y1, 1)
-        return isNear && above.members.count >= 2 && averageLength(above) <= 25 && tableOf[above.members[0]] == nil
-            ? 1 : 0
-    }
-
-    /// The pieces by height, each row from left to right.
-    func rows() -> [Row] {
-        let order = segments.indices.sorted {
-            (segments[$0].middle, segments[$0].x1) < (segments[$1].middle, segments[$1].x1)
-        }
-        var rows: [Row] = []
-        for index in order where segments[index].height > 0 {
-            let segment = segments[index]
-            if let last = rows.last, segment.middle - last.middle < 0.4 * segment.height {
-                rows[rows.count - 1].members.append(index)
-                rows[rows.count - 1].y1 = min(last.y1, segment.y1)
-                rows[rows.count - 1].y2 = max(last.y2, segment.y2)
-            } else {
-                rows.append(Row(members: [index], middle: segment.middle, y1: segment.y1, y2: segment.y2))
-            }
-        }
-        for index in rows.indices {
-            rows[index].members.sort { segments[$0].x1 < segments[$1].x1 }
-        }
-        return rows
-    }
-
-    private func averageLength(_ row: Row) -> Double {
-        Double(row.members.reduce(0) { $0 + segments[$1].text.count }) / Double(max(1, row.members.count))
-    }
-
-    /// Whether a row's pieces look like cells: three or more short ones, or a name beside numbers.
-    private func isTableRow(_ row: Row) -> Bool {
-        let texts = row.members.map { segments[$0].text }
-        guard texts.count >= 2 else { return false }
-        let numbers = texts.count { Self.isNumber($0) }
-        if texts.count == 2 { return numbers >= 1 && texts[0].count <= 60 && Self.isNumber(texts[1]) }
-        return averageLength(row) <= 18 || numbers * 10 >= texts.count * 4
-    }
-
-    private static func isNumber(_ text: String) -> Bool {
-        var digits = 0
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "0"..."9": digits += 1
-            case ".", ",", "-", "–", "−", "+", "%", "$", "€", "£", "(", ")", " ", "/", ":": continue
-            default: return false
-            }
-        }
-        return digits > 0
-    }
-
-    private mutating func addTable(_ rows: [Row]) {
-        // Columns: what overlaps from row to row, in the rows with the usual number of cells; spanning heads would merge them.
-        let counts = rows.filter { isTableRow($0) }.map(\.members.count).sorted()
-        let usual = counts[counts.count / 2]
-        var columns: [(x1: Double, x2: Double)] = []
-        for row in rows where row.members.count >= usual {
-            for index in row.members {
-                let segment = segments[index]
-                let overlapping = columns.indices.filter { columns[$0].x1 < segment.x2 && segment.x1 < columns[$0].x2 }
-                if overlapping.isEmpty {
-                    columns.append((segment.x1, segment.x2))
-                } else if overlapping.count == 1, let only = overlapping.first {
-                    columns[only] = (min(columns[only].x1, segment.x1), max(columns[only].x2, segment.x2))
-                }
-            }
-        }
-        columns.sort { $0.x1 < $1.x1 }
-        guard columns.count >= 2 else { return }
-        var table = TableText()
-        for group in logicalRows(rows) {
-            var cells = [String](repeating: "", count: columns.count)
-            for index in group.flatMap(\.members) {
-                let segment = segments[index]
-                let middle = (segment.x1 + segment.x2) / 2
-                let column =
-                    columns.indices.max {
-                        overlap(segment, columns[$0], middle) < overlap(segment, columns[$1], middle)
-                    } ?? 0
-                cells[column] += (cells[column].isEmpty ? "" : " ") + segment.text
-                tableOf[index] = tables.count
-            }
-            for cell in cells { table.cell(cell) }
-            table.endRow()
-        }
-        tables.append(table.text())
-    }
-
-    private func overlap(_ segment: Segment, _ column: (x1: Double, x2: Double), _ middle: Double) -> Double {
-        let shared = min(segment.x2, column.x2) - max(segment.x1, column.x1)
-        return shared > 0 ? shared : -abs(middle - (column.x1 + column.x2) / 2)
     }
 }
 

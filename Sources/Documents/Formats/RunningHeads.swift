@@ -2,7 +2,8 @@
 
 import Base
 
-/// What stands in the margins of most pages and is no part of the text: the name of the book, the number of the page.
+/// What stands in the margins of most pages (of two or three: of all) and is no part of the text: the name of the book, the
+/// number of the page.
 ///
 /// Only the position tells such a line from content: it is in the upper or lower margin, the outermost of its page, with
 /// a gap to the text, and at the same height with the same words on other pages. A number there is a page's number when it
@@ -34,7 +35,10 @@ struct RunningHeads {
     init(_ pages: [PageLayout?]) {
         repeated = Array(repeating: [], count: pages.count)
         all = repeated
-        guard pages.count > Self.leastPages else { return }
+        guard pages.count > 1 else { return }
+        // On two or three pages all of them must have the line.
+        let isShort = pages.count <= Self.leastPages
+        let leastCounted = min(Self.leastPages, pages.count)
         var places: [Place: Int] = [:]
         var counts: [Count: Int] = [:]
         for (page, layout) in pages.enumerated() {
@@ -44,23 +48,26 @@ struct RunningHeads {
             for segment in layout.segments where Self.isInMargin(segment, layout) {
                 // A glyph's height differs by its font: lines within a step of each other are at one height.
                 let step = Self.step(segment)
-                for height in (step - 1)...(step + 1) { seen.insert(Place(text: segment.text, height: height)) }
+                let text = Self.key(segment.text, page)
+                for height in (step - 1)...(step + 1) { seen.insert(Place(text: text, height: height)) }
                 if let count = Self.count(segment.text, page) { counted.insert(count) }
             }
             for place in seen { places[place, default: 0] += 1 }
             for count in counted { counts[count, default: 0] += 1 }
         }
         // Left and right pages have heads of their own.
-        let least = max(Self.leastPages, (pages.count * 2 + 4) / 5)
+        let least = isShort ? pages.count : max(Self.leastPages, (pages.count * 2 + 4) / 5)
         func isCounted(_ text: String, _ page: Int) -> Bool {
-            Self.count(text, page).map { counts[$0, default: 0] >= Self.leastPages } ?? false
+            Self.count(text, page).map { counts[$0, default: 0] >= leastCounted && (!isShort || $0.ahead == 1) }
+                ?? false
         }
         var kept: Set<String> = []
         for (page, layout) in pages.enumerated() {
             guard let layout else { continue }
             let found = Self.heads(layout) { segment in
                 isCounted(segment.text, page)
-                    || places[Place(text: segment.text, height: Self.step(segment)), default: 0] >= least
+                    || places[Place(text: Self.key(segment.text, page), height: Self.step(segment)), default: 0]
+                        >= least
             }
             let isEmptied = layout.segments.indices.allSatisfy {
                 found.contains($0) || !Self.hasWords(layout.segments[$0])
@@ -69,7 +76,7 @@ struct RunningHeads {
             all[page] = found
             repeated[page] = found.filter { index in
                 let text = layout.segments[index].text
-                return isCounted(text, page) || !kept.insert(text).inserted
+                return isCounted(text, page) || !kept.insert(Self.key(text, page)).inserted
             }
         }
     }
@@ -119,6 +126,8 @@ struct RunningHeads {
 
     private static func isInMargin(_ segment: PageLayout.Segment, _ layout: PageLayout) -> Bool {
         guard layout.height > 0, segment.height > 0, segment.text.utf8.count <= 300 else { return false }
+        // Below short pages of a large margin the number of the page stands farther in.
+        let margin = count(segment.text, 0) == nil ? margin : 0.2
         return segment.y2 <= margin * layout.height || segment.y1 >= (1 - margin) * layout.height
     }
 
@@ -138,6 +147,24 @@ struct RunningHeads {
         "sivu", "страница", "стр", "с", "sayfa", "halaman", "trang", "ページ", "頁", "页", "第", "쪽", "صفحة",
     ]
     private static let ofWords: Set<String> = ["of", "von", "de", "di", "sur", "z", "av", "af", "из", "共"]
+
+    /// A text with what it says of the page's number in a form that is the same on every page: "Minutes, page 7 of 20".
+    private static func key(_ text: String, _ page: Int) -> String {
+        guard text.utf8.contains(where: { $0 >= 48 && $0 < 58 }) else { return text }
+        let words = text.lowercased().split { !$0.isLetter && !$0.isNumber }
+        for (place, word) in words.enumerated() {
+            guard let value = Int(word), value < 100_000 else { continue }
+            let isNamed = place > 0 && words[place - 1].count > 1 && pageWords.contains(String(words[place - 1]))
+            let isOfAll =
+                place + 2 < words.count && ofWords.contains(String(words[place + 1]))
+                && Int(words[place + 2]).map { $0 >= value } == true
+            guard isNamed || isOfAll else { continue }
+            var parts = words.map(String.init)
+            parts[place] = "#\(value - page)"
+            return parts.joined(separator: " ")
+        }
+        return text
+    }
 
     /// What a text counts when it is nothing but the number of a page: "7", "- 7 -", "Page 7 of 20", "vii".
     private static func count(_ text: String, _ page: Int) -> Count? {

@@ -21,6 +21,8 @@ extension DocumentReader {
         if isBroken { reading.notes.append("its XML is not well formed; it was read as far as it goes") }
         if XMLDocument.isProse(root: root, head: head) {
             reading.documents = [try XMLProse.read(bytes, id: id, name: name)]
+        } else if root == "opml", let outline = OutlineText.read(value, id: id, name: name) {
+            reading.documents = [outline]
         } else if let entries = FeedRecords.records(root: root, value), !entries.isEmpty {
             try add(entries, id: id, name: name, into: &reading)
         } else {

@@ -160,7 +160,10 @@ package struct DocumentReader: Sendable {
         switch format {
         case .eml: try readMessage(bytes, id: id, name: name, depth: depth, into: &reading)
         case .picture: try readPicture(bytes, id: id, name: name, into: &reading)
-        case .rtf: reading.documents = [try RichText.read(bytes, id: id, name: name, limits: options.limits)]
+        case .rtf:
+            reading.documents = [
+                try RichText.read(bytes, id: id, name: name, limits: options.limits, notes: &reading.notes)
+            ]
         case .archive, .mbox, .jsonl, .csv, .tsv:
             try readStream(bytes, format: format, id: id, depth: depth, into: &reading)
         case .xml:
@@ -268,6 +271,10 @@ package struct DocumentReader: Sendable {
         case .text where id.lowercased().hasSuffix(".toml"):
             let value = try? TOMLReader.read(text)
             reading.documents = [Self.settings(value ?? .null, text: text, id: id, name: name)]
+        case .code where text.hasPrefix("window.YTD."):
+            // The archive of Twitter: a list that is given to a name.
+            let value = text.firstIndex(of: "=").map { String(text[text.index(after: $0)...]) } ?? text
+            try readText(value, format: .json, id: id, name: name, depth: depth, into: &reading)
         case .text: readPlain(text, id: id, name: name, into: &reading)
         default: reading.documents = [SourceDocument(id: id, title: name, text: text)]
         }

@@ -30,7 +30,7 @@ public enum SourceFormat: String, Sendable, Hashable, CaseIterable {
     case code
     /// PDF.
     case pdf
-    /// Rich Text Format, through the program unrtf where it is installed.
+    /// Rich Text Format.
     case rtf
     /// Word (Office Open XML).
     case docx

@@ -92,7 +92,7 @@ package struct RecordMapper: Sendable {
     /// - Parameter place: its line or number in the source.
     /// - Throws: `DocumentError` that names the member and what was expected.
     package func document(_ record: JSONObject, place: Int) throws(DocumentError) -> SourceDocument {
-        let record = ExportedRecord.plain(record)
+        let record = ExportedText.plain(ExportedRecord.plain(record))
         let idName =
             fields.id ?? Self.idNames.first { Self.own($0, in: record) != nil }.flatMap { Self.own($0, in: record) }
         var id = fallbackID(place)
