@@ -54,42 +54,8 @@ public struct ReaderConfidence: Sendable, Hashable, CustomStringConvertible {
             "yes or no": layout.isYesNo ? 1 : 0, "sentence": Double(best.place?.sentenceCover ?? 0.5),
             "passage": Double(best.place?.passageCover ?? 0.5), "names": Double(layout.nameCoverage),
             "titled names": Double(layout.titledNames), "words": log(Double(max(1, layout.wordCount))),
-            "name count": Double(min(6, layout.nameCount)), "relation": relation(of: best.place, layout),
-            "fits": best.place.map { $0.factor >= 1 ? 1 : 0 } ?? 1,
-            "distance": best.place.map { distance(of: $0, layout) } ?? 1,
+            "name count": Double(min(6, layout.nameCount)),
         ]
-    }
-
-    /// Where the passages have what the question says beside names, by the rarest such word of it: 1 in the answer's sentence or
-    /// title, 0.5 in its passage, 0 in another passage, -0.5 in none. "Who is the treasurer of the club?" has no answer where
-    /// nobody is called treasurer, however much is said of the club.
-    private static func relation(of place: ReaderLayout.Place?, _ layout: ReaderLayout) -> Double {
-        let words = layout.asked.text.words
-        let said = words.indices.filter {
-            words[$0].isContent && !words[$0].hasDigit && !(words[$0].isCapitalised && $0 > 0)
-        }.map { words[$0].stem }
-        let other = said.filter { !layout.asked.sort.contains($0) }
-        let holders = (other.isEmpty ? said : other).map { stem in
-            (stem: stem, count: layout.analysed.count { $0.words.contains { $0.stem == stem } })
-        }
-        guard let rarest = holders.min(by: { $0.count < $1.count }) else { return 0.5 }
-        guard rarest.count > 0 else { return -0.5 }
-        guard let place, let span = layout.analysed[place.passage].words(in: place.utf8) else { return 0.5 }
-        let text = layout.analysed[place.passage]
-        let sentence = text.words[span.lowerBound].sentence
-        let isNear =
-            text.words.contains { $0.sentence == sentence && $0.stem == rarest.stem }
-            || ReaderText(layout.titles[place.passage]).words.contains { $0.stem == rarest.stem }
-        return isNear ? 1 : text.words.contains { $0.stem == rarest.stem } ? 0.5 : 0
-    }
-
-    /// How many words stand between an answer and the nearest word of the question in its passage: the logarithm of one and them.
-    private static func distance(of place: ReaderLayout.Place, _ layout: ReaderLayout) -> Double {
-        let text = layout.analysed[place.passage]
-        guard let span = text.words(in: place.utf8) else { return 1 }
-        let nearest = text.words.indices.filter { layout.asked.terms.contains(text.words[$0].stem) }
-            .map { $0 < span.lowerBound ? span.lowerBound - $0 - 1 : max(0, $0 - span.upperBound + 1) }.min()
-        return log(1 + Double(min(nearest ?? 60, 60)))
     }
 
     /// The signs with their products: what a share of the question's words is worth depends on how many these are, and a
