@@ -33,6 +33,8 @@ struct PageLayout {
     let height: Double
     /// Segments of a page that are looked at for tables.
     static let segmentLimit = 20_000
+    /// Segments of a page that are looked at for columns of text and for cells of several lines, which takes longer.
+    static let columnLimit = 4000
 
     init(text: String, boxes: UnsafeBufferPointer<forage_pdf_box>, height: Double) {
         self.height = height
