@@ -131,7 +131,7 @@ extension PageLayout {
                 }
             }
         }
-        return cased == 0 ? lines > 0 : lowercase * 10 >= cased * 3
+        return cased == 0 ? lines > 0 : lowercase * 10 >= lines * 3
     }
 
     /// Rows by the gaps that all columns share, which are wider than that of the lines within a cell.
