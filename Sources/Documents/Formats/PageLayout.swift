@@ -33,6 +33,8 @@ struct PageLayout {
     let height: Double
     /// Segments of a page that are looked at for tables.
     static let segmentLimit = 20_000
+    /// Segments of a page that are looked at for columns of text and for cells of several lines, which takes longer.
+    static let columnLimit = 4000
 
     init(text: String, boxes: UnsafeBufferPointer<forage_pdf_box>, height: Double) {
         self.height = height
@@ -195,7 +197,9 @@ struct PageLayout {
                 let gap = box.x1 - segment.x2
                 // A heading beside the next column is larger than its text: the smaller of both tells a wide gap.
                 let height = max(min(segment.height, box.y2 - box.y1), 1)
-                if gap > 1.1 * height || gap < -2 * max(segment.height, 1) {
+                // Where poppler saw no space two cells of a table are near each other.
+                let isWide = gap > (segment.text.last == " " ? 1.1 : 0.45) * height
+                if isWide || gap < -2 * max(segment.height, 1) {
                     segments.append(trimmed(segment))
                     current = nil
                 } else if gap > 0.6 * height {

@@ -18,7 +18,7 @@ extension PageLayout {
 
     /// The parts of the page in the order in which they are read.
     func regions(_ members: [Int]) -> [PageRegion] {
-        guard segments.count <= Self.segmentLimit else { return [PageRegion(members: members)] }
+        guard segments.count <= Self.columnLimit else { return [PageRegion(members: members)] }
         // What stands upright beside the text is read last.
         let heights = members.map { segments[$0].height }.sorted()
         guard let height = heights.isEmpty ? nil : heights[heights.count / 2] else { return [] }

@@ -23,7 +23,7 @@ extension PageLayout {
     func tables(in members: [Int]) -> PageTables {
         let rows = self.rows(of: members)
         var tables = PageTables()
-        findWrappedTables(rows, &tables)
+        if segments.count <= Self.columnLimit { findWrappedTables(rows, &tables) }
         for run in rows.split(whereSeparator: { tables.places[$0.members[0]] != nil }) {
             findTables(Array(run), &tables)
         }

@@ -237,21 +237,10 @@ private struct RichTextReader {
 
     private var encoding: (name: String, isDouble: Bool) {
         guard let charset = charsets[group.font ?? defaultFont ?? -1],
-            let page = Self.pages[charset]
-        else { return (codePage, Self.isDouble(codePage)) }
-        return (page, Self.isDouble(page))
+            let page = RichTextWords.pages[charset]
+        else { return (codePage, RichTextWords.isDouble(codePage)) }
+        return (page, RichTextWords.isDouble(page))
     }
-
-    private static func isDouble(_ page: String) -> Bool {
-        ["CP932", "CP949", "GB18030", "BIG5-HKSCS"].contains(page)
-    }
-
-    /// The encodings of fonts, by their numbers in Windows. The fonts of number 2 have pictures for letters.
-    private static let pages = [
-        2: "SYMBOL", 77: "MACINTOSH", 128: "CP932", 129: "CP949", 134: "GB18030", 136: "BIG5-HKSCS",
-        161: "WINDOWS-1253", 162: "WINDOWS-1254", 163: "WINDOWS-1258", 177: "WINDOWS-1255", 178: "WINDOWS-1256",
-        186: "WINDOWS-1257", 204: "WINDOWS-1251", 222: "WINDOWS-874", 238: "WINDOWS-1250",
-    ]
 
     /// Writes the bytes that wait for the end of their run.
     private mutating func flush() {
@@ -393,7 +382,7 @@ private struct RichTextReader {
         isDestination = false
         guard !group.isSkipped else { return }
         if begins, destination(name) { return }
-        if let sign = Self.signs[name] {
+        if let sign = RichTextWords.signs[name] {
             flush()
             return write(sign)
         }
@@ -419,7 +408,7 @@ private struct RichTextReader {
     private mutating func property(_ name: String, _ number: Int?) {
         switch name {
         case "ansicpg":
-            if let number, number > 0 { codePage = number == 65001 ? "UTF-8" : Self.page(number) }
+            if let number, number > 0 { codePage = number == 65001 ? "UTF-8" : RichTextWords.page(number) }
         case "mac": codePage = "MACINTOSH"
         case "pc": codePage = "CP437"
         case "pca": codePage = "CP850"
@@ -455,29 +444,6 @@ private struct RichTextReader {
         }
     }
 
-    private static func page(_ number: Int) -> String {
-        switch number {
-        case 437, 850, 852, 855, 857, 862, 866, 932, 949: "CP\(number)"
-        case 936: "GB18030"
-        case 950: "BIG5-HKSCS"
-        case 10000: "MACINTOSH"
-        case 874, 1250...1258: "WINDOWS-\(number)"
-        default: "WINDOWS-1252"
-        }
-    }
-
-    private static let signs = [
-        "emdash": "—", "endash": "–", "emspace": " ", "enspace": " ", "qmspace": " ", "bullet": "•", "lquote": "‘",
-        "rquote": "’", "ldblquote": "“", "rdblquote": "”",
-    ]
-
-    private static let skipped: Set<String> = [
-        "colortbl", "stylesheet", "pict", "nonshppict", "filetbl", "template", "nextfile", "sp", "shprslt", "xe", "tc",
-        "tcn", "rxe", "txe", "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "bkmkstart", "bkmkend",
-        "nonesttables", "mmathPict", "operator", "company", "manager", "category", "doccomm", "hlinkbase", "comment",
-        "listname", "pn", "upr", "buptim", "printim",
-    ]
-
     /// What begins with a word right behind the opening of a group; whether the word was one of these.
     private mutating func destination(_ name: String) -> Bool {
         switch name {
@@ -496,7 +462,8 @@ private struct RichTextReader {
         // What can be done without is skipped by those who do not know it, and its text is no text of the document's.
         case "shpinst", "shptxt", "moMath", "moMathPara": break
         default:
-            guard isStarred || Self.skipped.contains(name) || (name.hasPrefix("m") && name.hasSuffix("Pr")) else {
+            guard isStarred || RichTextWords.skipped.contains(name) || (name.hasPrefix("m") && name.hasSuffix("Pr"))
+            else {
                 return false
             }
             group.isSkipped = true

@@ -5,13 +5,13 @@
 extension PageLayout {
     /// Rows of the page that are looked at together, and pieces of a row.
     private static let rowLimit = 300
-    private static let columnLimit = 16
+    private static let cellLimit = 16
 
     func findWrappedTables(_ rows: [Row], _ tables: inout PageTables) {
         var start = 0
         var floor = 0
         while start < rows.count {
-            guard (2...Self.columnLimit).contains(rows[start].members.count) else {
+            guard (2...Self.cellLimit).contains(rows[start].members.count) else {
                 start += 1
                 continue
             }
@@ -43,7 +43,7 @@ extension PageLayout {
 
     /// The columns with a row's pieces in them; nil when a piece is in two of them.
     private func fitting(_ row: Row, _ columns: [Column]) -> [Column]? {
-        guard row.members.count <= Self.columnLimit else { return nil }
+        guard row.members.count <= Self.cellLimit else { return nil }
         var columns = columns
         var taken: Set<Double> = []
         for member in row.members {
@@ -55,7 +55,7 @@ extension PageLayout {
                 guard !taken.contains(where: { columns[only].x1 <= $0 && $0 <= columns[only].x2 }) else { return nil }
                 columns[only].widen(to: segment)
             } else {
-                guard columns.count < Self.columnLimit else { return nil }
+                guard columns.count < Self.cellLimit else { return nil }
                 columns.append(Column(x1: segment.x1, x2: segment.x2))
                 columns.sort { $0.x1 < $1.x1 }
             }
@@ -131,7 +131,7 @@ extension PageLayout {
                 }
             }
         }
-        return cased == 0 ? lines > 0 : lowercase * 10 >= cased * 3
+        return cased == 0 ? lines > 0 : lowercase * 10 >= lines * 3
     }
 
     /// Rows by the gaps that all columns share, which are wider than that of the lines within a cell.
