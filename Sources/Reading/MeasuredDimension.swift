@@ -51,11 +51,14 @@ public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
             (
                 .length,
                 """
-                mm cm m km metre metres meter meters kilometre kilometres kilometer kilometers centimetres centimeters \
+                mm cm m km kms metre metres meter meters kilometre kilometres kilometer kilometers centimetres centimeters \
                 millimetres millimeters mile miles foot feet ft inch inches yard yards
                 """
             ),
-            (.mass, "g kg mg gram grams kilogram kilograms kilo kilos tonne tonnes ton tons lb lbs ounce ounces oz"),
+            (
+                .mass,
+                "g kg kgs mg mgs gram grams kilogram kilograms kilo kilos tonne tonnes ton tons lb lbs ounce ounces oz"
+            ),
             (.speed, "mph kmh kph knot knots"), (.temperature, "° degrees degree celsius fahrenheit kelvin"),
             (
                 .money,
@@ -66,7 +69,7 @@ public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
             ),
             (.share, "% percent"), (.data, "kb mb gb tb kib mib gib tib byte bytes bit bits"),
             (.power, "w kw mw gw watt watts kilowatts megawatts kwh mwh"),
-            (.volume, "l ml cl litre litres liter liters gallon gallons"),
+            (.volume, "l ml mls cl litre litres liter liters gallon gallons"),
         ]
         var units: [String: MeasuredDimension] = [:]
         for (dimension, list) in lists {

@@ -33,6 +33,8 @@ struct ReaderQuestion: Sendable {
     private static let askingWords: Set<String> = [
         "who", "whom", "whose", "what", "when", "where", "which", "why", "how",
     ]
+    /// Words behind "what happened" with which a second question begins; "when" and "where" only say at which time.
+    private static let furtherAsking: Set<String> = ["who", "whom", "which", "how", "why"]
     private static let timeWords: Set<String> = [
         "year", "date", "month", "day", "decade", "century", "time", "era", "weekday", "season", "days", "months",
         "years",
@@ -99,7 +101,7 @@ struct ReaderQuestion: Sendable {
             lowers.first == "why"
             || (lowers.first == "how"
                 && ["do", "does", "did", "can", "could", "should", "to", "is", "are"].contains(second))
-            || (lowers.first == "what"
+            || (lowers.first == "what" && !lowers.dropFirst().contains(where: Self.furtherAsking.contains)
                 && (["happens", "happened"].contains(second)
                     || (lowers.last == "do" && ["should", "must", "do", "can", "shall"].contains(second))
                     || lowers.dropFirst().starts(with: ["should", "i", "do"])
