@@ -5,6 +5,9 @@ import OrderedCollections
 
 /// Rich Text Format as Word, LibreOffice, TextEdit, Outlook and others write it: paragraphs, lists with their numbers, tables
 /// by rows, the texts of links, notes and comments at the end; not what is hidden, deleted or a picture.
+///
+/// Read here, not by a library: Debian has none with a C interface, and its program `unrtf` loses the texts of links, glues bullets
+/// to words, drops characters that are written in two units, and shows what is hidden and deleted.
 enum RichText {
     /// - Parameter notes: takes what people should know: that the file ends early.
     /// - Throws: `DocumentError` when it is no RTF, or has more text than the limit.
