@@ -16,6 +16,10 @@ public struct PolarQuestion: Sendable, Hashable {
 
     /// The language's words that deny, folded; those that forbid are among them.
     public var negations: Set<String> { forms.negations }
+    /// Those of them that leave something out, in any of the languages: they deny what follows them and nothing before.
+    public var exclusions: Set<String> { Self.exclusions }
+    private static let exclusions = set(
+        "without except sans sauf ohne außer sin salvo excepto senza tranne eccetto sem exceto zonder behalve")
     /// The language's words that permit, folded.
     public var permissions: Set<String> { forms.permissions }
 

@@ -139,6 +139,8 @@ import Text
         ("May I bring a dog?", "Dogs are not allowed.", "no"),
         ("Is smoking allowed?", "Smoking is prohibited in all rooms.", "no"),
         ("Is parking included?", "Parking is extra.", "no"),
+        ("Can the soup be frozen?", "The soup can be frozen without the cream.", "yes"),
+        ("Is cream in the soup?", "The soup is served without cream.", "no"),
         // Another number or name in the place of the question's.
         ("Does the ferry leave at 9:30?", "The ferry leaves at 8:15.", "no"),
         ("Was the bridge built in 1932?", "The bridge was built in 1931.", "no"),

@@ -30,6 +30,8 @@ struct AnswerConstraints {
     private let namedSorts: [(name: String, sort: String)]
     /// Whether what is counted is itself a unit: "How many euros …".
     private let countsUnits: Bool
+    /// Whether it asks for a time of day: "What time …".
+    private let asksClock: Bool
     /// Whether it asks for when something begins, and when it ends.
     private let asksStart: Bool
     private let asksEnd: Bool
@@ -145,6 +147,9 @@ struct AnswerConstraints {
         }
         isCountedSpokenOf =
             question.counted.first.map { noun in texts.contains { $0.words.contains { $0.stem == noun } } } ?? false
+        asksClock = zip(question.text.words, question.text.words.dropFirst()).contains {
+            $0.lower == "what" && $1.lower == "time"
+        }
         countsUnits = question.text.words.contains {
             ["pounds", "pound"].contains($0.lower) || MeasuredDimension.of(unit: $0.lower) != nil
         }
@@ -345,6 +350,10 @@ struct AnswerConstraints {
             }
             // Who asks for a date wants the day as well, where it is there.
             if asksDate, span.count == 1, span.lowerBound > 0, Self.months.contains(wordBefore) || isDay(wordBefore) {
+                return true
+            }
+            // A time of day is no day.
+            if asksClock, words[span].contains(where: { Self.months.contains($0.lower) || $0.lower.utf8.count == 4 }) {
                 return true
             }
             if let part = rangePart(span, text) {

@@ -105,7 +105,10 @@ extension ReaderLayout {
                 cover /= all
                 let lowers = own.map(\.lower)
                 let isNegated = own.indices.contains { place in
-                    isNegation(own[place].lower) && Self.bears(place, on: own, terms: asked.terms, text: text)
+                    isNegation(own[place].lower)
+                        && Self.bears(
+                            place, on: own, terms: asked.terms, text: text,
+                            onlyBehind: asked.polar?.exclusions.contains(TextFolding.fold(own[place].lower)) ?? false)
                 }
                 var bonus: Float = asksWhy && lowers.contains(where: Self.causes.contains) ? 0.2 : 0
                 // Of two that say as much with their title's help the one that says it itself, and that has a number where one
@@ -145,7 +148,7 @@ extension ReaderLayout {
     /// Whether a negation has to do with what the question asks: it stands among its words or shortly before them, with no
     /// sign between that begins something else.
     private static func bears(
-        _ place: Int, on words: [ReaderText.Word], terms: Set<String>, text: ReaderText
+        _ place: Int, on words: [ReaderText.Word], terms: Set<String>, text: ReaderText, onlyBehind: Bool
     ) -> Bool {
         func isCut(_ range: Range<Int>) -> Bool {
             range.contains { index in
@@ -157,6 +160,8 @@ extension ReaderLayout {
         }
         let last = min(words.count - 1, place + reach)
         for other in place...last where terms.contains(words[other].stem) && !isCut(place..<other) { return true }
+        // "Can be frozen without the cream" denies the cream.
+        guard !onlyBehind else { return false }
         for other in max(0, place - reach)..<place where terms.contains(words[other].stem) && !isCut(other..<place) {
             return true
         }
