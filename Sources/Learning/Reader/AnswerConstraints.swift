@@ -147,8 +147,10 @@ struct AnswerConstraints {
         }
         isCountedSpokenOf =
             question.counted.first.map { noun in texts.contains { $0.words.contains { $0.stem == noun } } } ?? false
-        asksClock = zip(question.text.words, question.text.words.dropFirst()).contains {
-            $0.lower == "what" && $1.lower == "time"
+        let asking = question.text.words
+        asksClock = asking.indices.dropLast().contains { place in
+            asking[place].lower == "what" && asking[place + 1].lower == "time"
+                && (place + 2 >= asking.count || asking[place + 2].lower != "of")
         }
         countsUnits = question.text.words.contains {
             ["pounds", "pound"].contains($0.lower) || MeasuredDimension.of(unit: $0.lower) != nil
@@ -230,6 +232,12 @@ struct AnswerConstraints {
             // A measured number counts nothing but its unit.
             if !question.counted.isEmpty, !countsUnits, !own.isEmpty { return true }
             return isCountedSpokenOf && countsOther(span, text)
+        }
+        let clock: Set<String> = [
+            "noon", "midday", "midnight", "dawn", "dusk", "morning", "afternoon", "evening", "night",
+        ]
+        if asksClock, !words.contains(where: { $0.hasDigit || clock.contains($0.lower) || Self.saysNumber($0.lower) }) {
+            return true
         }
         // What happened once was on no days that come again.
         if asksOnce, words.allSatisfy({ Self.recurring.contains($0.lower) || !$0.isContent }) { return true }
