@@ -2,6 +2,7 @@
 
 public import Agent
 public import LanguageModels
+import Reading
 import Text
 
 /// Answers in a session with the span reader; two things that the evidence decides by their years are compared by rule.
@@ -22,10 +23,19 @@ public struct SpanAnswerer: Answerer {
         _ question: Question, from evidence: Evidence, using context: StepContext
     ) async throws -> Answer {
         let items = Array(evidence.ranking.prefix(passages))
-        if let answer = foreign(question, items, evidence) { return answer }
-        let compared = ExtractiveAnswerer().comparison(question, from: evidence)
-        let found = try await reader.answer(
-            question: question.text, passages: items.map { (title: $0.title, text: $0.text) }, given: compared?.text)
+        let read = items.map { (title: $0.title, text: $0.text) }
+        // A verdict rests on what a sentence says, in any language; else only English was learned.
+        var verdict: SpanAnswer?
+        if let polar = PolarQuestion(question.text), polar.language != .english {
+            let found = try await reader.answer(question: question.text, passages: read)
+            if found.isSaid { verdict = found }
+        }
+        if verdict == nil, let answer = foreign(question, items, evidence) { return answer }
+        let compared = verdict == nil ? ExtractiveAnswerer().comparison(question, from: evidence) : nil
+        let found =
+            if let verdict { verdict } else {
+                try await reader.answer(question: question.text, passages: read, given: compared?.text)
+            }
         let trust = AnswerTrust(reader: reader)
         if let compared {
             return try await trust.judged(compared, found, of: question, from: items, using: context)
