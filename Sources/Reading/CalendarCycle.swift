@@ -6,7 +6,8 @@ import Foundation
 public enum CalendarCycle: Sendable, Hashable, CaseIterable {
     case weekdays, months
 
-    private var names: [String] {
+    /// The English names in their order, in lower case.
+    public var names: [String] {
         switch self {
         case .weekdays: ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
         case .months:

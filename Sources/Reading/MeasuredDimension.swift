@@ -4,30 +4,32 @@
 public enum MeasuredDimension: Sendable, Hashable, CaseIterable {
     case time, length, mass, speed, temperature, money, share, data, power, volume
 
-    /// What a question for a number measures, by its words in lower case: "how old", "how heavy", "the speed of"; empty where it
-    /// does not say.
+    /// What a question for a number may measure, by its words in lower case: "how old", "how heavy", "the speed of"; empty where
+    /// it does not say: how high a deposit is may be a sum, a share or two months' rent.
     public static func asked(_ words: [String]) -> Set<MeasuredDimension> {
         for index in words.indices.dropLast() where words[index] == "how" {
             switch words[index + 1] {
             case "old", "soon": return [.time]
             case "long": return [.time, .length]
-            case "far", "tall", "high", "deep", "wide", "thick": return [.length]
+            // "20 minutes by taxi" says how far as well.
+            case "far": return [.length, .time]
+            case "tall", "wide", "thick": return [.length]
             case "heavy": return [.mass]
-            case "fast": return [.speed, .time]
+            case "fast": return [.speed, .time, .data]
             case "hot", "cold", "warm": return [.temperature]
-            case "much" where words.contains("weigh") || words.contains("weight"): return [.mass]
+            case "much" where words.contains("weigh"): return [.mass]
             default: break
             }
         }
         for index in words.indices.dropLast() where ["of", "for", "per"].contains(words[index + 1]) {
             switch words[index] {
-            case "speed", "velocity": return [.speed]
-            case "weight", "mass": return [.mass]
-            case "height", "length", "width", "depth", "distance", "diameter", "altitude", "elevation":
-                return [.length]
+            case "speed", "velocity": return [.speed, .data, .time]
+            // A part may have weight in a whole, and a course or a film a length in weeks or minutes.
+            case "weight", "mass": return [.mass, .share]
+            case "length", "distance": return [.length, .time, .data]
+            case "height", "width", "depth", "diameter", "altitude", "elevation": return [.length]
             case "temperature": return [.temperature]
-            case "price", "cost", "fee", "fare", "rent", "salary", "wage", "budget", "deposit", "prices", "fees":
-                return [.money]
+            case "price", "cost", "fare", "salary", "wage", "prices": return [.money, .share]
             case "percentage": return [.share]
             case "age", "duration": return [.time]
             default: break

@@ -64,6 +64,9 @@ public struct PatternedAnswer: Sendable, Hashable {
         }.map(String.init)
     }
 
+    /// Whether everything of the kind has its pattern, so that where nothing has it there is none.
+    public var isExhaustive: Bool { kind != .postcode }
+
     /// The UTF-8 ranges in a text that have the pattern, from left to right, without overlaps.
     public func places(in text: String) -> [Range<Int>] {
         let bytes = Array(text.utf8)
@@ -98,14 +101,36 @@ public struct PatternedAnswer: Sendable, Hashable {
         return found
     }
 
-    /// What begins with a scheme or with "www." up to a space or a sign that closes something.
+    private static let topDomains: Set<String> = [
+        "com", "org", "net", "edu", "gov", "int", "io", "dev", "app", "info", "biz", "eu", "uk", "de", "fr", "es", "it",
+        "nl",
+        "ch", "at", "be", "pl", "se", "no", "dk", "fi", "ie", "pt", "cz", "us", "ca", "au", "nz", "jp", "br", "museum",
+        "example",
+    ]
+
+    /// Whether a name of a machine stands at a place, without a scheme: "kelby.org", not "end.it" of a sentence with a capital
+    /// behind its stop, and no address of mail.
+    private static func isDomain(_ bytes: [UInt8], at start: Int) -> Bool {
+        guard (0x61...0x7A).contains(bytes[start]) || isDigit(bytes[start]) else { return false }
+        var end = start
+        while end < bytes.count, end - start < 80, isWord(bytes[end]) || Array(".-".utf8).contains(bytes[end]) {
+            end += 1
+        }
+        guard end == bytes.count || bytes[end] != UInt8(ascii: "@") else { return false }
+        let labels = bytes[start..<end].split(separator: UInt8(ascii: "."))
+        guard labels.count > 1, labels[0].count > 1, let last = labels.last else { return false }
+        return topDomains.contains(String(decoding: last, as: UTF8.self))
+    }
+
+    /// What begins with a scheme or with "www.", or is the name of a machine, up to a space or a sign that closes something.
     private static func addresses(_ bytes: [UInt8]) -> [Range<Int>] {
         var found: [Range<Int>] = []
         var index = 0
         let starts = ["https://", "http://", "www."].map { Array($0.utf8) }
         while index < bytes.count {
-            let isStart = index == 0 || !isWord(bytes[index - 1])
-            guard isStart, starts.contains(where: { bytes[index...].starts(with: $0) }) else {
+            let isStart = index == 0 || (!isWord(bytes[index - 1]) && !Array("@.-/".utf8).contains(bytes[index - 1]))
+            guard isStart, starts.contains(where: { bytes[index...].starts(with: $0) }) || isDomain(bytes, at: index)
+            else {
                 index += 1
                 continue
             }
@@ -118,7 +143,17 @@ public struct PatternedAnswer: Sendable, Hashable {
         return found
     }
 
-    /// Seven to fifteen digits in groups, with a plus, brackets, spaces, dots, slashes and hyphens between them; no date.
+    /// Whether a word that numbers are dialled behind stands right before a place: "ext. 42", "call 112".
+    private static func isCued(_ bytes: [UInt8], before place: Int) -> Bool {
+        let words = String(decoding: bytes[max(0, place - 24)..<place], as: UTF8.self).lowercased()
+            .split { !$0.isLetter }.suffix(2)
+        return words.contains {
+            ["ext", "extension", "tel", "phone", "telephone", "dial", "call", "fax", "mobile"].contains($0)
+        }
+    }
+
+    /// Seven to fifteen digits in groups, with a plus, brackets, spaces, dots, slashes and hyphens between them, or three and more
+    /// behind a word such as "extension"; no date.
     private static func phones(_ bytes: [UInt8]) -> [Range<Int>] {
         var found: [Range<Int>] = []
         var index = 0
@@ -146,7 +181,8 @@ public struct PatternedAnswer: Sendable, Hashable {
                 end += 1
             }
             let isWhole = last >= bytes.count || !isWord(bytes[last])
-            if isWhole, (7...15).contains(digits), !isDate(bytes[index..<last]) { found.append(index..<last) }
+            let least = isCued(bytes, before: index) ? 3 : 7
+            if isWhole, (least...15).contains(digits), !isDate(bytes[index..<last]) { found.append(index..<last) }
             index = max(last, index + 1)
         }
         return found
@@ -164,11 +200,12 @@ public struct PatternedAnswer: Sendable, Hashable {
     }
 
     /// British ("KB2 7TR"), Dutch ("1012 AB") and Canadian ("K1A 0B1") codes; five digits, and four behind a hyphen, before a
-    /// name or behind two capitals ("24103 Kiel", "CA 94110").
+    /// name or behind two capitals ("24103 Kiel", "CA 94110"); any code behind a word for one. Other countries' are not told from
+    /// numbers (``isExhaustive``).
     private static func postcodes(_ bytes: [UInt8]) -> [Range<Int>] {
         let text = String(decoding: bytes, as: UTF8.self)
         let pattern =
-            #"\b(?:[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4} [A-Z]{2}|[0-9]{5}(?:-[0-9]{4})?(?= \p{Lu}\p{L})|(?<=\b[A-Z]{2} )[0-9]{5}(?:-[0-9]{4})?)\b"#
+            #"\b(?:[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4} [A-Z]{2}|[0-9]{5}(?:-[0-9]{4})?(?= \p{Lu}\p{L})|(?<=\b[A-Z]{2} )[0-9]{5}(?:-[0-9]{4})?|(?<=(?i:zip|code|postcode|plz)[: ] ?)[0-9A-Z]{3,6}(?:[ -][0-9A-Z]{3,4})?)\b"#
         guard let expression = try? NSRegularExpression(pattern: pattern) else { return [] }
         return expression.matches(in: text, range: NSRange(text.startIndex..., in: text)).compactMap {
             Range($0.range, in: text).map {

@@ -134,6 +134,7 @@ import Text
         ("Is the library closed on Friday?", "The library is open Mon–Fri.", "no"),
         ("Is the hut open in July?", "The hut is open from 1 June until 30 September.", "yes"),
         ("Is the hut open in December?", "The hut is open from 1 June until 30 September.", "no"),
+        ("Is the shop open on Mondays?", "Closed on Tuesdays.", "Closed on Tuesdays."),
         // Leave, and opposites.
         ("Can I bring my dog?", "Dogs are welcome in the garden.", "yes"),
         ("May I bring a dog?", "Dogs are not allowed.", "no"),
@@ -144,6 +145,10 @@ import Text
         // Another number or name in the place of the question's.
         ("Does the ferry leave at 9:30?", "The ferry leaves at 8:15.", "no"),
         ("Was the bridge built in 1932?", "The bridge was built in 1931.", "no"),
+        (
+            "Was the bridge built in 1930?", "The bridge was built between 1928 and 1933.",
+            "The bridge was built between 1928 and 1933."
+        ),
         ("Were 12 laptops bought?", "The office bought 15 laptops.", "no"),
         ("Is the tool written in Rust?", "The tool is written in Swift.", "no"),
         ("Does the club have 90 members?", "The club has 84 members and trains on Tuesdays.", "no"),
@@ -163,6 +168,34 @@ import Text
         ("Is er een lift?", "Er is een lift in het gebouw.", "ja"),
     ]) func yesAndNoRestOnASentence(_ question: String, _ text: String, _ expected: String) {
         #expect(answer(question, [("Rules", text)]) == expected)
+    }
+
+    /// Rules of form take away what cannot be an answer, and leave what people write in another way.
+    @Test(arguments: [
+        ("How far is the airport?", "The airport is 20 minutes away.", "20 minutes", true),
+        ("How far is the airport?", "The ticket to the airport costs £20.", "20", false),
+        ("How high is the deposit?", "The deposit is two months' rent.", "two", true),
+        ("What is the fee for late payment?", "The fee for late payment is 5% of the rent.", "5", true),
+        ("What is the length of the course?", "The length of the course is three weeks.", "three weeks", true),
+        ("What is the weight of the essay?", "The essay has a weight of 40% in the mark.", "40", true),
+        ("How many shifts share the kiln?", "Three 8 hour shifts share the kiln.", "Three", true),
+        ("How many guests can it hold?", "It seats 200 people; guests leave by ten.", "200 people", true),
+        ("How many rooms are there?", "There are 12 bedrooms above the rooms of the shop.", "12 bedrooms", true),
+        ("How many laptops are there?", "Laptops have 32 GB of memory.", "32", false),
+        ("When is it closed?", "It is closed on Good Friday.", "Good Friday", true),
+        ("When was it founded?", "It was founded by Edith Rowe.", "Edith Rowe", false),
+        ("What time is lunch?", "Lunch is at noon.", "noon", true),
+        ("What colour is the sofa?", "The sofa is taupe.", "taupe", true),
+        ("What colour is the ferry?", "The ferry goes to Skerry Island.", "Skerry Island", false),
+        ("What colour scheme does it use?", "It uses the scheme Solarized.", "Solarized", true),
+    ]) func onlyWhatCannotBeIsImpossible(_ question: String, _ text: String, _ span: String, _ isPossible: Bool) throws
+    {
+        let words = ReaderText(text)
+        let range = try #require(text.range(of: span))
+        let start = text.utf8.distance(from: text.startIndex, to: range.lowerBound)
+        let place = try #require(words.words(in: start..<(start + span.utf8.count)))
+        let fit = AnswerConstraints(ReaderQuestion(question), texts: [words]).fit(place, in: words, isTitle: false)
+        #expect((fit != .impossible) == isPossible)
     }
 
     /// Of a sentence that says the same of several things the clause with the question's words is meant.

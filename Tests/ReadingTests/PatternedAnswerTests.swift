@@ -28,12 +28,13 @@ import Testing
         ),
         (
             "What is the phone number of the office?",
-            "Call +44 1632 960 123 or (020) 7946 0018; built 1998-04-12, 2019-2020, 12/05/2021, 410,000 pounds, nr 1234.",
-            ["+44 1632 960 123", "(020) 7946 0018"]
+            "Call +44 1632 960 123 or (020) 7946 0018; built 1998-04-12, 2019-2020, 12/05/2021, 410,000 pounds, nr 1234. Ward: extension 4512; in need call 112.",
+            ["+44 1632 960 123", "(020) 7946 0018", "4512", "112"]
         ),
         (
-            "What is the website of the office?", "See https://kelby.example/a?b=c, (www.kelby.example). No httpx://.",
-            ["https://kelby.example/a?b=c", "www.kelby.example"]
+            "What is the website of the office?",
+            "See https://kelby.example/a?b=c, (www.kelby.example), kelbyflats.org. No httpx://, a@b.org, v1.2, end.It.",
+            ["https://kelby.example/a?b=c", "www.kelby.example", "kelbyflats.org"]
         ),
         (
             "What is the postcode of the office?",

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Reading
 import Text
 
 /// A follow-up that says only what is different: "And in November?" after "What did I pay in February 2023?" means the
 /// same question with the other month.
 enum Ellipsis {
-    private static let months: Set<String> = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december",
-    ]
+    private static let months = Set(CalendarCycle.months.names)
     private static let prepositions: Set<String> = [
         "in", "on", "at", "for", "from", "to", "by", "of", "with", "during", "since", "before", "after", "about",
     ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Reading
 import Text
 
 /// A span of a passage that could be a short answer.
@@ -12,10 +13,7 @@ struct AnswerCandidate: Sendable, Hashable {
     var words: Range<Int>
     var kind: Kind
 
-    private static let months: Set<String> = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december",
-    ]
+    private static let months = Set(CalendarCycle.months.names)
     static let numerals: Set<String> = [
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty",
         "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion",
@@ -59,7 +57,7 @@ struct AnswerCandidate: Sendable, Hashable {
             && digits.contains(text.bytes[right.utf8.lowerBound])
     }
 
-    private static func isYear(_ word: ReaderText.Word) -> Bool {
+    static func isYear(_ word: ReaderText.Word) -> Bool {
         word.utf8.count == 4 && Int(word.lower).map { (1000...2100).contains($0) } == true
     }
 

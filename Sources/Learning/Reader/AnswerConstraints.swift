@@ -38,7 +38,6 @@ struct AnswerConstraints {
     /// Whether it asks for the time of what happened: "When was …", "When did …".
     private let asksOnce: Bool
     private let asksColour: Bool
-    private let asksNationality: Bool
 
     /// What is left of a candidate's probability.
     static let penalty: Float = 0.1
@@ -71,6 +70,15 @@ struct AnswerConstraints {
         "summer",
         "autumn", "winter", "christmas", "easter", "today", "tomorrow", "yesterday", "daily", "weekly", "monthly",
         "annually", "yearly", "quarterly",
+    ]
+    private static let people: Set<String> = [
+        "people", "persons", "person", "staff", "men", "women", "adults", "children", "crew", "members", "guests",
+        "visitors", "employees", "workers", "students", "pupils", "passengers", "places", "seats",
+    ]
+    private static let magnitudes: Set<String> = ["hundred", "thousand", "million", "billion", "trillion", "dozen"]
+    /// Words of time before a name.
+    private static let leads: Set<String> = [
+        "in", "on", "at", "during", "before", "after", "since", "until", "till", "from", "every", "each", "around",
     ]
     /// Times that come again.
     private static let recurring: Set<String> = [
@@ -108,23 +116,12 @@ struct AnswerConstraints {
         "jade",
     ]
 
-    private static let months: Set<String> = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december",
-    ]
+    private static let months = Set(CalendarCycle.months.names)
 
     private static let money: Set<String> = [
         "cost", "costs", "price", "pay", "paid", "pays", "fee", "fees", "salary", "wage", "wages", "earn", "earns",
         "earned",
         "spend", "spent", "charge", "charged", "charges", "budget", "rent", "fine", "worth",
-    ]
-    /// Units of what is no money.
-    private static let otherUnits: Set<String> = [
-        "metre", "metres", "meter", "meters", "m", "cm", "mm", "km", "kilometres", "kilometers", "miles", "feet",
-        "inches", "kg",
-        "kilograms", "grams", "tonnes", "tons", "litres", "liters", "hours", "minutes", "seconds", "days", "weeks",
-        "months",
-        "years", "people", "pages",
     ]
     /// Words that say a number without a digit, beside the numerals.
     private static let amounts: Set<String> = [
@@ -158,8 +155,12 @@ struct AnswerConstraints {
         asksOnce =
             question.asked == .time && question.text.words.first?.lower == "when"
             && ["was", "were", "did"].contains(question.text.words.dropFirst().first?.lower ?? "")
-        asksColour = !question.sort.isDisjoint(with: ["colour", "color"])
-        asksNationality = question.text.words.contains { $0.lower == "nationality" }
+        // "What colour scheme …" asks for a scheme.
+        asksColour = asking.indices.contains { place in
+            ["colour", "color", "colours", "colors"].contains(asking[place].lower)
+                && !question.sort.isDisjoint(with: ["colour", "color"])
+                && (place + 1 >= asking.count || !asking[place + 1].isContent || asking[place + 1].isCapitalised)
+        }
         let words = Set(question.text.words.map(\.lower))
         let lowers = question.text.words.map(\.lower)
         asksStart =
@@ -190,7 +191,7 @@ struct AnswerConstraints {
             question.asked == .person
             || (question.asked == .thing && words.isDisjoint(with: Self.quantities))
         var dimensions = question.asked == .count || asksNumber ? MeasuredDimension.asked(lowers) : []
-        if asksMoney { dimensions.insert(.money) }
+        if asksMoney { dimensions.formUnion([.money, .share]) }
         self.dimensions = dimensions
     }
 
@@ -216,12 +217,8 @@ struct AnswerConstraints {
     /// what is no colour for a colour, a number of something else where the passages speak of what is counted.
     private func isImpossible(_ span: Range<Int>, _ text: ReaderText) -> Bool {
         let words = text.words[span]
-        if asksColour {
-            return !words.contains { word in
-                word.lower.split(separator: "-").contains { Self.colours.contains(String($0)) }
-            }
-        }
-        if asksNationality { return !words.contains { Demonyms.isKnown(TextFolding.fold($0.lower)) } }
+        // Names and numbers are no colours; of other words some may be colours that are not known here.
+        if asksColour, !isColour(words) { return words.contains { $0.isCapitalised || $0.hasDigit } }
         if question.asked == .count || asksNumber {
             let isFree = question.counted.isEmpty && (dimensions.isEmpty || dimensions.contains(.money))
             guard
@@ -241,11 +238,19 @@ struct AnswerConstraints {
         }
         // What happened once was on no days that come again.
         if asksOnce, words.allSatisfy({ Self.recurring.contains($0.lower) || !$0.isContent }) { return true }
+        // A name is a time only behind a word of time: "on Good Friday", "during the Renaissance".
         if question.asked == .time, !words.contains(where: { $0.hasDigit || Self.times.contains($0.lower) }) {
             let isMonth = words.contains { Self.months.contains($0.lower) }
-            return !isMonth && words.allSatisfy { $0.isCapitalised || !$0.isContent }
+            var before = span.lowerBound - 1
+            if before >= 0, text.words[before].lower == "the" { before -= 1 }
+            let isLed = before >= 0 && Self.leads.contains(text.words[before].lower)
+            return !isMonth && !isLed && words.allSatisfy { $0.isCapitalised || !$0.isContent }
         }
         return false
+    }
+
+    private func isColour(_ words: ArraySlice<ReaderText.Word>) -> Bool {
+        words.contains { word in word.lower.split(separator: "-").contains { Self.colours.contains(String($0)) } }
     }
 
     /// Whether the sentence speaks of another thing of the same sort: of the "Leipzig office" where the question is about the
@@ -278,9 +283,12 @@ struct AnswerConstraints {
         if let before, let unit = MeasuredDimension.of(unit: String(before)) { return [unit] }
         let behind = String(decoding: text.bytes[words[number].utf8.upperBound...].prefix(3), as: UTF8.self).first
         if let behind, let unit = MeasuredDimension.of(unit: String(behind)) { return [unit] }
+        // The rest of the same number: "1.250", "3 million"; "three 8 hour shifts" are two.
         var place = number + 1
-        while place < words.count, words[place].hasDigit || Self.saysNumber(words[place].lower),
-            place < number + 4
+        while place < words.count, place < number + 4,
+            (words[place].hasDigit && words[place].utf8.lowerBound == words[place - 1].utf8.upperBound + 1
+                && text.bytes[words[place - 1].utf8.upperBound] != 0x20)
+                || Self.magnitudes.contains(words[place].lower)
         {
             place += 1
         }
@@ -293,8 +301,8 @@ struct AnswerConstraints {
         return [unit]
     }
 
-    /// Whether a number counts something else than the question does: "two crew" where bicycles are counted. Of people texts
-    /// speak in many words.
+    /// Whether a number counts something else than the question does: "two barges" where bicycles are counted. Of people texts
+    /// speak in many words ("seats 200" guests), and "bedrooms" are rooms.
     private func countsOther(_ span: Range<Int>, _ text: ReaderText) -> Bool {
         let words = text.words
         guard let noun = question.counted.first,
@@ -303,7 +311,8 @@ struct AnswerConstraints {
         else { return false }
         let next = words[number + 1]
         guard next.followsDirectly, next.isContent, !next.isCapitalised, !next.hasDigit,
-            MeasuredDimension.of(unit: next.lower) == nil, !question.terms.contains(next.stem)
+            MeasuredDimension.of(unit: next.lower) == nil, !question.terms.contains(next.stem),
+            !next.stem.hasSuffix(noun), !Self.people.contains(next.lower)
         else { return false }
         // The sentence may count both: what is meant stands right behind its own number.
         let counted = words.indices.filter { words[$0].sentence == next.sentence && words[$0].stem == noun }
@@ -321,13 +330,6 @@ struct AnswerConstraints {
         if question.asked != .option, !own.isEmpty, own.allSatisfy({ question.terms.contains($0.stem) }) { return true }
         if question.asked == .count || asksNumber {
             guard words[span].contains(where: { $0.hasDigit || Self.saysNumber($0.lower) }) else { return true }
-            if asksMoney {
-                let next = span.upperBound < words.count ? words[span.upperBound].lower : ""
-                if Self.otherUnits.contains(next) || words[span].contains(where: { Self.otherUnits.contains($0.lower) })
-                {
-                    return true
-                }
-            }
         }
         if asksNoQuantity, isQuantity(span, text) { return true }
         let wordBefore = span.lowerBound > 0 ? words[span.lowerBound - 1].lower : ""
@@ -361,7 +363,8 @@ struct AnswerConstraints {
                 return true
             }
             // A time of day is no day.
-            if asksClock, words[span].contains(where: { Self.months.contains($0.lower) || $0.lower.utf8.count == 4 }) {
+            if asksClock, words[span].contains(where: { Self.months.contains($0.lower) || AnswerCandidate.isYear($0) })
+            {
                 return true
             }
             if let part = rangePart(span, text) {

@@ -35,15 +35,8 @@ extension ReaderLayout {
         return polar.negations.contains(TextFolding.fold(word)) || word.hasSuffix("n't") || word.hasSuffix("n’t")
     }
 
-    /// The sentence that holds most of the question; for "why" one that names a cause is preferred.
-    func bestSentence() -> ReaderSentence? {
-        var terms = asked.terms.sorted()
-        if isYesNo {
-            let light = Set(asked.text.words.filter { Self.light.contains($0.lower) }.map(\.stem))
-            let heavy = terms.filter { !light.contains($0) }
-            if !heavy.isEmpty { terms = heavy }
-        }
-        guard !terms.isEmpty else { return nil }
+    /// How much each term counts: the rarer the sentences that hold it, the more.
+    private func rarities(of terms: [String]) -> [Float] {
         var frequency: [String: Int] = [:]
         var total = 0
         for text in analysed {
@@ -59,7 +52,19 @@ extension ReaderLayout {
             }
             total += text.sentenceCount
         }
-        let weights = terms.map { log(1 + Float(total + 1) / Float((frequency[$0] ?? 0) + 1)) }
+        return terms.map { log(1 + Float(total + 1) / Float((frequency[$0] ?? 0) + 1)) }
+    }
+
+    /// The sentence that holds most of the question; for "why" one that names a cause is preferred.
+    func bestSentence() -> ReaderSentence? {
+        var terms = asked.terms.sorted()
+        if isYesNo {
+            let light = Set(asked.text.words.filter { Self.light.contains($0.lower) }.map(\.stem))
+            let heavy = terms.filter { !light.contains($0) }
+            if !heavy.isEmpty { terms = heavy }
+        }
+        guard !terms.isEmpty else { return nil }
+        let weights = rarities(of: terms)
         let all = max(1e-6, weights.reduce(0, +))
         let asksWhy = asked.text.words.first?.lower == "why"
         // Names and numbers of the question: where a passage has them anywhere, its sentences speak of them without saying so.
@@ -94,8 +99,13 @@ extension ReaderLayout {
                             String(decoding: text.bytes[first.utf8.lowerBound..<last.utf8.upperBound], as: UTF8.self)
                         })
                     {
+                        // Two opposites say nothing: "closed on Tuesdays" does not open it on Mondays.
+                        if meeting == .opposite, isTurned {
+                            missing.insert(term)
+                            continue
+                        }
                         cover += weight
-                        if meeting == .opposite { isTurned.toggle() }
+                        if meeting == .opposite { isTurned = true }
                     } else if isYesNo, namesHere.contains(term) || referred.contains(term) {
                         cover += Self.impliedShare * weight
                     } else {

@@ -27,6 +27,10 @@ extension ReaderLayout {
         return isDenied == sentence.isNegated ? yes : no
     }
 
+    private static let spanning: Set<String> = [
+        "between", "from", "since", "until", "till", "before", "after", "by", "to", "during", "about", "around",
+    ]
+
     /// Whether an answer is a verdict that rests on a sentence.
     func isSaid(_ answer: String) -> Bool {
         guard isYesNo, !comparesTwo, let sentence = bestSentence() else { return false }
@@ -52,7 +56,9 @@ extension ReaderLayout {
             // A time of day is two words.
             guard open.count == 1 || (shape.isTime && open.count == 2) else { return false }
             let others = own.filter { text.words[$0].hasDigit && NumberShape(text, $0) == shape }
-            return !others.isEmpty && shape.isTelling
+            // "Between 1928 and 1933" and "since 2004" deny no year within.
+            let spans = text.words[range].contains { Self.spanning.contains($0.lower) }
+            return !others.isEmpty && shape.isTelling && !((shape.isYear || shape.isTime) && spans)
         }
         guard first >= 2, last == words.count - 1 else { return false }
         let lead = words[(first - 2)..<first].map(\.stem)

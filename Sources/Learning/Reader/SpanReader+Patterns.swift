@@ -46,6 +46,7 @@ extension SpanReader {
             }
         }
         guard let place = best?.place, place.passageCover >= Self.leastCover else {
+            guard pattern.isExhaustive else { return nil }
             var none = judged(SpanAnswer(text: "", passage: nil, range: nil, score: 0), ("", nil, 0), reading, layout)
             (none.sharesWords, none.isAnswerable, none.confidence) = (false, false, 0)
             return none

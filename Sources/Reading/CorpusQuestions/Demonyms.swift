@@ -2,17 +2,9 @@
 
 /// What is from a country is called otherwise than the country: "Spanish" is of Spain. Values of records have the country,
 /// questions the adjective.
-public enum Demonyms {
+enum Demonyms {
     /// The countries that an adjective may stand for, folded, several names of one country among them.
     static func countries(_ word: String) -> [String] { table[word] ?? [] }
-
-    /// Whether a word, folded, is a country or what is from one; codes are none.
-    public static func isKnown(_ word: String) -> Bool { table[word] != nil || names.contains(word) }
-
-    private static let names = Set(
-        table.values.joined().flatMap { $0.split(separator: " ") }.map(String.init).filter {
-            $0.count > 3 && !["great", "united", "kingdom", "states", "south", "north", "new"].contains($0)
-        })
 
     private static let table: [String: [String]] = {
         var table: [String: [String]] = [:]
